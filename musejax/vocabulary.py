@@ -1,0 +1,183 @@
+"""Event tables of every representation: which token id stands for which typed symbol. NumPy only.
+
+A vocabulary is a list of event ranges, numbered one after the other; nothing else decides a token's id. It is saved
+with every run, so that a run can be read without the code that made it. The layout follows the event tables of MT3
+(Gardner et al., 2021) in spirit; the ids of `melody` and `performance` are those of note-seq's encoders.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+# Positions in a bar (in 16ths) a beat condition tells apart; longer bars wrap.
+BEATS = 32
+# Key signatures from 7 flats to 7 sharps, as 0..14.
+KEYS = 15
+
+
+@dataclasses.dataclass(frozen=True)
+class EventRange:
+    """Events of one type with an integer value from `min` to `max`, both included."""
+
+    type: str
+    min: int = 0
+    max: int = 0
+
+    @property
+    def size(self) -> int:
+        """Number of events in the range."""
+        return self.max - self.min + 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """The token table of one representation.
+
+    Attributes:
+        name: The codec's name.
+        version: Raised whenever the meaning of an id changes; a run of another version is refused.
+        ranges: Event ranges in the order of their ids.
+        kind: `tokens`, one id a cell; or `bits`, in which every id is a switch of its own and a frame is a set of ids.
+        streams: Cells a frame: 4 for the voices of a chorale, 1 for a sequence.
+        conditions: Names and sizes of the integer inputs that come with each frame (`beat`, `fermata`, `key`).
+        frames_per_quarter: Frames in a quarter note, or 0 where tokens are not frames.
+    """
+
+    name: str
+    version: int
+    ranges: tuple[EventRange, ...]
+    kind: Literal["tokens", "bits"] = "tokens"
+    streams: int = 1
+    conditions: tuple[tuple[str, int], ...] = ()
+    frames_per_quarter: int = 4
+
+    @property
+    def size(self) -> int:
+        """Number of token ids."""
+        return sum(r.size for r in self.ranges)
+
+    def has(self, type: str) -> bool:
+        """Whether the table has events of this type."""
+        return any(r.type == type for r in self.ranges)
+
+    def start(self, type: str) -> int:
+        """The id of the first event of a type.
+
+        Raises:
+            KeyError: The table has no such type.
+        """
+        offset = 0
+        for r in self.ranges:
+            if r.type == type:
+                return offset
+            offset += r.size
+        raise KeyError(f"{self.name} has no events of type {type!r}")
+
+    def range(self, type: str) -> EventRange:
+        """The range of a type; raises KeyError as `start` does."""
+        self.start(type)
+        return next(r for r in self.ranges if r.type == type)
+
+    def id(self, type: str, value: int = 0) -> int:
+        """The id of one event.
+
+        Raises:
+            KeyError: The table has no such type, or the value lies outside its range.
+        """
+        r = self.range(type)
+        if not r.min <= value <= r.max:
+            raise KeyError(f"{self.name}: {type} {value} is outside {r.min}..{r.max}")
+        return self.start(type) + value - r.min
+
+    def event(self, token: int) -> tuple[str, int]:
+        """The type and value of an id.
+
+        Raises:
+            KeyError: No such id.
+        """
+        rest = int(token)
+        if rest >= 0:
+            for r in self.ranges:
+                if rest < r.size:
+                    return r.type, r.min + rest
+                rest -= r.size
+        raise KeyError(f"{self.name} has no token {token}; its ids are 0..{self.size - 1}")
+
+    def values(self, type: str) -> np.ndarray:
+        """For each id its value if it is of this type, else -1: int32[V]."""
+        out = np.full(self.size, -1, np.int32)
+        r, first = self.range(type), self.start(type)
+        out[first : first + r.size] = np.arange(r.min, r.max + 1)
+        return out
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary that `from_json` reads back."""
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Vocabulary":
+        """The vocabulary of a dictionary written by `to_json`."""
+        fields = dict(data)
+        fields["ranges"] = tuple(EventRange(**r) for r in data["ranges"])
+        fields["conditions"] = tuple((str(n), int(s)) for n, s in data["conditions"])
+        return Vocabulary(**fields)
+
+
+def melody(min_pitch: int = 0, max_pitch: int = 127, *, name: str = "melody") -> Vocabulary:
+    """note-seq's melody events: 0 holds, 1 ends the note, then a note-on for each pitch; frames are 16ths.
+
+    Args:
+        min_pitch: Lowest MIDI pitch.
+        max_pitch: Highest MIDI pitch, included.
+        name: The codec's name.
+    """
+    ranges = (EventRange("hold"), EventRange("note_off"), EventRange("pitch", min_pitch, max_pitch))
+    return Vocabulary(name=name, version=1, ranges=ranges)
+
+
+def sketch() -> Vocabulary:
+    """The 100 classes of the pattern page's window: 98 pitches (15..112), rest, hold; frames are 16ths."""
+    ranges = (EventRange("pitch", 15, 112), EventRange("rest"), EventRange("hold"))
+    return Vocabulary(name="melody-100", version=1, ranges=ranges)
+
+
+def performance(velocity_bins: int = 32, *, name: str = "performance") -> Vocabulary:
+    """note-seq's performance events: note-on, note-off, time-shift of 10 ms to 1 s, velocity bins (388 with 32 bins).
+
+    Args:
+        velocity_bins: Number of velocity bins; 0 leaves dynamics out (356 events).
+        name: The codec's name.
+    """
+    ranges = [EventRange("note_on", 0, 127), EventRange("note_off", 0, 127), EventRange("time_shift", 1, 100)]
+    if velocity_bins:
+        ranges.append(EventRange("velocity", 1, velocity_bins))
+    return Vocabulary(name=name, version=1, ranges=tuple(ranges), frames_per_quarter=0)
+
+
+def chorale(*, holds: bool = True, name: str = "chorale") -> Vocabulary:
+    """Four voices on the 16th grid, pitches 36..81, soprano to bass.
+
+    Args:
+        holds: Whether a held note is told apart from a repeated one (with END); without, a cell is the sounding
+            pitch or a rest, as in the `jsb16` file, and pieces have no END.
+        name: The codec's name.
+    """
+    ranges = [EventRange("rest"), EventRange("pitch", 36, 81)]
+    if holds:
+        ranges += [EventRange("hold"), EventRange("end")]
+    conditions = (("beat", BEATS), ("fermata", 2), ("key", KEYS)) if holds else (("beat", BEATS),)
+    return Vocabulary(name=name, version=1, ranges=tuple(ranges), streams=4, conditions=conditions)
+
+
+def pianoroll(min_pitch: int = 21, max_pitch: int = 108, *, frames_per_quarter: int = 2) -> Vocabulary:
+    """Binary frames of 88 keys (MIDI 21..108): each id a switch; eighth-note frames by default."""
+    return Vocabulary(
+        name="pianoroll-88",
+        version=1,
+        ranges=(EventRange("key", min_pitch, max_pitch),),
+        kind="bits",
+        conditions=(("beat", BEATS),),
+        frames_per_quarter=frames_per_quarter,
+    )
