@@ -61,3 +61,38 @@ def get(name: str) -> Codec:
     if name not in CODECS:
         raise errors.UserError(f"codec {name!r} is unknown; the codecs are {', '.join(CODECS)}")
     return importlib.import_module(f"musejax.codecs.{CODECS[name][0]}").make(name)
+
+
+def free_conditions(
+    vocabulary: vocabulary.Vocabulary, num: int, length: int, primer: Arrays | None = None
+) -> dict[str, np.ndarray]:
+    """Conditions of a free sample: 4/4, no fermatas, no key signature; a primer's own as far as it goes.
+
+    Chorales begin with a pick-up of a quarter, as most of Bach's do; benchmark files count from the first frame.
+
+    Args:
+        vocabulary: The model's.
+        num: Number of pieces, N.
+        length: Number of frames, T.
+        primer: Arrays whose conditions stand at the beginning; the beat goes on from its last.
+
+    Returns:
+        int32[N, T] for each condition.
+    """
+    beat = np.arange(length)
+    if vocabulary.name == "chorale":
+        beat = (beat + 12) % 16
+    elif vocabulary.name == "chorale-pitches":
+        beat = beat % 16
+    known = {"beat": beat, "fermata": np.zeros(length), "key": np.full(length, 7)}
+    out = {}
+    for name, size in vocabulary.conditions:
+        row = np.asarray(known[name] % size, np.int32)
+        if primer is not None and name in primer:
+            done = len(primer[name])
+            row[:done] = primer[name]
+            if name == "beat" and done:
+                bar = 16 if vocabulary.kind == "tokens" else size
+                row[done:] = (primer[name][-1] + 1 + np.arange(length - done)) % bar
+        out[name] = np.tile(row, (num, 1))
+    return out

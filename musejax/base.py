@@ -1,0 +1,150 @@
+"""The record that every family fills, and the few values that travel between the parts.
+
+A family bound to a config is one `Model`: a NamedTuple of pure functions, in the way of optax's
+GradientTransformation. Nothing here knows a file, a NoteSequence or a training loop.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import jax
+from flax import struct
+
+Array = jax.Array
+Params = Any  # a pytree of float arrays
+State = Any  # a pytree of what is not trained by gradient; {} when there is none
+Batch = Mapping[str, Array]  # tokens, loss_mask, one array a condition; leading axis B
+Info = dict[str, Array]  # scalars; `weight` counts the cells over which `loss` is a mean
+
+
+@struct.dataclass
+class Choice:
+    """How a token is chosen from logits; None switches a filter off. Filters apply in this order.
+
+    Attributes:
+        temperature: Divides the logits; near 0 takes the likeliest token.
+        top_k: Keeps the k likeliest tokens.
+        top_p: Keeps the smallest set of tokens whose probability reaches p (Holtzman et al., 2020).
+        min_p: Keeps tokens at least min_p times as likely as the likeliest (Nguyen et al., 2024).
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = struct.field(default=None, pytree_node=False)
+    top_p: float | None = None
+    min_p: float | None = None
+
+
+# (pos, tokens so far [N, L]) -> bool, broadcast to [N, V]: the tokens that may stand at pos. A constraint with arrays
+# in it is a `jax.tree_util.Partial`, so that new arrays do not compile anew.
+Constraint = Callable[[Array, Array], Array]
+
+
+@struct.dataclass
+class Request:
+    """What to sample: one pytree of static shape.
+
+    Attributes:
+        num: Number of pieces, N.
+        length: Number of frames T (tokens where tokens are not frames).
+        choice: How a token is chosen.
+        first: Index of the first piece: piece i of a larger request is drawn from `fold_in(key, first + i)`.
+        given: Cells that are fixed, int32[N, T, S] (or [N, T]; uint8[N, T, V] for bits); None for a free sample.
+        infill_mask: 1 where a cell is to be drawn, of given's shape ([N, T] for bits). A primer is a prefix of zeros.
+        conditions: One int32[N, T] array for each condition that the model was trained with.
+        constraint: Which tokens may stand where.
+    """
+
+    num: int = struct.field(pytree_node=False)
+    length: int = struct.field(pytree_node=False)
+    choice: Choice = struct.field(default_factory=Choice)
+    first: int = 0
+    given: Array | None = None
+    infill_mask: Array | None = None
+    conditions: dict[str, Array] = struct.field(default_factory=dict)
+    constraint: Constraint | None = None
+
+
+class Autoregressive(NamedTuple):
+    """What a family that decodes left to right offers to the sampler, to steering, scoring and reinforcement.
+
+    Attributes:
+        init_cache: (params, state, num, length in frames) -> cache, an explicit pytree of static shape.
+        step: (params, state, cache, previous token [N], pos, conditions of pos {name: [N]}) -> logits [N, V], cache.
+            At pos 0 the previous token is `start`. For bits the token is a frame, [N, V].
+        start: The id that stands before the first token.
+    """
+
+    init_cache: Callable[[Params, State, int, int], Any]
+    step: Callable[..., tuple[Array, Any]]
+    start: int
+
+
+class Score(NamedTuple):
+    """A likelihood and what kind of likelihood it is.
+
+    Attributes:
+        kind: `exact` (chain rule), `bound` (of a latent variable model), `orderless` or `pseudo`.
+        nll: (params, state, batch) -> nats a cell: [B, T, S], [B, L], or [B, T] for bits.
+    """
+
+    kind: Literal["exact", "bound", "orderless", "pseudo"]
+    nll: Callable[[Params, State, Batch], Array]
+
+
+class Step(NamedTuple):
+    """Training as two pure functions.
+
+    Attributes:
+        init: (key, batch) -> TrainState.
+        update: (train_state, batch) -> (train_state, info); one optimiser update, jitted, its state donated.
+    """
+
+    init: Callable[[Array, Batch], "TrainState"]
+    update: Callable[["TrainState", Batch], tuple["TrainState", Info]]
+
+
+class Model(NamedTuple):
+    """A family bound to a config and a vocabulary.
+
+    Attributes:
+        config: The family's frozen config dataclass.
+        init: (key, batch) -> params, state.
+        loss: (params, state, key, batch, *, step, train) -> loss, (state, info).
+        sample: (params, state, key, request) -> arrays that the codec decodes, and `log_prob` [N], the
+            log-likelihood in nats of what was drawn, under the model as it is.
+        score: The likelihood, where the family has one.
+        autoregressive: The pair of functions of a left-to-right family.
+        make_step: (optimizer config) -> Step, where one loss and one optimiser do not describe training.
+    """
+
+    config: Any
+    init: Callable[[Array, Batch], tuple[Params, State]]
+    loss: Callable[..., tuple[Array, tuple[State, Info]]]
+    sample: Callable[[Params, State, Array, Request], dict[str, Array]]
+    score: Score | None = None
+    autoregressive: Autoregressive | None = None
+    make_step: Callable[..., Step] | None = None
+
+
+@struct.dataclass
+class TrainState:
+    """Everything that training changes.
+
+    Attributes:
+        step: Updates done, int32[].
+        params: What the gradient trains, float32.
+        state: What it does not.
+        opt_state: The optimiser's.
+        ema: Exponential moving average of params, or None; evaluation and sampling use it when it is there.
+    """
+
+    step: Array
+    params: Params
+    state: State
+    opt_state: Any
+    ema: Params = None
+
+    @property
+    def averaged(self) -> Params:
+        """The parameters to evaluate and to keep: the average where there is one."""
+        return self.params if self.ema is None else self.ema

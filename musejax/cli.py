@@ -1,0 +1,117 @@
+"""The command line: options are read here, without JAX or note_seq; the work is in musejax/commands.py."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from musejax import __version__, errors
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are one line and exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Says what was wrong and where help is."""
+        print(f"{self.prog}: {message}; see `{self.prog} --help`", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _sampling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
+    parser.add_argument("--num", type=int, default=1, help="number of pieces (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes (default: 0)")
+    parser.add_argument("--temperature", type=float, default=1.0, help="below 1 more cautious (default: 1)")
+    parser.add_argument("--top-k", type=int, help="keep the k likeliest tokens")
+    parser.add_argument("--top-p", type=float, help="keep the likeliest tokens up to this probability")
+    parser.add_argument("--min-p", type=float, help="keep tokens at least this many times as likely as the likeliest")
+    parser.add_argument("--primer", metavar="FILE", help="MIDI, MusicXML or ABC to continue")
+    parser.add_argument("--length", type=int, help="most frames of a piece: 16ths, or events of a performance")
+    parser.add_argument("--min-length", type=int, help="frames before which a piece may not end (default: 8 bars)")
+    parser.add_argument("--scale", metavar="TONIC[:SCALE]", help="keep to a scale, such as G or A:minor")
+    parser.add_argument("--pitches", metavar="LOW-HIGH", help="keep to a range of MIDI pitches, such as 48-83")
+    parser.add_argument("--width", type=int, help="pieces drawn together; part of what a seed stands for (default: 8)")
+    parser.add_argument("--qpm", type=float, default=100.0, help="quarter notes a minute (default: 100)")
+    parser.add_argument("--out", metavar="DIR", default=".", help="where the pieces go (default: this folder)")
+    parser.add_argument("--formats", default="mid", help="of mid, wav, png, musicxml, with commas (default: mid)")
+    parser.add_argument("--json", action="store_true", help="list the files and log-likelihoods as JSON")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top = _Parser(prog="musejax", description="A functional model zoo for symbolic music in JAX.")
+    top.add_argument("--version", action="version", version=f"musejax {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+
+    p = commands.add_parser("list", help="presets and shipped runs")
+    p.add_argument("--json", action="store_true", help="an array of objects")
+
+    p = commands.add_parser(
+        "train",
+        help="train an experiment, going on where it stopped",
+        epilog="Any other option overrides a field of the experiment, such as --model.num-layers 4 or --data DIR; "
+        "`musejax train CONFIG --fields` lists them.",
+    )
+    p.add_argument("config", metavar="CONFIG", help="a Python file that defines `config`, or the name of one of ours")
+    p.add_argument("--workdir", metavar="DIR", help="the run directory (default: runs/NAME)")
+    p.add_argument("--fields", action="store_true", help="list the fields that can be overridden, and stop")
+
+    _sampling(commands.add_parser("sample", help="write music with a trained model"))
+
+    p = commands.add_parser("evaluate", help="likelihood under a published protocol")
+    p.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
+    p.add_argument("--data", help="a corpus, folder or prepared data set (default: what it was trained on)")
+    p.add_argument("--split", default="test", help="train, valid or test (default: test)")
+    p.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+    p = commands.add_parser("prepare", help="make a data set of a folder of MIDI, MusicXML or ABC, or of a corpus")
+    p.add_argument("source", metavar="DIR", help="a folder, or a corpus by name")
+    p.add_argument("--codec", required=True, help="the representation")
+    p.add_argument("--out", metavar="FILE", required=True, help="the data set to write, ending in .npz")
+    p.add_argument("--json", action="store_true", help="print what was used and discarded as JSON")
+
+    for name, what, to in (("convert", "music files to MIDI or MusicXML", "mid"), ("render", "music files to sound and pictures", "wav,png")):
+        p = commands.add_parser(name, help=what)
+        p.add_argument("files", metavar="FILE", nargs="+", help="MIDI, MusicXML or ABC")
+        p.add_argument("--out", metavar="DIR", default=".", help="where the results go (default: this folder)")
+        p.add_argument("--to", default=to, help=f"formats of mid, musicxml, wav, png, with commas (default: {to})")
+
+    p = commands.add_parser("pack", help="copy a run as it is shipped: best checkpoint only, bfloat16")
+    p.add_argument("model", metavar="MODEL", help="a run directory")
+    p.add_argument("--out", metavar="DIR", required=True, help="a new directory")
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs one command; exit status 0, 1 (training failed), 2 (a mistake in what was given) or 128 + signal."""
+    top = parser()
+    args, rest = top.parse_known_args(argv)
+    if rest and args.command != "train":
+        top.error(f"{args.command} has no option {rest[0]!r}")
+    if args.command == "train" and any(r in ("-h", "--help") for r in rest):
+        args.fields, rest = True, []
+    try:
+        from musejax import commands
+
+        raise SystemExit(commands.COMMANDS[args.command](args, rest))
+    except errors.UserError as error:
+        _fail(args.command, str(error), 2)
+    except errors.TrainingError as error:
+        _fail(args.command, str(error), 1)
+    except KeyboardInterrupt:
+        _fail(args.command, "interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+    except OSError as error:
+        _fail(args.command, f"{error.filename or 'writing'}: {error.strerror or error}", 2)
+
+
+def _fail(command: str, message: str, status: int) -> NoReturn:
+    print(f"musejax {command}: " + " ".join(message.split()), file=sys.stderr)
+    raise SystemExit(status) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Compiled sampling loops: they take a step function, not a model."""

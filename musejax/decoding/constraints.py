@@ -1,0 +1,75 @@
+"""Constraints: functions that say which tokens may stand at a position, for use inside the compiled loop."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from musejax import vocabulary as vocabularies
+from musejax.base import Array, Constraint
+
+SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10, 11), "pentatonic": (0, 2, 4, 7, 9)}
+
+
+def _table(table: Array, pos: Array, tokens: Array) -> Array:
+    return table[pos % table.shape[0]]
+
+
+def by_stream(allowed: np.ndarray) -> Constraint:
+    """Allows the tokens of row `pos mod S`.
+
+    Args:
+        allowed: bool[S, V], a row for each stream.
+    """
+    return jax.tree_util.Partial(_table, jnp.asarray(allowed))
+
+
+def _pitched(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
+    for type in ("pitch", "note_on", "key"):
+        if vocabulary.has(type):
+            return vocabulary.values(type)
+    raise KeyError(f"{vocabulary.name} has no pitches")
+
+
+def pitch_range(vocabulary: vocabularies.Vocabulary, ranges: Sequence[tuple[int, int]]) -> Constraint:
+    """Keeps sounding pitches within MIDI (low, high), both included: one pair for all streams, or one for each."""
+    pitch = _pitched(vocabulary)
+    return by_stream(np.stack([(pitch < 0) | ((pitch >= low) & (pitch <= high)) for low, high in ranges]))
+
+
+def scale(vocabulary: vocabularies.Vocabulary, tonic: int, name: str = "major") -> Constraint:
+    """Keeps sounding pitches within a scale.
+
+    Args:
+        vocabulary: The model's.
+        tonic: Pitch class of the tonic, 0 = C.
+        name: A key of `SCALES`; `minor` has both sevenths.
+    """
+    pitch = _pitched(vocabulary)
+    inside = np.isin((pitch - tonic) % 12, SCALES[name])
+    return by_stream(((pitch < 0) | inside)[None])
+
+
+def _all_of(parts: tuple[Constraint, ...], pos: Array, tokens: Array) -> Array:
+    allowed = parts[0](pos, tokens)
+    for part in parts[1:]:
+        allowed = allowed & part(pos, tokens)
+    return allowed
+
+
+def all_of(*parts: Constraint) -> Constraint:
+    """What every part allows."""
+    return jax.tree_util.Partial(_all_of, parts)
+
+
+def _no_end_before(end: Array, frames: Array, streams: Array, pos: Array, tokens: Array) -> Array:
+    """A piece ends at a frame's first stream only, and not before its time."""
+    return ~end | ((pos >= frames * streams) & (pos % streams == 0))
+
+
+def no_end_before(vocabulary: vocabularies.Vocabulary, frames: int) -> Constraint:
+    """Forbids END in the first `frames` frames, and anywhere but in a frame's first stream."""
+    end = np.arange(vocabulary.size) == vocabulary.id("end")
+    numbers = (jnp.asarray(frames), jnp.asarray(vocabulary.streams))
+    return jax.tree_util.Partial(_no_end_before, jnp.asarray(end), *numbers)

@@ -1,0 +1,93 @@
+"""How a value is drawn from a step's output with uniform noise that was made before the loop.
+
+Noise is drawn once for a whole piece, from `fold_in(key, i)`, so the loop holds no random generator and piece i
+does not depend on its neighbours. A token needs one uniform number: it is found by inverting the distribution.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from musejax import objectives
+from musejax.base import Array, Choice
+
+
+class Draw(NamedTuple):
+    """A way to draw.
+
+    Attributes:
+        noise_shape: Shape of the uniform noise for one cell.
+        draw: (logits [N, V], allowed bool [N, V], uniform [N, *noise_shape]) -> value [N, ...].
+        nll: (logits [N, V], value) -> nats [N].
+        value_shape: Shape of one value: () for a token, (V,) for a frame of bits.
+    """
+
+    noise_shape: tuple[int, ...]
+    draw: Callable[[Array, Array | None, Array], Array]
+    nll: Callable[[Array, Array], Array]
+    value_shape: tuple[int, ...]
+
+
+def filter_logits(logits: Array, choice: Choice) -> Array:
+    """Logits [N, V] after temperature, top-k, top-p and min-p; what is dropped becomes -inf.
+
+    The likeliest token always stays.
+    """
+    logits = logits.astype(jnp.float32) / jnp.maximum(choice.temperature, 1e-4)
+    if choice.top_k is not None:
+        kth = jax.lax.top_k(logits, min(choice.top_k, logits.shape[-1]))[0][..., -1:]
+        logits = jnp.where(logits < kth, -jnp.inf, logits)
+    if choice.top_p is not None:
+        ordered = -jnp.sort(-logits, axis=-1)
+        probs = jax.nn.softmax(ordered, axis=-1)
+        before = jnp.cumsum(probs, axis=-1) - probs  # probability of what is likelier
+        kept = jnp.where(before < choice.top_p, ordered, jnp.inf)
+        logits = jnp.where(logits < jnp.minimum(kept.min(-1, keepdims=True), ordered[..., :1]), -jnp.inf, logits)
+    if choice.min_p is not None:
+        floor = logits.max(-1, keepdims=True) + jnp.log(jnp.clip(choice.min_p, 1e-9, 1.0))
+        logits = jnp.where(logits < floor, -jnp.inf, logits)
+    return logits
+
+
+def invert(logits: Array, uniform: Array) -> Array:
+    """The token at which the cumulative distribution passes `uniform`.
+
+    Args:
+        logits: [N, V]; a token at -inf is never returned.
+        uniform: [N], in [0, 1).
+
+    Returns:
+        int32[N].
+    """
+    weights = jnp.exp(logits - logits.max(-1, keepdims=True))
+    cumulative = jnp.cumsum(weights, axis=-1)
+    return jnp.argmax(cumulative > uniform[:, None] * cumulative[:, -1:], axis=-1).astype(jnp.int32)
+
+
+def restrict(logits: Array, allowed: Array | None) -> Array:
+    """Logits with what is not allowed at -inf; where nothing is allowed the row is left as it is."""
+    if allowed is None:
+        return logits
+    allowed = jnp.broadcast_to(allowed, logits.shape)
+    return jnp.where(allowed | ~allowed.any(-1, keepdims=True), logits, -jnp.inf)
+
+
+def categorical(choice: Choice) -> Draw:
+    """Draws one token from a softmax."""
+
+    def draw(logits: Array, allowed: Array | None, uniform: Array) -> Array:
+        return invert(filter_logits(restrict(logits.astype(jnp.float32), allowed), choice), uniform)
+
+    return Draw((), draw, objectives.categorical_nll, ())
+
+
+def bernoulli(size: int, choice: Choice) -> Draw:
+    """Draws every one of `size` switches on its own; of the filters only temperature has a meaning here."""
+
+    def draw(logits: Array, allowed: Array | None, uniform: Array) -> Array:
+        on = uniform < jax.nn.sigmoid(logits.astype(jnp.float32) / jnp.maximum(choice.temperature, 1e-4))
+        return (on if allowed is None else on & allowed).astype(jnp.int32)
+
+    return Draw((size,), draw, lambda logits, bits: objectives.bernoulli_nll(logits, bits).sum(-1), (size,))

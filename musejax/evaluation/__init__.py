@@ -1,0 +1,1 @@
+"""Likelihood under published protocols."""

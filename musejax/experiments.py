@@ -1,0 +1,145 @@
+"""An experiment: what a file in configs/ holds, and how it becomes a run."""
+
+import dataclasses
+import functools
+import importlib.util
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from musejax import errors, models, preparation, runs
+from musejax.models import recurrent
+from musejax.pipeline import batches, dataset, stream
+from musejax.training import config as configs
+from musejax.training import loop
+from musejax.training import step as steps
+
+FOLDERS = (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One training run.
+
+    Attributes:
+        name: The run's name, and by default its directory below runs/.
+        data: A corpus, a folder of MIDI, MusicXML or ABC files, or a prepared data set.
+        codec: The representation.
+        family: The model's family.
+        model: The family's config.
+        optimizer: The optimiser.
+        training: The loop.
+    """
+
+    name: str
+    data: str
+    codec: str
+    family: str = "recurrent"
+    model: recurrent.Config = dataclasses.field(default_factory=recurrent.Config)
+    optimizer: configs.Optimizer = dataclasses.field(default_factory=configs.Optimizer)
+    training: configs.Training = dataclasses.field(default_factory=configs.Training)
+
+
+def names() -> list[str]:
+    """Names of the experiments that come with the package."""
+    return sorted({p.stem for folder in FOLDERS if folder.is_dir() for p in folder.glob("*.py")})
+
+
+def read(config: str) -> Experiment:
+    """The experiment of a file, or of one of ours by name.
+
+    Raises:
+        errors.UserError: There is none of that name, or the file does not define `config`.
+    """
+    files = [Path(config)] if config.endswith(".py") else [f / f"{config}.py" for f in FOLDERS]
+    file = next((f for f in files if f.is_file()), None)
+    if file is None:
+        raise errors.UserError(
+            f"no experiment {config!r}; give a Python file that defines `config`, or one of {', '.join(names())}"
+        )
+    try:
+        experiment = runpy.run_path(str(file)).get("config")
+    except Exception as error:
+        raise errors.UserError(f"{file} cannot be read as an experiment: {type(error).__name__}: {error}") from error
+    if not isinstance(experiment, Experiment):
+        raise errors.UserError(f"{file} does not define `config`, an experiments.Experiment")
+    return experiment
+
+
+def build(experiment: Experiment, data: dataset.Dataset) -> Any:
+    """The model of an experiment over the vocabulary of its data.
+
+    Raises:
+        errors.UserError: The config does not fit.
+    """
+    try:
+        return models.family(experiment.family).make(experiment.model, data.vocabulary)
+    except KeyError:
+        raise errors.UserError(
+            f"--family {experiment.family}: unknown; the families are {', '.join(models.FAMILIES)}"
+        ) from None
+    except ValueError as error:
+        raise errors.UserError(f"--model: {error}") from None
+
+
+def _check(training: configs.Training, optimizer: configs.Optimizer) -> None:
+    positive = ("steps", "batch_size", "window", "eval_every", "eval_batch_size", "log_every", "save_every")
+    for name in positive:
+        if getattr(training, name) < 1:
+            raise errors.UserError(f"--training.{name.replace('_', '-')} is {getattr(training, name)}; it must be 1 or more")
+    if training.batch_size % optimizer.accumulate or optimizer.accumulate < 1:
+        raise errors.UserError(
+            f"--optimizer.accumulate {optimizer.accumulate} does not divide the batch of {training.batch_size}"
+        )
+    if training.context >= training.window:
+        raise errors.UserError(f"--training.context {training.context} leaves nothing of a window of {training.window}")
+    if training.tensorboard and importlib.util.find_spec("tensorboardX") is None:
+        raise errors.UserError("--training.tensorboard needs the package tensorboardX; pip install musejax[tensorboard]")
+
+
+def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> loop.Result:
+    """Trains an experiment in a run directory, going on where an earlier call stopped.
+
+    Args:
+        experiment: What to train.
+        workdir: The run directory; made when it is not there.
+        say: Is told what data are used.
+
+    Raises:
+        errors.UserError: Something in the experiment does not fit.
+        errors.TrainingError: Training cannot go on.
+    """
+    training = experiment.training
+    _check(training, experiment.optimizer)
+    data = preparation.prepare(experiment.data, experiment.codec, say)
+    model = build(experiment, data)
+    train_items, valid_items = data.split("train"), data.splits.get("valid", [])
+    sizes = {s: len(i) for s, i in data.splits.items()}
+    say(f"{data.source}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + f" pieces as {data.vocabulary.name}")
+    description = runs.describe(
+        name=experiment.name,
+        family=experiment.family,
+        model=experiment.model,
+        vocabulary=data.vocabulary,
+        data={"source": data.source, "pieces": sizes, "report": data.report},
+        optimizer=experiment.optimizer,
+        training=training,
+    )
+    runs.start(workdir, description)
+    source = batches.Batches(
+        train_items,
+        data.vocabulary,
+        batch_size=training.batch_size,
+        window=training.window,
+        context=training.context,
+        transpose=training.transpose,
+        seed=training.seed,
+    )
+    validation = functools.partial(_validation, valid_items, training.eval_batch_size) if valid_items else None
+    step = steps.make_step(model, experiment.optimizer, steps=training.steps, seed=training.seed)
+    return loop.train(model, step, stream.open(source), validation, training, workdir)
+
+
+def _validation(items: list[dataset.Item], batch_size: int) -> Any:
+    return (batch for _, batch in batches.whole(items, batch_size))

@@ -1,0 +1,11 @@
+"""The families, one a file: name -> module with `Config`, `PRESETS` and `make(config, vocabulary)`."""
+
+import importlib
+from types import ModuleType
+
+FAMILIES = {"recurrent": "musejax.models.recurrent"}
+
+
+def family(name: str) -> ModuleType:
+    """The module of a family; raises KeyError for an unknown name."""
+    return importlib.import_module(FAMILIES[name])

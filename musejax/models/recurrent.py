@@ -1,0 +1,228 @@
+"""The recurrent family: LSTM and GRU nets over tokens of any codec, over chorale frames, and over binary frames.
+
+Two nets share the stack of recurrent layers. The token net reads one token a step, as Magenta's melody and performance
+nets do; streams are serialised frame by frame. The frame net (musejax/models/recurrent_frames.py) reads a whole frame
+a step and draws its streams one after the other in a small head.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from musejax import objectives
+from musejax import vocabulary as vocabularies
+from musejax.base import Array, Autoregressive, Batch, Info, Model, Params, Score, State
+from musejax.decoding import autoregressive
+from musejax.nn import recurrent
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """What a recurrent net can be.
+
+    Attributes:
+        net: `token` reads token by token, `frame` frame by frame.
+        cell: `lstm` or `gru`.
+        num_layers: Recurrent layers.
+        hidden: Units in each.
+        inputs: How a token enters the token net: `one_hot`, `embed`, or `scalar` (its id over the largest id).
+        embed: Width of the embedding of a token or a frame.
+        tied: Whether the token net's output matrix is its embedding.
+        conditions: Names of the vocabulary's conditions that are read.
+        dropout: On the output of each layer.
+        variational: Whether one dropout mask serves all steps of a sequence.
+        input_dropout: On the inputs.
+        recurrent_dropout: Share of recurrent weights dropped for a sequence.
+        residual: Whether layers from the second on add their input.
+        layer_norm: Whether layers normalise their output.
+    """
+
+    net: Literal["token", "frame"] = "token"
+    cell: Literal["lstm", "gru"] = "lstm"
+    num_layers: int = 2
+    hidden: int = 128
+    inputs: Literal["one_hot", "embed", "scalar"] = "one_hot"
+    embed: int = 128
+    tied: bool = False
+    conditions: tuple[str, ...] = ()
+    dropout: float = 0.0
+    variational: bool = False
+    input_dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    residual: bool = False
+    layer_norm: bool = False
+
+
+# name -> (codec, config). Sizes of the first five are those of their sources (Magenta's model files; the pattern page).
+PRESETS: Mapping[str, tuple[str, Config]] = {
+    "sketch-lstm": ("melody-100", Config(inputs="scalar")),
+    "basic-rnn": ("melody-basic", Config(dropout=0.5)),
+    "mono-rnn": ("melody", Config(dropout=0.5)),
+    "performance": ("performance-356", Config(num_layers=3, hidden=512)),
+    "performance-with-dynamics": ("performance", Config(num_layers=3, hidden=512)),
+}
+
+
+def stack(config: Config) -> recurrent.Stack:
+    """The recurrent layers of a config."""
+    return recurrent.Stack(
+        config.cell,
+        config.num_layers,
+        config.hidden,
+        config.dropout,
+        config.variational,
+        config.recurrent_dropout,
+        config.residual,
+        config.layer_norm,
+        name="stack",
+    )
+
+
+class TokenNet(nn.Module):
+    """Previous tokens and conditions of the next position in, logits of the next token out.
+
+    With several streams the inputs are also the stream's index and the token of the same stream one frame before.
+    """
+
+    config: Config
+    vocabulary: vocabularies.Vocabulary
+
+    @nn.compact
+    def __call__(
+        self, previous: Array, before: Array | None, conditions: Mapping[str, Array], carry: Any, key: Array | None
+    ) -> tuple[Array, Any]:
+        """Runs over a sequence.
+
+        Args:
+            previous: int32[B, L], the token before each position; V at the start.
+            before: int32[B, L], the token of the same stream a frame before; None for one stream.
+            conditions: int32[B, L] each.
+            carry: The stack's state.
+            key: For dropout, None when nothing is to be dropped.
+
+        Returns:
+            logits [B, L, V] and the stack's state.
+        """
+        config, size = self.config, self.vocabulary.size
+        table = None
+        if config.inputs == "scalar":
+            parts = [previous[..., None].astype(jnp.float32) / (size - 1)]
+        elif config.inputs == "one_hot":
+            parts = [jax.nn.one_hot(previous, size)]  # the start is a row of zeros, so the input stays V wide
+        else:
+            table = self.param("embed", nn.initializers.normal(0.1), (size + 1, config.embed))
+            parts = [_rows(table, previous)]
+        if before is not None:
+            parts.append(jax.nn.one_hot(before, size))
+        sizes = {**dict(self.vocabulary.conditions), "stream": self.vocabulary.streams}
+        parts += [jax.nn.one_hot(conditions[name], sizes[name]) for name in sorted(conditions)]
+        dtype = jax.tree.leaves(self.variables)[0].dtype if self.variables else jnp.float32
+        x = jnp.concatenate([p.astype(dtype) for p in parts], axis=-1)
+        keys = (None, None) if key is None else tuple(jax.random.split(key))
+        x = recurrent.dropout(x, config.input_dropout, keys[0])
+        h, carry = stack(config)(x, carry, keys[1])
+        if config.tied and table is not None:
+            h = nn.Dense(config.embed, use_bias=False, name="project")(h)
+            bias = self.param("output_bias", nn.initializers.zeros, (size,))
+            return h @ table[:size].T.astype(h.dtype) + jnp.broadcast_to(bias, (*h.shape[:2], size)), carry
+        return nn.Dense(size, name="output")(h), carry
+
+
+def _rows(table: Array, index: Array) -> Array:
+    """Rows of an embedding: by a product over sequences (its gradient is a product too), by look-up for one step."""
+    if index.shape[-1] == 1:
+        return table[index]
+    return jax.nn.one_hot(index, table.shape[0], dtype=table.dtype) @ table
+
+
+def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
+    """Binds the family to a config and a vocabulary.
+
+    Raises:
+        ValueError: The config does not fit the vocabulary.
+    """
+    known = dict(vocabulary.conditions)
+    for name in config.conditions:
+        if name not in known:
+            raise ValueError(f"conditions: {name!r} is not a condition of codec {vocabulary.name}")
+    if config.tied and config.inputs != "embed":
+        raise ValueError("tied needs inputs = embed")
+    if config.net == "frame":
+        from musejax.models import recurrent_frames
+
+        return recurrent_frames.make(config, vocabulary)
+    if vocabulary.kind != "tokens":
+        raise ValueError(f"net = token does not fit codec {vocabulary.name}; use net = frame")
+    return _make_token(config, vocabulary)
+
+
+def _make_token(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
+    net = TokenNet(config, vocabulary)
+    streams, size = vocabulary.streams, vocabulary.size
+
+    def inputs(batch: Batch) -> tuple[Array, Array, Array | None, dict[str, Array]]:
+        """Tokens [B, L], what stands before each, a frame before each, conditions."""
+        tokens = batch["tokens"]
+        tokens = tokens.reshape(tokens.shape[0], -1)
+        conditions = {n: jnp.repeat(batch[n], streams, axis=1) for n in config.conditions}
+        if streams == 1:
+            return tokens, _shift(tokens, 1, size), None, conditions
+        conditions["stream"] = jnp.broadcast_to(jnp.arange(tokens.shape[1])[None] % streams, tokens.shape)
+        return tokens, _shift(tokens, 1, size), _shift(tokens, streams, size), conditions
+
+    def zero(num: int) -> Any:
+        return recurrent.initial(config.cell, config.num_layers, config.hidden, num)
+
+    def init(key: Array, batch: Batch) -> tuple[Params, State]:
+        tokens, previous, before, conditions = inputs({k: v[:1, :2] for k, v in batch.items()})
+        return net.init(key, previous, before, conditions, zero(1), None)["params"], {}
+
+    def logits(params: Params, batch: Batch, key: Array | None) -> tuple[Array, Array]:
+        tokens, previous, before, conditions = inputs(batch)
+        out, _ = net.apply({"params": params}, previous, before, conditions, zero(len(tokens)), key)
+        return out, tokens
+
+    def loss(
+        params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
+    ) -> tuple[Array, tuple[State, Info]]:
+        out, tokens = logits(params, batch, key if train else None)
+        mask = jnp.repeat(batch["loss_mask"], streams, axis=1)
+        mean, weight = objectives.masked_mean(objectives.categorical_nll(out, tokens), mask)
+        accuracy, _ = objectives.masked_mean((out.argmax(-1) == tokens).astype(jnp.float32), mask)
+        return mean, (state, {"loss": mean, "accuracy": accuracy, "weight": weight})
+
+    def nll(params: Params, state: State, batch: Batch) -> Array:
+        out, tokens = logits(params, batch, None)
+        return objectives.categorical_nll(out, tokens).reshape(batch["tokens"].shape)
+
+    def init_cache(params: Params, state: State, num: int, length: int) -> Any:
+        recent = jnp.full((num, streams), size, jnp.int32)  # the last `streams` tokens, oldest first
+        return {"carry": zero(num), "recent": recent}
+
+    def step(
+        params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
+    ) -> tuple[Array, Any]:
+        here = {n: conditions[n][:, None] for n in config.conditions}
+        recent = jnp.concatenate([cache["recent"][:, 1:], previous[:, None]], axis=1)
+        before = None
+        if streams > 1:
+            here["stream"] = jnp.broadcast_to(pos % streams, previous.shape)[:, None]
+            before = recent[:, :1]
+        out, carry = net.apply({"params": params}, previous[:, None], before, here, cache["carry"], None)
+        return out[:, 0], {"carry": carry, "recent": recent}
+
+    pair = Autoregressive(init_cache, step, start=size)
+
+    def sample(params: Params, state: State, key: Array, request: Any) -> dict[str, Array]:
+        return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
+
+    return Model(config, init, loss, sample, Score("exact", nll), pair)
+
+
+def _shift(tokens: Array, by: int, start: int) -> Array:
+    """Tokens moved right by `by`, `start` in front."""
+    return jnp.pad(tokens, ((0, 0), (by, 0)), constant_values=start)[:, : tokens.shape[1]]

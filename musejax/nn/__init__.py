@@ -1,0 +1,1 @@
+"""Flax blocks that families share."""

@@ -1,0 +1,119 @@
+"""Stacked LSTM and GRU layers as one Flax module: whole sequences and single steps by the same call."""
+
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from musejax.base import Array
+from musejax.nn import cells
+
+Carry = Any  # a tuple of arrays [B, H]
+GATES = {"lstm": 4, "gru": 3}
+
+
+def initial(cell: str, num_layers: int, hidden: int, num: int) -> tuple[Carry, ...]:
+    """Zero states for `num` sequences, one a layer."""
+    zero = jnp.zeros((num, hidden))
+    return tuple((zero, zero) if cell == "lstm" else (zero,) for _ in range(num_layers))
+
+
+def dropout(x: Array, rate: float, key: Array | None, shape: tuple[int, ...] | None = None) -> Array:
+    """Inverted dropout; without a key, or at rate 0, x itself. `shape` is that of the mask, broadcast to x's."""
+    if key is None or rate == 0.0:
+        return x
+    keep = jax.random.bernoulli(key, 1.0 - rate, x.shape if shape is None else shape)
+    return jnp.where(jnp.broadcast_to(keep, x.shape), x / (1.0 - rate), 0.0).astype(x.dtype)
+
+
+class Layer(nn.Module):
+    """One recurrent layer.
+
+    Attributes:
+        cell: `lstm` (gates in the order input, forget, cell, output) or `gru` (reset, update, new; the reset gate
+            acts on the recurrent product, as in cuDNN and PyTorch).
+        hidden: Units, H.
+    """
+
+    cell: Literal["lstm", "gru"]
+    hidden: int
+
+    @nn.compact
+    def __call__(self, x: Array, carry: Carry, *, recurrent_dropout: float, key: Array | None) -> tuple[Array, Carry]:
+        """Runs over a sequence.
+
+        Args:
+            x: float[B, L, D].
+            carry: The state before it, of arrays [B, H].
+            recurrent_dropout: Share of the recurrent matrix's weights dropped for the whole sequence
+                (Merity et al., 2018).
+            key: None when nothing is to be dropped.
+
+        Returns:
+            float[B, L, H] and the state after it.
+        """
+        gates = GATES[self.cell] * self.hidden
+        w_in = self.param("input", nn.initializers.lecun_normal(), (x.shape[-1], gates))
+        w_rec = self.param("recurrent", nn.initializers.orthogonal(), (self.hidden, gates))
+        bias = self.param("bias", _forget_bias if self.cell == "lstm" else nn.initializers.zeros, (gates,))
+        w_rec = dropout(w_rec, recurrent_dropout, key)
+        w_in, w_rec, bias = (w.astype(x.dtype) for w in (w_in, w_rec, bias))
+        if self.cell == "gru":
+            new = self.param("new_bias", nn.initializers.zeros, (self.hidden,)).astype(x.dtype)
+            return cells.gru(x, carry, w_in, w_rec, bias, new)
+        return cells.lstm(x, carry, w_in, w_rec, bias)
+
+
+def _forget_bias(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Ones for the forget gate (Jozefowicz et al., 2015), zeros for the others."""
+    hidden = shape[0] // 4
+    return jnp.zeros(shape, dtype).at[hidden : 2 * hidden].set(1.0)
+
+
+class Stack(nn.Module):
+    """Recurrent layers one above the other.
+
+    Attributes:
+        cell: As in `Layer`.
+        num_layers: How many.
+        hidden: Units in each.
+        dropout: On each layer's output.
+        variational: Whether one dropout mask serves all frames of a sequence (Gal and Ghahramani, 2016).
+        recurrent_dropout: As in `Layer`.
+        residual: Whether a layer's input is added to its output from the second layer on.
+        layer_norm: Whether each layer's output is normalised.
+    """
+
+    cell: Literal["lstm", "gru"] = "lstm"
+    num_layers: int = 2
+    hidden: int = 128
+    dropout: float = 0.0
+    variational: bool = False
+    recurrent_dropout: float = 0.0
+    residual: bool = False
+    layer_norm: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array, carry: tuple[Carry, ...], key: Array | None = None) -> tuple[Array, tuple[Carry, ...]]:
+        """Runs over a sequence (of length 1 when sampling).
+
+        Args:
+            x: float[B, L, D].
+            carry: The states before it, one a layer.
+            key: For dropout; None when nothing is to be dropped.
+
+        Returns:
+            float[B, L, H] and the states after it.
+        """
+        after = []
+        for i, state in enumerate(carry):
+            keys = (None, None) if key is None else tuple(jax.random.split(jax.random.fold_in(key, i)))
+            layer = Layer(self.cell, self.hidden, name=f"layer_{i}")
+            y, state = layer(x, state, recurrent_dropout=self.recurrent_dropout, key=keys[0])
+            after.append(state)
+            if self.layer_norm:
+                y = nn.LayerNorm(name=f"norm_{i}")(y)
+            y = dropout(y, self.dropout, keys[1], (y.shape[0], 1, y.shape[2]) if self.variational else None)
+            x = y + x if self.residual and i else y
+        return x, tuple(after)

@@ -1,0 +1,121 @@
+"""Batches by index: batch i is a pure function of the data set, the seed and i, so any place can be returned to."""
+
+import functools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from musejax import vocabulary as vocabularies
+from musejax.pipeline import augment, dataset
+
+Arrays = dict[str, np.ndarray]
+
+
+class Batches:
+    """Random access to an endless, shuffled, augmented sequence of training batches.
+
+    Each epoch visits every piece once for each window that it fills, in an order drawn from (seed, epoch); where the
+    window starts and by how much it is transposed is drawn from (seed, place in the sequence).
+    """
+
+    def __init__(
+        self,
+        items: Sequence[dataset.Item],
+        vocabulary: vocabularies.Vocabulary,
+        *,
+        batch_size: int,
+        window: int,
+        context: int = 0,
+        transpose: int = 0,
+        seed: int = 0,
+    ):
+        """Lays out the windows.
+
+        Args:
+            items: The training pieces.
+            vocabulary: Their table.
+            batch_size: Windows in a batch, B.
+            window: Frames in a window, T; shorter pieces are padded on the right.
+            context: Leading frames of a window that begins inside a piece which are read but not scored.
+            transpose: Largest transposition either way, in semitones, within the vocabulary's range.
+            seed: Any integer.
+        """
+        self._items = items
+        self._vocabulary = vocabulary
+        self._batch_size, self._window, self._context, self._seed = batch_size, window, context, seed
+        self._limits = [augment.limits(i, vocabulary, transpose) if transpose else (0, 0) for i in items]
+        fills = [max(1, round(i.length / window)) for i in items]
+        self._slots = np.repeat(np.arange(len(items)), fills)
+        self._order = functools.lru_cache(maxsize=2)(
+            lambda epoch: np.random.default_rng((seed, 0, epoch)).permutation(self._slots)
+        )
+
+    def __len__(self) -> int:
+        """Endless, for all that training needs."""
+        return 1 << 40
+
+    def _slot(self, place: int) -> int:
+        epoch, within = divmod(place, len(self._slots))
+        return int(self._order(epoch)[within])
+
+    def _row(self, place: int) -> Arrays:
+        index = self._slot(int(place))
+        item, (low, high) = self._items[index], self._limits[index]
+        rng = np.random.default_rng((self._seed, 1, place))
+        # Starts beyond either end are clipped, so that beginnings and ends are seen as often as the rest.
+        slack, room = self._window // 4, max(0, item.length - self._window)
+        start = int(np.clip(rng.integers(-slack, room + slack + 1), 0, room))
+        semitones = int(rng.integers(low, high + 1))
+        arrays = {k: v[start : start + self._window] for k, v in item.arrays.items()}
+        row = pad(augment.transpose(arrays, self._vocabulary, semitones), self._window)
+        if start:
+            row["loss_mask"][: self._context] = 0
+        return row
+
+    def __getitem__(self, index: int) -> Arrays:
+        """Batch `index`: each field [B, T, ...], with `pad_mask` and `loss_mask` [B, T]."""
+        places = range(index * self._batch_size, (index + 1) * self._batch_size)
+        return stack([self._row(p) for p in places])
+
+
+def pad(arrays: Arrays, length: int) -> Arrays:
+    """Arrays padded with zeros on the right to `length` frames, with `pad_mask` and `loss_mask`, 1 on real frames."""
+    size = next(iter(arrays.values())).shape[0]
+    out = {k: np.pad(v, [(0, length - size)] + [(0, 0)] * (v.ndim - 1)) for k, v in arrays.items()}
+    out["pad_mask"] = (np.arange(length) < size).astype(np.int32)
+    out["loss_mask"] = out["pad_mask"].copy()
+    return out
+
+
+def stack(rows: Sequence[Arrays]) -> Arrays:
+    """Rows as one batch."""
+    return {k: np.stack([r[k] for r in rows]) for k in rows[0]}
+
+
+def bucket(length: int) -> int:
+    """The padded length of a piece: few distinct values, at most a third more than the piece."""
+    size = 64
+    while size < length:
+        size += max(64, 1 << (size.bit_length() - 2))
+    return size
+
+
+def whole(items: Sequence[dataset.Item], batch_size: int) -> Iterator[tuple[list[int], Arrays]]:
+    """Every piece once, whole, in batches of pieces of like length.
+
+    Args:
+        items: The pieces.
+        batch_size: Rows in a batch; the last batch of a length is filled with rows of which every mask is 0.
+
+    Yields:
+        The indices of the batch's pieces, and the batch. Rows beyond the indices are filling.
+    """
+    by_length: dict[int, list[int]] = {}
+    for index, item in enumerate(items):
+        by_length.setdefault(bucket(item.length), []).append(index)
+    for length, indices in sorted(by_length.items()):
+        for at in range(0, len(indices), batch_size):
+            chosen = indices[at : at + batch_size]
+            rows = [pad(items[i].arrays, length) for i in chosen]
+            empty = {k: np.zeros_like(v) for k, v in rows[0].items()}
+            yield chosen, stack(rows + [empty] * (batch_size - len(chosen)))

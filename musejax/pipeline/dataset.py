@@ -1,0 +1,125 @@
+"""A prepared data set: the pieces of each split as arrays in one codec, in memory and as one file.
+
+The file is all that training needs: a machine without note-seq or music21 trains from it.
+"""
+
+import dataclasses
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from musejax import errors
+from musejax import vocabulary as vocabularies
+
+FORMAT = 1
+
+
+class Item(NamedTuple):
+    """One piece (or one extracted part of a piece).
+
+    Attributes:
+        name: The piece's name in its corpus.
+        group: Its melody group; a group lies in one split.
+        arrays: What the codec made of it.
+    """
+
+    name: str
+    group: str
+    arrays: dict[str, np.ndarray]
+
+    @property
+    def length(self) -> int:
+        """Number of frames (or tokens)."""
+        return next(iter(self.arrays.values())).shape[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Pieces by split.
+
+    Attributes:
+        source: The corpus's name.
+        vocabulary: The codec's table; its name is the codec's.
+        splits: `train`, `valid`, `test` -> items.
+        report: What was used and discarded, by reason; a plain dictionary.
+    """
+
+    source: str
+    vocabulary: vocabularies.Vocabulary
+    splits: Mapping[str, list[Item]]
+    report: Mapping[str, Any]
+
+    def split(self, name: str) -> list[Item]:
+        """The items of a split.
+
+        Raises:
+            errors.UserError: No such split, or nothing in it.
+        """
+        if name not in self.splits:
+            raise errors.UserError(f"split {name!r} is unknown; {self.source} has {', '.join(self.splits)}")
+        if not self.splits[name]:
+            raise errors.UserError(f"{self.source} has no piece in its {name} split for codec {self.vocabulary.name}")
+        return self.splits[name]
+
+    def save(self, path: Path) -> None:
+        """Writes the data set as one compressed file, whole or not at all."""
+        meta = {
+            "format": FORMAT,
+            "source": self.source,
+            "vocabulary": self.vocabulary.to_json(),
+            "report": self.report,
+            "splits": {s: [[i.name, i.group] for i in items] for s, items in self.splits.items()},
+        }
+        arrays = {"meta": np.frombuffer(json.dumps(meta).encode(), np.uint8)}
+        for split, items in self.splits.items():
+            if items:
+                arrays[f"{split}/offsets"] = np.cumsum([0] + [i.length for i in items])
+                for field in items[0].arrays:
+                    arrays[f"{split}/{field}"] = np.concatenate([_small(i.arrays[field]) for i in items])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, **arrays)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def _small(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.uint8 if array.max(initial=0) < 256 else np.int32)
+
+
+def load(path: Path) -> Dataset:
+    """Reads a data set that `Dataset.save` wrote.
+
+    Raises:
+        errors.UserError: The file is not one, or is of another format.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(arrays["meta"].tobytes())
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise errors.UserError(f"{path} is not a prepared data set; make one with `musejax prepare`") from error
+    if meta.get("format") != FORMAT:
+        raise errors.UserError(
+            f"{path} has data set format {meta.get('format')}, this musejax reads {FORMAT}; "
+            "make it again with `musejax prepare`"
+        )
+    splits = {}
+    for split, names in meta["splits"].items():
+        fields = [n.split("/")[1] for n in arrays if n.startswith(f"{split}/") and n != f"{split}/offsets"]
+        offsets = arrays.get(f"{split}/offsets", np.zeros(1, int))
+        splits[split] = [
+            Item(name, group, {f: arrays[f"{split}/{f}"][a:b].astype(np.int32) for f in fields})
+            for (name, group), a, b in zip(names, offsets[:-1], offsets[1:])
+        ]
+    return Dataset(meta["source"], vocabularies.Vocabulary.from_json(meta["vocabulary"]), splits, meta["report"])

@@ -1,0 +1,54 @@
+"""An iterator over batches whose position can be saved: Grain with read-ahead, or a plain one where it is absent."""
+
+import importlib.util
+from typing import Any, Protocol
+
+from musejax.pipeline import batches
+
+
+class Stream(Protocol):
+    """An iterator of batches with a position."""
+
+    def __next__(self) -> batches.Arrays:
+        """The next batch."""
+        ...
+
+    def get_state(self) -> dict[str, Any]:
+        """The position, as plain data."""
+        ...
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Returns to a position."""
+        ...
+
+
+class ArrayStream:
+    """The same batches in the same order without Grain."""
+
+    def __init__(self, source: batches.Batches):
+        """Starts before the first batch."""
+        self._source, self._next = source, 0
+
+    def __next__(self) -> batches.Arrays:
+        """The next batch."""
+        self._next += 1
+        return self._source[self._next - 1]
+
+    def get_state(self) -> dict[str, Any]:
+        """The position, as plain data."""
+        return {"next_index": self._next}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Returns to a position."""
+        self._next = int(state["next_index"])
+
+
+def open(source: batches.Batches) -> Stream:
+    """A stream over `source` from its first batch."""
+    if importlib.util.find_spec("grain") is None:
+        return ArrayStream(source)
+    import grain
+
+    dataset = grain.MapDataset.source(source)  # type: ignore[arg-type]
+    options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
+    return iter(dataset.to_iter_dataset(options))  # type: ignore[return-value]

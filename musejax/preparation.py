@@ -1,0 +1,90 @@
+"""From a corpus and a codec to a data set, kept in the cache for the next time."""
+
+import hashlib
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from musejax import codecs, corpora, errors
+from musejax.corpora import base, cache
+from musejax.pipeline import dataset
+
+# Raise when a codec or a corpus changes what it gives.
+VERSION = 1
+
+
+def prepare(source: str, codec: str, say: Callable[[str], None]) -> dataset.Dataset:
+    """The data set of a corpus name, a folder of files, or a prepared file.
+
+    Args:
+        source: A name in `corpora.CORPORA`, a folder, or an .npz file of `musejax prepare`.
+        codec: The representation.
+        say: Is told what is being done, for work that takes long.
+
+    Raises:
+        errors.UserError: The source is unknown or holds nothing the codec can use.
+    """
+    if source.endswith(".npz"):
+        data = dataset.load(Path(source))
+        if data.vocabulary.name != codec:
+            raise errors.UserError(f"{source} was prepared for codec {data.vocabulary.name}, not {codec}")
+        return data
+    coder = codecs.get(codec)
+    if source not in corpora.CORPORA:
+        return encode(corpora.load(source), codec, coder, say)
+    path = cache.directory() / "prepared" / f"{source}-{codec}-{_key(coder)}.npz"
+    if path.exists():
+        try:
+            return dataset.load(path)
+        except errors.UserError:
+            path.unlink()
+    data = encode(corpora.load(source), codec, coder, say)
+    data.save(path)
+    return data
+
+
+def _key(coder: codecs.Codec) -> str:
+    versions = [importlib.metadata.version(p) for p in ("note-seq", "music21", "symusic")]
+    return hashlib.sha256(repr((VERSION, coder.vocabulary, versions)).encode()).hexdigest()[:12]
+
+
+def encode(
+    corpus: base.Corpus, codec: str, coder: codecs.Codec, say: Callable[[str], None]
+) -> dataset.Dataset:
+    """Encodes every piece of a corpus; training pieces in all their variants.
+
+    Raises:
+        errors.UserError: The corpus is native to another codec, or nothing could be encoded.
+    """
+    if corpus.codec not in (None, codec):
+        raise errors.UserError(f"{corpus.name} comes as {corpus.codec} only; it cannot be read as {codec}")
+    splits: dict[str, list[dataset.Item]] = {s: [] for s in base.SPLITS}
+    report = base.Report(discarded=corpus.report.discarded.copy())
+    if len(corpus.pieces) > 500:
+        say(f"encoding {len(corpus.pieces)} pieces of {corpus.name} as {codec}")
+    for piece in corpus.pieces:
+        split = piece.split or base.split_of(piece.group)
+        try:
+            parts = _parts(piece, coder, split)
+        except errors.DiscardError as reason:
+            report.discarded[str(reason)] += 1
+            continue
+        report.used += 1
+        splits[split] += [
+            dataset.Item(piece.name if len(parts) == 1 else f"{piece.name}#{i}", piece.group, arrays)
+            for i, arrays in enumerate(parts)
+        ]
+    if not report.used:
+        reasons = "; ".join(f"{n} {r}" for r, n in report.discarded.most_common(5)) or "it is empty"
+        raise errors.UserError(f"nothing in {corpus.name} can be read as {codec}: {reasons}")
+    return dataset.Dataset(corpus.name, coder.vocabulary, splits, report.to_json())
+
+
+def _parts(piece: base.Piece, coder: codecs.Codec, split: str) -> list[dict[str, Any]]:
+    if piece.arrays is not None:
+        return [piece.arrays]
+    assert piece.sequence is not None
+    sequence = piece.sequence()
+    variants = coder.variants(sequence) if split == "train" else [sequence]
+    return [arrays for variant in variants for arrays in coder.encode(variant)]

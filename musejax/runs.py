@@ -1,0 +1,220 @@
+"""A run directory: what it says about itself, and how it is read back. Loading runs no code of the run's."""
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from musejax import errors, models
+from musejax import vocabulary as vocabularies
+from musejax.base import Model
+from musejax.training import checkpoints
+
+FORMAT = 1
+
+
+class Run(NamedTuple):
+    """A trained model as it was stored.
+
+    Attributes:
+        name: The run's name.
+        path: Its directory.
+        model: The record of pure functions.
+        variables: `params` and `state` of the best checkpoint; floats as float32.
+        vocabulary: The table of its ids.
+        config: The whole of run.json.
+        step: The step of the checkpoint.
+    """
+
+    name: str
+    path: Path
+    model: Model
+    variables: dict[str, Any]
+    vocabulary: vocabularies.Vocabulary
+    config: dict[str, Any]
+    step: int
+
+
+def describe(
+    *,
+    name: str,
+    family: str,
+    model: Any,
+    vocabulary: vocabularies.Vocabulary,
+    data: Mapping[str, Any],
+    optimizer: Any,
+    training: Any,
+) -> dict[str, Any]:
+    """The content of run.json.
+
+    Args:
+        name: The run's name.
+        family: The model's family.
+        model: Its config dataclass.
+        vocabulary: The codec's table; the codec is named by it.
+        data: What it is trained on: `source`, pieces by split, the report.
+        optimizer: The optimiser's config dataclass.
+        training: The loop's config dataclass.
+    """
+    return {
+        "format": FORMAT,
+        "name": name,
+        "family": family,
+        "model": dataclasses.asdict(model),
+        "vocabulary": vocabulary.to_json(),
+        "data": dict(data),
+        "optimizer": dataclasses.asdict(optimizer),
+        "training": dataclasses.asdict(training),
+        "versions": {"jax": jax.__version__, "numpy": np.__version__},
+    }
+
+
+def start(path: Path, description: Mapping[str, Any]) -> None:
+    """Makes a run directory, or checks that the one that is there is of the same experiment.
+
+    Raises:
+        errors.UserError: The directory holds a run of another model, codec or data.
+    """
+    file = path / "run.json"
+    if file.exists():
+        old = read_description(path)
+        for field in ("family", "model", "vocabulary"):
+            if json.loads(json.dumps(description[field])) != old[field]:
+                raise errors.UserError(
+                    f"{path} holds a run with another {field} than this experiment's; give another --workdir"
+                )
+        if old["data"]["source"] != description["data"]["source"]:
+            raise errors.UserError(
+                f"{path} holds a run on {old['data']['source']}, not on {description['data']['source']}; "
+                "give another --workdir"
+            )
+    path.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps(description, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """run.json of a directory.
+
+    Raises:
+        errors.UserError: There is none, it cannot be read, or it is of another format version.
+    """
+    try:
+        description = json.loads((path / "run.json").read_text())
+    except FileNotFoundError:
+        raise errors.UserError(f"{path} is not a run directory: it has no run.json") from None
+    except (OSError, ValueError) as error:
+        raise errors.UserError(f"{path / 'run.json'} cannot be read: {error}") from None
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        found = description.get("format") if isinstance(description, dict) else None
+        raise errors.UserError(
+            f"{path} has run format {found}; this musejax reads format {FORMAT}: use the musejax that wrote it"
+        )
+    return description
+
+
+def _config(cls: type, data: Mapping[str, Any], where: str) -> Any:
+    """A config dataclass from plain data."""
+    hints = get_type_hints(cls)
+    unknown = sorted(set(data) - set(hints))
+    if unknown:
+        raise errors.UserError(f"{where} has unknown fields {', '.join(unknown)}: a newer musejax wrote it")
+    out = {}
+    for name, value in data.items():
+        hint = hints[name]
+        if get_origin(hint) is tuple and isinstance(value, list):
+            value = tuple(value)
+        elif dataclasses.is_dataclass(hint) and isinstance(value, dict):
+            value = _config(hint, value, where)  # type: ignore[arg-type]
+        else:
+            nested = [a for a in get_args(hint) if dataclasses.is_dataclass(a)]
+            if nested and isinstance(value, dict):
+                value = _config(nested[0], value, where)  # type: ignore[arg-type]
+        out[name] = value
+    return cls(**out)
+
+
+def example(vocabulary: vocabularies.Vocabulary, rows: int = 1, frames: int = 2) -> dict[str, np.ndarray]:
+    """A batch of zeros with the shapes and fields that a codec gives."""
+    shape = (rows, frames)
+    if vocabulary.kind == "bits":
+        batch = {"frames": np.zeros((*shape, vocabulary.size), np.int32)}
+    else:
+        batch = {"tokens": np.zeros((*shape, vocabulary.streams) if vocabulary.streams > 1 else shape, np.int32)}
+    for name, _ in vocabulary.conditions:
+        batch[name] = np.zeros(shape, np.int32)
+    return {**batch, "pad_mask": np.ones(shape, np.int32), "loss_mask": np.ones(shape, np.int32)}
+
+
+def build(description: Mapping[str, Any], where: str) -> tuple[Model, vocabularies.Vocabulary]:
+    """The model of a run.json.
+
+    Raises:
+        errors.UserError: The family or a field of its config is unknown.
+    """
+    if description["family"] not in models.FAMILIES:
+        raise errors.UserError(f"{where}: family {description['family']!r} is unknown; have {', '.join(models.FAMILIES)}")
+    module = models.family(description["family"])
+    vocabulary = vocabularies.Vocabulary.from_json(description["vocabulary"])
+    return module.make(_config(module.Config, description["model"], where), vocabulary), vocabulary
+
+
+def load(path: Path, say: Callable[[str], None]) -> Run:
+    """The best checkpoint of a run directory.
+
+    Args:
+        path: The directory.
+        say: Is told of damaged checkpoints that were passed over.
+
+    Raises:
+        errors.UserError: It is not a run directory, of another version, or has no good checkpoint.
+    """
+    description = read_description(path)
+    try:
+        model, vocabulary = build(description, str(path))
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.UserError(f"{path / 'run.json'} does not describe a model: {error}") from None
+    batch = example(vocabulary)
+    like = jax.eval_shape(model.init, jax.random.key(0), batch)
+    params, state, step = checkpoints.load(path, like, say)
+    return Run(description["name"], path, model, {"params": params, "state": state}, vocabulary, description, step)
+
+
+def pack(run: Run, out: Path) -> None:
+    """Writes a run as it is shipped: bfloat16 parameters, no optimiser state, no logs.
+
+    Args:
+        run: The run.
+        out: A directory that does not exist yet.
+    """
+    if out.exists():
+        raise errors.UserError(f"{out} exists; give a new directory")
+    params = jax.tree.map(lambda p: p.astype(jnp.bfloat16), run.variables["params"])
+    checkpoints.write_model(out / "checkpoints" / "best" / str(run.step), params, run.variables["state"])
+    write_text(out / "run.json", json.dumps(run.config, indent=1) + "\n")
+
+
+def count(model: Model, vocabulary: vocabularies.Vocabulary) -> int:
+    """Number of parameters, without computing any."""
+    params, _ = jax.eval_shape(model.init, jax.random.key(0), example(vocabulary))
+    return sum(int(np.prod(p.shape)) for p in jax.tree.leaves(params))
+
+

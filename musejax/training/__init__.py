@@ -1,0 +1,1 @@
+"""One step builder, one loop, one run directory for every family."""

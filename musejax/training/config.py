@@ -1,0 +1,68 @@
+"""What a training run can set: frozen dataclasses, every field overridable on the command line."""
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """The optimiser and its schedule.
+
+    Attributes:
+        name: `adamw`, `adam` (no weight decay) or `muon` (optax.contrib; matrices by Muon, the rest by AdamW).
+        learning_rate: Peak rate.
+        warmup_steps: Steps of linear warm-up from 0.
+        schedule: After warm-up: `cosine` to `final_fraction` of the peak at the last step, or `constant`.
+        final_fraction: Where the cosine ends, as a fraction of the peak.
+        weight_decay: Decoupled decay, on matrices only.
+        b2: Second-moment decay of Adam.
+        clip: Largest global norm of the gradient; 0 switches clipping off.
+        accumulate: Micro-batches a step: the batch is cut in so many parts, their gradients averaged by weight.
+        precision: Type in which the loss is computed; parameters stay float32.
+        ema_decay: Decay of the average of parameters that is evaluated and kept; 0 switches it off.
+    """
+
+    name: Literal["adamw", "adam", "muon"] = "adamw"
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    schedule: Literal["cosine", "constant"] = "cosine"
+    final_fraction: float = 0.05
+    weight_decay: float = 0.0
+    b2: float = 0.99
+    clip: float = 1.0
+    accumulate: int = 1
+    precision: Literal["float32", "bfloat16"] = "float32"
+    ema_decay: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """The loop.
+
+    Attributes:
+        steps: Optimiser updates in all.
+        batch_size: Windows in a batch, over all devices.
+        window: Frames in a window (tokens where tokens are not frames).
+        context: Leading frames of a window inside a piece that are read but not scored.
+        transpose: Largest transposition of a training window either way, in semitones.
+        eval_every: Steps between evaluations on the validation split.
+        eval_batch_size: Rows of an evaluation batch.
+        patience: Evaluations without a better loss after which training stops; 0 never stops early.
+        log_every: Steps between lines of metrics.
+        save_every: Steps between checkpoints.
+        seed: Root of every random choice of the run.
+        tensorboard: Whether metrics are also written for TensorBoard (needs tensorboardX).
+    """
+
+    steps: int = 1000
+    batch_size: int = 16
+    window: int = 128
+    context: int = 0
+    transpose: int = 0
+    eval_every: int = 200
+    eval_batch_size: int = 16
+    patience: int = 0
+    log_every: int = 20
+    save_every: int = 200
+    seed: int = 0
+    tensorboard: bool = False

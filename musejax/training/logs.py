@@ -1,0 +1,88 @@
+"""Metrics as JSON lines, for TensorBoard, and as a progress line for people."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+class Logs:
+    """Writes `metrics.jsonl` (and TensorBoard events) and shows progress on standard error."""
+
+    def __init__(self, run: Path, *, steps: int, start: int, tensorboard: bool):
+        """Opens the logs of a run; lines of steps after `start` (lost in a kill) are dropped.
+
+        Args:
+            run: The run directory.
+            steps: Steps in all.
+            start: The step from which training goes on.
+            tensorboard: Whether to write TensorBoard events too.
+        """
+        path = run / "metrics.jsonl"
+        kept = [line for line in _lines(path) if json.loads(line)["step"] <= start]
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text("".join(line + "\n" for line in kept))
+        temporary.replace(path)
+        self._file = path.open("a")
+        self._board = None
+        if tensorboard:
+            import tensorboardX
+
+            self._board = tensorboardX.SummaryWriter(str(run / "tensorboard"))
+        self._progress = None
+        self._steps = steps
+        if sys.stderr.isatty():
+            import rich.console
+            import rich.progress
+
+            self._progress = rich.progress.Progress(
+                rich.progress.TextColumn("step {task.completed}/{task.total}"),
+                rich.progress.BarColumn(),
+                rich.progress.TimeRemainingColumn(),
+                rich.progress.TextColumn("{task.fields[text]}"),
+                console=rich.console.Console(stderr=True),
+            )
+            self._task = self._progress.add_task("", total=steps, completed=start, text="")
+            self._progress.start()
+
+    def write(self, step: int, part: str, values: dict[str, float]) -> None:
+        """Adds one line: part is `train` or `valid`."""
+        self._file.write(json.dumps({"step": step, "part": part, "time": round(time.time(), 3), **values}) + "\n")
+        self._file.flush()
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(f"{part}/{name}", value, step)
+        text = f"{part} " + " ".join(f"{k} {_short(v)}" for k, v in values.items() if k in _SHOWN)
+        if self._progress is not None:
+            self._progress.update(self._task, completed=step, text=text)
+        else:
+            self.say(f"step {step}/{self._steps} {text}")
+
+    def say(self, text: str) -> None:
+        """One plain line to standard error."""
+        if self._progress is not None:
+            self._progress.console.print(text, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    def close(self) -> None:
+        """Ends the progress bar and closes the files."""
+        if self._progress is not None:
+            self._progress.stop()
+        if self._board is not None:
+            self._board.close()
+        self._file.close()
+
+
+_SHOWN = ("loss", "best", "tokens_per_second")
+
+
+def _lines(path: Path) -> list[str]:
+    """The whole lines of a file; a last line without an end was cut by a kill."""
+    text = path.read_text() if path.exists() else ""
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:,.0f}"

@@ -1,0 +1,221 @@
+"""The one training loop: any model, any stream of batches; it can be killed at any moment and resumed bit for bit."""
+
+import dataclasses
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from musejax import errors
+from musejax.base import Batch, Model, Step, TrainState
+from musejax.pipeline import stream as streams
+from musejax.training import checkpoints, logs, mesh
+from musejax.training import config as configs
+
+
+class Result(NamedTuple):
+    """How training ended.
+
+    Attributes:
+        train_state: The last state.
+        step: Its step.
+        best: The best validation loss and the step at which it was reached, where there was an evaluation.
+        stopped: `done`, `early` (patience ran out), or the name of the signal that stopped it.
+    """
+
+    train_state: TrainState
+    step: int
+    best: tuple[float, int] | None
+    stopped: str
+
+
+@dataclasses.dataclass
+class _Progress:
+    """What the loop itself must remember over a kill."""
+
+    best: float | None = None
+    best_step: int = 0
+    worse: int = 0  # evaluations since the best
+
+
+class _Signals:
+    """Turns SIGTERM and Ctrl-C into a flag that the loop reads between steps; a second one acts at once."""
+
+    def __init__(self) -> None:
+        self.received: str | None = None
+        self._old: dict[int, Any] = {}
+
+    def __enter__(self) -> "_Signals":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._old[number] = signal.signal(number, self._note)
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = signal.Signals(number).name
+        signal.signal(number, self._old[number])
+
+    def __exit__(self, *exception: object) -> None:
+        for number, old in self._old.items():
+            signal.signal(number, old)
+
+
+def make_evaluate(model: Model) -> Callable[[Any, Any, Iterable[Batch]], dict[str, float]]:
+    """A function (params, state, batches) -> means of the loss's info, weighted by cells."""
+
+    @jax.jit
+    def one(params: Any, state: Any, batch: Batch) -> dict[str, jax.Array]:
+        _, (_, info) = model.loss(params, state, jax.random.key(0), batch, step=0, train=False)
+        return info
+
+    def evaluate(params: Any, state: Any, batches: Iterable[Batch]) -> dict[str, float]:
+        sums: dict[str, float] = {}
+        weight = 0.0
+        for batch in batches:
+            info = {k: float(v) for k, v in one(params, state, batch).items()}
+            w = info.pop("weight")
+            weight += w
+            for name, value in info.items():
+                sums[name] = sums.get(name, 0.0) + value * w
+        return {name: value / max(weight, 1.0) for name, value in sums.items()}
+
+    return evaluate
+
+
+def train(
+    model: Model,
+    step: Step,
+    stream: streams.Stream,
+    validation: Callable[[], Iterable[Batch]] | None,
+    config: configs.Training,
+    run: Path,
+) -> Result:
+    """Trains until the last step, early stopping or a signal, going on from the run's last checkpoint.
+
+    Args:
+        model: The record that is evaluated.
+        step: Its training step.
+        stream: Batches, with a position that is saved and restored.
+        validation: Makes the validation batches anew at each evaluation; None for no evaluation.
+        config: The loop's settings.
+        run: The run directory.
+
+    Raises:
+        errors.TrainingError: The loss is not finite, or a checkpoint could not be written.
+    """
+    devices = mesh.make()
+    store = checkpoints.Checkpoints(run)
+    example = next(stream)
+    stream.set_state({"next_index": 0})
+    ts = step.init(jax.random.key(config.seed), example)
+    progress = _Progress()
+    notes: list[str] = []
+    restored = store.restore(jax.eval_shape(lambda: ts), notes.append)
+    if restored is not None:
+        ts = restored.train_state
+        progress = _Progress(**restored.loop["progress"])
+        stream.set_state(restored.loop["stream"])
+        notes.append(f"going on from step {restored.step}")
+    log = logs.Logs(run, steps=config.steps, start=int(ts.step), tensorboard=config.tensorboard)
+    for note in notes:
+        log.say(note)
+    try:
+        with _Signals() as signals:
+            return _run(model, step, stream, validation, config, mesh.replicate(devices, ts), devices, store, progress,
+                        log, signals)  # fmt: skip
+    finally:
+        log.close()
+
+
+def _run(
+    model: Model,
+    step: Step,
+    stream: streams.Stream,
+    validation: Callable[[], Iterable[Batch]] | None,
+    config: configs.Training,
+    ts: TrainState,
+    devices: jax.sharding.Mesh,
+    store: checkpoints.Checkpoints,
+    progress: _Progress,
+    log: logs.Logs,
+    signals: _Signals,
+) -> Result:
+    evaluate = make_evaluate(model)
+    at = first = saved = int(ts.step)
+    pending: tuple[int, dict[str, jax.Array]] | None = None  # metrics are read one step late
+    since, cells = time.perf_counter(), 0.0
+
+    def check(values: dict[str, float], when: int) -> None:
+        if not math.isfinite(values["loss"]):
+            raise errors.TrainingError(
+                f"the loss is {values['loss']} at step {when}; the last good checkpoint is of step {saved}. "
+                "Try a lower --optimizer.learning-rate or a smaller --optimizer.clip"
+            )
+
+    def save() -> None:
+        nonlocal saved
+        loop = {"progress": dataclasses.asdict(progress), "stream": stream.get_state()}
+        store.save("last", ts, loop)
+        saved = at
+
+    def finished(stopped: str) -> Result:
+        if saved != at:
+            save()
+        return Result(ts, at, None if progress.best is None else (progress.best, progress.best_step), stopped)
+
+    def read_pending() -> None:
+        nonlocal pending, since, cells
+        if pending is None:
+            return
+        when, info = pending
+        values = {k: float(v) for k, v in info.items()}
+        pending = None
+        check(values, when)
+        cells += values.pop("weight")
+        if when % config.log_every == 0:
+            now = time.perf_counter()
+            log.write(when, "train", {**values, "tokens_per_second": cells / max(now - since, 1e-9)})
+            since, cells = now, 0.0
+
+    while at < config.steps:
+        if config.patience and progress.worse >= config.patience:
+            return finished("early")
+        batch = mesh.shard(devices, next(stream))
+        ts, info = step.update(ts, batch)
+        read_pending()
+        at += 1
+        pending = (at, info)
+        if at == first + 1:  # compilation is not part of the speed
+            jax.block_until_ready(info)
+            since = time.perf_counter()
+        due = at % config.eval_every == 0 or at == config.steps
+        if due or at % config.save_every == 0 or signals.received:
+            read_pending()
+        if due and validation is not None:
+            pause = time.perf_counter()
+            values = evaluate(ts.averaged, ts.state, validation())
+            check(values, at)
+            if progress.best is None or values["loss"] < progress.best:
+                progress = dataclasses.replace(progress, best=values["loss"], best_step=at, worse=0)
+                store.save("best", ts, {"validation": values})
+            else:
+                progress = dataclasses.replace(progress, worse=progress.worse + 1)
+            log.write(at, "valid", {**values, "best": progress.best or values["loss"]})
+            since += time.perf_counter() - pause
+        if at % config.save_every == 0:
+            save()
+        if signals.received:
+            return finished(signals.received)
+    return finished("done")
+
+
+def fingerprint(tree: Any) -> str:
+    """A digest of parameters, for telling whether two runs ended alike."""
+    return checkpoints.digest(jax.tree.map(np.asarray, tree))

@@ -1,0 +1,112 @@
+"""The step builder: from a model's loss and an optimiser to one compiled update."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from musejax.base import Array, Batch, Info, Model, Step, TrainState
+from musejax.training import config as configs
+
+
+def make_schedule(config: configs.Optimizer, steps: int) -> optax.Schedule:
+    """The learning rate by step."""
+    warmup = min(config.warmup_steps, max(steps - 1, 0))
+    if config.schedule == "constant":
+        return optax.schedules.warmup_constant_schedule(0.0, config.learning_rate, warmup)
+    return optax.schedules.warmup_cosine_decay_schedule(
+        0.0, config.learning_rate, warmup, steps, config.learning_rate * config.final_fraction
+    )
+
+
+def make_optimizer(config: configs.Optimizer, steps: int) -> optax.GradientTransformation:
+    """Clipping, then the named optimiser under its schedule."""
+    schedule = make_schedule(config, steps)
+
+    def matrices(params: Any) -> Any:
+        return jax.tree.map(lambda p: p.ndim > 1, params)
+
+    if config.name == "adam":
+        core = optax.adam(schedule, b2=config.b2)
+    elif config.name == "muon":
+        core = optax.contrib.muon(schedule, weight_decay=config.weight_decay, adam_b2=config.b2)
+    else:
+        core = optax.adamw(schedule, b2=config.b2, weight_decay=config.weight_decay, mask=matrices)
+    return optax.chain(optax.clip_by_global_norm(config.clip), core) if config.clip else core
+
+
+def _cast(tree: Any, dtype: Any) -> Any:
+    return jax.tree.map(lambda p: p.astype(dtype) if jnp.issubdtype(p.dtype, jnp.floating) else p, tree)
+
+
+def _gradients(
+    model: Model, config: configs.Optimizer, params: Any, state: Any, key: Array, batch: Batch, step: Array
+) -> tuple[Any, Any, Info]:
+    """Gradients of the mean loss over the whole batch, taken in `config.accumulate` parts.
+
+    Each part's mean counts by its weight, so that the result does not depend on how the batch was cut.
+    """
+
+    def weighted(params: Any, state: Any, key: Array, part: Batch) -> tuple[Array, tuple[Any, Info]]:
+        dtype = jnp.dtype(config.precision)
+        loss, (state, info) = model.loss(_cast(params, dtype), state, key, part, step=step, train=True)
+        return loss.astype(jnp.float32) * info["weight"], (state, info)
+
+    grad = jax.grad(weighted, has_aux=True)
+    if config.accumulate == 1:
+        grads, (state, info) = grad(params, state, key, batch)
+        total = jnp.maximum(info["weight"], 1.0)
+        return jax.tree.map(lambda g: g / total, grads), state, info
+
+    def add(carry: tuple, inputs: tuple[Array, Mapping[str, Array]]) -> tuple[tuple, Info]:
+        grads, state = carry
+        more, (state, info) = grad(params, state, inputs[0], inputs[1])
+        return (jax.tree.map(jnp.add, grads, more), state), info
+
+    parts = jax.tree.map(lambda x: x.reshape(config.accumulate, -1, *x.shape[1:]), batch)
+    keys = jax.random.split(key, config.accumulate)
+    (grads, state), infos = jax.lax.scan(add, (jax.tree.map(jnp.zeros_like, params), state), (keys, parts))
+    weight = infos["weight"].sum()
+    total = jnp.maximum(weight, 1.0)
+    info = {k: (v * infos["weight"]).sum() / total for k, v in infos.items()}
+    return jax.tree.map(lambda g: g / total, grads), state, {**info, "weight": weight}
+
+
+def make_step(model: Model, config: configs.Optimizer, *, steps: int, seed: int) -> Step:
+    """The training step of a model.
+
+    The update's key is fold_in(root, step), so a resumed run draws what the uninterrupted one would have drawn.
+
+    Args:
+        model: The record; its own `make_step` is used where it has one.
+        config: The optimiser's settings.
+        steps: Steps in all, for the schedule.
+        seed: Root of the run's keys.
+    """
+    if model.make_step is not None:
+        return model.make_step(config, steps=steps, seed=seed)
+    optimizer = make_optimizer(config, steps)
+    schedule = make_schedule(config, steps)
+    root = jax.random.key(seed)
+
+    def init(key: Array, batch: Batch) -> TrainState:
+        params, state = model.init(key, batch)
+        ema = jax.tree.map(jnp.copy, params) if config.ema_decay else None
+        return TrainState(jnp.zeros((), jnp.int32), params, state, optimizer.init(params), ema)
+
+    def update(ts: TrainState, batch: Batch) -> tuple[TrainState, Info]:
+        key = jax.random.fold_in(root, ts.step)
+        grads, state, info = _gradients(model, config, ts.params, ts.state, key, batch, ts.step)
+        updates, opt_state = optimizer.update(grads, ts.opt_state, ts.params)
+        params: Any = optax.apply_updates(ts.params, updates)
+        ema = ts.ema
+        if ema is not None:
+            # A young average forgets its random start quickly.
+            decay = jnp.minimum(config.ema_decay, (1.0 + ts.step) / (10.0 + ts.step))
+            ema = jax.tree.map(lambda e, p: e * decay + p * (1.0 - decay), ema, params)
+        info = {**info, "grad_norm": optax.tree.norm(grads), "learning_rate": jnp.asarray(schedule(ts.step))}
+        return TrainState(ts.step + 1, params, state, opt_state, ema), info
+
+    return Step(jax.jit(init), jax.jit(update, donate_argnums=0))

@@ -1,0 +1,141 @@
+"""What there is: presets and shipped runs by name. Nothing heavy is imported until a model is asked for.
+
+Parameter counts stand in the table so that `musejax list` answers at once; a test compares them with the models.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from musejax import codecs, errors
+
+if TYPE_CHECKING:
+    from musejax.base import Model
+    from musejax.vocabulary import Vocabulary
+
+SHIPPED = Path(__file__).parent / "shipped"
+
+
+class Entry(NamedTuple):
+    """One model of the zoo.
+
+    Attributes:
+        name: A preset, or a shipped run.
+        family: Its family.
+        codec: Its representation.
+        parameters: How many.
+        shipped: Whether trained weights come with the package.
+    """
+
+    name: str
+    family: str
+    codec: str
+    parameters: int
+    shipped: bool
+
+
+ENTRIES: tuple[Entry, ...] = ()
+
+
+class Loaded(NamedTuple):
+    """A trained model, ready to use.
+
+    Attributes:
+        model: The record of pure functions.
+        variables: `params` and `state`.
+        codec: How its arrays are read from and written to NoteSequences.
+        config: The whole of its run.json.
+        name: The run's name.
+    """
+
+    model: "Model"
+    variables: dict[str, Any]
+    codec: codecs.Codec
+    config: dict[str, Any]
+    name: str
+
+
+def list_models() -> list[str]:
+    """Names of all presets and shipped runs."""
+    return [e.name for e in ENTRIES]
+
+
+def entry(name: str) -> Entry:
+    """The entry of a name.
+
+    Raises:
+        errors.UserError: There is none.
+    """
+    for e in ENTRIES:
+        if e.name == name:
+            return e
+    raise errors.UserError(f"no model {name!r}; the models are {', '.join(list_models())}")
+
+
+def create(name: str, **overrides: Any) -> tuple["Model", "Vocabulary"]:
+    """A preset as an untrained model, and the vocabulary that it is made for.
+
+    Args:
+        name: A preset.
+        **overrides: Fields of the family's config to change.
+
+    Raises:
+        errors.UserError: No such preset, or the fields do not fit it.
+    """
+    import dataclasses
+
+    from musejax import models
+
+    family = models.family(entry(name).family)
+    if name not in family.PRESETS:
+        raise errors.UserError(f"{name} is a shipped run; read it with load, or give a preset")
+    codec, config = family.PRESETS[name]
+    vocabulary = codecs.get(codec).vocabulary
+    try:
+        return family.make(dataclasses.replace(config, **overrides), vocabulary), vocabulary
+    except (TypeError, ValueError) as error:
+        raise errors.UserError(f"{name}: {error}") from error
+
+
+def find(model: str | Path) -> Path:
+    """The run directory of a shipped run's name, or of a path.
+
+    Raises:
+        errors.UserError: It is neither; nothing is made.
+    """
+    path = Path(model)
+    if isinstance(model, str) and (SHIPPED / model / "run.json").is_file() and not (path / "run.json").is_file():
+        return SHIPPED / model
+    if path.is_dir():
+        return path
+    shipped = ", ".join(e.name for e in ENTRIES if e.shipped)
+    if isinstance(model, str) and any(e.name == model for e in ENTRIES):
+        raise errors.UserError(f"{model} is a preset without trained weights; train it, or use one of {shipped}")
+    raise errors.UserError(f"no run directory or shipped model {str(model)!r}; shipped are {shipped}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def load(model: str | Path, say: Callable[[str], None] = _say) -> Loaded:
+    """The best checkpoint of a run directory or a shipped run; works from any working directory.
+
+    Args:
+        model: A path or a name.
+        say: Is told of damaged checkpoints that were passed over; prints to standard error by default.
+
+    Raises:
+        errors.UserError: There is no such run, it is of another format, or it has no good checkpoint.
+    """
+    from musejax import runs
+
+    run = runs.load(find(model), say)
+    codec = codecs.get(run.vocabulary.name)
+    if codec.vocabulary.version != run.vocabulary.version:
+        raise errors.UserError(
+            f"{run.path} was trained with version {run.vocabulary.version} of codec {run.vocabulary.name}; "
+            f"this musejax has version {codec.vocabulary.version}"
+        )
+    return Loaded(run.model, run.variables, codec, run.config, run.name)
