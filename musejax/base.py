@@ -34,9 +34,9 @@ class Choice:
     min_p: float | None = None
 
 
-# (pos, tokens so far [N, L]) -> bool, broadcast to [N, V]: the tokens that may stand at pos. A constraint with arrays
-# in it is a `jax.tree_util.Partial`, so that new arrays do not compile anew.
-Constraint = Callable[[Array, Array], Array]
+# (frame, stream, values so far [N, L, ...] as drawn) -> bool, broadcast to [N, V]: what may stand there. A constraint
+# with arrays in it is a `jax.tree_util.Partial`, so that new arrays do not compile anew.
+Constraint = Callable[[Array, Array, Array], Array]
 
 
 @struct.dataclass
@@ -72,11 +72,13 @@ class Autoregressive(NamedTuple):
         step: (params, state, cache, previous token [N], pos, conditions of pos {name: [N]}) -> logits [N, V], cache.
             At pos 0 the previous token is `start`. For bits the token is a frame, [N, V].
         start: The id that stands before the first token.
+        order: The streams of a frame in the order in which they are drawn; empty for the vocabulary's own.
     """
 
     init_cache: Callable[[Params, State, int, int], Any]
     step: Callable[..., tuple[Array, Any]]
     start: int
+    order: tuple[int, ...] = ()
 
 
 class Score(NamedTuple):
@@ -115,6 +117,9 @@ class Model(NamedTuple):
         score: The likelihood, where the family has one.
         autoregressive: The pair of functions of a left-to-right family.
         make_step: (optimizer config) -> Step, where one loss and one optimiser do not describe training.
+        features: batch of whole pieces -> the same with what the model derives from the past of each frame. Training
+            calls it once a piece, before windows are cut, so that a window knows the past that it was cut from; a
+            batch without these fields is completed by the model itself.
     """
 
     config: Any
@@ -124,6 +129,7 @@ class Model(NamedTuple):
     score: Score | None = None
     autoregressive: Autoregressive | None = None
     make_step: Callable[..., Step] | None = None
+    features: Callable[[Batch], dict[str, Array]] | None = None
 
 
 @struct.dataclass

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from musejax import errors, models, preparation, runs
 from musejax.models import recurrent
 from musejax.pipeline import batches, dataset, stream
@@ -115,6 +117,9 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
     data = preparation.prepare(experiment.data, experiment.codec, say)
     model = build(experiment, data)
     train_items, valid_items = data.split("train"), data.splits.get("valid", [])
+    if model.features is not None:
+        features = jax.jit(model.features)
+        train_items, valid_items = (batches.derive(items, features) for items in (train_items, valid_items))
     sizes = {s: len(i) for s, i in data.splits.items()}
     say(f"{data.source}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + f" pieces as {data.vocabulary.name}")
     description = runs.describe(

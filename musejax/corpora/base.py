@@ -60,4 +60,3 @@ class Corpus(NamedTuple):
     pieces: list[Piece]
     report: Report
     terms: str
-

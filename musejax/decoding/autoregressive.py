@@ -46,6 +46,7 @@ def sample(
     infill_mask: Array | None = None,
     constraint: Constraint | None = None,
     end: int | None = None,
+    order: tuple[int, ...] = (0,),
 ) -> Drawn:
     """Draws N sequences of at most `length` values; the loop ends when all have ended.
 
@@ -61,6 +62,7 @@ def sample(
         infill_mask: [N, L], 1 where a value is drawn; None draws all.
         constraint: Which tokens may stand where; given values are kept even against it.
         end: The END id, which stops a piece; None never stops.
+        order: The streams of a frame in the order of their values, for the constraint.
     """
     num = keys.shape[0]
     uniform = jax.vmap(lambda k: jax.random.uniform(k, (length, *draw.noise_shape)))(keys)
@@ -74,7 +76,8 @@ def sample(
         pos, previous, cache, values, nll, done = carry
         here = {name: jax.lax.dynamic_index_in_dim(c, pos, 1, False) for name, c in conditions.items()}
         logits, cache = step(cache, previous, pos, here)
-        allowed = None if constraint is None else constraint(pos, values)
+        place = (pos // len(order), jnp.asarray(order)[pos % len(order)])
+        allowed = None if constraint is None else constraint(*place, values)
         value = draw.draw(logits, allowed, jax.lax.dynamic_index_in_dim(uniform, pos, 1, False))
         if given is not None and infill_mask is not None:
             free = jax.lax.dynamic_index_in_dim(infill_mask, pos, 1, False).astype(bool)
@@ -109,7 +112,7 @@ def sample_request(
 ) -> dict[str, Array]:
     """Answers a request with a left-to-right model: what every such family uses as its `sample`.
 
-    Streams are drawn in turn within a frame, in the order in which the vocabulary has them.
+    Streams are drawn in turn within a frame, in the model's order.
 
     Returns:
         `tokens` int32[N, T, S] ([N, T] for one stream) or `frames` int32[N, T, V] for bits; `length` int32[N] in
@@ -118,11 +121,14 @@ def sample_request(
     """
     num, frames, streams = request.num, request.length, vocabulary.streams
     bits = vocabulary.kind == "bits"
+    order = model.order or tuple(range(streams))
     length = frames * streams
     conditions = {n: jnp.repeat(c, streams, axis=1) for n, c in request.conditions.items()}
     given, infill_mask = request.given, request.infill_mask
     if given is not None and infill_mask is not None and not bits:
-        given, infill_mask = given.reshape(num, length), infill_mask.reshape(num, length)
+        given, infill_mask = (
+            x.reshape(num, frames, streams)[..., order].reshape(num, length) for x in (given, infill_mask)
+        )
     size = vocabulary.size
     draw = draws.bernoulli(size, request.choice) if bits else draws.categorical(request.choice)
     drawn = sample(
@@ -137,9 +143,12 @@ def sample_request(
         infill_mask=infill_mask,
         constraint=request.constraint,
         end=vocabulary.id("end") if vocabulary.has("end") else None,
+        order=order,
     )
     nll = drawn.nll if infill_mask is None else drawn.nll * infill_mask
-    values = drawn.values.reshape(num, frames, streams) if streams > 1 else drawn.values
+    values = drawn.values
+    if streams > 1:
+        values = values.reshape(num, frames, streams)[..., tuple(order.index(s) for s in range(streams))]
     return {
         "frames" if bits else "tokens": values,
         "length": -(-drawn.lengths // streams),

@@ -12,15 +12,15 @@ from musejax.base import Array, Constraint
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10, 11), "pentatonic": (0, 2, 4, 7, 9)}
 
 
-def _table(table: Array, pos: Array, tokens: Array) -> Array:
-    return table[pos % table.shape[0]]
+def _table(table: Array, frame: Array, stream: Array, values: Array) -> Array:
+    return table[stream % table.shape[0]]
 
 
 def by_stream(allowed: np.ndarray) -> Constraint:
-    """Allows the tokens of row `pos mod S`.
+    """Allows the tokens of a stream's row.
 
     Args:
-        allowed: bool[S, V], a row for each stream.
+        allowed: bool[S, V], a row for each stream, or bool[1, V] for all.
     """
     return jax.tree_util.Partial(_table, jnp.asarray(allowed))
 
@@ -51,10 +51,10 @@ def scale(vocabulary: vocabularies.Vocabulary, tonic: int, name: str = "major") 
     return by_stream(((pitch < 0) | inside)[None])
 
 
-def _all_of(parts: tuple[Constraint, ...], pos: Array, tokens: Array) -> Array:
-    allowed = parts[0](pos, tokens)
+def _all_of(parts: tuple[Constraint, ...], frame: Array, stream: Array, values: Array) -> Array:
+    allowed = parts[0](frame, stream, values)
     for part in parts[1:]:
-        allowed = allowed & part(pos, tokens)
+        allowed = allowed & part(frame, stream, values)
     return allowed
 
 
@@ -63,13 +63,11 @@ def all_of(*parts: Constraint) -> Constraint:
     return jax.tree_util.Partial(_all_of, parts)
 
 
-def _no_end_before(end: Array, frames: Array, streams: Array, pos: Array, tokens: Array) -> Array:
-    """A piece ends at a frame's first stream only, and not before its time."""
-    return ~end | ((pos >= frames * streams) & (pos % streams == 0))
+def _no_end_before(end: Array, frames: Array, frame: Array, stream: Array, values: Array) -> Array:
+    return ~end | (frame >= frames)
 
 
 def no_end_before(vocabulary: vocabularies.Vocabulary, frames: int) -> Constraint:
-    """Forbids END in the first `frames` frames, and anywhere but in a frame's first stream."""
+    """Forbids END in the first `frames` frames."""
     end = np.arange(vocabulary.size) == vocabulary.id("end")
-    numbers = (jnp.asarray(frames), jnp.asarray(vocabulary.streams))
-    return jax.tree_util.Partial(_no_end_before, jnp.asarray(end), *numbers)
+    return jax.tree_util.Partial(_no_end_before, jnp.asarray(end), jnp.asarray(frames))

@@ -39,6 +39,9 @@ class Config:
         recurrent_dropout: Share of recurrent weights dropped for a sequence.
         residual: Whether layers from the second on add their input.
         layer_norm: Whether layers normalise their output.
+        head: Width of the frame net's head for one stream.
+        order: The streams in the order in which the frame net draws them; empty for the vocabulary's own.
+        head_dropout: In the frame net's heads.
     """
 
     net: Literal["token", "frame"] = "token"
@@ -55,6 +58,9 @@ class Config:
     recurrent_dropout: float = 0.0
     residual: bool = False
     layer_norm: bool = False
+    head: int = 192
+    order: tuple[int, ...] = ()
+    head_dropout: float = 0.0
 
 
 # name -> (codec, config). Sizes of the first five are those of their sources (Magenta's model files; the pattern page).
@@ -78,7 +84,7 @@ def stack(config: Config) -> recurrent.Stack:
         config.recurrent_dropout,
         config.residual,
         config.layer_norm,
-        name="stack",
+        name=None if config.net == "frame" else "stack",
     )
 
 
@@ -101,7 +107,7 @@ class TokenNet(nn.Module):
             previous: int32[B, L], the token before each position; V at the start.
             before: int32[B, L], the token of the same stream a frame before; None for one stream.
             conditions: int32[B, L] each.
-            carry: The stack's state.
+            carry: The stack's state; its type is that of the computation.
             key: For dropout, None when nothing is to be dropped.
 
         Returns:
@@ -120,7 +126,7 @@ class TokenNet(nn.Module):
             parts.append(jax.nn.one_hot(before, size))
         sizes = {**dict(self.vocabulary.conditions), "stream": self.vocabulary.streams}
         parts += [jax.nn.one_hot(conditions[name], sizes[name]) for name in sorted(conditions)]
-        dtype = jax.tree.leaves(self.variables)[0].dtype if self.variables else jnp.float32
+        dtype = jax.tree.leaves(carry)[0].dtype
         x = jnp.concatenate([p.astype(dtype) for p in parts], axis=-1)
         keys = (None, None) if key is None else tuple(jax.random.split(key))
         x = recurrent.dropout(x, config.input_dropout, keys[0])
@@ -154,7 +160,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     if config.net == "frame":
         from musejax.models import recurrent_frames
 
-        return recurrent_frames.make(config, vocabulary)
+        return recurrent_frames.make(config, stack(config), vocabulary)
     if vocabulary.kind != "tokens":
         raise ValueError(f"net = token does not fit codec {vocabulary.name}; use net = frame")
     return _make_token(config, vocabulary)
@@ -174,8 +180,8 @@ def _make_token(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         conditions["stream"] = jnp.broadcast_to(jnp.arange(tokens.shape[1])[None] % streams, tokens.shape)
         return tokens, _shift(tokens, 1, size), _shift(tokens, streams, size), conditions
 
-    def zero(num: int) -> Any:
-        return recurrent.initial(config.cell, config.num_layers, config.hidden, num)
+    def zero(num: int, params: Params = None) -> Any:
+        return recurrent.initial(config.cell, config.num_layers, config.hidden, num, params)
 
     def init(key: Array, batch: Batch) -> tuple[Params, State]:
         tokens, previous, before, conditions = inputs({k: v[:1, :2] for k, v in batch.items()})
@@ -183,7 +189,7 @@ def _make_token(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
 
     def logits(params: Params, batch: Batch, key: Array | None) -> tuple[Array, Array]:
         tokens, previous, before, conditions = inputs(batch)
-        out, _ = net.apply({"params": params}, previous, before, conditions, zero(len(tokens)), key)
+        out, _ = net.apply({"params": params}, previous, before, conditions, zero(len(tokens), params), key)
         return out, tokens
 
     def loss(
@@ -201,7 +207,7 @@ def _make_token(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
 
     def init_cache(params: Params, state: State, num: int, length: int) -> Any:
         recent = jnp.full((num, streams), size, jnp.int32)  # the last `streams` tokens, oldest first
-        return {"carry": zero(num), "recent": recent}
+        return {"carry": zero(num, params), "recent": recent}
 
     def step(
         params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]

@@ -13,9 +13,9 @@ Carry = Any  # a tuple of arrays [B, H]
 GATES = {"lstm": 4, "gru": 3}
 
 
-def initial(cell: str, num_layers: int, hidden: int, num: int) -> tuple[Carry, ...]:
-    """Zero states for `num` sequences, one a layer."""
-    zero = jnp.zeros((num, hidden))
+def initial(cell: str, num_layers: int, hidden: int, num: int, params: Any = None) -> tuple[Carry, ...]:
+    """Zero states for `num` sequences, one a layer, of the type of `params`: nets compute in the type of their state."""
+    zero = jnp.zeros((num, hidden), jnp.float32 if params is None else jax.tree.leaves(params)[0].dtype)
     return tuple((zero, zero) if cell == "lstm" else (zero,) for _ in range(num_layers))
 
 

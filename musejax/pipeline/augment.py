@@ -8,12 +8,15 @@ from musejax import vocabulary as vocabularies
 from musejax.pipeline import dataset
 
 PITCHED = ("pitch", "note_on", "note_off", "key")
+# Fields that hold ids, and fields whose last axis is the keys of a frame.
+IDS = ("tokens", "previous", "sounding", "match")
+KEYS = ("frames",)
 
 
 @functools.lru_cache(maxsize=256)
 def _shifted(vocabulary: vocabularies.Vocabulary, semitones: int) -> np.ndarray:
-    """For each id the id `semitones` higher: int32[V], -1 where that leaves the table."""
-    ids = np.arange(vocabulary.size, dtype=np.int32)
+    """For each id the id `semitones` higher: int32[V + 1], -1 where that leaves the table; V stands for no id."""
+    ids = np.arange(vocabulary.size + 1, dtype=np.int32)
     for r in vocabulary.ranges:
         # In melody and chorale tables a `note_off` has no pitch: its range is one event.
         if r.type in PITCHED and r.size > 1:
@@ -41,10 +44,11 @@ def transpose(
     if semitones == 0:
         return arrays
     out = dict(arrays)
-    if vocabulary.kind == "bits":
-        out["frames"] = np.roll(arrays["frames"], semitones, axis=-1)
-    else:
-        out["tokens"] = _shifted(vocabulary, semitones)[arrays["tokens"]]
+    for field in arrays:
+        if vocabulary.kind == "bits" and field in KEYS:
+            out[field] = np.roll(arrays[field], semitones, axis=-1)
+        elif vocabulary.kind == "tokens" and field in IDS:
+            out[field] = _shifted(vocabulary, semitones)[arrays[field]]
     if "key" in arrays:
         out["key"] = (arrays["key"] - 7 + 7 * semitones + 6) % 12 - 6 + 7
     return out

@@ -1,7 +1,8 @@
 """Batches by index: batch i is a pure function of the data set, the seed and i, so any place can be returned to."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -119,3 +120,15 @@ def whole(items: Sequence[dataset.Item], batch_size: int) -> Iterator[tuple[list
             rows = [pad(items[i].arrays, length) for i in chosen]
             empty = {k: np.zeros_like(v) for k, v in rows[0].items()}
             yield chosen, stack(rows + [empty] * (batch_size - len(chosen)))
+
+
+def derive(items: Sequence[dataset.Item], features: Callable[[Arrays], Mapping[str, Any]]) -> list[dataset.Item]:
+    """Items with what a model derives from whole pieces (`Model.features`, compiled by the caller)."""
+    arrays: dict[int, Arrays] = {}
+    for indices, batch in whole(items, 16):
+        out = features(batch)
+        for row, index in enumerate(indices):
+            item = items[index]
+            new = {k: np.asarray(v[row])[: item.length] for k, v in out.items() if k not in batch}
+            arrays[index] = {**item.arrays, **new}
+    return [item._replace(arrays=arrays[i]) for i, item in enumerate(items)]

@@ -1,0 +1,202 @@
+"""A net over frames of several streams: one recurrent step a frame, then the streams one after the other.
+
+Logits of a stream are the sum of a head over the vocabulary and of heads over intervals, placed relative to the
+stream's sounding note and to the notes already drawn in the frame, so that a step or a chord learnt at one pitch
+serves at all; and of a weight for the token that the match (musejax/nn/history.py) proposes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from musejax import vocabulary as vocabularies
+from musejax.base import Array
+from musejax.nn import history, recurrent
+
+
+@jax.custom_vjp
+def place_intervals(scores: Array, pitch: Array) -> Array:
+    """Scores of intervals as scores of pitches: out[q] = scores[q - pitch + P - 1].
+
+    The gradient is the same gather in the other direction; autodiff's scatter is slow on a CPU.
+
+    Args:
+        scores: float[..., 2P - 1], one for each interval from -(P - 1) to P - 1.
+        pitch: int32[...], 0..P - 1, or -1 where there is none: all scores are 0 then.
+
+    Returns:
+        float[..., P].
+    """
+    size = (scores.shape[-1] + 1) // 2
+    index = _count(pitch, size) - jnp.maximum(pitch, 0)[..., None] + size - 1
+    return jnp.where((pitch >= 0)[..., None], jnp.take_along_axis(scores, index, axis=-1), 0.0)
+
+
+def _count(pitch: Array, size: int) -> Array:
+    """0..size - 1 along a new last axis."""
+    return jax.lax.broadcasted_iota(jnp.int32, (*pitch.shape, size), pitch.ndim)
+
+
+def _place_forward(scores: Array, pitch: Array) -> tuple[Array, Array]:
+    return place_intervals(scores, pitch), pitch
+
+
+def _place_backward(pitch: Array, cotangent: Array) -> tuple[Array, None]:
+    size = cotangent.shape[-1]
+    index = _count(pitch, 2 * size - 1) + jnp.maximum(pitch, 0)[..., None] - (size - 1)
+    inside = (pitch >= 0)[..., None] & (index >= 0) & (index < size)
+    taken = jnp.take_along_axis(cotangent, jnp.clip(index, 0, size - 1), axis=-1)
+    return jnp.where(inside, taken, 0.0), None
+
+
+place_intervals.defvjp(_place_forward, _place_backward)
+
+
+def _one_hots(parts: list[tuple[Array, int]], rate: float, key: Array | None, dtype: Any) -> Array:
+    """Integer features side by side as one-hots; with a key, whole features are dropped at `rate`."""
+    columns = [jax.nn.one_hot(index, size, dtype=dtype) for index, size in parts]
+    if key is not None and rate > 0.0:
+        shape = (*columns[0].shape[:-1], len(columns))
+        keep = jax.random.bernoulli(key, 1.0 - rate, shape).astype(dtype) / (1.0 - rate)
+        columns = [c * keep[..., i : i + 1] for i, c in enumerate(columns)]
+    # XLA would otherwise compare and multiply inside the product's loop.
+    return jax.lax.optimization_barrier(jnp.concatenate(columns, axis=-1))
+
+
+class VoiceNet(nn.Module):
+    """The net; `frame` and `stream` are its two halves.
+
+    Attributes:
+        vocabulary: Of tokens, with several streams.
+        stack: The recurrent layers.
+        conditions: Names of the conditions that are read.
+        order: The streams in the order in which they are drawn.
+        embed: Width E of a frame's embedding.
+        head: Width D of a stream's head.
+        feature_dropout: Share of input features dropped.
+        dropout: On the recurrent output and inside the heads.
+    """
+
+    vocabulary: vocabularies.Vocabulary
+    stack: recurrent.Stack
+    conditions: tuple[str, ...]
+    order: tuple[int, ...]
+    embed: int
+    head: int
+    feature_dropout: float
+    dropout: float
+
+    def setup(self) -> None:
+        """Makes the layers."""
+        streams, size = self.vocabulary.streams, self.vocabulary.size
+        pitches = self.vocabulary.range("pitch").size
+        wide = nn.initializers.normal(0.2)
+        self.embedding = nn.Dense(self.embed, kernel_init=wide)
+        self.context = nn.Dense(streams * self.head)
+        self.skip = nn.Dense(streams * self.head, use_bias=False)
+        self.present = [nn.Dense(self.head, use_bias=False, kernel_init=wide) for _ in range(streams)]
+        self.norms = [nn.LayerNorm() for _ in range(streams)]
+        small = nn.initializers.variance_scaling(0.01, "fan_in", "normal")
+        self.outputs = [
+            nn.Dense(size + (2 * pitches - 1) * (1 + j) + 1, kernel_init=small) for j in range(streams)
+        ]
+
+    def _conditions(self, batch: Mapping[str, Array]) -> list[tuple[Array, int]]:
+        sizes = dict(self.vocabulary.conditions)
+        return [(batch[name], sizes[name]) for name in self.conditions]
+
+    def _voice(self, batch: Mapping[str, Array], s: int) -> list[tuple[Array, int]]:
+        """Features of one stream's past."""
+        t = history.tables(self.vocabulary)
+        now, match = batch["sounding"][..., s], batch["match"][..., s]
+        return [
+            (batch["previous"][..., s], t.size + 1),
+            (now, t.size + 1),
+            (batch["hold"][..., s], len(history.HOLDS) + 1),
+            (batch["interval"][..., s], history.relations(history.NARROW)),
+            (history.relation(t, match, now, history.NARROW), history.relations(history.NARROW)),
+        ]
+
+    def frame(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> tuple[Array, Any]:
+        """What the past says to each stream of each frame.
+
+        Args:
+            batch: History features and conditions, int32[B, T, ...].
+            carry: The recurrent state; its type is that of the computation.
+            key: For dropout; None when nothing is to be dropped.
+
+        Returns:
+            float[B, T, S, D], streams in the order in which they are drawn; the state after.
+        """
+        t = history.tables(self.vocabulary)
+        streams = self.vocabulary.streams
+        keys = (None,) * 3 if key is None else tuple(jax.random.split(key, 3))
+        parts = [p for s in range(streams) for p in self._voice(batch, s)] + self._conditions(batch)
+        parts.append((batch["match_length"], len(history.MATCHES) + 1))
+        for low in range(streams):
+            for high in range(low):
+                chord = history.relation(t, batch["sounding"][..., high], batch["sounding"][..., low], history.WIDE)
+                parts.append((chord, history.relations(history.WIDE)))
+        x = self.embedding(_one_hots(parts, self.feature_dropout, keys[0], jax.tree.leaves(carry)[0].dtype))
+        y = recurrent.dropout(x, self.feature_dropout, keys[1], (x.shape[0], 1, x.shape[2]))
+        h, carry = self.stack(y, carry, keys[2])
+        z = self.context(h) + self.skip(x)
+        return z.reshape(*z.shape[:-1], streams, self.head), carry
+
+    def stream(self, z: Array, batch: Mapping[str, Array], tokens: Array, j: int, key: Array | None) -> Array:
+        """Logits of the stream that is drawn j-th.
+
+        Args:
+            z: float[B, T, D], its part of `frame`.
+            batch: As in `frame`.
+            tokens: int32[B, T, S]; only the streams drawn before are read.
+            j: Place in the order.
+            key: For dropout; None when nothing is to be dropped.
+
+        Returns:
+            float[B, T, V].
+        """
+        t = history.tables(self.vocabulary)
+        s, size, pitches = self.order[j], t.size, self.vocabulary.range("pitch").size
+        keys = (None,) * 2 if key is None else tuple(jax.random.split(key))
+        parts = self._voice(batch, s) + self._conditions(batch)
+        parts.append((batch["match_length"], len(history.MATCHES) + 1))
+        mine = batch["sounding"][..., s]
+        anchors = [mine]
+        for u in self.order[:j]:
+            token, before = tokens[..., u], batch["sounding"][..., u]
+            now = history.sounding(t, token, before)
+            anchors.append(now)
+            parts += [
+                (token, size + 1),
+                (history.relation(t, now, before, history.NARROW), history.relations(history.NARROW)),
+                (history.relation(t, now, mine, history.WIDE), history.relations(history.WIDE)),
+                ((token == batch["match"][..., u]).astype(jnp.int32), 2),
+            ]
+        y = z + self.present[j](_one_hots(parts, self.feature_dropout, keys[0], z.dtype))
+        y = recurrent.dropout(nn.silu(self.norms[j](y)), self.dropout, keys[1])
+        scores = self.outputs[j](y).astype(jnp.float32)
+        logits, at = scores[..., :size], size
+        first = self.vocabulary.start("pitch")
+        low = self.vocabulary.range("pitch").min
+        for anchor in anchors:
+            pitch = jnp.asarray(t.pitch)[anchor]
+            index = jnp.where(pitch >= 0, pitch - low, -1)
+            placed = place_intervals(scores[..., at : at + 2 * pitches - 1], index)
+            pad = [(0, 0)] * (logits.ndim - 1) + [(first, size - first - pitches)]
+            logits = logits + jnp.pad(placed, pad)
+            at += 2 * pitches - 1
+        match = jax.nn.one_hot(batch["match"][..., s], size)
+        return logits + scores[..., at : at + 1] * match
+
+    def __call__(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> Array:
+        """Logits of every stream of every frame given the ones before: float[B, T, S, V], streams as in the batch."""
+        keys = (None,) * 5 if key is None else tuple(jax.random.split(key, 5))
+        z, _ = self.frame(batch, carry, keys[0])
+        logits: list[Any] = [None] * self.vocabulary.streams
+        for j, s in enumerate(self.order):
+            logits[s] = self.stream(z[..., j, :], batch, batch["tokens"], j, keys[1 + j])
+        return jnp.stack(logits, axis=-2)

@@ -1,0 +1,45 @@
+"""NoteSequence to files people hear and see: MIDI, audio, piano-roll pictures, MusicXML."""
+
+import importlib
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from musejax import errors
+from musejax.rendering import output
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+# suffix -> the module here whose `to_bytes` writes it
+FORMATS: Mapping[str, str] = {
+    ".mid": "midi",
+    ".midi": "midi",
+    ".wav": "audio",
+    ".png": "picture",
+    ".xml": "score",
+    ".musicxml": "score",
+}
+
+
+def write(sequence: "NoteSequence", path: str | os.PathLike[str]) -> None:
+    """Writes a sequence in the format that the file's suffix names; the file is complete or absent.
+
+    Args:
+        sequence: The music.
+        path: A path that ends in one of `FORMATS`; its folder must exist.
+
+    Raises:
+        errors.UserError: The suffix is unknown, there are no notes, or the file cannot be written.
+    """
+    path = pathlib.Path(path)
+    module = FORMATS.get(path.suffix.lower())
+    if module is None:
+        found = f"suffix {path.suffix!r}" if path.suffix else "no suffix"
+        raise errors.UserError(f"{path}: {found} names no format; use one of {', '.join(FORMATS)}")
+    try:
+        data = importlib.import_module(f"musejax.rendering.{module}").to_bytes(sequence)
+    except errors.UserError as error:
+        raise errors.UserError(f"{path}: {error}") from error
+    output.write_bytes(path, data)

@@ -1,0 +1,248 @@
+"""NoteSequence to a piano-roll picture: time in bars, pitch on a keyboard, one colour a voice."""
+
+import io
+import warnings
+from typing import TYPE_CHECKING, NamedTuple
+
+from musejax.rendering import parts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+# Okabe and Ito's palette, which colour-blind readers tell apart, in an order that keeps neighbours far from each other.
+_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#5F5F5F")
+_BLACK_KEYS = frozenset((1, 3, 6, 8, 10))
+_INK = "#3A3A3A"
+# Lengths in inches.
+_LEFT, _RIGHT, _GAP = 0.55, 0.25, 0.42
+_WIDTH = 13.0
+_DPI = 150
+# A row holds about sixteen bars of 4/4; a picture at most forty rows, then rows hold more.
+_ROW = 16 * 16
+_ROWS = 40
+
+
+class _Box(NamedTuple):
+    """A note as it is drawn: times in 16ths, half its height in semitones, red, green and blue."""
+
+    start: float
+    end: float
+    pitch: int
+    half: float
+    colour: tuple[float, ...]
+
+
+class _Heading(NamedTuple):
+    """What stands above the rows: names in `columns`, on a line below the title if `own_line`; inches in all."""
+
+    names: list[str]
+    title: str
+    columns: int
+    own_line: bool
+    height: float
+
+
+def figure(sequence: "NoteSequence", title: str | None = None) -> "Figure":
+    """A piano-roll of a sequence, in as many rows as its length needs.
+
+    Args:
+        sequence: The music.
+        title: What stands above it; the sequence's own title where None.
+
+    Returns:
+        A matplotlib figure that belongs to no window and no pyplot state.
+
+    Raises:
+        errors.UserError: There are no notes, or the piece is too long to draw.
+    """
+    from matplotlib.figure import Figure
+
+    voices = parts.voices(sequence)
+    timeline = parts.Timeline(sequence)
+    rows = _rows(parts.bars(sequence, timeline))
+    pitches = [note.pitch for note in sequence.notes]
+    low, high = _range(min(pitches), max(pitches))
+    longest = max(row[-1].start + row[-1].length - row[0].start for row in rows)
+    # A piece shorter than a row gets a narrower picture, not longer notes.
+    title = sequence.sequence_metadata.title if title is None else title
+    wide = min(_WIDTH, max(4.5, len(title) * 0.135, _WIDTH * longest / (0.75 * _ROW)))
+    high_row = min(max(0.068 * (high - low + 1), 1.6), 3.6)
+    heading = _heading(voices, title, wide)
+    width = _LEFT + wide + _RIGHT
+    height = heading.height + len(rows) * (high_row + _GAP)
+    out = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
+    _draw_heading(out, heading, (width, height))
+    boxes = _boxes(voices, timeline)
+    every = next((n for n in (1, 2, 4, 8, 16, 32) if max(map(len, rows)) / n <= 20), 64)
+    for index, row in enumerate(rows):
+        length = row[-1].start + row[-1].length - row[0].start
+        bottom = height - heading.height - high_row - index * (high_row + _GAP)
+        axes = out.add_axes((_LEFT / width, bottom / height, wide * length / longest / width, high_row / height))
+        _keyboard(axes, low, high)
+        _bars(axes, row, every)
+        _notes(axes, boxes, row[0].start, row[0].start + length, edge=0.8 if every == 1 else 0.3)
+    return out
+
+
+def to_bytes(sequence: "NoteSequence", title: str | None = None) -> bytes:
+    """The PNG file of `figure`; raises as it does."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    drawn = figure(sequence, title)
+    FigureCanvasAgg(drawn)
+    out = io.BytesIO()
+    with warnings.catch_warnings():
+        # A voice's name may be in a script that matplotlib's own font lacks; boxes then stand for it.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        # No software version in the file: the same music gives the same bytes.
+        drawn.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()
+
+
+def _rows(bars: list[parts.Bar]) -> list[list[parts.Bar]]:
+    """The bars of each row, as even as they can be."""
+    total = bars[-1].start + bars[-1].length
+    count = min(-(-total // _ROW), _ROWS, len(bars))
+    # A pick-up comes on top of its row's bars, so that rows begin at 1, 9, 17 and not at 8, 16.
+    pickup = int(bars[0].number == 0 and len(bars) > 1)
+    each = -(-(len(bars) - pickup) // count)
+    if each > 4:
+        each = -(-each // 4) * 4
+    cuts = [0, *range(each + pickup, len(bars), each), len(bars)]
+    return [bars[a:b] for a, b in zip(cuts, cuts[1:])]
+
+
+def _range(low: int, high: int) -> tuple[int, int]:
+    """The pitches shown: those used with a margin, an octave and a half at least."""
+    low, high = low - 2, high + 2
+    missing = max(0, 18 - (high - low))
+    return max(0, low - missing // 2), min(127, high + (missing + 1) // 2)
+
+
+def _boxes(voices: list[parts.Voice], timeline: parts.Timeline) -> list[_Box]:
+    """All notes as boxes, in the order in which they are drawn."""
+    velocities = [note.velocity for voice in voices for note in voice.notes]
+    low, span = min(velocities), max(velocities) - min(velocities)
+    out: list[_Box] = []
+    earlier: dict[int, list[tuple[float, float]]] = {}
+    for index, voice in enumerate(voices):
+        red, green, blue = (int(_COLOURS[index % len(_COLOURS)][i : i + 2], 16) / 255 for i in (1, 3, 5))
+        own: dict[int, list[tuple[float, float]]] = {}
+        for note in voice.notes:
+            start = timeline.quarters(note.start_time) * 4
+            end = max(timeline.quarters(note.end_time) * 4, start + 0.25)
+            # Louder notes are darker, by mixing with white: with true transparency the grid would show through.
+            light = 0.55 * (1 - (note.velocity - low) / span) if span else 0.0
+            shade = tuple(light + (1 - light) * c for c in (red, green, blue))
+            # In a unison of two voices the later one is a thin stripe on the other.
+            thin = any(a < end and b > start for a, b in earlier.get(note.pitch, ()))
+            out.append(_Box(start, end, note.pitch, 0.2 if thin else 0.55, shade))
+            own.setdefault(note.pitch, []).append((start, end))
+        for pitch, spans in own.items():
+            earlier.setdefault(pitch, []).extend(spans)
+    return out
+
+
+def _keyboard(axes: "Axes", low: int, high: int) -> None:
+    """The pitch axis: black keys shaded, a line under every C, which is labelled."""
+    axes.set_ylim(low - 0.5, high + 0.5)
+    for pitch in range(low, high + 1):
+        if pitch % 12 in _BLACK_KEYS:
+            axes.axhspan(pitch - 0.5, pitch + 0.5, facecolor="#F1F2F4", linewidth=0, zorder=0)
+        if pitch % 12 == 0:
+            axes.axhline(pitch - 0.5, color="#C4C8CE", linewidth=0.8, zorder=1)
+    octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
+    axes.set_yticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves], fontsize=9, color=_INK)
+    axes.tick_params(axis="y", length=0, pad=5)
+
+
+def _bars(axes: "Axes", row: list[parts.Bar], every: int) -> None:
+    """The time axis: a line for each bar, a lighter one for each beat where there is room, `every` so many a number."""
+    axes.set_xlim(row[0].start, row[-1].start + row[-1].length)
+    for bar in row:
+        if every == 1:
+            beat = max(1, round(16 / bar.denominator))
+            for at in range(bar.start + beat, bar.start + bar.length, beat):
+                axes.axvline(at, color="#E3E5E8", linewidth=0.5, zorder=1)
+        axes.axvline(bar.start, color="#A4A9B0", linewidth=0.9 if every == 1 else 0.5, zorder=2)
+    labelled = [bar for bar in row if bar.number and (bar.number - 1) % every == 0]
+    axes.set_xticks([bar.start for bar in labelled], [str(bar.number) for bar in labelled], fontsize=9, color=_INK)
+    axes.tick_params(axis="x", length=3, color="#A4A9B0", pad=2)
+    axes.annotate(
+        "bar", (0, 0), (-10, -5), "axes fraction", "offset points", ha="right", va="top", fontsize=9, color="#7A7F87"
+    )
+    for side in axes.spines.values():
+        side.set_color("#A4A9B0")
+        side.set_linewidth(0.9)
+
+
+def _notes(axes: "Axes", boxes: list[_Box], start: float, end: float, edge: float) -> None:
+    """The notes that sound between two times; those across a row's edge are cut there and go on in the next row."""
+    from matplotlib.collections import PolyCollection
+
+    shown = [box for box in boxes if box.start < end and box.end > start]
+    corners = [
+        [(b.start, b.pitch - b.half), (b.end, b.pitch - b.half), (b.end, b.pitch + b.half), (b.start, b.pitch + b.half)]
+        for b in shown
+    ]
+    if shown:
+        # White edges keep repeated notes apart; a stripe has none, to be seen at all.
+        colours, edges = [box.colour for box in shown], [0.0 if box.half < 0.5 else edge for box in shown]
+        notes = PolyCollection(corners, facecolors=colours, edgecolors="white", linewidths=edges, zorder=3)
+        axes.add_collection(notes, autolim=False)
+
+
+def _heading(voices: list[parts.Voice], title: str, width: float) -> _Heading:
+    """How the names of the voices and the title share the space above the rows."""
+    names = [v.name if len(v.name) <= 24 else f"{v.name[:23]}…" for v in voices[: len(_COLOURS)]]
+    if len(voices) > len(names):
+        names[-1] += " and others"
+    # Widths of DejaVu Sans at 10 points and of its bold at 13, with the colour and the space before each name.
+    each = max(len(name) for name in names) * 0.088 + 0.42
+    beside = width - (len(title) * 0.135 + 0.3 if title else 0)
+    columns = int(beside // each)
+    own_line = bool(title) and columns < len(names)
+    if own_line:
+        columns = int(width // each)
+    columns = min(max(columns, 1), len(names))
+    lines = -(-len(names) // columns)
+    return _Heading(names, title, columns, own_line, 0.3 + 0.24 * lines + (0.3 if own_line else 0))
+
+
+def _draw_heading(drawn: "Figure", heading: _Heading, size: tuple[float, float]) -> None:
+    """The title at the left, the voices' names and colours at the right, or below it where both do not fit."""
+    from matplotlib.patches import Patch
+
+    width, height = size
+    first = 1 - 0.14 / height
+    corner = (1 - _RIGHT / width, first)
+    if heading.own_line:
+        corner = (_LEFT / width, first - 0.3 / height)
+    if heading.title:
+        # A title may hold a dollar sign, which would otherwise begin a formula.
+        at = (_LEFT / width, first)
+        drawn.text(*at, heading.title, fontsize=13, fontweight="bold", color=_INK, va="top", parse_math=False)
+    handles = [Patch(facecolor=colour) for colour, _ in zip(_COLOURS, heading.names)]
+    legend = drawn.legend(
+        handles,
+        ["x"] * len(handles),
+        loc="upper left" if heading.own_line else "upper right",
+        bbox_to_anchor=corner,
+        bbox_transform=drawn.transFigure,
+        ncols=heading.columns,
+        frameon=False,
+        fontsize=10,
+        handlelength=1.1,
+        handleheight=0.9,
+        handletextpad=0.5,
+        columnspacing=1.4,
+        borderpad=0.15,
+        borderaxespad=0,
+    )
+    for text, name in zip(legend.get_texts(), heading.names):
+        # Set afterwards: matplotlib leaves out names with a leading underscore.
+        text.set_parse_math(False)
+        text.set_text(name)
+        text.set_color(_INK)

@@ -1,0 +1,67 @@
+import pytest
+
+from musejax import errors, noteseq
+from musejax.rendering import parts
+
+
+def test_voices_are_named_by_part_then_instrument_then_program():
+    sequence = noteseq.load().NoteSequence()
+    for instrument, program, is_drum in [(0, 0, False), (1, 0, False), (2, 40, False), (3, 0, True), (4, 0, False)]:
+        sequence.notes.add(pitch=60, end_time=1, instrument=instrument, program=program, is_drum=is_drum)
+    sequence.instrument_infos.add(instrument=4, name=" Lead\tvoice\n")
+    names = [voice.name for voice in parts.voices(sequence)]
+    assert names == ["Acoustic Grand Piano", "Acoustic Grand Piano 2", "Violin", "Drums", "Lead voice"]
+
+
+def test_a_pitch_outside_midi_is_refused():
+    sequence = noteseq.load().NoteSequence()
+    sequence.notes.add(pitch=128, end_time=1)
+    with pytest.raises(errors.UserError, match="pitch 128"):
+        parts.voices(sequence)
+
+
+def test_time_runs_by_the_tempos():
+    sequence = noteseq.load().NoteSequence()
+    assert parts.Timeline(sequence).quarters(1.5) == 3
+    sequence.tempos.add(time=3, qpm=30)
+    sequence.tempos.add(time=0, qpm=60)
+    timeline = parts.Timeline(sequence)
+    assert [timeline.quarters(t) for t in (0, 2, 3, 5)] == pytest.approx([0, 2, 3, 4])
+    assert timeline.sixteenths(5) == 16
+
+
+def test_the_mode_of_a_key_counts_by_its_source():
+    sequence = noteseq.load().NoteSequence()
+    key = sequence.key_signatures.add(key=9, mode=1)
+    assert parts.fifths(sequence, key) == 0
+    sequence.source_info.encoding_type = sequence.source_info.MUSIC_XML
+    assert parts.fifths(sequence, key) == 3
+
+
+def _bars(end, *signatures):
+    """(number, length, cut) of the bars of a piece of `end` quarters with (quarter, numerator, denominator)."""
+    sequence = noteseq.load().NoteSequence()
+    sequence.notes.add(pitch=60, end_time=end / 2)
+    for at, numerator, denominator in signatures:
+        sequence.time_signatures.add(time=at / 2, numerator=numerator, denominator=denominator)
+    bars = parts.bars(sequence, parts.Timeline(sequence))
+    assert [b.start for b in bars[1:]] == [b.start + b.length for b in bars[:-1]]
+    return [(b.number, b.length, b.cut) for b in bars], [(b.numerator, b.denominator) for b in bars]
+
+
+def test_bars_end_whole_and_follow_signatures():
+    assert _bars(5) == ([(1, 16, False), (2, 16, False)], [(4, 4)] * 2)
+    assert _bars(7, (0, 4, 4), (4, 6, 8)) == ([(1, 16, False), (2, 12, False)], [(4, 4), (6, 8)])
+
+
+def test_a_short_first_signature_is_a_pickup_and_a_short_last_one_its_rest():
+    lengths, shown = _bars(12, (0, 1, 4), (1, 4, 4), (9, 3, 4))
+    assert lengths == [(0, 4, True), (1, 16, False), (2, 16, False), (3, 12, True)]
+    assert shown == [(4, 4)] * 4
+
+
+def test_an_odd_first_span_is_a_pickup_and_halves_of_a_bar_are_incomplete():
+    lengths, shown = _bars(17, (0, 4, 4), (5, 3, 4), (8, 1, 4), (9, 4, 4))
+    assert [length for _, length, _ in lengths] == [4, 16, 12, 4, 16, 16]
+    assert [cut for _, _, cut in lengths] == [True, False, True, True, False, False]
+    assert shown == [(4, 4)] * 6
