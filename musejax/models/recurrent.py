@@ -70,6 +70,23 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
     "mono-rnn": ("melody", Config(dropout=0.5)),
     "performance": ("performance-356", Config(num_layers=3, hidden=512)),
     "performance-with-dynamics": ("performance", Config(num_layers=3, hidden=512)),
+    "chorale-voices": (
+        "chorale-pitches",
+        Config(
+            net="frame",
+            num_layers=1,
+            hidden=256,
+            embed=192,
+            head=192,
+            conditions=("beat",),
+            order=(0, 3, 2, 1),
+            dropout=0.3,
+            variational=True,
+            input_dropout=0.1,
+            recurrent_dropout=0.3,
+            head_dropout=0.3,
+        ),
+    ),
 }
 
 

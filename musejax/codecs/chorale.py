@@ -1,0 +1,233 @@
+"""Four voices on the 16th grid: `chorale` with holds and END, `chorale-pitches` as sounding pitches.
+
+Arrays of `chorale`: tokens int32[T, 4] (soprano, alto, tenor, bass), and of every frame its `beat` (position in the
+bar in 16ths, as `metre` counts it), `fermata` (1 while a soprano note under a fermata sounds) and `key` (sharps -7..7
+as 0..14). `encode` closes a piece with a frame of four END cells, whose beat goes on counting, whose fermata is 0 and
+whose key is the last. `chorale-pitches`, the form of the `jsb16` file, has sounding pitches and rests alone; beat
+counts from the first frame, modulo 16; pieces have no END.
+
+The domain is a sequence of four voices, each one note at a time, pitches 36..81: the parts named Soprano, Alto,
+Tenor and Bass, else exactly four parts, the higher the earlier. A fermata is a text annotation "fermata" while a
+soprano note sounds. Up to one note in a hundred may lie off the grid and is moved to it.
+
+What is lost: tempo and its changes, dynamics, instruments, text, everything but the four parts; notes too short for
+the grid; what distinguishes keys that sound alike (7 flats read back as 5 sharps, 6 flats as 6 sharps, 7 sharps as 5
+flats) and a key signature's mode; 12/8 and 3/2 and such where only the bar's length tells them apart; a fermata over
+a rest. `chorale-pitches` also loses repeated notes, metre, keys and fermatas. Bars of more than 32 sixteenths wrap.
+Silence at the end is kept through `total_time`, which a MIDI file does not hold; at the end of a score it is dropped.
+
+Arrays survive decode and encode if holds follow a note, keys are 2..13, the fermata is the same for all of a soprano
+note and 0 in its rests, at least one note sounds, and the beat is that of a piece in one metre,
+pick-up and short last bar included.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musejax import codecs, errors, noteseq, scores, vocabulary
+from musejax.codecs import metre, timing
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+VOICES = ("Soprano", "Alto", "Tenor", "Bass")
+# Church organ: it sustains, and a repeated note is heard as one.
+PROGRAM = 19
+VELOCITY = 80
+# A pitch-only file has no metre: its positions count in groups of this many frames.
+_CYCLE = 16
+# How far from the grid, in frames, a note still counts as on it, and the share of notes that may lie elsewhere.
+_TOLERANCE = 0.1
+_OFF_GRID = 0.01
+
+
+def make(name: str) -> codecs.Codec:
+    """The codec `chorale` or `chorale-pitches`."""
+    holds = name == "chorale"
+    vocab = vocabulary.chorale(holds=holds, name=name)
+    return codecs.Codec(
+        vocabulary=vocab,
+        encode=lambda sequence: [_encode(vocab, sequence, end=holds)],
+        decode=lambda arrays, qpm: _decode(vocab, arrays, qpm),
+        prime=lambda sequence: _encode(vocab, sequence, end=False),
+        variants=lambda sequence: [sequence],
+    )
+
+
+def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", *, end: bool) -> codecs.Arrays:
+    """The arrays of a piece, with a frame of END if asked; raises `errors.DiscardError` outside the domain."""
+    voices = [_on_grid(sequence, notes) for notes in _voices(sequence)]
+    _check_grid(voices)
+    voices = [_one_at_a_time(timing.nearest(v)) for v in voices]
+    everything = np.concatenate(voices)
+    if not len(everything):
+        raise errors.DiscardError("empty")
+    pitches = vocab.range("pitch")
+    if everything[:, 2].min() < pitches.min or everything[:, 2].max() > pitches.max:
+        raise errors.DiscardError(f"pitch outside {pitches.min}..{pitches.max}")
+    score = sequence.source_info.encoding_type == sequence.source_info.MUSIC_XML
+    sounding = int(everything[:, 1].max())
+    total = max(timing.total_frames(sequence, vocab.frames_per_quarter), sounding)
+    # note-seq counts the room that a score leaves after its last bar.
+    length = sounding if score else total
+    tokens = np.full((length + end, len(VOICES)), vocab.id("rest"), np.int32)
+    for voice, notes in enumerate(voices):
+        for first, last, pitch in notes:
+            tokens[first:last, voice] = vocab.id("pitch", int(pitch))
+            if vocab.has("hold"):
+                tokens[first + 1 : last, voice] = vocab.id("hold")
+    if not vocab.has("hold"):
+        return {"tokens": tokens, "beat": (np.arange(length) % _CYCLE).astype(np.int32)}
+    if end:
+        tokens[length] = vocab.id("end")
+    return {
+        "tokens": tokens,
+        "beat": metre.beats(metre.read(sequence), total, score=score)[: length + end],
+        "fermata": _fermatas(sequence, voices[0], length + end),
+        "key": _keys(sequence, length + end),
+    }
+
+
+def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
+    """Arrays -> NoteSequence with a part for each voice; stops at the first frame with an END."""
+    tokens = np.asarray(arrays["tokens"])
+    frames = len(tokens)
+    if vocab.has("end"):
+        stops = np.flatnonzero((tokens == vocab.id("end")).any(axis=1))
+        frames = int(stops[0]) if len(stops) else frames
+    tick = 60.0 / qpm / vocab.frames_per_quarter
+    sequence = noteseq.load().NoteSequence(ticks_per_quarter=220, total_time=frames * tick)
+    sequence.tempos.add(qpm=qpm)
+    for voice, name in enumerate(VOICES):
+        sequence.part_infos.add(part=voice, name=name)
+        sequence.instrument_infos.add(instrument=voice, name=name)
+    fermata = arrays.get("fermata") if vocab.has("hold") else None
+    pitches = vocab.values("pitch")
+    for voice in range(len(VOICES)):
+        for first, last, pitch in _notes(vocab, pitches, tokens[:frames, voice]):
+            sequence.notes.add(
+                start_time=first * tick,
+                end_time=last * tick,
+                pitch=pitch,
+                velocity=VELOCITY,
+                program=PROGRAM,
+                instrument=voice,
+                part=voice,
+            )
+            if voice == 0 and fermata is not None and fermata[first]:
+                sequence.text_annotations.add(time=first * tick, text=scores.FERMATA)
+    if vocab.has("hold") and "beat" in arrays:
+        # The place of END tells whether the last bar is complete.
+        metre.write(sequence, metre.signatures(arrays["beat"][: frames + 1]), tick)
+    if vocab.has("hold") and "key" in arrays:
+        key = np.asarray(arrays["key"])[: max(frames, 1)]
+        for first, _ in timing.runs(key):
+            sequence.key_signatures.add(time=first * tick, key=(7 * (int(key[first]) - 7)) % 12)
+    return sequence
+
+
+def _notes(vocab: vocabulary.Vocabulary, pitches: np.ndarray, cells: np.ndarray) -> list[tuple[int, int, int]]:
+    """First frame, end frame and pitch of each note of one voice; a hold without a note before it is a rest."""
+    if not vocab.has("hold"):
+        return [
+            (first, last, int(pitches[cells[first]]))
+            for first, last in timing.runs(cells)
+            if pitches[cells[first]] >= 0
+        ]
+    hold, out = vocab.id("hold"), []
+    for first in np.flatnonzero(pitches[cells] >= 0).tolist():
+        after = np.flatnonzero(cells[first + 1 :] != hold)
+        last = first + 1 + int(after[0]) if len(after) else len(cells)
+        out.append((first, last, int(pitches[cells[first]])))
+    return out
+
+
+def _voices(sequence: "NoteSequence") -> list[list]:
+    """The notes of the four voices, soprano to bass; raises `errors.DiscardError` if they cannot be told."""
+    by_part = len(sequence.part_infos) > 1 or any(n.part for n in sequence.notes)
+    if by_part:
+        names = {info.part: info.name for info in sequence.part_infos}
+    else:
+        names = {info.instrument: info.name for info in sequence.instrument_infos}
+    groups: dict[int, list] = {number: [] for number in names}
+    for note in sequence.notes:
+        if note.velocity and not note.is_drum and note.end_time > note.start_time:
+            groups.setdefault(note.part if by_part else note.instrument, []).append(note)
+    sounding = [number for number, notes in groups.items() if notes]
+    if not sounding:
+        raise errors.DiscardError("empty")
+    found = [_named(names, voice) for voice in VOICES]
+    named = [number for number in found if number is not None]
+    if len(named) == len(VOICES) and any(groups[number] for number in named):
+        return [groups[number] for number in named]
+    if len(sounding) != len(VOICES):
+        raise errors.DiscardError("not four voices")
+    height = {number: np.mean([n.pitch for n in groups[number]]) for number in sounding}
+    return [groups[number] for number in sorted(sounding, key=lambda number: (-height[number], number))]
+
+
+def _named(names: dict[int, str], voice: str) -> int | None:
+    """The one part of this name, else the one part whose name begins with it, else None."""
+    for pattern in (rf"{voice}|{voice[0]}\.?", rf"{voice}\b.*"):
+        found = [n for n, name in names.items() if re.fullmatch(pattern, name.strip(), re.IGNORECASE | re.DOTALL)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _on_grid(sequence: "NoteSequence", notes: Sequence) -> np.ndarray:
+    """Start, end (in frames, not yet whole) and pitch of each note: float64[N, 3]."""
+    seconds = np.array([(n.start_time, n.end_time) for n in notes], np.float64).reshape(-1, 2)
+    if len(seconds) and seconds.min() < 0:
+        raise errors.DiscardError("a note before time 0")
+    frames = timing.to_quarters(sequence, seconds.ravel()).reshape(-1, 2) * 4
+    return np.column_stack([frames, np.array([n.pitch for n in notes], np.float64)])
+
+
+def _check_grid(voices: list[np.ndarray]) -> None:
+    """Raises `errors.DiscardError` if more notes than a few do not lie on the grid."""
+    frames = np.concatenate(voices)[:, :2]
+    off = (np.abs(frames - timing.nearest(frames)) > _TOLERANCE).any(axis=1)
+    if off.mean() > _OFF_GRID:
+        raise errors.DiscardError("note off the 16th grid")
+
+
+def _one_at_a_time(notes: np.ndarray) -> np.ndarray:
+    """The notes of a voice in order of time, without those the grid left no length; unisons become one.
+
+    Raises:
+        errors.DiscardError: Two notes sound at once.
+    """
+    notes = np.unique(notes[notes[:, 1] > notes[:, 0]], axis=0)
+    if (notes[1:, 0] < notes[:-1, 1]).any():
+        raise errors.DiscardError("a voice is polyphonic")
+    return notes
+
+
+def _fermatas(sequence: "NoteSequence", soprano: np.ndarray, length: int) -> np.ndarray:
+    """1 on every frame of a soprano note during which a fermata is annotated: int32[length]."""
+    out = np.zeros(length, np.int32)
+    times = [a.time for a in sequence.text_annotations if a.text.strip().lower() == scores.FERMATA]
+    frames = timing.nearest(timing.to_quarters(sequence, np.array(times)) * 4)
+    for first, last, _ in soprano:
+        if ((frames >= first) & (frames < last)).any():
+            out[first:last] = 1
+    return out
+
+
+def _keys(sequence: "NoteSequence", length: int) -> np.ndarray:
+    """Sharps (-7..7 as 0..14) of the key signature at each frame, 7 before the first: int32[length]."""
+    out = np.full(length, 7, np.int32)
+    # Of several at one time the first listed holds: transposing instruments write their own.
+    signatures = {s.time: s for s in reversed(sequence.key_signatures)}
+    for time in sorted(signatures):
+        signature = signatures[time]
+        # The major key with the same signature lies a minor third above a minor key.
+        major = signature.key + (3 if signature.mode == signature.MINOR else 0)
+        sharps = (7 * major + 5) % 12 - 5
+        first = timing.nearest(timing.to_quarters(sequence, np.array([time])) * 4)[0]
+        out[max(int(first), 0) :] = 7 + sharps
+    return out

@@ -1,0 +1,206 @@
+"""One voice as note-seq's melody events on the 16th grid: `melody`, `melody-basic` and `melody-100`.
+
+Arrays: tokens int32[L], one a frame. `melody` (130 ids) and `melody-basic` (38 ids, pitches 48..83, moved to C and
+folded into the range by `Melody.squash`, as Magenta's basic_rnn does) carry the ids of note-seq's
+`MelodyOneHotEncoding`: 0 goes on, 1 ends the note, then a note-on for each pitch. `melody-100` says the same in the
+pattern page's classes: pitches 15..112 as 0..97, 98 a frame of rest, 99 a frame in which the note is held.
+
+`encode` follows Magenta's melody pipeline. The sequence is split where tempo or time signature change and quantised
+at 4 frames a quarter; each instrument gives the melodies between rests of a bar or more; a melody starts at the bar
+line before its first note, has at least 7 bars and 5 pitch classes and is cut after 512 frames. An instrument in
+which two notes start together is no melody. `prime` reads the first melody of the first instrument that has notes,
+whatever its length; of notes that start together it takes the highest, and it goes through changes of tempo and of
+time signature (a pick-up bar shows as one) without a split.
+
+What is lost: dynamics, instrument, tempo, metre, timing off the grid, the end of a note that overlaps the next, rests
+before the first bar and after the last note; in `melody-basic` also key and octave.
+
+Tokens survive decode and `prime` if a note starts in the first 16 frames, the last frame belongs to a note, no rest
+before another note is 16 frames or longer, no note ends where none sounds, and, in `melody-basic`, the melody is in
+C already. They survive decode and `encode` if Magenta's rules hold for bars of 16 frames.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musejax import codecs, errors, noteseq, vocabulary
+from musejax.codecs import timing
+
+if TYPE_CHECKING:
+    from note_seq.melodies_lib import Melody
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+MIN_BARS = 7
+MIN_PITCHES = 5
+MAX_FRAMES = 512
+VELOCITY = 80
+# note-seq's event values.
+_GO_ON, _NOTE_OFF = -2, -1
+
+_VOCABULARIES = {
+    "melody": lambda: vocabulary.melody(),
+    "melody-basic": lambda: vocabulary.melody(48, 83, name="melody-basic"),
+    "melody-100": vocabulary.sketch,
+}
+
+
+def make(name: str) -> codecs.Codec:
+    """The codec `melody`, `melody-basic` or `melody-100`."""
+    vocab = _VOCABULARIES[name]()
+    squash = name == "melody-basic"
+    return codecs.Codec(
+        vocabulary=vocab,
+        encode=lambda sequence: _encode(vocab, sequence, squash),
+        decode=lambda arrays, qpm: _decode(vocab, arrays, qpm),
+        prime=lambda sequence: _prime(vocab, sequence, squash),
+        variants=lambda sequence: [sequence],
+    )
+
+
+def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool) -> list[codecs.Arrays]:
+    """The melodies of a sequence; raises `errors.DiscardError` with the last reason if there is none."""
+    sequences_lib = noteseq.load().sequences_lib
+    reason, out = "empty", []
+    for part in sequences_lib.split_note_sequence_on_time_changes(sequence):
+        quantised = _quantise(part, vocab.frames_per_quarter)
+        for instrument in sorted({n.instrument for n in quantised.notes}):
+            melodies, why = _melodies(quantised, instrument)
+            reason = why or reason
+            for melody in melodies:
+                try:
+                    out.append({"tokens": _tokens(vocab, melody, squash)})
+                except errors.DiscardError as error:
+                    reason = str(error)
+    if not out:
+        raise errors.DiscardError(reason)
+    return out
+
+
+def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool) -> codecs.Arrays:
+    """The first melody of a primer; raises `errors.DiscardError` if there is none or it leaves the range."""
+    quantised = _quantise(_steady(sequence), vocab.frames_per_quarter)
+    for instrument in sorted({n.instrument for n in quantised.notes}):
+        melody = _extract(quantised, instrument, 0, ignore_polyphonic_notes=True)
+        if len(melody):
+            return {"tokens": _tokens(vocab, melody, squash)}
+    raise errors.DiscardError("empty")
+
+
+def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
+    """Tokens int[L] -> NoteSequence with one instrument; every token counts, for there is no END."""
+    events = _events(vocab, np.asarray(arrays["tokens"])).tolist()
+    melody = noteseq.load().Melody(events, steps_per_quarter=vocab.frames_per_quarter)
+    return melody.to_sequence(velocity=VELOCITY, qpm=qpm)
+
+
+def _quantise(sequence: "NoteSequence", frames_per_quarter: int) -> "NoteSequence":
+    """note-seq's relative quantisation, its complaints as discard reasons."""
+    sequences_lib = noteseq.load().sequences_lib
+    try:
+        quantised = sequences_lib.quantize_note_sequence(sequence, frames_per_quarter)
+    except sequences_lib.BadTimeSignatureError as error:
+        raise errors.DiscardError("a time signature that is none") from error
+    except sequences_lib.NegativeTimeError as error:
+        raise errors.DiscardError("a note before time 0") from error
+    if sequences_lib.steps_per_bar_in_quantized_sequence(quantised) % 1:
+        raise errors.DiscardError("bars are no whole number of 16ths")
+    return quantised
+
+
+def _extract(quantised: "NoteSequence", instrument: int, start: int, *, ignore_polyphonic_notes: bool) -> "Melody":
+    """The next melody of an instrument from a frame on, empty if there is none."""
+    melody = noteseq.load().Melody()
+    melody.from_quantized_sequence(
+        quantised,
+        search_start_step=start,
+        instrument=instrument,
+        gap_bars=1,
+        ignore_polyphonic_notes=ignore_polyphonic_notes,
+    )
+    return melody
+
+
+def _melodies(quantised: "NoteSequence", instrument: int) -> tuple[list["Melody"], str]:
+    """The melodies of one instrument by Magenta's rules, and why the last one left out was."""
+    out, reason, start = [], "", 0
+    while True:
+        try:
+            melody = _extract(quantised, instrument, start, ignore_polyphonic_notes=False)
+        except noteseq.load().PolyphonicMelodyError:
+            return out, "two notes start together"
+        if not len(melody):
+            return out, reason
+        bar = melody.steps_per_bar
+        # The next search starts at the next bar line.
+        start = melody.end_step + (-melody.end_step) % bar
+        if len(melody) < MIN_BARS * bar:
+            reason = f"shorter than {MIN_BARS} bars"
+            continue
+        if len(melody) > MAX_FRAMES:
+            melody.set_length(MAX_FRAMES)
+        if np.count_nonzero(melody.get_note_histogram()) < MIN_PITCHES:
+            reason = f"fewer than {MIN_PITCHES} pitch classes"
+            continue
+        out.append(melody)
+
+
+def _tokens(vocab: vocabulary.Vocabulary, melody: "Melody", squash: bool) -> np.ndarray:
+    """Events -> ids: int32[L]; raises `errors.DiscardError` for a pitch outside the table."""
+    pitches = vocab.range("pitch")
+    if squash:
+        melody.squash(min_note=pitches.min, max_note=pitches.max + 1, transpose_to_key=0)
+    events = np.array(list(melody), np.int32)
+    for pitch in sorted({int(p) for p in events if p >= 0}):
+        if not pitches.min <= pitch <= pitches.max:
+            raise errors.DiscardError(f"pitch {pitch} is outside {pitches.min}..{pitches.max}")
+    out = np.full(len(events), vocab.id("hold"), np.int32)
+    if vocab.has("note_off"):
+        out[events == _NOTE_OFF] = vocab.id("note_off")
+    else:
+        out[~_sounding(events)] = vocab.id("rest")
+    on = events >= 0
+    out[on] = events[on] - pitches.min + vocab.start("pitch")
+    return out
+
+
+def _events(vocab: vocabulary.Vocabulary, tokens: np.ndarray) -> np.ndarray:
+    """Ids -> note-seq's events: int32[L]."""
+    values = vocab.values("pitch")[tokens]
+    ending = tokens == (vocab.id("note_off") if vocab.has("note_off") else vocab.id("rest"))
+    events = np.where(values >= 0, values, np.where(ending, _NOTE_OFF, _GO_ON))
+    # A rest is one NOTE_OFF, however long it lasts; a hold in a rest goes on resting.
+    silent = ~_sounding(events)
+    again = np.concatenate([[False], silent[:-1]])[: len(silent)]
+    events[ending & again] = _GO_ON
+    return events
+
+
+def _sounding(events: np.ndarray) -> np.ndarray:
+    """Whether a note sounds in each frame: bool[L]."""
+    last = np.maximum.accumulate(np.where(events == _GO_ON, -1, np.arange(len(events))))
+    return (last >= 0) & (events[np.maximum(last, 0)] >= 0)
+
+
+def _steady(sequence: "NoteSequence") -> "NoteSequence":
+    """The notes at one tempo under the one time signature that holds longest, all others left out."""
+    out = noteseq.load().NoteSequence()
+    qpm = timing.DEFAULT_QPM
+    out.tempos.add(qpm=qpm)
+    marks = sorted(sequence.time_signatures, key=lambda s: s.time)
+    if marks:
+        ends = [*[s.time for s in marks[1:]], max(sequence.total_time, marks[-1].time)]
+        spans: dict[tuple[int, int], float] = {}
+        for mark, end in zip(marks, ends):
+            key = (mark.numerator, mark.denominator)
+            spans[key] = spans.get(key, 0.0) + end - mark.time
+        numerator, denominator = max(spans, key=lambda key: spans[key])
+        out.time_signatures.add(numerator=numerator, denominator=denominator)
+    seconds = np.array([(n.start_time, n.end_time) for n in sequence.notes], np.float64).reshape(-1, 2)
+    moved = timing.to_quarters(sequence, seconds.ravel()).reshape(-1, 2) * 60.0 / qpm
+    for note, (start, end) in zip(sequence.notes, moved.tolist()):
+        new = out.notes.add()
+        new.CopyFrom(note)
+        new.start_time, new.end_time = start, end
+        out.total_time = max(out.total_time, end)
+    return out

@@ -1,0 +1,165 @@
+"""Performances as note-seq's events: `performance` with 32 velocity bins (388 ids), `performance-356` without.
+
+Arrays: tokens int32[L]: note-on, note-off, time-shift of 1..100 steps of 10 ms, velocity bin; the ids are those of
+note-seq's `PerformanceOneHotEncoding` through `OneHotEventSequenceEncoderDecoder`.
+
+`encode` follows Magenta's performance pipeline: the sustain pedal is applied, the music cut into stretches of 30 s
+(a note across a cut ends there), quantised, stretches of fewer than 32 events left out and those of more than 512
+cut. All instruments but drums are read as one player. `variants` are the five tempos of Magenta's training data.
+`prime` reads the whole sequence, neither cut nor left out for its length. The events are made with NumPy, because
+note-seq's loop takes many times as long; a test compares them with note-seq's own.
+
+What is lost: everything finer than 10 ms, and the order of notes within a step; dynamics finer than a bin of 4;
+instruments, tempo, metre, pedals, silence at the end. `performance-356` loses dynamics altogether.
+
+Tokens survive decode and `prime` if they are what `prime` makes of notes that lie on the 10 ms grid and of which no
+two of one pitch sound at once.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musejax import codecs, errors, noteseq, vocabulary
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+STEPS_PER_SECOND = 100
+SECONDS = 30.0
+MIN_EVENTS = 32
+MAX_EVENTS = 512
+STRETCHES = (0.95, 0.975, 1.0, 1.025, 1.05)
+VELOCITY = 80
+_BINS = {"performance": 32, "performance-356": 0}
+_SUSTAIN = 64
+
+
+def make(name: str) -> codecs.Codec:
+    """The codec `performance` or `performance-356`."""
+    bins = _BINS[name]
+    vocab = vocabulary.performance(bins, name=name)
+    return codecs.Codec(
+        vocabulary=vocab,
+        encode=lambda sequence: _encode(vocab, sequence),
+        decode=lambda arrays, qpm: _decode(vocab, bins, arrays, qpm),
+        prime=lambda sequence: _prime(vocab, sequence),
+        variants=_variants,
+    )
+
+
+def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[codecs.Arrays]:
+    """The stretches of 30 s by Magenta's rules; raises `errors.DiscardError` if none is long enough."""
+    notes, total = _notes(sequence)
+    cuts = [0.0, *np.arange(SECONDS, total, SECONDS).tolist()]
+    out = []
+    for start, end in zip(cuts, [*cuts[1:], total]):
+        part = notes[(notes[:, 0] >= start) & (notes[:, 0] < end)]
+        part[:, 0] -= start
+        part[:, 1] = np.minimum(part[:, 1], end) - start
+        tokens = _tokens(vocab, part)
+        if len(tokens) >= MIN_EVENTS:
+            out.append({"tokens": tokens[:MAX_EVENTS]})
+    if not out:
+        raise errors.DiscardError(f"fewer than {MIN_EVENTS} events")
+    return out
+
+
+def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> codecs.Arrays:
+    """All events of a sequence."""
+    return {"tokens": _tokens(vocab, _notes(sequence)[0])}
+
+
+def _decode(vocab: vocabulary.Vocabulary, bins: int, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
+    """Tokens int[L] -> NoteSequence; notes without an end last to the end; time is in seconds, qpm is only written."""
+    performance_lib = noteseq.load().performance_lib
+    kinds = {
+        "note_on": performance_lib.PerformanceEvent.NOTE_ON,
+        "note_off": performance_lib.PerformanceEvent.NOTE_OFF,
+        "time_shift": performance_lib.PerformanceEvent.TIME_SHIFT,
+        "velocity": performance_lib.PerformanceEvent.VELOCITY,
+    }
+    performance = performance_lib.Performance(steps_per_second=STEPS_PER_SECOND, num_velocity_bins=bins)
+    for token in np.asarray(arrays["tokens"]).tolist():
+        kind, value = vocab.event(token)
+        performance.append(performance_lib.PerformanceEvent(kinds[kind], value))
+    sequence = performance.to_sequence(velocity=VELOCITY)
+    sequence.tempos.add(qpm=qpm)
+    return sequence
+
+
+def _variants(sequence: "NoteSequence") -> list["NoteSequence"]:
+    """The sequence at five tempos, its own among them, pedal applied (once, for it takes longer than all the rest)."""
+    sequence = _pedalled(sequence)
+    sequences_lib = noteseq.load().sequences_lib
+    return [sequences_lib.stretch_note_sequence(sequence, factor) for factor in STRETCHES]
+
+
+def _pedalled(sequence: "NoteSequence") -> "NoteSequence":
+    """The sequence with its notes as long as the pedal makes them, and no pedal."""
+    if not any(c.control_number == _SUSTAIN for c in sequence.control_changes):
+        return sequence
+    out = noteseq.load().sequences_lib.apply_sustain_control_changes(sequence)
+    del out.control_changes[:]
+    return out
+
+
+def _notes(sequence: "NoteSequence") -> tuple[np.ndarray, float]:
+    """Start and end in seconds, pitch and velocity of each note, pedal applied: float64[N, 4], and the total time.
+
+    Notes are ordered by start, as note-seq's splitter orders them.
+
+    Raises:
+        errors.DiscardError: There is no note, or one starts before time 0.
+    """
+    sequence = _pedalled(sequence)
+    heard = (n for n in sequence.notes if n.velocity and not n.is_drum)
+    rows = [(n.start_time, n.end_time, n.pitch, n.velocity) for n in heard]
+    if not rows:
+        raise errors.DiscardError("empty")
+    notes = np.array(rows, np.float64)
+    if notes[:, 0].min() < 0:
+        raise errors.DiscardError("a note before time 0")
+    total = max(sequence.total_time, float(notes[:, 1].max()))
+    return notes[np.argsort(notes[:, 0], kind="stable")], total
+
+
+def _tokens(vocab: vocabulary.Vocabulary, notes: np.ndarray) -> np.ndarray:
+    """Notes (start, end, pitch, velocity; float64[N, 4]) -> ids in the order of note-seq's events: int32[L]."""
+    notes = notes[np.lexsort((notes[:, 2], notes[:, 0]))]
+    count = len(notes)
+    # As note-seq: to the nearest step, halves upwards, and at least one step long.
+    steps = (notes[:, :2] * STEPS_PER_SECOND + 0.5).astype(np.int64)
+    steps[:, 1] += steps[:, 0] == steps[:, 1]
+    step = steps.T.ravel()
+    note = np.tile(np.arange(count), 2)
+    off = np.repeat([False, True], count)
+    order = np.lexsort((off, note, step))
+    step, note, off = step[order], note[order], off[order]
+    pitch = notes[note, 2].astype(np.int64)
+    event = np.where(off, vocab.start("note_off"), vocab.start("note_on")) + pitch
+
+    shift = vocab.range("time_shift")
+    gaps = np.diff(step, prepend=0)
+    shifts = -(-gaps // shift.max)
+    changes = np.zeros(len(step), np.int64)
+    bins = np.zeros(0, np.int64)
+    if vocab.has("velocity"):
+        size = -(-127 // vocab.range("velocity").size)
+        on = np.flatnonzero(~off)
+        bins = (notes[note[on], 3].astype(np.int64) - 1) // size
+        changed = np.diff(bins, prepend=-1) != 0
+        changes[on[changed]] = 1
+        bins = bins[changed]
+
+    # Before each note event come its time shifts, all but the last of full length, then its change of velocity.
+    place = np.cumsum(shifts + changes + 1) - 1
+    out = np.empty(place[-1] + 1 if count else 0, np.int32)
+    out[:] = vocab.id("time_shift", shift.max)
+    out[place] = event
+    moved = shifts > 0
+    rest = gaps - (shifts - 1) * shift.max
+    out[(place - changes)[moved] - 1] = vocab.start("time_shift") + rest[moved] - shift.min
+    if vocab.has("velocity"):
+        out[place[changes > 0] - 1] = vocab.start("velocity") + bins
+    return out

@@ -1,0 +1,75 @@
+"""Seconds to quarters and back to a grid: what the codecs share about time.
+
+note-seq quantises against one tempo and raises on a tempo change; here seconds go through the whole tempo map first,
+so that a change of tempo does not move a note on the grid.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musejax import errors
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+DEFAULT_QPM = 120.0
+
+
+def to_quarters(sequence: "NoteSequence", seconds: np.ndarray) -> np.ndarray:
+    """Times in seconds as quarter notes from the start, through every tempo of the sequence.
+
+    Args:
+        sequence: Its tempos are read, in any order; 120 quarters a minute hold before the first.
+        seconds: float[N].
+
+    Returns:
+        float64[N].
+    """
+    # Of several tempos at one time the last written holds, as it does in a MIDI file.
+    tempos = {max(t.time, 0.0): t.qpm for t in sequence.tempos if t.qpm > 0}
+    tempos.setdefault(0.0, DEFAULT_QPM)
+    times = np.array(sorted(tempos))
+    rates = np.array([tempos[t] for t in times]) / 60.0
+    starts = np.concatenate([[0.0], np.cumsum(np.diff(times) * rates[:-1])])
+    seconds = np.asarray(seconds, np.float64)
+    section = np.maximum(np.searchsorted(times, seconds, side="right") - 1, 0)
+    return starts[section] + (seconds - times[section]) * rates[section]
+
+
+def nearest(positions: np.ndarray) -> np.ndarray:
+    """The nearest whole frames, halves upwards: int64[N]."""
+    return np.floor(np.asarray(positions, np.float64) + 0.5).astype(np.int64)
+
+
+def total_frames(sequence: "NoteSequence", frames_per_quarter: int) -> int:
+    """Frames up to the sequence's total time; a tenth of a frame does not make another."""
+    end = to_quarters(sequence, np.array([sequence.total_time]))[0] * frames_per_quarter
+    return int(np.ceil(end - 0.1))
+
+
+def grid_notes(sequence: "NoteSequence", frames_per_quarter: int) -> np.ndarray:
+    """The sounding notes of a sequence on the grid: int64[N, 3] of first frame, end frame (excluded), pitch.
+
+    Drums and notes without length or velocity are left out; every other note lasts at least one frame.
+
+    Raises:
+        errors.DiscardError: There is no note, or one starts before time 0.
+    """
+    notes = [n for n in sequence.notes if n.velocity and not n.is_drum and n.end_time > n.start_time]
+    if not notes:
+        raise errors.DiscardError("empty")
+    seconds = np.array([(n.start_time, n.end_time) for n in notes])
+    if seconds.min() < 0:
+        raise errors.DiscardError("a note before time 0")
+    span = nearest(to_quarters(sequence, seconds.ravel()) * frames_per_quarter).reshape(-1, 2)
+    span[:, 1] = np.maximum(span[:, 1], span[:, 0] + 1)
+    return np.column_stack([span, [n.pitch for n in notes]])
+
+
+def runs(values: np.ndarray) -> list[tuple[int, int]]:
+    """First and end index of each stretch of equal neighbours in a vector."""
+    if not len(values):
+        return []
+    bounds = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
+    return list(zip(bounds, bounds[1:]))

@@ -1,0 +1,101 @@
+"""`bach-chorales`: the chorales inside music21's wheel, settings of one melody in one split.
+
+Its test split is fixed (`bach_test`): melody groups that appear in neither the training nor the validation split of
+`jsb16`, so that models trained on either corpus can be compared on it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from musejax import errors, scores
+from musejax.corpora import bach_test, base, cache, melodies, parallel, splits, wheel
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+VOICES = ("soprano", "alto", "tenor", "bass")
+_VALID = 0.1
+# Notes of a run, and of an opening, that make two sopranos one melody.
+_RUN = 10
+
+
+class Read(NamedTuple):
+    """A chorale that was read: its name, its soprano int32[N, 2] and its NoteSequence, packed."""
+
+    name: str
+    melody: np.ndarray
+    data: bytes
+
+
+def soprano(sequence: "NoteSequence") -> np.ndarray:
+    """The soprano as a melody: the part of that name, else the first part.
+
+    Args:
+        sequence: A chorale of four parts, or with four named voices among instruments.
+
+    Raises:
+        errors.UserError: It is neither.
+    """
+    names = [info.name.lower() for info in sequence.part_infos]
+    named = [next((i for i, name in enumerate(names) if voice in name), None) for voice in VOICES]
+    if None in named and len(names) != 4:
+        raise errors.UserError("neither four parts nor four named voices")
+    part = named[0] if named[0] is not None else 0
+    return melodies.of_sequence(sequence, lambda note: note.part == part)
+
+
+def marks(melody: np.ndarray) -> set[bytes]:
+    """What settings of one melody share, in any key.
+
+    Ten notes in a row with equal intervals and lengths, or the intervals of the first ten notes. Without lengths, ten
+    notes anywhere would join 377 of the 407 chorales into one group, for much of a chorale goes by step.
+
+    Args:
+        melody: int32[N, 2], see `melodies`.
+    """
+    first = melodies.opening(melody, _RUN)
+    return melodies.runs(melody, _RUN) | ({first} if first is not None else set())
+
+
+def read(path: Path) -> Read:
+    """Reads one chorale; a worker's task."""
+    sequence = scores.musicxml_to_sequence(path)
+    return Read(f"bach/{path.stem}", soprano(sequence), cache.pack(sequence))
+
+
+def groups(chorales: Sequence[Read]) -> list[str]:
+    """The melody group of each chorale, named by the smallest fingerprint in it."""
+    names = [melodies.fingerprint(chorale.melody) for chorale in chorales]
+    return melodies.group([marks(chorale.melody) for chorale in chorales], names)
+
+
+def read_all() -> tuple[list[Read], base.Report]:
+    """Reads all chorales over processes."""
+    return parallel.sift(parallel.read_all(read, sorted(wheel.folder("bach").glob("*.mxl"))))
+
+
+def load(name: str, terms: str) -> base.Corpus:
+    """The corpus, read the first time (ten seconds on two cores) and from the cache after that.
+
+    Args:
+        name: The corpus's name.
+        terms: Its source and licence.
+    """
+    wanted = cache.stamp(name)
+    cached = cache.load(name, wanted)
+    if cached is None:
+        found, report = read_all()
+        entries = [cache.Entry(c.name, g, c.data) for c, g in zip(found, groups(found), strict=True)]
+        cache.store(name, wanted, entries, report)
+    else:
+        entries, report = cached
+    return base.Corpus(name, None, [e.piece(_split(e)) for e in entries], report, terms)
+
+
+def _split(entry: cache.Entry) -> str:
+    if entry.name in bach_test.PIECES:
+        return "test"
+    return splits.split_of(entry.group, valid=_VALID, test=0.0)

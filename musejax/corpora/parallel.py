@@ -1,0 +1,124 @@
+"""Many files read over worker processes, in order; one that crashes a worker costs only itself."""
+
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from musejax import errors, noteseq, scores
+from musejax.corpora import base
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Below this many items the workers' start (a second or two each) costs more than it saves.
+_WORTH_IT = 32
+_CHUNK = 16
+CRASHED = "the reader crashed"
+
+
+def workers() -> int:
+    """Processes to read with: one a processor that this process may use, at most 16."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:
+        count = os.cpu_count() or 1
+    return min(count, 16)
+
+
+def read_all(reader: Callable[[T], R], items: Sequence[T], processes: int | None = None) -> list[R | str]:
+    """What a function makes of each item, in the order of the items.
+
+    Args:
+        reader: A function of a module (workers import it by name); may raise `errors.UserError`. What it writes to
+            standard output from C is lost.
+        items: What to read; each must pickle.
+        processes: Workers; by default one a processor, or none for a few items.
+
+    Returns:
+        For each item the reader's result, or the message of its UserError as a text.
+    """
+    if processes is None:
+        processes = workers() if len(items) >= _WORTH_IT else 1
+    if processes <= 1:
+        with scores.quiet_stdout():
+            return [_guarded(reader, item) for item in items]
+    chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
+    results: list[list[R | str]] = []
+    with _pool(processes) as pool, _pool_main():
+        futures = [pool.submit(_read_chunk, reader, chunk) for chunk in chunks]
+    for chunk, future in zip(chunks, futures, strict=True):
+        try:
+            results.append(future.result())
+        except concurrent.futures.process.BrokenProcessPool:
+            results.append(_one_by_one(reader, chunk))
+    return [result for chunk in results for result in chunk]
+
+
+def sift(results: Iterable[R | str]) -> tuple[list[R], base.Report]:
+    """What was read, and a report that counts it and the reasons of the rest."""
+    found, report = [], base.Report()
+    for result in results:
+        if isinstance(result, str):
+            report.discarded[result] += 1
+        else:
+            found.append(result)
+    report.used = len(found)
+    return found, report
+
+
+def _one_by_one(reader: Callable[[T], R], items: Sequence[T]) -> list[R | str]:
+    """As `read_all`, with a new worker after each crash."""
+    results: list[Any] = []
+    while len(results) < len(items):
+        with _pool(1) as pool, _pool_main():
+            futures = [pool.submit(_guarded, reader, item) for item in items[len(results) :]]
+        for future in futures:
+            try:
+                results.append(future.result())
+            except concurrent.futures.process.BrokenProcessPool:
+                results.append(CRASHED)
+                break
+    return results
+
+
+def _pool(processes: int) -> concurrent.futures.ProcessPoolExecutor:
+    """Workers by `spawn`: a fork of a process in which JAX runs threads may hang."""
+    context = multiprocessing.get_context("spawn")
+    return concurrent.futures.ProcessPoolExecutor(processes, context, initializer=_start)
+
+
+@contextlib.contextmanager
+def _pool_main() -> Iterator[None]:
+    """Keeps workers that start meanwhile from running the user's script again.
+
+    A spawned process imports the main module of its parent, so that a script without a main guard would start
+    itself over; our workers need this package only.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _start() -> None:
+    """Makes a worker ready."""
+    scores.close_stdout()
+    noteseq.load()
+
+
+def _read_chunk(reader: Callable[[T], R], items: Sequence[T]) -> list[R | str]:
+    return [_guarded(reader, item) for item in items]
+
+
+def _guarded(reader: Callable[[T], R], item: T) -> R | str:
+    try:
+        return reader(item)
+    except errors.UserError as e:
+        return str(e)

@@ -1,0 +1,82 @@
+"""Music files to NoteSequences, told apart by their suffix."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from musejax import errors, midi, scores
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+MIDI = (".mid", ".midi")
+MUSICXML = (".xml", ".musicxml", ".mxl")
+ABC = (".abc",)
+SUFFIXES = MIDI + MUSICXML + ABC
+
+
+def read(path: str | Path) -> "list[NoteSequence]":
+    """Reads a MIDI, MusicXML or ABC file, times in seconds.
+
+    Args:
+        path: The file; its suffix (one of `SUFFIXES`, in any case) says what it is.
+
+    Returns:
+        The pieces in it that hold notes: one, or as many as there are tunes in an ABC file.
+
+    Raises:
+        errors.UserError: There is no such file, its suffix is none of ours, it cannot be read, or it holds no notes.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise errors.UserError(f"{path}: the suffix {suffix!r} is none of {', '.join(SUFFIXES)}")
+    try:
+        if not path.stat().st_size:
+            raise errors.UserError("the file is empty")
+        if suffix in ABC:
+            found = _read_abc(path)
+        elif suffix in MIDI:
+            found = [midi.midi_to_sequence(path.read_bytes())]
+        else:
+            found = [scores.musicxml_to_sequence(path)]
+        found = [s for s in found if s.notes]
+        if not found:
+            raise errors.UserError("it holds no notes")
+    except OSError as e:
+        raise errors.UserError(f"{path}: {e.strerror or e}; give a readable file") from e
+    except errors.UserError as e:
+        raise errors.UserError(f"{path}: {e}; give a sound file of MIDI, MusicXML or ABC") from e
+    for sequence in found:
+        sequence.filename = path.name
+    return found
+
+
+def midi_to_sequence(source: str | Path | bytes) -> "NoteSequence":
+    """The NoteSequence of a MIDI file or of its bytes; equal to note-seq's own (see `musejax.midi`).
+
+    Raises:
+        errors.UserError: It cannot be read as MIDI.
+    """
+    return midi.midi_to_sequence(source) if isinstance(source, bytes) else read(source)[0]
+
+
+def decode(data: bytes) -> str:
+    """The text of an ABC file: UTF-8, or Latin-1 where it is not."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _read_abc(path: Path) -> "list[NoteSequence]":
+    """The tunes of a file that can be read; one broken tune does not cost the others."""
+    found, reason = [], "it holds no tune (no line begins with X:)"
+    with scores.quiet_stdout():
+        for tune in scores.abc_tunes(decode(path.read_bytes())):
+            try:
+                found.append(scores.abc_to_sequence(tune))
+            except errors.UserError as e:
+                reason = str(e)
+    if not found:
+        raise errors.UserError(reason)
+    return found

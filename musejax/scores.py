@@ -1,0 +1,148 @@
+"""Written scores to NoteSequence: MusicXML through note-seq, ABC through symusic."""
+
+import contextlib
+import os
+import re
+import secrets
+import sys
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from musejax import errors, midi, noteseq
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+FERMATA = "fermata"
+# Guitar chords would become an accompaniment of notes of their own.
+_NO_ACCOMPANIMENT = "%%MIDI gchordoff"
+_ATTEMPTS = 4
+_stdout = threading.RLock()
+
+
+def musicxml_to_sequence(path: Path) -> "NoteSequence":
+    """Reads a MusicXML file, plain or zipped (.mxl), times in seconds.
+
+    As note-seq reads it, except that tied notes become one note, grace notes (which note-seq puts at time 0 with no
+    length) are left out, and each fermata stands as a text annotation `fermata` at the start of its note.
+
+    Args:
+        path: The file.
+
+    Raises:
+        errors.UserError: It is not MusicXML that note-seq can read; the message is the reason.
+    """
+    note_seq = noteseq.load()
+    try:
+        document = note_seq.musicxml_parser.MusicXMLDocument(str(path))
+        sequence = note_seq.musicxml_reader.musicxml_to_sequence_proto(document)
+    except Exception as e:  # The parser lets whatever a malformed file provokes through, KeyError to AttributeError.
+        raise errors.UserError(
+            f"it cannot be read as MusicXML ({type(e).__name__}: {' '.join(str(e).split())[:120]})"
+        ) from e
+    written = [n for part in document.parts for bar in part.measures for n in bar.notes if not n.is_rest]
+    kept, tied, fermatas = [], {}, set()
+    for note, source in zip(sequence.notes, written, strict=True):
+        if note.end_time <= note.start_time:
+            continue
+        ties = {tie.get("type") for tie in source.xml_note.findall("tie")}
+        before = tied.pop((note.part, note.pitch), None)
+        if "stop" in ties and before is not None and abs(before.end_time - note.start_time) < 1e-6:
+            before.end_time = note.end_time
+            length = Fraction(before.numerator, before.denominator) + Fraction(note.numerator, note.denominator)
+            before.numerator, before.denominator = length.numerator, length.denominator
+            note = before
+        else:
+            kept.append(note)
+        if "start" in ties:
+            tied[note.part, note.pitch] = note
+        if source.xml_note.find("notations/fermata") is not None:
+            fermatas.add(note.start_time)
+    copies = [type(n).FromString(n.SerializeToString()) for n in kept]
+    del sequence.notes[:]
+    sequence.notes.extend(copies)
+    for time in sorted(fermatas):
+        sequence.text_annotations.add(time=time, text=FERMATA)
+    return sequence
+
+
+def abc_tunes(text: str) -> list[str]:
+    """The tunes of an ABC text, each from its `X:` field on."""
+    return re.split(r"(?m)^(?=X:)", text)[1:]
+
+
+def abc_to_sequence(tune: str) -> "NoteSequence":
+    """Reads one tune in ABC, repeats played out, times in seconds; chord symbols are left out.
+
+    symusic's reader writes warnings to standard output from C: call this within `quiet_stdout`, or in a process that
+    has called `close_stdout`.
+
+    Args:
+        tune: The text of one tune.
+
+    Raises:
+        errors.UserError: It cannot be read; the message is the reason.
+    """
+    import symusic
+
+    # The reader passes the tune through a file in /tmp whose name two processes may draw at the same time, so a tune
+    # may fail, or come back as another's: a title of our own tells.
+    token = secrets.token_hex(8)
+    text = re.sub(r"(?m)^T:.*\n?", "", tune)
+    text = re.sub(r"(?m)^(X:.*)$", rf"\1\nT:{token}", text, count=1)
+    text = re.sub(r"(?m)^(K:.*)$", rf"\1\n{_NO_ACCOMPANIMENT}", text, count=1)
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(RuntimeError, ValueError):
+            score: Any = symusic.Score.from_abc(text)
+            if any(track.name == token for track in score.tracks):
+                break
+    else:
+        raise errors.UserError("it cannot be read as ABC")
+    for track in score.tracks:
+        track.name = ""
+    for track in score.tracks:
+        for note in track.notes:
+            # The reader starts each note one tick late, so that it ends before it begins again.
+            note.time -= 1
+            note.duration += 1
+    sequence = midi.score_to_sequence(score, [t for t in score.tracks if len(t.notes)])
+    if sequence is None:
+        raise errors.UserError("it holds notes without length")
+    info = sequence.source_info
+    info.parser, info.encoding_type, info.source_type = info.UNKNOWN_PARSER, info.ABC, info.SCORE_BASED
+    title = re.search(r"(?m)^T:\s*(.*?)\s*$", tune)
+    if title:
+        sequence.sequence_metadata.title = title.group(1)
+    return sequence
+
+
+def close_stdout() -> None:
+    """Sends what this process writes to standard output nowhere, for good: for worker processes."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 1)
+    os.close(sink)
+
+
+@contextlib.contextmanager
+def quiet_stdout() -> Iterator[None]:
+    """Silences what C code writes to standard output meanwhile.
+
+    The descriptor belongs to the whole process: what other threads write to standard output in this time is lost too.
+    """
+    with _stdout:
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            sys.stdout.flush()
+        try:
+            kept = os.dup(1)
+        except OSError:  # No standard output, so nothing to silence.
+            yield
+            return
+        close_stdout()
+        try:
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
