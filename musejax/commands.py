@@ -78,11 +78,16 @@ def _override(experiment: "experiments.Experiment", options: list[str]) -> "expe
         with contextlib.redirect_stderr(caught), contextlib.redirect_stdout(caught):
             return tyro.cli(type(experiment), default=experiment, args=options)
     except SystemExit:
-        text = re.sub(r"\x1b\[[0-9;]*m", "", caught.getvalue())
-        words = " ".join(re.sub(r"[\u2500-\u257f]|^-+$", " ", text).split())
-        words = re.sub(r"^(Parsing error|Unrecognized options|Required options)\s*", "", words)
-        words = re.split(r"\s(?:For full helptext|-{5,})", words)[0]
-        raise errors.UserError(f"{words.strip()}; `--fields` lists what can be set") from None
+        raise errors.UserError(f"{_flat(caught.getvalue())}; `--fields` lists what can be set") from None
+
+
+def _flat(text: str) -> str:
+    """tyro's framed message as one line: what is wrong, and the options that it may have meant."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    parts = [" ".join(p.split()) for p in re.split(r"[-\u2500]{5,}|[\u2500-\u257f]", text) if p.strip()]
+    meant = [m for p in parts if p.startswith("Perhaps") for m in re.findall(r"--[\w.-]+", p)]
+    message = parts[1] if len(parts) > 1 else " ".join(parts)
+    return message.rstrip(".") + (f" (perhaps {' or '.join(meant)})" if meant else "")
 
 
 def _fields(value: Any, prefix: str = "--") -> list[str]:

@@ -35,7 +35,14 @@ class Entry(NamedTuple):
     shipped: bool
 
 
-ENTRIES: tuple[Entry, ...] = ()
+ENTRIES: tuple[Entry, ...] = (
+    Entry("sketch-lstm", "recurrent", "melody-100", 211044, False),
+    Entry("basic-rnn", "recurrent", "melody-basic", 221990, False),
+    Entry("mono-rnn", "recurrent", "melody", 280962, False),
+    Entry("performance", "recurrent", "performance-356", 6160740, False),
+    Entry("performance-with-dynamics", "recurrent", "performance", 6242692, False),
+    Entry("chorale-voices", "recurrent", "chorale-pitches", 1537998, False),
+)
 
 
 class Loaded(NamedTuple):

@@ -1,0 +1,30 @@
+"""What every test has: strict JAX, a cache of its own, and the benchmark data where they are."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+
+def pytest_configure(config):
+    import jax
+
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory):
+    """Corpora are read once a test session, into a cache that is thrown away, unless one is given."""
+    if "MUSEJAX_CACHE" not in os.environ:
+        os.environ["MUSEJAX_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """The folder of the benchmark files."""
+    folder = os.environ.get("MUSEJAX_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("MUSEJAX_DATA does not name a folder with the benchmark files")
+    return Path(folder)

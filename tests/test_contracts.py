@@ -1,0 +1,127 @@
+"""What holds of every family and preset in the zoo, with none left out."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from musejax import codecs, models, runs, zoo
+from musejax.training import checkpoints
+
+every_preset = pytest.mark.parametrize(("family", "preset"), tiny.PRESETS, ids=[p for _, p in tiny.PRESETS])
+
+
+@every_preset
+def test_the_table_counts_parameters(family, preset):
+    codec, config = models.family(family).PRESETS[preset]
+    vocabulary = codecs.get(codec).vocabulary
+    entry = zoo.entry(preset)
+    model = models.family(family).make(config, vocabulary)
+    assert entry == (preset, family, codec, runs.count(model, vocabulary), False)
+
+
+@every_preset
+def test_a_step_is_finite_trains_every_parameter_and_is_traced_once(family, preset):
+    t = tiny.make(family, preset)
+    step = tiny.trained_step(family, preset)
+    ts = step.init(jax.random.key(0), t.batch)
+    before = jax.tree.map(np.asarray, ts.params)
+    for _ in range(3):
+        ts, info = step.update(ts, t.batch)
+        assert np.isfinite(info["loss"])
+        assert info["weight"] > 0
+    moved = jax.tree.map(lambda a, b: bool((np.asarray(a) != b).any()), ts.params, before)
+    still = [jax.tree_util.keystr(p) for p, m in jax.tree_util.tree_leaves_with_path(moved) if not m]
+    assert not still, f"no gradient reaches {still}"
+    assert step.update._cache_size() == 1
+
+
+@every_preset
+def test_jit_equals_eager(family, preset):
+    t = tiny.make(family, preset)
+    args = (t.params, t.state, jax.random.key(0), t.batch)
+    with jax.disable_jit(False):
+        eager, _ = t.model.loss(*args, step=0, train=False)
+    jitted, _ = jax.jit(lambda *a: t.model.loss(*a, step=0, train=False))(*args)
+    np.testing.assert_allclose(eager, jitted, rtol=1e-5)
+
+
+@every_preset
+def test_padding_and_unscored_cells_do_not_count(family, preset):
+    t = tiny.make(family, preset)
+    field = "frames" if t.vocabulary.kind == "bits" else "tokens"
+    changed = {k: v.copy() for k, v in t.batch.items()}
+    changed[field][-1, -2:] = 1 - changed[field][-1, -2:] if field == "frames" else 0
+    losses = [
+        t.model.loss(t.params, t.state, jax.random.key(0), b, step=0, train=False)[0] for b in (t.batch, changed)
+    ]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+
+
+@every_preset
+def test_samples_have_the_codec_shapes_and_decode(family, preset):
+    t = tiny.make(family, preset)
+    out = tiny.sampler(family, preset)(t.params, t.state, jax.random.key(1), tiny.request(t.vocabulary, 3))
+    arrays = {k: np.asarray(v) for k, v in out.items()}
+    field = "frames" if t.vocabulary.kind == "bits" else "tokens"
+    assert arrays[field].shape == t.batch[field].shape
+    assert arrays[field].min() >= 0
+    assert arrays[field].max() < (2 if field == "frames" else t.vocabulary.size)
+    assert (arrays["length"] >= 1).all() and (arrays["length"] <= tiny.FRAMES).all()
+    assert (arrays["log_prob"] < 0).all()
+    codec = codecs.get(t.vocabulary.name)
+    for row in range(3):
+        n = arrays["length"][row]
+        codec.decode({k: v[row, :n] for k, v in arrays.items() if k not in ("length", "log_prob")}, 120.0)
+
+
+@every_preset
+def test_the_same_key_gives_the_same_music_and_another_does_not(family, preset):
+    t = tiny.make(family, preset)
+    sample, request = tiny.sampler(family, preset), tiny.request(t.vocabulary, 3)
+    first, again, other = (sample(t.params, t.state, jax.random.key(k), request) for k in (1, 1, 2))
+    field = "frames" if t.vocabulary.kind == "bits" else "tokens"
+    np.testing.assert_array_equal(first[field], again[field])
+    assert (np.asarray(first[field]) != np.asarray(other[field])).any()
+
+
+@every_preset
+def test_piece_i_is_drawn_from_its_own_key(family, preset):
+    t = tiny.make(family, preset)
+    sample, request = tiny.sampler(family, preset), tiny.request(t.vocabulary, 3)
+    field = "frames" if t.vocabulary.kind == "bits" else "tokens"
+    block = sample(t.params, t.state, jax.random.key(1), request)[field]
+    later = sample(t.params, t.state, jax.random.key(1), request.replace(first=jnp.asarray(1)))[field]
+    np.testing.assert_array_equal(block[1:], later[:-1])
+
+
+@every_preset
+def test_a_saved_model_is_the_model_that_was_saved(family, preset, tmp_path):
+    t = tiny.make(family, preset)
+    checkpoints.write_model(tmp_path / "checkpoints" / "best" / "1", t.params, t.state)
+    like = jax.eval_shape(t.model.init, jax.random.key(0), t.batch)
+    params, state, step = checkpoints.load(tmp_path, like, pytest.fail)
+    assert step == 1
+    assert checkpoints.digest((params, state)) == checkpoints.digest((t.params, t.state))
+
+
+likelihoods = pytest.mark.parametrize(
+    ("family", "preset"),
+    [(f, p) for f, p in tiny.PRESETS if tiny.make(f, p).model.score is not None],
+)
+
+
+@likelihoods
+def test_the_likelihood_of_a_sample_is_what_the_sampler_said(family, preset):
+    t = tiny.make(family, preset)
+    request = tiny.request(t.vocabulary, 3)
+    out = tiny.sampler(family, preset)(t.params, t.state, jax.random.key(1), request)
+    nll = np.asarray(tiny.scorer(family, preset)(t.params, t.state, {**t.batch, **out}))
+    nll = nll.reshape(3, tiny.FRAMES, -1).sum(-1)
+    end = t.vocabulary.id("end") if t.vocabulary.has("end") else -1
+    for row in range(3):
+        n = int(out["length"][row])
+        if "tokens" in out and (np.asarray(out["tokens"][row, n - 1]) == end).any():
+            continue  # cells of the last frame beyond END are not drawn
+        np.testing.assert_allclose(-nll[row, :n].sum(), out["log_prob"][row], rtol=1e-4)

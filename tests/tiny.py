@@ -1,0 +1,87 @@
+"""Every preset of the zoo at a size that compiles quickly, made once a session and shared by all tests."""
+
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from musejax import codecs, models, runs, zoo
+from musejax import vocabulary as vocabularies
+from musejax.base import Model, Request
+from musejax.training import config, step
+
+FAMILIES = sorted(models.FAMILIES)
+PRESETS = [(f, p) for f in FAMILIES for p in models.family(f).PRESETS]
+SHRUNK = {"hidden": 12, "embed": 10, "head": 8, "channels": 4}
+FRAMES = 10
+
+
+class Tiny(NamedTuple):
+    """A small copy of a preset, initialised."""
+
+    model: Model
+    config: Any
+    vocabulary: vocabularies.Vocabulary
+    batch: dict[str, np.ndarray]
+    params: Any
+    state: Any
+
+
+@functools.cache
+def make(family: str, preset: str) -> Tiny:
+    """The preset with its widths shrunk, its depth and every other field as they are."""
+    module = models.family(family)
+    codec, full = module.PRESETS[preset]
+    vocabulary = codecs.get(codec).vocabulary
+    small = dataclasses.replace(full, **{k: v for k, v in SHRUNK.items() if hasattr(full, k)})
+    model = module.make(small, vocabulary)
+    batch = random_batch(vocabulary, rows=3, frames=FRAMES)
+    params, state = model.init(jax.random.key(0), batch)
+    return Tiny(model, small, vocabulary, batch, params, state)
+
+
+def random_batch(vocabulary: vocabularies.Vocabulary, rows: int, frames: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """A batch of random cells, its last two frames padding in the last row."""
+    rng = np.random.default_rng(seed)
+    batch = runs.example(vocabulary, rows, frames)
+    field = "frames" if vocabulary.kind == "bits" else "tokens"
+    high = 2 if vocabulary.kind == "bits" else vocabulary.size
+    batch[field] = rng.integers(0, high, batch[field].shape).astype(np.int32)
+    for name, size in vocabulary.conditions:
+        batch[name] = rng.integers(0, size, (rows, frames)).astype(np.int32)
+    batch["loss_mask"][-1, -2:] = batch["pad_mask"][-1, -2:] = 0
+    return batch
+
+
+@functools.cache
+def trained_step(family: str, preset: str):
+    """The compiled training step of a tiny preset."""
+    return step.make_step(make(family, preset).model, config.Optimizer(warmup_steps=1), steps=10, seed=0)
+
+
+@functools.cache
+def sampler(family: str, preset: str):
+    """Its compiled sampler."""
+    return jax.jit(make(family, preset).model.sample)
+
+
+@functools.cache
+def scorer(family: str, preset: str):
+    """Its compiled likelihood."""
+    score = make(family, preset).model.score
+    assert score is not None
+    return jax.jit(score.nll)
+
+
+def request(vocabulary: vocabularies.Vocabulary, num: int, frames: int = FRAMES) -> Request:
+    """A free sample."""
+    conditions = codecs.free_conditions(vocabulary, num, frames)
+    return Request(num=num, length=frames, conditions={k: jnp.asarray(v) for k, v in conditions.items()})
+
+
+def shipped() -> list[str]:
+    """Names of the runs that come with the package."""
+    return [e.name for e in zoo.ENTRIES if e.shipped]
