@@ -1,6 +1,7 @@
-"""The jsb16 benchmark: an LSTM over frames of four voices.
+"""The jsb16 benchmark: an LSTM over frames of four voices, on that file's training split alone.
 
     musejax train jsb16-lstm
+    musejax evaluate jsb16-lstm --data jsb16 --split test --json
 """
 
 from musejax.experiments import Experiment
@@ -11,7 +12,9 @@ config = Experiment(
     name="jsb16-lstm",
     data="jsb16",
     codec="chorale-pitches",
-    model=recurrent.PRESETS["chorale-voices"][1],
-    optimizer=Optimizer(learning_rate=3e-3, warmup_steps=100, weight_decay=0.02, ema_decay=0.998, final_fraction=0.02),
-    training=Training(steps=1200, batch_size=6, window=192, transpose=6, eval_every=150, save_every=150),
+    model=recurrent.VOICES,
+    optimizer=Optimizer(learning_rate=3e-3, warmup_steps=100, weight_decay=0.05, ema_decay=0.998, final_fraction=0.02),
+    training=Training(
+        steps=1800, batch_size=6, window=192, context=16, transpose=6, eval_every=250, save_every=250, log_every=50
+    ),
 )

@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 from musejax import errors, midi, noteseq
 
 if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
+
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 FERMATA = "fermata"
 # Guitar chords would become an accompaniment of notes of their own.
 _NO_ACCOMPANIMENT = "%%MIDI gchordoff"
 _ATTEMPTS = 4
+# Semitones of each step above C.
+_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _stdout = threading.RLock()
 
 
@@ -27,7 +31,8 @@ def musicxml_to_sequence(path: Path) -> "NoteSequence":
     """Reads a MusicXML file, plain or zipped (.mxl), times in seconds.
 
     As note-seq reads it, except that tied notes become one note, grace notes (which note-seq puts at time 0 with no
-    length) are left out, and each fermata stands as a text annotation `fermata` at the start of its note.
+    length) are left out, each fermata stands as a text annotation `fermata` at the start of its note, a B sharp or C
+    flat stands in its own octave, and programs count from 0.
 
     Args:
         path: The file.
@@ -48,9 +53,13 @@ def musicxml_to_sequence(path: Path) -> "NoteSequence":
     for note, source in zip(sequence.notes, written, strict=True):
         if note.end_time <= note.start_time:
             continue
+        note.pitch += 12 * _octaves_lost(source.xml_note)
+        # MusicXML counts programs from 1; where a file names none, note-seq gives 0.
+        note.program = max(note.program - 1, 0)
         ties = {tie.get("type") for tie in source.xml_note.findall("tie")}
-        before = tied.pop((note.part, note.pitch), None)
-        if "stop" in ties and before is not None and abs(before.end_time - note.start_time) < 1e-6:
+        key = note.part, note.voice, note.pitch
+        before = tied.pop(key, None) if "stop" in ties else None
+        if before is not None and abs(before.end_time - note.start_time) < 1e-6:
             before.end_time = note.end_time
             length = Fraction(before.numerator, before.denominator) + Fraction(note.numerator, note.denominator)
             before.numerator, before.denominator = length.numerator, length.denominator
@@ -58,7 +67,7 @@ def musicxml_to_sequence(path: Path) -> "NoteSequence":
         else:
             kept.append(note)
         if "start" in ties:
-            tied[note.part, note.pitch] = note
+            tied[key] = note
         if source.xml_note.find("notations/fermata") is not None:
             fermatas.add(note.start_time)
     copies = [type(n).FromString(n.SerializeToString()) for n in kept]
@@ -67,6 +76,15 @@ def musicxml_to_sequence(path: Path) -> "NoteSequence":
     for time in sorted(fermatas):
         sequence.text_annotations.add(time=time, text=FERMATA)
     return sequence
+
+
+def _octaves_lost(note: "ET.Element") -> int:
+    """By how many octaves note-seq reads a note's pitch too low: 1 for a B sharp, -1 for a C flat, mostly 0.
+
+    It takes step and alteration modulo 12 and leaves the octave as it was.
+    """
+    step, alter = note.findtext("pitch/step", ""), note.findtext("pitch/alter") or "0"
+    return (_STEPS[step] + int(float(alter))) // 12
 
 
 def abc_tunes(text: str) -> list[str]:

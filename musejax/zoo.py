@@ -41,7 +41,9 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("mono-rnn", "recurrent", "melody", 280962, False),
     Entry("performance", "recurrent", "performance-356", 6160740, False),
     Entry("performance-with-dynamics", "recurrent", "performance", 6242692, False),
-    Entry("chorale-voices", "recurrent", "chorale-pitches", 1537998, False),
+    Entry("jsb16-voices", "recurrent", "chorale-pitches", 1537998, False),
+    Entry("chorale-voices", "recurrent", "chorale", 1547990, False),
+    Entry("pianoroll-keys", "recurrent", "pianoroll-88", 796088, False),
 )
 
 

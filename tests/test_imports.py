@@ -83,7 +83,7 @@ def test_the_core_and_training_run_without_the_edge():
     code = """
 import importlib.abc
 class Absent(importlib.abc.MetaPathFinder):
-    names = {"note_seq", "music21", "grain", "symusic", "matplotlib", "tyro", "rich", "tensorboardX"}
+    names = {"note_seq", "music21", "grain", "symusic", "matplotlib", "tyro", "tensorboardX"}
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in self.names:
             raise ModuleNotFoundError(name, name=name)

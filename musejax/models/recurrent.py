@@ -1,7 +1,7 @@
 """The recurrent family: LSTM and GRU nets over tokens of any codec, over chorale frames, and over binary frames.
 
 Two nets share the stack of recurrent layers. The token net reads one token a step, as Magenta's melody and performance
-nets do; streams are serialised frame by frame. The frame net (musejax/models/recurrent_frames.py) reads a whole frame
+nets do; streams are serialised frame by frame. The frame net (musejax/models/recurrent_voices.py, and recurrent_keys.py for bits) reads a whole frame
 a step and draws its streams one after the other in a small head.
 """
 
@@ -17,6 +17,7 @@ from musejax import objectives
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Autoregressive, Batch, Info, Model, Params, Score, State
 from musejax.decoding import autoregressive
+from musejax.models import recurrent_keys, recurrent_voices
 from musejax.nn import recurrent
 
 
@@ -63,6 +64,35 @@ class Config:
     head_dropout: float = 0.0
 
 
+# Our own net for chorales: 1.5 million parameters.
+VOICES = Config(
+    net="frame",
+    num_layers=1,
+    hidden=256,
+    embed=192,
+    head=192,
+    conditions=("beat",),
+    order=(0, 3, 2, 1),
+    dropout=0.4,
+    variational=True,
+    input_dropout=0.2,
+    recurrent_dropout=0.4,
+    head_dropout=0.4,
+)
+
+# And for binary frames: 0.8 million.
+KEYS = Config(
+    net="frame",
+    num_layers=1,
+    hidden=256,
+    head=24,
+    conditions=("beat",),
+    dropout=0.3,
+    variational=True,
+    input_dropout=0.2,
+    head_dropout=0.1,
+)
+
 # name -> (codec, config). Sizes of the first five are those of their sources (Magenta's model files; the pattern page).
 PRESETS: Mapping[str, tuple[str, Config]] = {
     "sketch-lstm": ("melody-100", Config(inputs="scalar")),
@@ -70,23 +100,9 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
     "mono-rnn": ("melody", Config(dropout=0.5)),
     "performance": ("performance-356", Config(num_layers=3, hidden=512)),
     "performance-with-dynamics": ("performance", Config(num_layers=3, hidden=512)),
-    "chorale-voices": (
-        "chorale-pitches",
-        Config(
-            net="frame",
-            num_layers=1,
-            hidden=256,
-            embed=192,
-            head=192,
-            conditions=("beat",),
-            order=(0, 3, 2, 1),
-            dropout=0.3,
-            variational=True,
-            input_dropout=0.1,
-            recurrent_dropout=0.3,
-            head_dropout=0.3,
-        ),
-    ),
+    "jsb16-voices": ("chorale-pitches", VOICES),
+    "chorale-voices": ("chorale", VOICES),
+    "pianoroll-keys": ("pianoroll-88", KEYS),
 }
 
 
@@ -174,10 +190,11 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
             raise ValueError(f"conditions: {name!r} is not a condition of codec {vocabulary.name}")
     if config.tied and config.inputs != "embed":
         raise ValueError("tied needs inputs = embed")
+    if config.net == "frame" and vocabulary.streams == 1 and vocabulary.kind == "tokens":
+        raise ValueError(f"net = frame does not fit codec {vocabulary.name}; use net = token")
     if config.net == "frame":
-        from musejax.models import recurrent_frames
-
-        return recurrent_frames.make(config, stack(config), vocabulary)
+        module = recurrent_keys if vocabulary.kind == "bits" else recurrent_voices
+        return module.make(config, stack(config), vocabulary)
     if vocabulary.kind != "tokens":
         raise ValueError(f"net = token does not fit codec {vocabulary.name}; use net = frame")
     return _make_token(config, vocabulary)

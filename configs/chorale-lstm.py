@@ -1,0 +1,20 @@
+"""Chorales that one can listen to: an LSTM over frames of four voices with holds, on `bach-chorales`.
+
+    musejax train chorale-lstm
+    musejax evaluate chorale-lstm --split test --json
+"""
+
+from musejax.experiments import Experiment
+from musejax.models import recurrent
+from musejax.training.config import Optimizer, Training
+
+config = Experiment(
+    name="chorale-lstm",
+    data="bach-chorales",
+    codec="chorale",
+    model=recurrent.VOICES,
+    optimizer=Optimizer(learning_rate=3e-3, warmup_steps=100, weight_decay=0.05, ema_decay=0.998, final_fraction=0.02),
+    training=Training(
+        steps=1800, batch_size=6, window=192, context=16, transpose=6, eval_every=250, save_every=250, log_every=50
+    ),
+)

@@ -1,0 +1,22 @@
+"""Magenta's basic_rnn on folk tunes: two LSTM layers of 128 over 38 melody events, transposed to C.
+
+    musejax train melody-lstm
+    musejax evaluate melody-lstm --split test --json
+"""
+
+import dataclasses
+
+from musejax.experiments import Experiment
+from musejax.models import recurrent
+from musejax.training.config import Optimizer, Training
+
+config = Experiment(
+    name="melody-lstm",
+    data="folk-tunes",
+    codec="melody-basic",
+    model=dataclasses.replace(recurrent.PRESETS["basic-rnn"][1], dropout=0.1),
+    optimizer=Optimizer(learning_rate=5e-3, warmup_steps=100, clip=5.0, ema_decay=0.998),
+    training=Training(
+        steps=3000, batch_size=64, window=192, eval_every=300, save_every=300, log_every=50, eval_batch_size=64
+    ),
+)
