@@ -15,6 +15,6 @@ config = Experiment(
     model=recurrent.VOICES,
     optimizer=Optimizer(learning_rate=3e-3, warmup_steps=100, weight_decay=0.05, ema_decay=0.998, final_fraction=0.02),
     training=Training(
-        steps=1800, batch_size=6, window=192, context=16, transpose=6, eval_every=250, save_every=250, log_every=50
+        steps=1300, batch_size=6, window=192, context=16, transpose=6, eval_every=250, save_every=250, log_every=50
     ),
 )

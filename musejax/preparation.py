@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from musejax import codecs, corpora, errors
 from musejax.corpora import base, cache
 from musejax.pipeline import dataset
@@ -72,7 +74,11 @@ def encode(
             continue
         report.used += 1
         splits[split] += [
-            dataset.Item(piece.name if len(parts) == 1 else f"{piece.name}#{i}", piece.group, arrays)
+            dataset.Item(
+                piece.name if len(parts) == 1 else f"{piece.name}#{i}",
+                piece.group,
+                {field: np.asarray(array, np.int32) for field, array in arrays.items()},
+            )
             for i, arrays in enumerate(parts)
         ]
     if not report.used:

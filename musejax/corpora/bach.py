@@ -1,6 +1,6 @@
 """`bach-chorales`: the chorales inside music21's wheel, settings of one melody in one split.
 
-Its test split is fixed (`bach_test`): melody groups that appear in neither the training nor the validation split of
+Its test split is fixed (`bach_test`): groups whose tune appears in neither the training nor the validation split of
 `jsb16`, so that models trained on either corpus can be compared on it.
 """
 
@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from musejax import errors, scores
-from musejax.corpora import bach_test, base, cache, melodies, parallel, splits, wheel
+from musejax.corpora import bach_test, base, cache, melodies, parallel, splits, tunes, wheel
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 VOICES = ("soprano", "alto", "tenor", "bass")
-_VALID = 0.1
-# Notes of a run, and of an opening, that make two sopranos one melody.
-_RUN = 10
+_VALID = 0.08
 
 
 class Read(NamedTuple):
@@ -47,19 +45,6 @@ def soprano(sequence: "NoteSequence") -> np.ndarray:
     return melodies.of_sequence(sequence, lambda note: note.part == part)
 
 
-def marks(melody: np.ndarray) -> set[bytes]:
-    """What settings of one melody share, in any key.
-
-    Ten notes in a row with equal intervals and lengths, or the intervals of the first ten notes. Without lengths, ten
-    notes anywhere would join 377 of the 407 chorales into one group, for much of a chorale goes by step.
-
-    Args:
-        melody: int32[N, 2], see `melodies`.
-    """
-    first = melodies.opening(melody, _RUN)
-    return melodies.runs(melody, _RUN) | ({first} if first is not None else set())
-
-
 def read(path: Path) -> Read:
     """Reads one chorale; a worker's task."""
     sequence = scores.musicxml_to_sequence(path)
@@ -67,9 +52,13 @@ def read(path: Path) -> Read:
 
 
 def groups(chorales: Sequence[Read]) -> list[str]:
-    """The melody group of each chorale, named by the smallest fingerprint in it."""
-    names = [melodies.fingerprint(chorale.melody) for chorale in chorales]
-    return melodies.group([marks(chorale.melody) for chorale in chorales], names)
+    """The melody group of each chorale, named by the smallest fingerprint in it: settings of one tune (`tunes`)."""
+    sopranos = [chorale.melody for chorale in chorales]
+    marks: list[set[tuple[int, int]]] = [set() for _ in sopranos]
+    for pair in tunes.same(sopranos, sopranos):
+        for i in pair:
+            marks[i].add(pair)
+    return melodies.group(marks, [melodies.fingerprint(soprano) for soprano in sopranos])
 
 
 def read_all() -> tuple[list[Read], base.Report]:

@@ -147,35 +147,28 @@ class TokenNet(nn.Module):
             logits [B, L, V] and the stack's state.
         """
         config, size = self.config, self.vocabulary.size
+        dtype = jax.tree.leaves(carry)[0].dtype
         table = None
         if config.inputs == "scalar":
             parts = [previous[..., None].astype(jnp.float32) / (size - 1)]
         elif config.inputs == "one_hot":
             parts = [jax.nn.one_hot(previous, size)]  # the start is a row of zeros, so the input stays V wide
         else:
-            table = self.param("embed", nn.initializers.normal(0.1), (size + 1, config.embed))
-            parts = [_rows(table, previous)]
+            table = self.param("embed", nn.initializers.normal(0.1), (size + 1, config.embed)).astype(dtype)
+            parts = [jax.nn.one_hot(previous, size + 1)]
         if before is not None:
             parts.append(jax.nn.one_hot(before, size))
         sizes = {**dict(self.vocabulary.conditions), "stream": self.vocabulary.streams}
         parts += [jax.nn.one_hot(conditions[name], sizes[name]) for name in sorted(conditions)]
-        dtype = jax.tree.leaves(carry)[0].dtype
         x = jnp.concatenate([p.astype(dtype) for p in parts], axis=-1)
         keys = (None, None) if key is None else tuple(jax.random.split(key))
         x = recurrent.dropout(x, config.input_dropout, keys[0])
-        h, carry = stack(config)(x, carry, keys[1])
+        h, carry = stack(config)(x, carry, keys[1], embedding=table, input_grad=False)
         if config.tied and table is not None:
             h = nn.Dense(config.embed, use_bias=False, name="project")(h)
             bias = self.param("output_bias", nn.initializers.zeros, (size,))
             return h @ table[:size].T.astype(h.dtype) + jnp.broadcast_to(bias, (*h.shape[:2], size)), carry
         return nn.Dense(size, name="output")(h), carry
-
-
-def _rows(table: Array, index: Array) -> Array:
-    """Rows of an embedding: by a product over sequences (its gradient is a product too), by look-up for one step."""
-    if index.shape[-1] == 1:
-        return table[index]
-    return jax.nn.one_hot(index, table.shape[0], dtype=table.dtype) @ table
 
 
 def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:

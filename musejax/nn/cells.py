@@ -1,14 +1,228 @@
-"""LSTM and GRU over whole sequences, as functions of their weights."""
+"""LSTM and GRU over whole sequences, as functions of their weights.
+
+There are two forms of each. The plain one is a scan over time with the input projection taken out of the loop, which
+suits a GPU. The other is for CPUs and has a backward pass written by hand:
+
+- Inside it, activations are [features, batch] and a product is weights @ activations: XLA's fastest orientation on a CPU.
+- One product a step, [w_in, w_rec] @ [x, h], with its operands in cache; taking the projection out of the loop would
+  write and read back L x 4H x B numbers.
+- The loop backwards finds the gates' gradients alone. Those of the weights are taken for `CHUNK` steps at a time: one
+  large product instead of many small ones, and the gates' gradients never exist for the whole sequence.
+- An input that needs no gradient (`input_grad=False`) is left out of the product backwards.
+
+Both forms give the same numbers to rounding; a test compares them, gradients included.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from musejax.base import Array
 
+# Steps of one product for the gradients of weights; the largest divisor of the length up to this is used.
+CHUNK = 16
+
+
+def _lstm_gates(z: Array, c: Array, axis: int) -> tuple[Array, Array, Array]:
+    """(h, c) of one step from its pre-activations, and the activated gates."""
+    i, f, g, o = jnp.split(z, 4, axis=axis)
+    i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
+    c = f * c + i * g
+    return o * jnp.tanh(c), c, jnp.concatenate([i, f, g, o], axis=axis)
+
+
+def _gru_gates(zx: Array, zh: Array, new_bias: Array, h: Array, axis: int) -> tuple[Array, Array]:
+    """h of one step from the pre-activations of input and state, and what the backward pass needs."""
+    xr, xu, xn = jnp.split(zx, 3, axis=axis)
+    hr, hu, hn = jnp.split(zh, 3, axis=axis)
+    r, u, inner = jax.nn.sigmoid(xr + hr), jax.nn.sigmoid(xu + hu), hn + new_bias
+    n = jnp.tanh(xn + r * inner)
+    return n + u * (h - n), jnp.concatenate([r, u, n, inner], axis=axis)
+
+
+def _rows(bias: Array, rows: int) -> Array:
+    return jnp.broadcast_to(bias[None], (rows, bias.shape[0]))
+
+
+def _columns(bias: Array, columns: int) -> Array:
+    return jnp.broadcast_to(bias[:, None], (bias.shape[0], columns))
+
+
+def lstm_scan(x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array) -> tuple[Array, Any]:
+    """The plain form of `lstm`."""
+    num = x.shape[0]
+
+    def step(carry: Any, at: Array) -> tuple[Any, Array]:
+        h, c, _ = _lstm_gates(at + carry[0] @ w_rec + _rows(bias, num), carry[1], -1)
+        return (h, c), h
+
+    carry, hs = jax.lax.scan(step, carry, jnp.swapaxes(x @ w_in, 0, 1))
+    return jnp.swapaxes(hs, 0, 1), carry
+
+
+def gru_scan(x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array, new_bias: Array) -> tuple[Array, Any]:
+    """The plain form of `gru`."""
+    num = x.shape[0]
+
+    def step(carry: Any, at: Array) -> tuple[Any, Array]:
+        h, _ = _gru_gates(at + _rows(bias, num), carry[0] @ w_rec, _rows(new_bias, num), carry[0], -1)
+        return (h,), h
+
+    carry, hs = jax.lax.scan(step, carry, jnp.swapaxes(x @ w_in, 0, 1))
+    return jnp.swapaxes(hs, 0, 1), carry
+
+
+def _before(first: Array, sequence: Array) -> Array:
+    """What stood before each step."""
+    return jnp.concatenate([first[None], sequence[:-1]])
+
+
+def _product(cotangents: Array, values: Array) -> Array:
+    """The gradient of a weight: [C, G, B] x [C, K, B] -> [G, K]."""
+    return jnp.einsum("cgb,ckb->gk", cotangents, values)
+
+
+def _backwards(
+    step: Callable[..., Any], gradients: Callable[..., Any], zeros: Any, carry: Any, parts: Any
+) -> tuple[Any, Array, Any]:
+    """Runs `step` backwards over time and sums `gradients` over chunks of it.
+
+    Args:
+        step: (carry, one step's part) -> carry, (gradient of x, gradients of gates).
+        gradients: (gradients of gates, parts), both of C steps -> a tuple of weight gradients.
+        zeros: What the sums begin with.
+        carry: The cotangent of the last state.
+        parts: A tree of arrays [L, ...].
+
+    Returns:
+        The cotangent of the first state, the gradient of x [L, D, B], the sums.
+    """
+    length = jax.tree.leaves(parts)[0].shape[0]
+    chunk = max(c for c in range(1, min(CHUNK, length) + 1) if length % c == 0)
+    parts = jax.tree.map(lambda a: a.reshape(length // chunk, chunk, *a.shape[1:]), parts)
+
+    def over(carry: Any, part: Any) -> tuple[Any, Array]:
+        state, sums = carry
+        state, (dx, dz) = jax.lax.scan(step, state, part, reverse=True)
+        return (state, jax.tree.map(jnp.add, sums, gradients(dz, part))), dx
+
+    (carry, sums), dx = jax.lax.scan(over, (carry, zeros), parts, reverse=True)
+    return carry, dx.reshape(length, *dx.shape[2:]), sums
+
+
+def _transposed(w: Array) -> Array:
+    """A copy of the transpose, made once; the barrier keeps XLA from folding it into each product."""
+    return jax.lax.optimization_barrier(w.T)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
+def _lstm_cpu(w: Array, bias: Array, xs: Array, carry: Any, input_grad: bool) -> tuple[Array, Any]:
+    """w [4H, D + H], bias [4H], xs [L, D, B], carry (h, c) of [H, B] -> hs [L, H, B], carry."""
+    return _lstm_forward(w, bias, xs, carry, input_grad)[0]
+
+
+def _lstm_forward(w: Array, bias: Array, xs: Array, carry: Any, input_grad: bool) -> tuple[Any, Any]:
+    def step(carry: Any, x: Array) -> tuple[Any, Any]:
+        h, c = carry
+        h, c, gates = _lstm_gates(w @ jnp.concatenate([x, h]) + _columns(bias, x.shape[1]), c, 0)
+        return (h, c), (h, c, gates)
+
+    last, (hs, cs, gates) = jax.lax.scan(step, carry, xs)
+    return (hs, last), (w, xs, carry, hs, cs, gates)
+
+
+def _lstm_backward(input_grad: bool, saved: Any, cotangents: Any) -> tuple[Any, ...]:
+    w, xs, (h_first, c_first), hs, cs, gates = saved
+    dhs, dlast = cotangents
+    size = xs.shape[1]
+    back = _transposed(w if input_grad else w[:, size:])
+    reach = size if input_grad else 0
+
+    def step(carry: Any, part: Any) -> tuple[Any, Any]:
+        (dh, dc), (dy, c_before, c, gate) = carry, part[:4]
+        i, f, g, o = jnp.split(gate, 4)
+        t = jnp.tanh(c)
+        dh = dh + dy
+        dc = dc + dh * o * (1.0 - t * t)
+        dz = (dc * g * i * (1.0 - i), dc * c_before * f * (1.0 - f), dc * i * (1.0 - g * g), dh * t * o * (1.0 - o))
+        dz = jnp.concatenate(dz)
+        d = back @ dz
+        return (d[reach:], dc * f), (d[:reach], dz)
+
+    def gradients(dz: Array, part: Any) -> Any:
+        x, h_before = part[4:]
+        return jnp.concatenate([_product(dz, x), _product(dz, h_before)], axis=1), dz.sum((0, 2))
+
+    zeros = (jnp.zeros_like(w), jnp.zeros(w.shape[0], w.dtype))
+    parts = (dhs, _before(c_first, cs), cs, gates, xs, _before(h_first, hs))
+    dcarry, dx, (dw, dbias) = _backwards(step, gradients, zeros, dlast, parts)
+    return dw, dbias, dx if input_grad else jnp.zeros_like(xs), dcarry
+
+
+_lstm_cpu.defvjp(_lstm_forward, _lstm_backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(6,))
+def _gru_cpu(
+    w_in: Array, w_rec: Array, bias: Array, new_bias: Array, xs: Array, carry: Any, input_grad: bool
+) -> tuple[Array, Any]:
+    """w_in [3H, D], w_rec [3H, H], xs [L, D, B], carry (h,) of [H, B] -> hs [L, H, B], carry."""
+    return _gru_forward(w_in, w_rec, bias, new_bias, xs, carry, input_grad)[0]
+
+
+def _gru_forward(
+    w_in: Array, w_rec: Array, bias: Array, new_bias: Array, xs: Array, carry: Any, input_grad: bool
+) -> tuple[Any, Any]:
+    def step(carry: Any, x: Array) -> tuple[Any, Any]:
+        num = x.shape[1]
+        zx = w_in @ x + _columns(bias, num)
+        h, kept = _gru_gates(zx, w_rec @ carry[0], _columns(new_bias, num), carry[0], 0)
+        return (h,), (h, kept)
+
+    last, (hs, kept) = jax.lax.scan(step, carry, xs)
+    return (hs, last), (w_in, w_rec, xs, carry, hs, kept)
+
+
+def _gru_backward(input_grad: bool, saved: Any, cotangents: Any) -> tuple[Any, ...]:
+    w_in, w_rec, xs, (h_first,), hs, kept = saved
+    dhs, (dlast,) = cotangents
+    hidden = w_rec.shape[1]
+    back_in, back_rec = _transposed(w_in), _transposed(w_rec)
+
+    def step(dh: Array, part: Any) -> tuple[Array, Any]:
+        dy, values, _, h_before = part
+        r, u, n, inner = jnp.split(values, 4)
+        dh = dh + dy
+        dn = dh * (1.0 - u) * (1.0 - n * n)
+        dr, du = dn * inner * r * (1.0 - r), dh * (h_before - n) * u * (1.0 - u)
+        dzx, dzh = jnp.concatenate([dr, du, dn]), jnp.concatenate([dr, du, dn * r])
+        dx = back_in @ dzx if input_grad else jnp.zeros((0, dh.shape[1]), dh.dtype)
+        return dh * u + back_rec @ dzh, (dx, (dzx, dzh))
+
+    def gradients(dz: Any, part: Any) -> Any:
+        (dzx, dzh), (x, h_before) = dz, part[2:]
+        return _product(dzx, x), _product(dzh, h_before), dzx.sum((0, 2)), dzh[:, 2 * hidden :].sum((0, 2))
+
+    zeros = tuple(jnp.zeros_like(a) for a in (w_in, w_rec, w_in[:, 0], w_in[:hidden, 0]))
+    parts = (dhs, kept, xs, _before(h_first, hs))
+    dcarry, dx, sums = _backwards(step, gradients, zeros, dlast, parts)
+    return *sums, dx if input_grad else jnp.zeros_like(xs), (dcarry,)
+
+
+_gru_cpu.defvjp(_gru_forward, _gru_backward)
+
+
+def _by_hand(x: Array) -> bool:
+    """Whether the form for CPUs serves: sequences in float32 on a CPU."""
+    return jax.default_backend() == "cpu" and x.dtype == jnp.float32 and x.shape[1] > 1
+
 
 def lstm(
-    x: Array, carry: tuple[Array, Array], w_in: Array, w_rec: Array, bias: Array
-) -> tuple[Array, tuple[Array, Array]]:
+    x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array, *, input_grad: bool = True
+) -> tuple[Array, Any]:
     """An LSTM (Hochreiter and Schmidhuber, 1997; forget gate by Gers et al., 2000).
 
     Args:
@@ -17,50 +231,37 @@ def lstm(
         w_in: float[D, 4H], gates in the order input, forget, cell, output.
         w_rec: float[H, 4H].
         bias: float[4H].
+        input_grad: Whether a gradient of x is wanted; without, it is 0.
 
     Returns:
         h at every step, float[B, L, H], and (h, c) after the last.
     """
-    projected = jnp.swapaxes(x @ w_in + jnp.broadcast_to(bias, (*x.shape[:2], bias.shape[0])), 0, 1)
-
-    def step(carry: tuple[Array, Array], at: Array) -> tuple[tuple[Array, Array], Array]:
-        h, c = carry
-        i, f, g, o = jnp.split(at + h @ w_rec, 4, axis=-1)
-        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-        h = jax.nn.sigmoid(o) * jnp.tanh(c)
-        return (h, c), h
-
-    carry, hs = jax.lax.scan(step, (carry[0].astype(x.dtype), carry[1].astype(x.dtype)), projected)
-    return jnp.swapaxes(hs, 0, 1), carry
+    if not _by_hand(x):
+        return lstm_scan(x, carry, w_in, w_rec, bias)
+    w = jnp.concatenate([w_in, w_rec]).T
+    hs, carry = _lstm_cpu(w, bias, x.transpose(1, 2, 0), jax.tree.map(jnp.transpose, carry), input_grad)
+    return hs.transpose(2, 0, 1), jax.tree.map(jnp.transpose, carry)
 
 
 def gru(
-    x: Array, carry: tuple[Array], w_in: Array, w_rec: Array, bias: Array, new_bias: Array
-) -> tuple[Array, tuple[Array]]:
+    x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array, new_bias: Array, *, input_grad: bool = True
+) -> tuple[Array, Any]:
     """A GRU (Cho et al., 2014), its reset gate after the recurrent product as in cuDNN.
 
     Args:
         x: float[B, L, D].
-        carry: h before the sequence, float[B, H].
+        carry: h before the sequence, float[B, H], as a tuple of one.
         w_in: float[D, 3H], gates in the order reset, update, new.
         w_rec: float[H, 3H].
         bias: float[3H].
         new_bias: float[H], inside the reset gate's product.
+        input_grad: Whether a gradient of x is wanted; without, it is 0.
 
     Returns:
         h at every step, float[B, L, H], and (h,) after the last.
     """
-    hidden = w_rec.shape[0]
-    projected = jnp.swapaxes(x @ w_in + jnp.broadcast_to(bias, (*x.shape[:2], bias.shape[0])), 0, 1)
-
-    def step(carry: tuple[Array], at: Array) -> tuple[tuple[Array], Array]:
-        (h,) = carry
-        product = h @ w_rec
-        r, z = jnp.split(jax.nn.sigmoid(at[:, : 2 * hidden] + product[:, : 2 * hidden]), 2, axis=-1)
-        inner = product[:, 2 * hidden :] + jnp.broadcast_to(new_bias, h.shape)
-        n = jnp.tanh(at[:, 2 * hidden :] + r * inner)
-        h = (1.0 - z) * n + z * h
-        return (h,), h
-
-    carry, hs = jax.lax.scan(step, (carry[0].astype(x.dtype),), projected)
-    return jnp.swapaxes(hs, 0, 1), carry
+    if not _by_hand(x):
+        return gru_scan(x, carry, w_in, w_rec, bias, new_bias)
+    flipped = jax.tree.map(jnp.transpose, carry)
+    hs, carry = _gru_cpu(w_in.T, w_rec.T, bias, new_bias, x.transpose(1, 2, 0), flipped, input_grad)
+    return hs.transpose(2, 0, 1), jax.tree.map(jnp.transpose, carry)

@@ -40,7 +40,16 @@ class Layer(nn.Module):
     hidden: int
 
     @nn.compact
-    def __call__(self, x: Array, carry: Carry, *, recurrent_dropout: float, key: Array | None) -> tuple[Array, Carry]:
+    def __call__(
+        self,
+        x: Array,
+        carry: Carry,
+        *,
+        recurrent_dropout: float,
+        key: Array | None,
+        embedding: Array | None = None,
+        input_grad: bool = True,
+    ) -> tuple[Array, Carry]:
         """Runs over a sequence.
 
         Args:
@@ -49,20 +58,31 @@ class Layer(nn.Module):
             recurrent_dropout: Share of the recurrent matrix's weights dropped for the whole sequence
                 (Merity et al., 2018).
             key: None when nothing is to be dropped.
+            embedding: float[N, E] for an x whose first N columns are a one-hot that it replaces.
+            input_grad: Whether x needs a gradient.
 
         Returns:
             float[B, L, H] and the state after it.
         """
         gates = GATES[self.cell] * self.hidden
-        w_in = self.param("input", nn.initializers.lecun_normal(), (x.shape[-1], gates))
+        size = x.shape[-1]
+        if embedding is not None:
+            size += embedding.shape[1] - embedding.shape[0]
+        w_in = self.param("input", nn.initializers.lecun_normal(), (size, gates))
         w_rec = self.param("recurrent", nn.initializers.orthogonal(), (self.hidden, gates))
         bias = self.param("bias", _forget_bias if self.cell == "lstm" else nn.initializers.zeros, (gates,))
         w_rec = dropout(w_rec, recurrent_dropout, key)
         w_in, w_rec, bias = (w.astype(x.dtype) for w in (w_in, w_rec, bias))
+        if embedding is not None:
+            n, e = embedding.shape
+            if x.shape[1] == 1:
+                x = jnp.concatenate([x[..., :n] @ embedding, x[..., n:]], axis=-1)
+            else:  # into the input weights, so that the sequence is read as the one-hot it is and needs no gradient
+                w_in = jnp.concatenate([embedding @ w_in[:e], w_in[e:]])
         if self.cell == "gru":
             new = self.param("new_bias", nn.initializers.zeros, (self.hidden,)).astype(x.dtype)
-            return cells.gru(x, carry, w_in, w_rec, bias, new)
-        return cells.lstm(x, carry, w_in, w_rec, bias)
+            return cells.gru(x, carry, w_in, w_rec, bias, new, input_grad=input_grad)
+        return cells.lstm(x, carry, w_in, w_rec, bias, input_grad=input_grad)
 
 
 def _forget_bias(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
@@ -95,13 +115,23 @@ class Stack(nn.Module):
     layer_norm: bool = False
 
     @nn.compact
-    def __call__(self, x: Array, carry: tuple[Carry, ...], key: Array | None = None) -> tuple[Array, tuple[Carry, ...]]:
+    def __call__(
+        self,
+        x: Array,
+        carry: tuple[Carry, ...],
+        key: Array | None = None,
+        *,
+        embedding: Array | None = None,
+        input_grad: bool = True,
+    ) -> tuple[Array, tuple[Carry, ...]]:
         """Runs over a sequence (of length 1 when sampling).
 
         Args:
             x: float[B, L, D].
             carry: The states before it, one a layer.
             key: For dropout; None when nothing is to be dropped.
+            embedding: float[N, E] that stands for the one-hot in the first N columns of x.
+            input_grad: Whether x needs a gradient: not when it holds tokens and conditions alone.
 
         Returns:
             float[B, L, H] and the states after it.
@@ -110,7 +140,8 @@ class Stack(nn.Module):
         for i, state in enumerate(carry):
             keys = (None, None) if key is None else tuple(jax.random.split(jax.random.fold_in(key, i)))
             layer = Layer(self.cell, self.hidden, name=f"layer_{i}")
-            y, state = layer(x, state, recurrent_dropout=self.recurrent_dropout, key=keys[0])
+            first = {"embedding": embedding, "input_grad": input_grad} if i == 0 else {}
+            y, state = layer(x, state, recurrent_dropout=self.recurrent_dropout, key=keys[0], **first)
             after.append(state)
             if self.layer_norm:
                 y = nn.LayerNorm(name=f"norm_{i}")(y)
