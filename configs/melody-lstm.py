@@ -17,6 +17,6 @@ config = Experiment(
     model=dataclasses.replace(recurrent.PRESETS["basic-rnn"][1], dropout=0.1),
     optimizer=Optimizer(learning_rate=5e-3, warmup_steps=100, clip=5.0, ema_decay=0.998),
     training=Training(
-        steps=3000, batch_size=64, window=192, eval_every=300, save_every=300, log_every=50, eval_batch_size=64
+        steps=1800, batch_size=64, window=192, eval_every=300, save_every=300, log_every=50, eval_batch_size=64
     ),
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from musejax.corpora import melodies
 
-# Notes of equal openings that make two melodies one tune.
+# Notes of equal openings that make two melodies one tune; a part of a tune must line up with as many.
 _OPENING = 10
 # Of an alignment: an equal note, two different notes, a note that only one melody has.
 _EQUAL, _DIFFERENT, _EXTRA = 10, -7, -5
@@ -51,7 +51,7 @@ def same(ones: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> list[tuple
                     right.append(others[j][:, 0])
     for (i, j), score in zip(doubtful, alignments(left, right), strict=True):
         sizes = len(ones[i]), len(others[j])
-        if 2 * score >= _OF_BOTH * sum(sizes) or score >= _OF_SHORTER * min(sizes):
+        if 2 * score >= _OF_BOTH * sum(sizes) or score >= max(_OF_SHORTER * min(sizes), _OPENING):
             found.add((i, j))
     return sorted(found)
 

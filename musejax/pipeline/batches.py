@@ -94,10 +94,10 @@ def stack(rows: Sequence[Arrays]) -> Arrays:
 
 
 def bucket(length: int) -> int:
-    """The padded length of a piece: few distinct values, at most a third more than the piece."""
+    """The padded length of a piece: 64, 96, 128, 192, 256, 384 and so on, so that few programs are compiled."""
     size = 64
     while size < length:
-        size += max(64, 1 << (size.bit_length() - 2))
+        size = size * 3 // 2 if size & (size - 1) == 0 else size * 4 // 3
     return size
 
 
