@@ -1,7 +1,7 @@
 """Protocol `bl`, JSB chorales by quarters: an LSTM over 88-key frames, keys independent given the past (class A1).
 
-    musejax train bl-jsb-lstm
-    musejax evaluate bl-jsb-lstm --data bl-jsb --split test --json
+musejax train bl-jsb-lstm
+musejax evaluate bl-jsb-lstm --data bl-jsb --split test --json
 """
 
 import dataclasses
@@ -15,8 +15,6 @@ config = Experiment(
     data="bl-jsb",
     codec="pianoroll-88",
     model=dataclasses.replace(recurrent.KEYS, input_dropout=0.3, dropout=0.45, head_dropout=0.1),
-    optimizer=Optimizer(
-        learning_rate=3e-3, warmup_steps=20, weight_decay=0.03, ema_decay=0.98, final_fraction=0.01
-    ),
+    optimizer=Optimizer(learning_rate=3e-3, warmup_steps=20, weight_decay=0.03, ema_decay=0.98, final_fraction=0.01),
     training=Training(steps=360, batch_size=32, window=64, eval_every=60, save_every=60),
 )

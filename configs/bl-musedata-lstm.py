@@ -1,7 +1,7 @@
 """Protocol `bl`, MuseData: an LSTM over 88-key frames, keys independent given the past (class A1).
 
-    musejax train bl-musedata-lstm
-    musejax evaluate bl-musedata-lstm --data bl-musedata --split test --json
+musejax train bl-musedata-lstm
+musejax evaluate bl-musedata-lstm --data bl-musedata --split test --json
 """
 
 import dataclasses
@@ -15,8 +15,6 @@ config = Experiment(
     data="bl-musedata",
     codec="pianoroll-88",
     model=dataclasses.replace(recurrent.KEYS, input_dropout=0.15, dropout=0.25, head_dropout=0.1),
-    optimizer=Optimizer(
-        learning_rate=3e-3, warmup_steps=40, weight_decay=0.01, ema_decay=0.98, final_fraction=0.01
-    ),
+    optimizer=Optimizer(learning_rate=3e-3, warmup_steps=40, weight_decay=0.01, ema_decay=0.98, final_fraction=0.01),
     training=Training(steps=800, batch_size=16, window=128, eval_every=400, save_every=400),
 )

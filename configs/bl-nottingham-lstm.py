@@ -1,7 +1,7 @@
 """Protocol `bl`, Nottingham: an LSTM over 88-key frames, keys independent given the past (class A1).
 
-    musejax train bl-nottingham-lstm
-    musejax evaluate bl-nottingham-lstm --data bl-nottingham --split test --json
+musejax train bl-nottingham-lstm
+musejax evaluate bl-nottingham-lstm --data bl-nottingham --split test --json
 """
 
 import dataclasses
@@ -15,8 +15,6 @@ config = Experiment(
     data="bl-nottingham",
     codec="pianoroll-88",
     model=dataclasses.replace(recurrent.KEYS, input_dropout=0.1, dropout=0.2, head_dropout=0.05),
-    optimizer=Optimizer(
-        learning_rate=3e-3, warmup_steps=40, weight_decay=0.01, ema_decay=0.99, final_fraction=0.01
-    ),
+    optimizer=Optimizer(learning_rate=3e-3, warmup_steps=40, weight_decay=0.01, ema_decay=0.99, final_fraction=0.01),
     training=Training(steps=1200, batch_size=16, window=128, eval_every=300, save_every=300),
 )

@@ -1,7 +1,7 @@
 """Protocol `bl`, Piano-midi: an LSTM over 88-key frames, keys independent given the past (class A1).
 
-    musejax train bl-piano-midi-lstm
-    musejax evaluate bl-piano-midi-lstm --data bl-piano-midi --split test --json
+musejax train bl-piano-midi-lstm
+musejax evaluate bl-piano-midi-lstm --data bl-piano-midi --split test --json
 """
 
 import dataclasses
@@ -15,8 +15,6 @@ config = Experiment(
     data="bl-piano-midi",
     codec="pianoroll-88",
     model=dataclasses.replace(recurrent.KEYS, input_dropout=0.3, dropout=0.4, head_dropout=0.15),
-    optimizer=Optimizer(
-        learning_rate=3e-3, warmup_steps=40, weight_decay=0.03, ema_decay=0.98, final_fraction=0.01
-    ),
+    optimizer=Optimizer(learning_rate=3e-3, warmup_steps=40, weight_decay=0.03, ema_decay=0.98, final_fraction=0.01),
     training=Training(steps=500, batch_size=16, window=128, eval_every=100, save_every=100),
 )

@@ -1,7 +1,7 @@
 """Chorales that one can listen to: an LSTM over frames of four voices with holds, on `bach-chorales`.
 
-    musejax train chorale-lstm
-    musejax evaluate chorale-lstm --split test --json
+musejax train chorale-lstm
+musejax evaluate chorale-lstm --split test --json
 """
 
 from musejax.experiments import Experiment

@@ -1,7 +1,7 @@
 """The jsb16 benchmark: an LSTM over frames of four voices, on that file's training split alone.
 
-    musejax train jsb16-lstm
-    musejax evaluate jsb16-lstm --data jsb16 --split test --json
+musejax train jsb16-lstm
+musejax evaluate jsb16-lstm --data jsb16 --split test --json
 """
 
 from musejax.experiments import Experiment

@@ -1,7 +1,7 @@
 """Magenta's basic_rnn on folk tunes: two LSTM layers of 128 over 38 melody events, transposed to C.
 
-    musejax train melody-lstm
-    musejax evaluate melody-lstm --split test --json
+musejax train melody-lstm
+musejax evaluate melody-lstm --split test --json
 """
 
 import dataclasses

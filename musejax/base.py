@@ -13,7 +13,7 @@ from flax import struct
 Array = jax.Array
 Params = Any  # a pytree of float arrays
 State = Any  # a pytree of what is not trained by gradient; {} when there is none
-Batch = Mapping[str, Array]  # tokens, loss_mask, one array a condition; leading axis B
+Batch = Mapping[str, Any]  # arrays of JAX or NumPy: tokens, loss_mask, one array a condition; leading axis B
 Info = dict[str, Array]  # scalars; `weight` counts the cells over which `loss` is a mean
 
 

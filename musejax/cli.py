@@ -71,7 +71,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--out", metavar="FILE", required=True, help="the data set to write, ending in .npz")
     p.add_argument("--json", action="store_true", help="print what was used and discarded as JSON")
 
-    for name, what, to in (("convert", "music files to MIDI or MusicXML", "mid"), ("render", "music files to sound and pictures", "wav,png")):
+    for name, what, to in (
+        ("convert", "music files to MIDI or MusicXML", "mid"),
+        ("render", "music files to sound and pictures", "wav,png"),
+    ):
         p = commands.add_parser(name, help=what)
         p.add_argument("files", metavar="FILE", nargs="+", help="MIDI, MusicXML or ABC")
         p.add_argument("--out", metavar="DIR", default=".", help="where the results go (default: this folder)")

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -82,7 +83,7 @@ def _override(experiment: "experiments.Experiment", options: list[str]) -> "expe
 
 
 def _flat(text: str) -> str:
-    """tyro's framed message as one line: what is wrong, and the options that it may have meant."""
+    """One line of a framed message of tyro's: what is wrong, and the options that it may have meant."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     parts = [" ".join(p.split()) for p in re.split(r"[-\u2500]{5,}|[\u2500-\u257f]", text) if p.strip()]
     meant = [m for p in parts if p.startswith("Perhaps") for m in re.findall(r"--[\w.-]+", p)]
@@ -141,7 +142,7 @@ def _constraint(args: argparse.Namespace, vocabulary: Any) -> "Constraint | None
 def _choice(args: argparse.Namespace) -> Any:
     from musejax.base import Choice
 
-    if args.temperature <= 0:
+    if not 0 < args.temperature < math.inf:
         raise errors.UserError(f"--temperature {args.temperature}: it must be above 0")
     for name in ("top_p", "min_p"):
         value = getattr(args, name)
@@ -155,10 +156,14 @@ def _choice(args: argparse.Namespace) -> Any:
 def sample(args: argparse.Namespace, rest: list[str]) -> int:
     """Writes sampled pieces."""
     formats, choice = _formats(args.formats), _choice(args)
-    if args.qpm <= 0:
+    if not 0 < args.qpm < math.inf:
         raise errors.UserError(f"--qpm {args.qpm}: it must be above 0")
-    if args.num < 1:
-        raise errors.UserError(f"--num {args.num}: it must be 1 or more")
+    for name in ("num", "length", "width"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise errors.UserError(f"--{name} {value}: it must be 1 or more")
+    if not 0 <= args.seed < 2**32:
+        raise errors.UserError(f"--seed {args.seed}: it must lie in 0..{2**32 - 1}")
     path = zoo.find(args.model)
     primer = None
     if args.primer:

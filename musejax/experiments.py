@@ -3,10 +3,11 @@
 import dataclasses
 import functools
 import importlib.util
+import math
 import runpy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import jax
 
@@ -75,6 +76,7 @@ def build(experiment: Experiment, data: dataset.Dataset) -> Any:
     Raises:
         errors.UserError: The config does not fit.
     """
+    _check_choices(experiment.model, "model")
     try:
         return models.family(experiment.family).make(experiment.model, data.vocabulary)
     except KeyError:
@@ -85,11 +87,40 @@ def build(experiment: Experiment, data: dataset.Dataset) -> Any:
         raise errors.UserError(f"--model: {error}") from None
 
 
+def _check_choices(config: Any, prefix: str) -> None:
+    """Fields of few values: the command line checks its own, a config file may hold anything."""
+    for name, hint in get_type_hints(type(config)).items():
+        if get_origin(hint) is Literal and getattr(config, name) not in get_args(hint):
+            raise errors.UserError(
+                f"--{prefix}.{name.replace('_', '-')} is {getattr(config, name)!r}; it must be one of "
+                + ", ".join(map(str, get_args(hint)))
+            )
+
+
 def _check(training: configs.Training, optimizer: configs.Optimizer) -> None:
+    _check_choices(optimizer, "optimizer")
+    for name in ("context", "transpose", "patience", "seed"):
+        if getattr(training, name) < 0:
+            raise errors.UserError(f"--training.{name} is {getattr(training, name)}; it must be 0 or more")
+    if training.seed >= 2**32:
+        raise errors.UserError(f"--training.seed is {training.seed}; it must be below {2**32}")
+    for name in ("clip", "weight_decay", "warmup_steps", "final_fraction"):
+        if not 0 <= getattr(optimizer, name) < math.inf:
+            value = getattr(optimizer, name)
+            raise errors.UserError(f"--optimizer.{name.replace('_', '-')} is {value}; it must be 0 or more")
+    if not 0 < optimizer.learning_rate < math.inf:
+        raise errors.UserError(f"--optimizer.learning-rate is {optimizer.learning_rate}; it must be above 0")
+    for name in ("b2", "ema_decay"):
+        if not 0 <= getattr(optimizer, name) < 1:
+            raise errors.UserError(
+                f"--optimizer.{name.replace('_', '-')} is {getattr(optimizer, name)}; it must lie in [0, 1)"
+            )
     positive = ("steps", "batch_size", "window", "eval_every", "eval_batch_size", "log_every", "save_every")
     for name in positive:
         if getattr(training, name) < 1:
-            raise errors.UserError(f"--training.{name.replace('_', '-')} is {getattr(training, name)}; it must be 1 or more")
+            raise errors.UserError(
+                f"--training.{name.replace('_', '-')} is {getattr(training, name)}; it must be 1 or more"
+            )
     if training.batch_size % optimizer.accumulate or optimizer.accumulate < 1:
         raise errors.UserError(
             f"--optimizer.accumulate {optimizer.accumulate} does not divide the batch of {training.batch_size}"
@@ -97,7 +128,9 @@ def _check(training: configs.Training, optimizer: configs.Optimizer) -> None:
     if training.context >= training.window:
         raise errors.UserError(f"--training.context {training.context} leaves nothing of a window of {training.window}")
     if training.tensorboard and importlib.util.find_spec("tensorboardX") is None:
-        raise errors.UserError("--training.tensorboard needs the package tensorboardX; pip install musejax[tensorboard]")
+        raise errors.UserError(
+            "--training.tensorboard needs the package tensorboardX; pip install musejax[tensorboard]"
+        )
 
 
 def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> loop.Result:
@@ -114,14 +147,12 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
     """
     training = experiment.training
     _check(training, experiment.optimizer)
+    if (workdir / "run.json").exists():
+        runs.read_description(workdir)  # a run of another version is refused before the data are read
     data = preparation.prepare(experiment.data, experiment.codec, say)
     model = build(experiment, data)
     train_items, valid_items = data.split("train"), data.splits.get("valid", [])
-    if model.features is not None:
-        features = jax.jit(model.features)
-        train_items, valid_items = (batches.derive(items, features) for items in (train_items, valid_items))
     sizes = {s: len(i) for s, i in data.splits.items()}
-    say(f"{data.source}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + f" pieces as {data.vocabulary.name}")
     description = runs.describe(
         name=experiment.name,
         family=experiment.family,
@@ -132,6 +163,10 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
         training=training,
     )
     runs.start(workdir, description)
+    say(f"{data.source}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + f" pieces as {data.vocabulary.name}")
+    if model.features is not None:
+        features = jax.jit(model.features)
+        train_items, valid_items = (batches.derive(items, features) for items in (train_items, valid_items))
     source = batches.Batches(
         train_items,
         data.vocabulary,

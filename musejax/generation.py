@@ -93,10 +93,7 @@ def draw(
         length=length,
         choice=choice or Choice(),
         constraint=constraints.all_of(*parts) if parts else None,
-        conditions={
-            n: jnp.asarray(c)
-            for n, c in codecs.free_conditions(vocabulary, width, length, primer).items()
-        },
+        conditions={n: jnp.asarray(c) for n, c in codecs.free_conditions(vocabulary, width, length, primer).items()},
     )
     if primer is not None:
         given, mask = _prompt(vocabulary, primer, width, length)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from musejax import codecs, corpora, errors
-from musejax.corpora import base, cache
+from musejax.corpora import base, cache, splits
 from musejax.pipeline import dataset
 
-# Raise when a codec or a corpus changes what it gives.
+# Raise when a codec changes what it gives for the same piece.
 VERSION = 1
 
 
@@ -31,29 +31,37 @@ def prepare(source: str, codec: str, say: Callable[[str], None]) -> dataset.Data
         data = dataset.load(Path(source))
         if data.vocabulary.name != codec:
             raise errors.UserError(f"{source} was prepared for codec {data.vocabulary.name}, not {codec}")
+        found, known = data.vocabulary.version, codecs.get(codec).vocabulary.version
+        if found != known:
+            raise errors.UserError(
+                f"{source} was prepared for version {found} of codec {codec}, this musejax has version {known}; "
+                "make it again with `musejax prepare`"
+            )
         return data
     coder = codecs.get(codec)
     if source not in corpora.CORPORA:
         return encode(corpora.load(source), codec, coder, say)
-    path = cache.directory() / "prepared" / f"{source}-{codec}-{_key(coder)}.npz"
+    corpus = corpora.load(source)
+    path = cache.directory() / "prepared" / f"{source}-{codec}-{_key(corpus, coder)}.npz"
     if path.exists():
         try:
             return dataset.load(path)
         except errors.UserError:
             path.unlink()
-    data = encode(corpora.load(source), codec, coder, say)
+    data = encode(corpus, codec, coder, say)
     data.save(path)
     return data
 
 
-def _key(coder: codecs.Codec) -> str:
+def _key(corpus: base.Corpus, coder: codecs.Codec) -> str:
+    """Changes whenever the pieces, their splits, how they are read or how they are encoded do."""
     versions = [importlib.metadata.version(p) for p in ("note-seq", "music21", "symusic")]
-    return hashlib.sha256(repr((VERSION, coder.vocabulary, versions)).encode()).hexdigest()[:12]
+    pieces = [(p.name, p.group, p.split) for p in corpus.pieces]
+    everything = (VERSION, cache.VERSION, coder.vocabulary, versions, pieces)
+    return hashlib.sha256(repr(everything).encode()).hexdigest()[:12]
 
 
-def encode(
-    corpus: base.Corpus, codec: str, coder: codecs.Codec, say: Callable[[str], None]
-) -> dataset.Dataset:
+def encode(corpus: base.Corpus, codec: str, coder: codecs.Codec, say: Callable[[str], None]) -> dataset.Dataset:
     """Encodes every piece of a corpus; training pieces in all their variants.
 
     Raises:
@@ -61,19 +69,19 @@ def encode(
     """
     if corpus.codec not in (None, codec):
         raise errors.UserError(f"{corpus.name} comes as {corpus.codec} only; it cannot be read as {codec}")
-    splits: dict[str, list[dataset.Item]] = {s: [] for s in base.SPLITS}
+    items: dict[str, list[dataset.Item]] = {s: [] for s in base.SPLITS}
     report = base.Report(discarded=corpus.report.discarded.copy())
     if len(corpus.pieces) > 500:
         say(f"encoding {len(corpus.pieces)} pieces of {corpus.name} as {codec}")
     for piece in corpus.pieces:
-        split = piece.split or base.split_of(piece.group)
+        split = piece.split or splits.split_of(piece.group)
         try:
             parts = _parts(piece, coder, split)
         except errors.DiscardError as reason:
             report.discarded[str(reason)] += 1
             continue
         report.used += 1
-        splits[split] += [
+        items[split] += [
             dataset.Item(
                 piece.name if len(parts) == 1 else f"{piece.name}#{i}",
                 piece.group,
@@ -84,7 +92,7 @@ def encode(
     if not report.used:
         reasons = "; ".join(f"{n} {r}" for r, n in report.discarded.most_common(5)) or "it is empty"
         raise errors.UserError(f"nothing in {corpus.name} can be read as {codec}: {reasons}")
-    return dataset.Dataset(corpus.name, coder.vocabulary, splits, report.to_json())
+    return dataset.Dataset(corpus.name, coder.vocabulary, items, report.to_json())
 
 
 def _parts(piece: base.Piece, coder: codecs.Codec, split: str) -> list[dict[str, Any]]:

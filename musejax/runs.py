@@ -90,12 +90,21 @@ def start(path: Path, description: Mapping[str, Any]) -> None:
                 raise errors.UserError(
                     f"{path} holds a run with another {field} than this experiment's; give another --workdir"
                 )
+        for field, kind in (("name", str), ("clip", bool), ("ema_decay", bool)):  # these shape the optimiser's state
+            if kind(description["optimizer"][field]) != kind(old["optimizer"].get(field)):
+                raise errors.UserError(
+                    f"{path} holds a run with optimizer.{field} {old['optimizer'].get(field)}, not "
+                    f"{description['optimizer'][field]}; give another --workdir"
+                )
         if old["data"]["source"] != description["data"]["source"]:
             raise errors.UserError(
                 f"{path} holds a run on {old['data']['source']}, not on {description['data']['source']}; "
                 "give another --workdir"
             )
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.UserError(f"{path} cannot be made ({error.strerror}); give another --workdir") from error
     write_text(file, json.dumps(description, indent=1) + "\n")
 
 
@@ -128,6 +137,9 @@ def read_description(path: Path) -> dict[str, Any]:
         raise errors.UserError(
             f"{path} has run format {found}; this musejax reads format {FORMAT}: use the musejax that wrote it"
         )
+    for field in ("name", "family", "model", "vocabulary", "data", "optimizer", "training"):
+        if field not in description:
+            raise errors.UserError(f"{path / 'run.json'} is damaged: it has no {field!r}; train the run anew")
     return description
 
 
@@ -156,7 +168,7 @@ def example(vocabulary: vocabularies.Vocabulary, rows: int = 1, frames: int = 2)
     """A batch of zeros with the shapes and fields that a codec gives."""
     shape = (rows, frames)
     if vocabulary.kind == "bits":
-        batch = {"frames": np.zeros((*shape, vocabulary.size), np.int32)}
+        batch: dict[str, np.ndarray] = {"frames": np.zeros((*shape, vocabulary.size), np.int32)}
     else:
         batch = {"tokens": np.zeros((*shape, vocabulary.streams) if vocabulary.streams > 1 else shape, np.int32)}
     for name, _ in vocabulary.conditions:
@@ -171,7 +183,9 @@ def build(description: Mapping[str, Any], where: str) -> tuple[Model, vocabulari
         errors.UserError: The family or a field of its config is unknown.
     """
     if description["family"] not in models.FAMILIES:
-        raise errors.UserError(f"{where}: family {description['family']!r} is unknown; have {', '.join(models.FAMILIES)}")
+        raise errors.UserError(
+            f"{where}: family {description['family']!r} is unknown; have {', '.join(models.FAMILIES)}"
+        )
     module = models.family(description["family"])
     vocabulary = vocabularies.Vocabulary.from_json(description["vocabulary"])
     return module.make(_config(module.Config, description["model"], where), vocabulary), vocabulary
@@ -216,5 +230,3 @@ def count(model: Model, vocabulary: vocabularies.Vocabulary) -> int:
     """Number of parameters, without computing any."""
     params, _ = jax.eval_shape(model.init, jax.random.key(0), example(vocabulary))
     return sum(int(np.prod(p.shape)) for p in jax.tree.leaves(params))
-
-

@@ -24,9 +24,7 @@ def _check_overlap(trained: str, data: str, name: str) -> None:
         )
 
 
-def evaluate(
-    path: Path, name: str, data: str | None, split: str, say: Callable[[str], None]
-) -> dict[str, Any]:
+def evaluate(path: Path, name: str, data: str | None, split: str, say: Callable[[str], None]) -> dict[str, Any]:
     """The figures of a run on a split, with the protocol, the kind and the interval.
 
     Args:
@@ -49,6 +47,7 @@ def evaluate(
         )
     run = runs.load(path, say)
     dataset = preparation.prepare(source, codec, say)
+    _check_overlap(description["data"]["source"], dataset.source, name)  # a prepared file says where it comes from
     scores = likelihood.score_pieces(run.model, run.variables, dataset.split(split))
     kind = run.model.score.kind if run.model.score else "none"
     figures = likelihood.figures(scores, run.vocabulary, source, kind)

@@ -53,9 +53,7 @@ def test_padding_and_unscored_cells_do_not_count(family, preset):
     field = "frames" if t.vocabulary.kind == "bits" else "tokens"
     changed = {k: v.copy() for k, v in t.batch.items()}
     changed[field][-1, -2:] = 1 - changed[field][-1, -2:] if field == "frames" else 0
-    losses = [
-        t.model.loss(t.params, t.state, jax.random.key(0), b, step=0, train=False)[0] for b in (t.batch, changed)
-    ]
+    losses = [t.model.loss(t.params, t.state, jax.random.key(0), b, step=0, train=False)[0] for b in (t.batch, changed)]
     np.testing.assert_allclose(*losses, rtol=1e-6)
 
 

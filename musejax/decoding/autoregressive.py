@@ -59,7 +59,7 @@ def sample(
         draw: How a value is drawn.
         conditions: {name: int32[N, L]}.
         given: int32[N, L, ...], values to keep where infill_mask is 0.
-        infill_mask: [N, L], 1 where a value is drawn; None draws all.
+        infill_mask: [N, L], 1 where a value is drawn; None draws all. A piece may not end before its last given value.
         constraint: Which tokens may stand where; given values are kept even against it.
         end: The END id, which stops a piece; None never stops.
         order: The streams of a frame in the order of their values, for the constraint.
@@ -67,6 +67,9 @@ def sample(
     num = keys.shape[0]
     uniform = jax.vmap(lambda k: jax.random.uniform(k, (length, *draw.noise_shape)))(keys)
     values = jnp.zeros((num, length, *draw.value_shape), jnp.int32)
+    last_given = None
+    if end is not None and given is not None and infill_mask is not None:
+        last_given = jnp.where(infill_mask.astype(bool), -1, jnp.arange(length)[None]).max(-1)
 
     def unfinished(carry: tuple) -> Array:
         pos, _, _, _, _, done = carry
@@ -78,6 +81,10 @@ def sample(
         logits, cache = step(cache, previous, pos, here)
         place = (pos // len(order), jnp.asarray(order)[pos % len(order)])
         allowed = None if constraint is None else constraint(*place, values)
+        if last_given is not None:
+            is_end = jnp.arange(logits.shape[-1])[None] == end
+            goes_on = ~is_end | (pos >= last_given)[:, None]
+            allowed = goes_on if allowed is None else goes_on & allowed
         value = draw.draw(logits, allowed, jax.lax.dynamic_index_in_dim(uniform, pos, 1, False))
         if given is not None and infill_mask is not None:
             free = jax.lax.dynamic_index_in_dim(infill_mask, pos, 1, False).astype(bool)

@@ -62,8 +62,10 @@ def invert(logits: Array, uniform: Array) -> Array:
         int32[N].
     """
     weights = jnp.exp(logits - logits.max(-1, keepdims=True))
-    cumulative = jnp.cumsum(weights, axis=-1)
-    return jnp.argmax(cumulative > uniform[:, None] * cumulative[:, -1:], axis=-1).astype(jnp.int32)
+    # A parallel sum need not rise from one token to the next, so tokens of no weight are passed over by name.
+    cumulative = jnp.where(weights > 0, jnp.cumsum(weights, axis=-1), 0.0)
+    total = cumulative.max(-1, keepdims=True)
+    return jnp.argmax(cumulative > uniform[:, None] * total, axis=-1).astype(jnp.int32)
 
 
 def restrict(logits: Array, allowed: Array | None) -> Array:

@@ -79,9 +79,7 @@ def interval(totals: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     return round(float(low), 5), round(float(high), 5)
 
 
-def figures(
-    scores: PieceScores, vocabulary: vocabularies.Vocabulary, source: str, kind: str
-) -> dict[str, Any]:
+def figures(scores: PieceScores, vocabulary: vocabularies.Vocabulary, source: str, kind: str) -> dict[str, Any]:
     """The figures of a protocol with their units in their names.
 
     Args:

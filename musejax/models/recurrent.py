@@ -1,8 +1,8 @@
 """The recurrent family: LSTM and GRU nets over tokens of any codec, over chorale frames, and over binary frames.
 
-Two nets share the stack of recurrent layers. The token net reads one token a step, as Magenta's melody and performance
-nets do; streams are serialised frame by frame. The frame net (musejax/models/recurrent_voices.py, and recurrent_keys.py for bits) reads a whole frame
-a step and draws its streams one after the other in a small head.
+Three nets share the stack of recurrent layers. The token net reads one token a step, as Magenta's melody and
+performance nets do; streams are serialised frame by frame. The frame nets read a whole frame a step: the one of
+recurrent_voices.py draws its streams one after the other in a small head, that of recurrent_keys.py draws 88 keys.
 """
 
 import dataclasses
@@ -177,6 +177,12 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     Raises:
         ValueError: The config does not fit the vocabulary.
     """
+    for name in ("num_layers", "hidden", "embed", "head"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"{name} is {getattr(config, name)}; it must be 1 or more")
+    for name in ("dropout", "input_dropout", "recurrent_dropout", "head_dropout"):
+        if not 0.0 <= getattr(config, name) < 1.0:
+            raise ValueError(f"{name} is {getattr(config, name)}; it must lie in [0, 1)")
     known = dict(vocabulary.conditions)
     for name in config.conditions:
         if name not in known:

@@ -47,7 +47,7 @@ def make(config: Any, stack: recurrent.Stack, vocabulary: vocabularies.Vocabular
         return net.init(key, features({k: v[:1, :2] for k, v in batch.items()}), zero(1), None)["params"], {}
 
     def logits(params: Params, batch: Batch, key: Array | None) -> Array:
-        return net.apply({"params": params}, features(batch), zero(len(batch["tokens"]), params), key)
+        return jnp.asarray(net.apply({"params": params}, features(batch), zero(len(batch["tokens"]), params), key))
 
     def loss(
         params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
@@ -94,14 +94,12 @@ def make(config: Any, stack: recurrent.Stack, vocabulary: vocabularies.Vocabular
             return {**cache, "past": history.push(table, cache["past"], cache["frame"])}
 
         cache = jax.lax.cond((place == 0) & (pos > 0), push, lambda cache: cache, cache)
-        cache = jax.lax.cond(
-            place == 0, functools.partial(begin, params, conditions), lambda cache: cache, cache
-        )
+        cache = jax.lax.cond(place == 0, functools.partial(begin, params, conditions), lambda cache: cache, cache)
 
         def stream(j: int) -> Array:
             here = {k: v[:, None] for k, v in {**cache["read"], **conditions}.items()}
             z, frame = cache["z"][:, None, j], cache["frame"][:, None]
-            return net.apply({"params": params}, z, here, frame, j, None, method="stream")[:, 0]
+            return jnp.asarray(net.apply({"params": params}, z, here, frame, j, None, method="stream"))[:, 0]
 
         return jax.lax.switch(place, [functools.partial(stream, j) for j in range(len(order))]), cache
 

@@ -3,7 +3,7 @@
 There are two forms of each. The plain one is a scan over time with the input projection taken out of the loop, which
 suits a GPU. The other is for CPUs and has a backward pass written by hand:
 
-- Inside it, activations are [features, batch] and a product is weights @ activations: XLA's fastest orientation on a CPU.
+- Inside it, activations are [features, batch] and a product is weights @ activations: fastest in XLA on a CPU.
 - One product a step, [w_in, w_rec] @ [x, h], with its operands in cache; taking the projection out of the loop would
   write and read back L x 4H x B numbers.
 - The loop backwards finds the gates' gradients alone. Those of the weights are taken for `CHUNK` steps at a time: one
@@ -35,7 +35,7 @@ def _lstm_gates(z: Array, c: Array, axis: int) -> tuple[Array, Array, Array]:
 
 
 def _gru_gates(zx: Array, zh: Array, new_bias: Array, h: Array, axis: int) -> tuple[Array, Array]:
-    """h of one step from the pre-activations of input and state, and what the backward pass needs."""
+    """The state after one step, from the pre-activations of input and state, and what the backward pass needs."""
     xr, xu, xn = jnp.split(zx, 3, axis=axis)
     hr, hu, hn = jnp.split(zh, 3, axis=axis)
     r, u, inner = jax.nn.sigmoid(xr + hr), jax.nn.sigmoid(xu + hu), hn + new_bias
@@ -120,7 +120,7 @@ def _transposed(w: Array) -> Array:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
 def _lstm_cpu(w: Array, bias: Array, xs: Array, carry: Any, input_grad: bool) -> tuple[Array, Any]:
-    """w [4H, D + H], bias [4H], xs [L, D, B], carry (h, c) of [H, B] -> hs [L, H, B], carry."""
+    """Of w [4H, D + H], bias [4H], xs [L, D, B], carry (h, c) of [H, B]: hs [L, H, B], carry."""
     return _lstm_forward(w, bias, xs, carry, input_grad)[0]
 
 
@@ -220,9 +220,7 @@ def _by_hand(x: Array) -> bool:
     return jax.default_backend() == "cpu" and x.dtype == jnp.float32 and x.shape[1] > 1
 
 
-def lstm(
-    x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array, *, input_grad: bool = True
-) -> tuple[Array, Any]:
+def lstm(x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array, *, input_grad: bool = True) -> tuple[Array, Any]:
     """An LSTM (Hochreiter and Schmidhuber, 1997; forget gate by Gers et al., 2000).
 
     Args:
@@ -239,8 +237,9 @@ def lstm(
     if not _by_hand(x):
         return lstm_scan(x, carry, w_in, w_rec, bias)
     w = jnp.concatenate([w_in, w_rec]).T
-    hs, carry = _lstm_cpu(w, bias, x.transpose(1, 2, 0), jax.tree.map(jnp.transpose, carry), input_grad)
-    return hs.transpose(2, 0, 1), jax.tree.map(jnp.transpose, carry)
+    flipped = jax.tree.map(jnp.transpose, carry)
+    hs, after = _lstm_cpu(w, bias, x.transpose(1, 2, 0), flipped, input_grad)  # type: ignore[misc]
+    return hs.transpose(2, 0, 1), jax.tree.map(jnp.transpose, after)
 
 
 def gru(
@@ -263,5 +262,6 @@ def gru(
     if not _by_hand(x):
         return gru_scan(x, carry, w_in, w_rec, bias, new_bias)
     flipped = jax.tree.map(jnp.transpose, carry)
-    hs, carry = _gru_cpu(w_in.T, w_rec.T, bias, new_bias, x.transpose(1, 2, 0), flipped, input_grad)
-    return hs.transpose(2, 0, 1), jax.tree.map(jnp.transpose, carry)
+    flat = x.transpose(1, 2, 0)
+    hs, after = _gru_cpu(w_in.T, w_rec.T, bias, new_bias, flat, flipped, input_grad)  # type: ignore[misc]
+    return hs.transpose(2, 0, 1), jax.tree.map(jnp.transpose, after)

@@ -96,9 +96,12 @@ def _matches(run: Array, frames: Array) -> tuple[Array, Array]:
 
 
 def read(h: KeyHistory) -> dict[str, Array]:
-    """The features of the next frame: `lags` uint8[N, 13, V], `hold` and `silence` uint8[N, V], `match` float16[N, 6, V],
-    `match_weight` float16[N, 6], `place` int32[N], the frame's number.
-    """  # noqa: D205
+    """The features of the next frame.
+
+    Returns:
+        `lags` uint8[N, 13, V], `hold` and `silence` uint8[N, V], `match` float16[N, 6, V], `match_weight`
+        float16[N, 6], `place` int32[N], the frame's number.
+    """
     at = h.length - jnp.asarray(LAGS)
     lags = jnp.where((at >= 0)[None, :, None], jnp.take(h.frames, jnp.maximum(at, 0), axis=1), 0)
     match, weight = _matches(h.run[None], h.frames)

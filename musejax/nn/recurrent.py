@@ -14,7 +14,7 @@ GATES = {"lstm": 4, "gru": 3}
 
 
 def initial(cell: str, num_layers: int, hidden: int, num: int, params: Any = None) -> tuple[Carry, ...]:
-    """Zero states for `num` sequences, one a layer, of the type of `params`: nets compute in the type of their state."""
+    """Zero states for `num` sequences, one a layer; a net computes in the type of its state, that of `params`."""
     zero = jnp.zeros((num, hidden), jnp.float32 if params is None else jax.tree.leaves(params)[0].dtype)
     return tuple((zero, zero) if cell == "lstm" else (zero,) for _ in range(num_layers))
 

@@ -100,9 +100,7 @@ class VoiceNet(nn.Module):
         self.present = [nn.Dense(self.head, use_bias=False, kernel_init=wide) for _ in range(streams)]
         self.norms = [nn.LayerNorm() for _ in range(streams)]
         small = nn.initializers.variance_scaling(0.01, "fan_in", "normal")
-        self.outputs = [
-            nn.Dense(size + (2 * pitches - 1) * (1 + j) + 1, kernel_init=small) for j in range(streams)
-        ]
+        self.outputs = [nn.Dense(size + (2 * pitches - 1) * (1 + j) + 1, kernel_init=small) for j in range(streams)]
 
     def _conditions(self, batch: Mapping[str, Array]) -> list[tuple[Array, int]]:
         sizes = dict(self.vocabulary.conditions)

@@ -7,7 +7,6 @@ import dataclasses
 import json
 import os
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,7 +85,7 @@ class Dataset:
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **arrays)
+                np.savez_compressed(file, allow_pickle=False, **arrays)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -106,20 +105,35 @@ def load(path: Path) -> Dataset:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        meta = json.loads(arrays["meta"].tobytes())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        meta = dict(json.loads(arrays["meta"].tobytes()))
+    except FileNotFoundError as error:
+        raise errors.UserError(f"{path} does not exist; make one with `musejax prepare`") from error
+    except Exception as error:  # a damaged archive fails in many ways
         raise errors.UserError(f"{path} is not a prepared data set; make one with `musejax prepare`") from error
     if meta.get("format") != FORMAT:
         raise errors.UserError(
             f"{path} has data set format {meta.get('format')}, this musejax reads {FORMAT}; "
             "make it again with `musejax prepare`"
         )
+    try:
+        return _assemble(meta, arrays)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise errors.UserError(f"{path} is damaged ({error}); make it again with `musejax prepare`") from error
+
+
+def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Dataset:
+    vocabulary = vocabularies.Vocabulary.from_json(meta["vocabulary"])
     splits = {}
     for split, names in meta["splits"].items():
         fields = [n.split("/")[1] for n in arrays if n.startswith(f"{split}/") and n != f"{split}/offsets"]
         offsets = arrays.get(f"{split}/offsets", np.zeros(1, int))
+        sizes = {"tokens": vocabulary.size, "frames": 2, **dict(vocabulary.conditions)}
+        for field in fields:
+            stored = arrays[f"{split}/{field}"]
+            if len(stored) != offsets[-1] or stored.max(initial=0) >= sizes[field] or stored.min(initial=0) < 0:
+                raise ValueError(f"{field} of {split} does not fit the vocabulary")
         splits[split] = [
             Item(name, group, {f: arrays[f"{split}/{f}"][a:b].astype(np.int32) for f in fields})
-            for (name, group), a, b in zip(names, offsets[:-1], offsets[1:])
+            for (name, group), a, b in zip(names, offsets[:-1], offsets[1:], strict=True)
         ]
-    return Dataset(meta["source"], vocabularies.Vocabulary.from_json(meta["vocabulary"]), splits, meta["report"])
+    return Dataset(meta["source"], vocabulary, splits, meta["report"])

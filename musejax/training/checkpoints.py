@@ -87,15 +87,21 @@ class Checkpoints:
         items = {name: ocp.args.StandardSave(part) for name, part in parts.items()}
         meta = {"loop": loop, "digests": {name: digest(part) for name, part in parts.items()}}
         try:
-            if step in manager.all_steps():
-                manager.delete(step)  # only after a resume: the same step, written again
-            manager.save(step, args=ocp.args.Composite(**items, meta=ocp.args.JsonSave(meta)))
+            # Only after a resume: steps that are done again, or damaged ones. Orbax would not write below them.
+            for later in [s for s in manager.all_steps() if s >= step]:
+                manager.delete(later)
+            if not manager.save(step, args=ocp.args.Composite(**items, meta=ocp.args.JsonSave(meta))):
+                raise ValueError("it was passed over")
         except Exception as error:  # tensorstore reports a full disk as ValueError
             good = max((s for s in manager.all_steps() if s != step), default=None)
             raise errors.TrainingError(
                 f"the checkpoint of step {step} could not be written ({_reason(error)}); "
                 + (f"the last complete one is of step {good}" if good is not None else "there is none before it")
             ) from error
+
+    def latest(self) -> int | None:
+        """The step of the newest complete checkpoint of `last`."""
+        return max(self._managers["last"].all_steps(), default=None)
 
     def restore(self, like: TrainState, say: Callable[[str], None]) -> Restored | None:
         """The newest good checkpoint of `last`, or None when there is none at all.

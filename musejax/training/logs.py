@@ -20,7 +20,7 @@ class Logs:
             tensorboard: Whether to write TensorBoard events too.
         """
         path = run / "metrics.jsonl"
-        kept = [line for line in _lines(path) if json.loads(line)["step"] <= start]
+        kept = [line for line in _lines(path) if _step(line) <= start]
         temporary = path.with_suffix(".tmp")
         temporary.write_text("".join(line + "\n" for line in kept))
         temporary.replace(path)
@@ -82,6 +82,14 @@ def _lines(path: Path) -> list[str]:
     """The whole lines of a file; a last line without an end was cut by a kill."""
     text = path.read_text() if path.exists() else ""
     return text[: text.rfind("\n") + 1].splitlines()
+
+
+def _step(line: str) -> float:
+    """The step of a line; a line that cannot be read belongs to none."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
 
 
 def _short(value: Any) -> str:

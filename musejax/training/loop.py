@@ -1,5 +1,6 @@
 """The one training loop: any model, any stream of batches; it can be killed at any moment and resumed bit for bit."""
 
+import contextlib
 import dataclasses
 import math
 import signal
@@ -130,8 +131,15 @@ def train(
         with _Signals() as signals:
             return _run(model, step, stream, validation, config, mesh.replicate(devices, ts), devices, store, progress,
                         log, signals)  # fmt: skip
+    except OSError as error:  # the logs: checkpoints raise their own
+        last = store.latest()
+        raise errors.TrainingError(
+            f"{run} cannot be written ({error.strerror or error}); "
+            + ("there is no checkpoint yet" if last is None else f"the last complete checkpoint is of step {last}")
+        ) from error
     finally:
-        log.close()
+        with contextlib.suppress(OSError):
+            log.close()
 
 
 def _run(
@@ -149,21 +157,24 @@ def _run(
 ) -> Result:
     evaluate = make_evaluate(model)
     at = first = saved = int(ts.step)
+    kept = at > 0  # whether there is a checkpoint at all
     pending: tuple[int, dict[str, jax.Array]] | None = None  # metrics are read one step late
     since, cells = time.perf_counter(), 0.0
 
     def check(values: dict[str, float], when: int) -> None:
-        if not math.isfinite(values["loss"]):
-            raise errors.TrainingError(
-                f"the loss is {values['loss']} at step {when}; the last good checkpoint is of step {saved}. "
-                "Try a lower --optimizer.learning-rate or a smaller --optimizer.clip"
-            )
+        for name in ("loss", "grad_norm"):
+            if not math.isfinite(values.get(name, 0.0)):
+                good = f"the last good checkpoint is of step {saved}" if kept else "there is no checkpoint yet"
+                raise errors.TrainingError(
+                    f"{name} is {values[name]} at step {when}; {good}. "
+                    "Try a lower --optimizer.learning-rate or a smaller --optimizer.clip"
+                )
 
     def save() -> None:
-        nonlocal saved
+        nonlocal saved, kept
         loop = {"progress": dataclasses.asdict(progress), "stream": stream.get_state()}
         store.save("last", ts, loop)
-        saved = at
+        saved, kept = at, True
 
     def finished(stopped: str) -> Result:
         if saved != at:

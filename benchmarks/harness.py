@@ -1,0 +1,273 @@
+"""Times one piece of work done by musejax and by a peer: side by side, in turn, each in a process of its own.
+
+A `Job` is built inside its worker process, which is given the same processor cores as every other before anything is
+imported. Rivals of one peer (eager, compiled, ...) are tried first and the fastest of them is measured. Then the two
+sides take turns, A B A B. A turn during which other processes of the machine took more than `FOREIGN` of a core is
+dropped, on whichever side it falls, and the number of dropped turns is reported.
+"""
+
+import argparse
+import gc
+import importlib.metadata
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# A turn repeats its call for at least this long, in seconds.
+TURN = 0.3
+# Share of a core that other processes may take during a turn.
+FOREIGN = 0.1
+PACKAGES = ("musejax", "jax", "jaxlib", "flax", "optax", "numpy", "torch")
+
+
+class Job(NamedTuple):
+    """Work that is ready to be timed.
+
+    Attributes:
+        run: One call; it returns when its result is there.
+        brief: A shorter call of the same kind, by which rivals are compared; None for `run` itself.
+    """
+
+    run: Callable[[], Any]
+    brief: Callable[[], Any] | None = None
+
+
+class Side(NamedTuple):
+    """One way to do the work.
+
+    Attributes:
+        name: For the report.
+        build: (threads) -> Job, called in the worker process; it must be importable there.
+    """
+
+    name: str
+    build: Callable[[int], Job]
+
+
+class Row(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+        name: By which it is chosen.
+        tokens: What one call processes or makes.
+        ours: musejax.
+        peers: Rivals of the other side, the fastest of which counts.
+    """
+
+    name: str
+    tokens: int
+    ours: Side
+    peers: Sequence[Side]
+
+
+def _serve(pipe: Connection, build: Callable[[int], Job], cores: Sequence[int]) -> None:
+    """A worker: builds its job, then answers (what, seconds) with the times of its calls."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+    try:
+        job = build(len(cores))
+        calls = {"run": job.run, "brief": job.brief or job.run}
+        pipe.send(None)
+        while True:
+            what, seconds = pipe.recv()
+            cpu, times = time.process_time(), []
+            while not times or sum(times) < seconds:
+                begin = time.perf_counter()
+                calls[what]()
+                times.append(time.perf_counter() - begin)
+            pipe.send((times, time.process_time() - cpu))
+            gc.collect()
+    except EOFError:
+        pass
+    except Exception:
+        pipe.send(traceback.format_exc().strip().splitlines()[-1][:200])
+
+
+class Worker:
+    """A process with one job in it."""
+
+    def __init__(self, side: Side, cores: Sequence[int]):
+        """Builds the job; raises RuntimeError where that fails."""
+        self.name = side.name
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, side.build, cores), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._answer()
+
+    def _answer(self) -> Any:
+        try:
+            answer = self._pipe.recv()
+        except EOFError:
+            raise RuntimeError("the process ended") from None
+        if isinstance(answer, str):
+            raise RuntimeError(answer)
+        return answer
+
+    def times(self, what: str = "run", seconds: float = 0.0) -> tuple[list[float], float]:
+        """Seconds of each call, and the share of a core that other processes took meanwhile."""
+        busy, begin = _busy(), time.perf_counter()
+        self._pipe.send((what, seconds))
+        times, cpu = self._answer()
+        return times, (_busy() - busy - cpu) / (time.perf_counter() - begin)
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._pipe.close()
+        self._process.join()
+
+
+def _busy() -> float:
+    """Seconds that all cores together have worked; 0 where the system does not say."""
+    try:
+        user, nice, system, _, _, irq, soft, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+    except OSError:
+        return 0.0
+    return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _start(side: Side, cores: Sequence[int]) -> tuple[Worker, dict[str, float]]:
+    """A worker after its warm-up, and what that showed."""
+    worker = Worker(side, cores)
+    first = worker.times("brief")[0][0]
+    warm = min(worker.times("brief")[0] + worker.times("brief", TURN)[0])
+    return worker, {"compile_s": round(max(first - warm, 0.0), 2), "brief_ms": round(warm * 1e3, 3)}
+
+
+def _fastest(sides: Sequence[Side], cores: Sequence[int]) -> tuple[Worker, dict[str, Any]]:
+    """The fastest of several rivals by their brief calls, and what was seen of each."""
+    best: tuple[float, Worker] | None = None
+    seen: dict[str, Any] = {}
+    for side in sides:
+        try:
+            worker, seen[side.name] = _start(side, cores)
+        except RuntimeError as error:
+            seen[side.name] = {"failed": str(error)}
+            continue
+        speed = seen[side.name]["brief_ms"]
+        if best is None or speed < best[0]:
+            if best is not None:
+                best[1].close()
+            best = (speed, worker)
+        else:
+            worker.close()
+    if best is None:
+        raise RuntimeError(f"no rival works: {seen}")
+    return best[1], seen
+
+
+def _summary(times: list[float], tokens: int, **more: Any) -> dict[str, Any]:
+    ms = sorted(t * 1e3 for t in times)
+    low, median, high = statistics.quantiles(ms, n=4) if len(ms) > 1 else ms * 3
+    return {
+        "median_ms": round(median, 3),
+        "min_ms": round(ms[0], 3),
+        "quartiles_ms": [round(low, 3), round(high, 3)],
+        "calls": len(ms),
+        "tokens_per_second": round(tokens / median * 1e3),
+        **more,
+    }
+
+
+def measure(row: Row, cores: Sequence[int], seconds: float) -> dict[str, Any]:
+    """One row of the report: both sides alternate until each has had `seconds` of undisturbed turns (or four times that in all)."""
+    theirs, seen = _fastest(row.peers, cores)
+    ours, mine = _start(row.ours, cores)
+    kept: dict[str, list[float]] = {"ours": [], "theirs": []}
+    rest: dict[str, list[float]] = {"ours": [], "theirs": []}
+    end = time.perf_counter() + 4 * seconds
+    while time.perf_counter() < end and min(sum(t) for t in kept.values()) < seconds / 2:
+        for name, worker in (("ours", ours), ("theirs", theirs)):
+            times, foreign = worker.times("run", TURN)
+            (kept if foreign < FOREIGN else rest)[name] += times
+    ours.close(), theirs.close()
+    dropped = {name: len(times) for name, times in rest.items()}
+    quiet = all(len(t) >= 3 for t in kept.values())
+    if not quiet:  # too few undisturbed turns: all of them, and the report says so
+        kept = {name: kept[name] + rest[name] for name in kept}
+    a = _summary(kept["ours"], row.tokens, dropped=dropped["ours"], compile_s=mine["compile_s"])
+    b = _summary(kept["theirs"], row.tokens, dropped=dropped["theirs"], compile_s=seen[theirs.name].get("compile_s"))
+    return {
+        "name": row.name,
+        "ratio": round(b["median_ms"] / a["median_ms"], 3),
+        "quiet": quiet,
+        "musejax": a,
+        "peer": {"variant": theirs.name, **b},
+        "rivals": seen,
+    }
+
+
+def machine(cores: Sequence[int]) -> dict[str, Any]:
+    """What the figures were taken on."""
+    model = platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {"processor": model, "threads": len(cores), "memory_gb": round(memory), "system": platform.system()}
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that matter; a package that is not installed is left out."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def main(rows: Sequence[Row], check: Callable[[], str], doc: str) -> int:
+    """The command line of a benchmark; returns the exit status."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="file for the report; rows that are in it and not timed now are kept")
+    parser.add_argument("--rows", nargs="+", choices=[r.name for r in rows], metavar="NAME", help="default: all")
+    parser.add_argument("--seconds", type=float, default=20.0, help="time a row takes, without compilation")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="cores that both sides may use")
+    parser.add_argument("--check", action="store_true", help="show that the twin is the same network, and end")
+    args = parser.parse_args()
+    try:
+        importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        sys.stderr.write("the benchmarks need PyTorch: pip install 'musejax[bench]'\n")
+        return 2
+    if args.check:
+        sys.stdout.write(check() + "\n")
+        return 0
+    cores = sorted(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    cores = cores[: args.threads]
+    report: dict[str, Any] = {"machine": machine(cores), "versions": versions(), "rows": []}
+    known = json.loads(args.json.read_text())["rows"] if args.json and args.json.exists() else []
+    done = {row["name"]: row for row in known}
+    for row in rows:
+        if args.rows and row.name not in args.rows:
+            continue
+        done[row.name] = measure(row, cores, args.seconds)
+        sys.stdout.write(line(done[row.name]) + "\n")
+        sys.stdout.flush()
+        if args.json:
+            report["rows"] = [done[r.name] for r in rows if r.name in done]
+            args.json.write_text(json.dumps(report, indent=1) + "\n")
+    return 0
+
+
+def line(result: dict[str, Any]) -> str:
+    """A row for people."""
+    ours, peer = result["musejax"], result["peer"]
+    return (
+        f"{result['name']:24} musejax {ours['median_ms']:9.1f} ms (min {ours['min_ms']:.1f}, {ours['calls']} calls, "
+        f"compile {ours['compile_s']:.1f} s)  {peer['variant']} {peer['median_ms']:9.1f} ms (min {peer['min_ms']:.1f}, "
+        f"{peer['calls']} calls)  ratio {result['ratio']:.2f}{'' if result['quiet'] else '  DISTURBED'}"
+    )

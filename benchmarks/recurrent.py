@@ -1,0 +1,150 @@
+"""Speed of the recurrent family: a training step, and generation of whole melodies, against PyTorch.
+
+    python benchmarks/recurrent.py --json OUT.json [--rows NAME ...]
+    python benchmarks/recurrent.py --check
+
+Both sides have the melody codec's 130 tokens, an embedding as wide as the two recurrent layers, float32 and the same
+cores. A training step is loss, gradients, clipping and Adam. Generation draws 256 tokens from the softmax for each
+melody, with the state kept from token to token on both sides; ours also gives the log-likelihood of what it drew.
+"""
+
+import functools
+import sys
+from typing import Any
+
+import harness
+
+LENGTH = 256  # tokens of a generated melody
+VOCABULARY = 130
+
+
+def _model(cell: str, hidden: int) -> Any:
+    from musejax import vocabulary
+    from musejax.models import recurrent
+
+    config = recurrent.Config(cell=cell, hidden=hidden, embed=hidden, inputs="embed")  # type: ignore[arg-type]
+    return recurrent.make(config, vocabulary.melody())
+
+
+def _batch(batch: int, length: int) -> dict[str, Any]:
+    import numpy as np
+
+    tokens = np.random.default_rng(0).integers(0, VOCABULARY, (batch, length)).astype(np.int32)
+    return {"tokens": tokens, "loss_mask": np.ones((batch, length), np.int32)}
+
+
+def training(threads: int, *, cell: str, hidden: int, batch: int, length: int) -> harness.Job:
+    """Our training step."""
+    import jax
+
+    from musejax.training import config, step
+
+    data = jax.device_put(_batch(batch, length))
+    optimizer = config.Optimizer(name="adam", schedule="constant", warmup_steps=0)
+    steps = step.make_step(_model(cell, hidden), optimizer, steps=1000, seed=0)
+    state = [steps.init(jax.random.key(0), data)]
+
+    def run() -> None:
+        state[0], info = steps.update(state[0], data)
+        jax.block_until_ready((state[0], info))
+
+    return harness.Job(run)
+
+
+def generation(threads: int, *, cell: str, hidden: int, num: int) -> harness.Job:
+    """Our sampler."""
+    import jax
+    import numpy as np
+
+    from musejax.base import Request
+
+    model = _model(cell, hidden)
+    params, state = model.init(jax.random.key(0), _batch(1, 2))
+    sample, request = jax.jit(model.sample), Request(num=num, length=LENGTH)
+    seeds = iter(range(1 << 30))
+    return harness.Job(lambda: np.asarray(sample(params, state, jax.random.key(next(seeds)), request)["tokens"]))
+
+
+def _step_row(cell: str, hidden: int, batch: int, length: int) -> harness.Row:
+    options = {"cell": cell, "hidden": hidden, "batch": batch, "length": length}
+    peers = [
+        harness.Side(name, functools.partial(_twin, "training", **options, compiled=compiled, fused=fused))
+        for name, compiled, fused in (
+            ("torch eager", False, False),
+            ("torch eager, fused Adam", False, True),
+            ("torch.compile", True, False),
+            ("torch.compile, fused Adam", True, True),
+        )
+    ]
+    ours = harness.Side("musejax", functools.partial(training, **options))
+    return harness.Row(f"step-{cell}-{hidden}", batch * length, ours, peers)
+
+
+def _sample_row(cell: str, hidden: int, num: int) -> harness.Row:
+    options = {"cell": cell, "hidden": hidden, "num": num}
+    peers = [
+        harness.Side(
+            f"torch {'compiled' if compiled else 'eager'} {loop}, {draw}",
+            functools.partial(_twin, "generation", **options, length=LENGTH, loop=loop, draw=draw, compiled=compiled),
+        )
+        for loop in ("layers", "cells")
+        for compiled in (False, True)
+        for draw in ("multinomial", "gumbel")
+    ]
+    ours = harness.Side("musejax", functools.partial(generation, **options))
+    return harness.Row(f"sample-{cell}-{hidden}-{num}", num * LENGTH, ours, peers)
+
+
+def _twin(kind: str, threads: int, **options: Any) -> harness.Job:
+    import twins
+
+    return getattr(twins, kind)(threads, vocabulary=VOCABULARY, **options)
+
+
+ROWS = [
+    *(_step_row(cell, *shape) for shape in ((512, 64, 128), (128, 128, 64)) for cell in ("lstm", "gru")),
+    *(_sample_row("lstm", hidden, num) for hidden in (512, 128) for num in (1, 64, 1024)),
+]
+
+
+def check() -> str:
+    """Loss and gradients of net and twin with the same weights, and the logits of the twin's two loops.
+
+    Raises:
+        AssertionError: They are not those of one network.
+    """
+    import jax
+    import numpy as np
+    import torch
+    import twins
+
+    lines = []
+    for cell in ("lstm", "gru"):
+        model, data = _model(cell, 32), _batch(4, 12)
+        params, state = model.init(jax.random.key(1), data)
+        loss = jax.value_and_grad(
+            lambda p: model.loss(p, state, jax.random.key(0), data, step=0, train=False)[0]  # noqa: B023
+        )
+        ours, grads = jax.tree.map(np.asarray, loss(params))
+        net = twins.load(twins.Net(cell, VOCABULARY, 32), jax.tree.map(np.asarray, params))
+        tokens = torch.from_numpy(data["tokens"].T.astype(np.int64))
+        theirs = twins.loss(net, tokens, VOCABULARY)
+        theirs.backward()
+        np.testing.assert_allclose(ours, theirs.item(), rtol=1e-5)
+        errors = jax.tree.map(lambda a, b: np.abs(a - b).max() / np.abs(a).max(), grads, twins.gradients(net))
+        worst = max(jax.tree.leaves(errors))
+        assert worst < 1e-4, errors
+        with torch.inference_mode():
+            previous = twins.shifted(tokens, VOCABULARY)
+            whole, cells = net(previous), twins.Cells(net)
+            zeros = torch.zeros(4, 32)
+            states: Any = [(zeros, zeros) if cell == "lstm" else zeros] * 2
+            for at, before in enumerate(previous):
+                logits, states = cells(before, states)
+                torch.testing.assert_close(logits, whole[at])
+        lines.append(f"{cell}: loss {ours:.6f} and {theirs.item():.6f}, gradients differ by {worst:.1e} at most")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main(ROWS, check, __doc__ or ""))

@@ -1,0 +1,22 @@
+"""Magenta's performance_with_dynamics on POP909's piano tracks: three LSTM layers of 512 over 388 events.
+
+    musejax train performance-lstm
+    musejax evaluate runs/performance-lstm --split test --json
+
+Made for a GPU; no weights of it are shipped.
+"""
+
+from musejax.experiments import Experiment
+from musejax.models import recurrent
+from musejax.training.config import Optimizer, Training
+
+config = Experiment(
+    name="performance-lstm",
+    data="pop909-piano",
+    codec="performance",
+    model=recurrent.PRESETS["performance-with-dynamics"][1],
+    optimizer=Optimizer(learning_rate=1e-3, warmup_steps=200, clip=3.0),
+    training=Training(
+        steps=20000, batch_size=64, window=512, transpose=3, eval_every=500, save_every=500, eval_batch_size=32
+    ),
+)
