@@ -7,17 +7,20 @@ dropped, on whichever side it falls, and the number of dropped turns is reported
 """
 
 import argparse
+import contextlib
 import gc
 import importlib.metadata
 import json
 import multiprocessing
 import os
 import platform
+import shlex
 import statistics
+import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -140,7 +143,7 @@ def _start(side: Side, cores: Sequence[int]) -> tuple[Worker, dict[str, float]]:
     """A worker after its warm-up, and what that showed."""
     worker = Worker(side, cores)
     first = worker.times("brief")[0][0]
-    warm = min(worker.times("brief")[0] + worker.times("brief", TURN)[0])
+    warm = min(worker.times("brief")[0] + worker.times("brief", 3 * TURN)[0])
     return worker, {"compile_s": round(max(first - warm, 0.0), 2), "brief_ms": round(warm * 1e3, 3)}
 
 
@@ -179,32 +182,67 @@ def _summary(times: list[float], tokens: int, **more: Any) -> dict[str, Any]:
     }
 
 
-def measure(row: Row, cores: Sequence[int], seconds: float) -> dict[str, Any]:
-    """One row of the report: both sides alternate until each has had `seconds` of undisturbed turns (or four times that in all)."""
-    theirs, seen = _fastest(row.peers, cores)
+class Pair(NamedTuple):
+    """A row whose two sides are built and warm."""
+
+    row: Row
+    ours: Worker
+    theirs: Worker
+    mine: dict[str, float]
+    rivals: dict[str, Any]
+
+
+def prepare(row: Row, cores: Sequence[int]) -> Pair:
+    """Builds both sides and finds the fastest rival."""
+    theirs, rivals = _fastest(row.peers, cores)
     ours, mine = _start(row.ours, cores)
-    kept: dict[str, list[float]] = {"ours": [], "theirs": []}
-    rest: dict[str, list[float]] = {"ours": [], "theirs": []}
-    end = time.perf_counter() + 4 * seconds
+    return Pair(row, ours, theirs, mine, rivals)
+
+
+def measure(pair: Pair, seconds: float) -> dict[str, Any]:
+    """One row of the report.
+
+    The sides alternate until each has had half of `seconds` of undisturbed turns, or `seconds` are over. Where a side
+    has fewer than three undisturbed calls all of them count, and `quiet` is false.
+    """
+    workers = {"ours": pair.ours, "theirs": pair.theirs}
+    kept: dict[str, list[float]] = {name: [] for name in workers}
+    rest: dict[str, list[float]] = {name: [] for name in workers}
+    end = time.perf_counter() + seconds
     while time.perf_counter() < end and min(sum(t) for t in kept.values()) < seconds / 2:
-        for name, worker in (("ours", ours), ("theirs", theirs)):
+        for name, worker in workers.items():
             times, foreign = worker.times("run", TURN)
             (kept if foreign < FOREIGN else rest)[name] += times
-    ours.close(), theirs.close()
-    dropped = {name: len(times) for name, times in rest.items()}
+    for worker in workers.values():
+        worker.close()
     quiet = all(len(t) >= 3 for t in kept.values())
-    if not quiet:  # too few undisturbed turns: all of them, and the report says so
-        kept = {name: kept[name] + rest[name] for name in kept}
-    a = _summary(kept["ours"], row.tokens, dropped=dropped["ours"], compile_s=mine["compile_s"])
-    b = _summary(kept["theirs"], row.tokens, dropped=dropped["theirs"], compile_s=seen[theirs.name].get("compile_s"))
+    times = kept if quiet else {name: kept[name] + rest[name] for name in kept}
+    tokens, rivals = pair.row.tokens, pair.rivals
+    a = _summary(times["ours"], tokens, dropped=len(rest["ours"]), compile_s=pair.mine["compile_s"])
+    b = _summary(times["theirs"], tokens, dropped=len(rest["theirs"]), compile_s=rivals[pair.theirs.name]["compile_s"])
     return {
-        "name": row.name,
+        "name": pair.row.name,
         "ratio": round(b["median_ms"] / a["median_ms"], 3),
         "quiet": quiet,
         "musejax": a,
-        "peer": {"variant": theirs.name, **b},
-        "rivals": seen,
+        "peer": {"variant": pair.theirs.name, **b},
+        "rivals": rivals,
     }
+
+
+@contextlib.contextmanager
+def _quietened(command: str | None) -> Iterator[None]:
+    """Runs a command meanwhile; it has done its work when it prints a line, and ends when its input closes."""
+    if command is None:
+        yield
+        return
+    with subprocess.Popen(shlex.split(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.stdin.close()
 
 
 def machine(cores: Sequence[int]) -> dict[str, Any]:
@@ -236,6 +274,7 @@ def main(rows: Sequence[Row], check: Callable[[], str], doc: str) -> int:
     parser.add_argument("--rows", nargs="+", choices=[r.name for r in rows], metavar="NAME", help="default: all")
     parser.add_argument("--seconds", type=float, default=20.0, help="time a row takes, without compilation")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="cores that both sides may use")
+    parser.add_argument("--quiet", metavar="CMD", help="a command that keeps the machine quiet until its input closes")
     parser.add_argument("--check", action="store_true", help="show that the twin is the same network, and end")
     args = parser.parse_args()
     try:
@@ -251,15 +290,18 @@ def main(rows: Sequence[Row], check: Callable[[], str], doc: str) -> int:
     report: dict[str, Any] = {"machine": machine(cores), "versions": versions(), "rows": []}
     known = json.loads(args.json.read_text())["rows"] if args.json and args.json.exists() else []
     done = {row["name"]: row for row in known}
-    for row in rows:
-        if args.rows and row.name not in args.rows:
-            continue
-        done[row.name] = measure(row, cores, args.seconds)
-        sys.stdout.write(line(done[row.name]) + "\n")
-        sys.stdout.flush()
-        if args.json:
-            report["rows"] = [done[r.name] for r in rows if r.name in done]
-            args.json.write_text(json.dumps(report, indent=1) + "\n")
+    chosen = [row for row in rows if not args.rows or row.name in args.rows]
+    # Under a --quiet command all rows are built first, so that it is needed for the timings alone.
+    for group in [chosen] if args.quiet else [[row] for row in chosen]:
+        pairs = [prepare(row, cores) for row in group]
+        with _quietened(args.quiet):
+            for pair in pairs:
+                done[pair.row.name] = measure(pair, args.seconds)
+                sys.stdout.write(line(done[pair.row.name]) + "\n")
+                sys.stdout.flush()
+                if args.json:
+                    report["rows"] = [done[r.name] for r in rows if r.name in done]
+                    args.json.write_text(json.dumps(report, indent=1) + "\n")
     return 0
 
 

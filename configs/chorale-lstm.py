@@ -12,7 +12,7 @@ config = Experiment(
     name="chorale-lstm",
     data="bach-chorales",
     codec="chorale",
-    model=recurrent.VOICES,
+    model=recurrent.PRESETS["chorale-voices"][1],
     optimizer=Optimizer(learning_rate=3e-3, warmup_steps=100, weight_decay=0.05, ema_decay=0.998, final_fraction=0.02),
     training=Training(
         steps=1500, batch_size=6, window=192, context=16, transpose=6, eval_every=250, save_every=250, log_every=50

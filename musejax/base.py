@@ -73,12 +73,15 @@ class Autoregressive(NamedTuple):
             At pos 0 the previous token is `start`. For bits the token is a frame, [N, V].
         start: The id that stands before the first token.
         order: The streams of a frame in the order in which they are drawn; empty for the vocabulary's own.
+        prepare: params -> the same laid out for a loop, which init_cache and step take in place of params; None where
+            nothing is gained. A step without it gives the same and is slower.
     """
 
     init_cache: Callable[[Params, State, int, int], Any]
     step: Callable[..., tuple[Array, Any]]
     start: int
     order: tuple[int, ...] = ()
+    prepare: Callable[[Params], Any] | None = None
 
 
 class Score(NamedTuple):

@@ -67,6 +67,8 @@ def read(config: str) -> Experiment:
         raise errors.UserError(f"{file} cannot be read as an experiment: {type(error).__name__}: {error}") from error
     if not isinstance(experiment, Experiment):
         raise errors.UserError(f"{file} does not define `config`, an experiments.Experiment")
+    _check_choices(experiment.optimizer, "optimizer")
+    _check_choices(experiment.model, "model")
     return experiment
 
 
@@ -121,7 +123,7 @@ def _check(training: configs.Training, optimizer: configs.Optimizer) -> None:
             raise errors.UserError(
                 f"--training.{name.replace('_', '-')} is {getattr(training, name)}; it must be 1 or more"
             )
-    if training.batch_size % optimizer.accumulate or optimizer.accumulate < 1:
+    if optimizer.accumulate < 1 or training.batch_size % optimizer.accumulate:
         raise errors.UserError(
             f"--optimizer.accumulate {optimizer.accumulate} does not divide the batch of {training.batch_size}"
         )

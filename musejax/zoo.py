@@ -42,7 +42,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("performance", "recurrent", "performance-356", 6160740, False),
     Entry("performance-with-dynamics", "recurrent", "performance", 6242692, False),
     Entry("jsb16-voices", "recurrent", "chorale-pitches", 1537998, False),
-    Entry("chorale-voices", "recurrent", "chorale", 1547990, False),
+    Entry("chorale-voices", "recurrent", "chorale", 1594070, False),
     Entry("pianoroll-keys", "recurrent", "pianoroll-88", 796088, False),
 )
 

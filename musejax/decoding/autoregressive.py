@@ -84,7 +84,7 @@ def sample(
         if last_given is not None:
             is_end = jnp.arange(logits.shape[-1])[None] == end
             goes_on = ~is_end | (pos >= last_given)[:, None]
-            allowed = goes_on if allowed is None else goes_on & allowed
+            allowed = goes_on if allowed is None else goes_on & jnp.broadcast_to(allowed, goes_on.shape)
         value = draw.draw(logits, allowed, jax.lax.dynamic_index_in_dim(uniform, pos, 1, False))
         if given is not None and infill_mask is not None:
             free = jax.lax.dynamic_index_in_dim(infill_mask, pos, 1, False).astype(bool)
@@ -137,6 +137,8 @@ def sample_request(
             x.reshape(num, frames, streams)[..., order].reshape(num, length) for x in (given, infill_mask)
         )
     size = vocabulary.size
+    if model.prepare is not None:
+        params = model.prepare(params)
     draw = draws.bernoulli(size, request.choice) if bits else draws.categorical(request.choice)
     drawn = sample(
         lambda cache, previous, pos, here: model.step(params, state, cache, previous, pos, here),

@@ -11,14 +11,16 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
+from flax import struct
 
 from musejax import objectives
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Autoregressive, Batch, Info, Model, Params, Score, State
 from musejax.decoding import autoregressive
 from musejax.models import recurrent_keys, recurrent_voices
-from musejax.nn import recurrent
+from musejax.nn import recurrent, stepping
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,7 @@ class Config:
         residual: Whether layers from the second on add their input.
         layer_norm: Whether layers normalise their output.
         head: Width of the frame net's head for one stream.
+        place: Whether the net over voices reads how many bars the piece has lasted.
         order: The streams in the order in which the frame net draws them; empty for the vocabulary's own.
         head_dropout: In the frame net's heads.
     """
@@ -60,6 +63,7 @@ class Config:
     residual: bool = False
     layer_norm: bool = False
     head: int = 192
+    place: bool = False
     order: tuple[int, ...] = ()
     head_dropout: float = 0.0
 
@@ -101,7 +105,7 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
     "performance": ("performance-356", Config(num_layers=3, hidden=512)),
     "performance-with-dynamics": ("performance", Config(num_layers=3, hidden=512)),
     "jsb16-voices": ("chorale-pitches", VOICES),
-    "chorale-voices": ("chorale", VOICES),
+    "chorale-voices": ("chorale", dataclasses.replace(VOICES, place=True)),
     "pianoroll-keys": ("pianoroll-88", KEYS),
 }
 
@@ -169,6 +173,44 @@ class TokenNet(nn.Module):
             bias = self.param("output_bias", nn.initializers.zeros, (size,))
             return h @ table[:size].T.astype(h.dtype) + jnp.broadcast_to(bias, (*h.shape[:2], size)), carry
         return nn.Dense(size, name="output")(h), carry
+
+
+@struct.dataclass
+class Prepared:
+    """The token net's parameters, laid out for a loop over tokens.
+
+    Attributes:
+        layers: The stack, its inputs as rows.
+        output: float[V, H].
+        bias: float[V].
+        offsets: The first row of each part of the input.
+    """
+
+    layers: stepping.Layers
+    output: Array
+    bias: Array
+    offsets: tuple[int, ...] = struct.field(pytree_node=False)
+
+
+def _lay_out(config: Config, vocabulary: vocabularies.Vocabulary, params: Params) -> Prepared:
+    size, dtype = vocabulary.size, jax.tree.leaves(params)[0].dtype
+    if config.inputs == "scalar":
+        blocks = [(jnp.arange(size + 1) / (size - 1))[:, None]]
+    else:
+        blocks = [params["embed"] if config.inputs == "embed" else jnp.eye(size + 1, size)]
+    names = {n: s for n, s in vocabulary.conditions if n in config.conditions}
+    if vocabulary.streams > 1:
+        blocks.append(jnp.eye(size + 1, size))  # the token a frame before
+        names["stream"] = vocabulary.streams
+    blocks += [jnp.eye(names[n]) for n in sorted(names)]
+    offsets = tuple(int(n) for n in np.cumsum([0, *(len(b) for b in blocks[:-1])]))
+    rows = jax.scipy.linalg.block_diag(*(b.astype(dtype) for b in blocks))
+    layers = stepping.lay_out(config.cell, params["stack"], rows)
+    if config.tied:
+        output, bias = params["embed"][:size] @ params["project"]["kernel"].T, params["output_bias"]
+    else:
+        output, bias = params["output"]["kernel"].T, params["output"]["bias"]
+    return Prepared(layers, output, bias, offsets)
 
 
 def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
@@ -242,19 +284,26 @@ def _make_token(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         recent = jnp.full((num, streams), size, jnp.int32)  # the last `streams` tokens, oldest first
         return {"carry": zero(num, params), "recent": recent}
 
+    def prepare(params: Params) -> Prepared:
+        return _lay_out(config, vocabulary, params)
+
     def step(
         params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
     ) -> tuple[Array, Any]:
-        here = {n: conditions[n][:, None] for n in config.conditions}
+        ready = params if isinstance(params, Prepared) else prepare(params)
         recent = jnp.concatenate([cache["recent"][:, 1:], previous[:, None]], axis=1)
-        before = None
+        here = {n: conditions[n] for n in config.conditions}
+        parts = [previous]
         if streams > 1:
-            here["stream"] = jnp.broadcast_to(pos % streams, previous.shape)[:, None]
-            before = recent[:, :1]
-        out, carry = net.apply({"params": params}, previous[:, None], before, here, cache["carry"], None)
-        return out[:, 0], {"carry": carry, "recent": recent}
+            here["stream"] = jnp.broadcast_to(pos % streams, previous.shape)
+            parts.append(recent[:, 0])
+        parts += [here[n] for n in sorted(here)]
+        ids = jnp.stack([part + offset for part, offset in zip(parts, ready.offsets, strict=True)], axis=1)
+        h, carry = stepping.step(ready.layers, ids, cache["carry"], residual=config.residual)
+        logits = ready.output @ h + jnp.broadcast_to(ready.bias[:, None], (size, len(previous)))
+        return logits.T, {"carry": carry, "recent": recent}
 
-    pair = Autoregressive(init_cache, step, start=size)
+    pair = Autoregressive(init_cache, step, start=size, prepare=prepare)
 
     def sample(params: Params, state: State, key: Array, request: Any) -> dict[str, Array]:
         return autoregressive.sample_request(pair, vocabulary, params, state, key, request)

@@ -27,6 +27,7 @@ def make(config: Any, stack: recurrent.Stack, vocabulary: vocabularies.Vocabular
         vocabulary,
         stack,
         tuple(config.conditions),
+        config.place,
         order,
         config.embed,
         config.head,

@@ -26,7 +26,7 @@ from musejax.base import Array
 CHUNK = 16
 
 
-def _lstm_gates(z: Array, c: Array, axis: int) -> tuple[Array, Array, Array]:
+def lstm_gates(z: Array, c: Array, axis: int) -> tuple[Array, Array, Array]:
     """(h, c) of one step from its pre-activations, and the activated gates."""
     i, f, g, o = jnp.split(z, 4, axis=axis)
     i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
@@ -34,7 +34,7 @@ def _lstm_gates(z: Array, c: Array, axis: int) -> tuple[Array, Array, Array]:
     return o * jnp.tanh(c), c, jnp.concatenate([i, f, g, o], axis=axis)
 
 
-def _gru_gates(zx: Array, zh: Array, new_bias: Array, h: Array, axis: int) -> tuple[Array, Array]:
+def gru_gates(zx: Array, zh: Array, new_bias: Array, h: Array, axis: int) -> tuple[Array, Array]:
     """The state after one step, from the pre-activations of input and state, and what the backward pass needs."""
     xr, xu, xn = jnp.split(zx, 3, axis=axis)
     hr, hu, hn = jnp.split(zh, 3, axis=axis)
@@ -56,7 +56,7 @@ def lstm_scan(x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array) -> t
     num = x.shape[0]
 
     def step(carry: Any, at: Array) -> tuple[Any, Array]:
-        h, c, _ = _lstm_gates(at + carry[0] @ w_rec + _rows(bias, num), carry[1], -1)
+        h, c, _ = lstm_gates(at + carry[0] @ w_rec + _rows(bias, num), carry[1], -1)
         return (h, c), h
 
     carry, hs = jax.lax.scan(step, carry, jnp.swapaxes(x @ w_in, 0, 1))
@@ -68,7 +68,7 @@ def gru_scan(x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array, new_b
     num = x.shape[0]
 
     def step(carry: Any, at: Array) -> tuple[Any, Array]:
-        h, _ = _gru_gates(at + _rows(bias, num), carry[0] @ w_rec, _rows(new_bias, num), carry[0], -1)
+        h, _ = gru_gates(at + _rows(bias, num), carry[0] @ w_rec, _rows(new_bias, num), carry[0], -1)
         return (h,), h
 
     carry, hs = jax.lax.scan(step, carry, jnp.swapaxes(x @ w_in, 0, 1))
@@ -127,7 +127,7 @@ def _lstm_cpu(w: Array, bias: Array, xs: Array, carry: Any, input_grad: bool) ->
 def _lstm_forward(w: Array, bias: Array, xs: Array, carry: Any, input_grad: bool) -> tuple[Any, Any]:
     def step(carry: Any, x: Array) -> tuple[Any, Any]:
         h, c = carry
-        h, c, gates = _lstm_gates(w @ jnp.concatenate([x, h]) + _columns(bias, x.shape[1]), c, 0)
+        h, c, gates = lstm_gates(w @ jnp.concatenate([x, h]) + _columns(bias, x.shape[1]), c, 0)
         return (h, c), (h, c, gates)
 
     last, (hs, cs, gates) = jax.lax.scan(step, carry, xs)
@@ -179,7 +179,7 @@ def _gru_forward(
     def step(carry: Any, x: Array) -> tuple[Any, Any]:
         num = x.shape[1]
         zx = w_in @ x + _columns(bias, num)
-        h, kept = _gru_gates(zx, w_rec @ carry[0], _columns(new_bias, num), carry[0], 0)
+        h, kept = gru_gates(zx, w_rec @ carry[0], _columns(new_bias, num), carry[0], 0)
         return (h,), (h, kept)
 
     last, (hs, kept) = jax.lax.scan(step, carry, xs)

@@ -21,7 +21,9 @@ from musejax.base import Array
 # Buckets of a duration in frames, and of the length of a match.
 HOLDS = tuple(range(1, 17)) + (20, 24, 32)
 MATCHES = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64)
-FIELDS = ("previous", "sounding", "hold", "interval", "match", "match_length")
+FIELDS = ("previous", "sounding", "hold", "interval", "match", "match_length", "place")
+# Classes of how far a piece has come: bars of 4/4, the last for all beyond.
+PLACES = 48
 # Width of an interval that is told apart, in semitones either way.
 NARROW, WIDE = 12, 24
 
@@ -136,7 +138,7 @@ def push(t: Tables, h: History, frame: Array) -> History:
 
 
 def read(t: Tables, h: History) -> dict[str, Array]:
-    """The features of the next frame: `FIELDS`, each int32[N, S], `match_length` int32[N].
+    """The features of the next frame: `FIELDS`, each int32[N, S], `match_length` and `place` int32[N].
 
     Without a match, `match` is V.
     """
@@ -155,6 +157,7 @@ def read(t: Tables, h: History) -> dict[str, Array]:
         "interval": h.interval,
         "match": jnp.where(longest[:, None] > 0, found, t.size),
         "match_length": jnp.digitize(longest, jnp.asarray(MATCHES)),
+        "place": jnp.broadcast_to(jnp.minimum(h.length // (4 * t.period), PLACES - 1), longest.shape),
     }
 
 
@@ -166,7 +169,7 @@ def over(t: Tables, frames: Array) -> dict[str, Array]:
         frames: int32[N, T, S].
 
     Returns:
-        `FIELDS`, each int32[N, T, S], `match_length` int32[N, T].
+        `FIELDS`, each int32[N, T, S], `match_length` and `place` int32[N, T].
     """
     num, length, streams = frames.shape
 

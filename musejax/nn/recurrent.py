@@ -74,11 +74,8 @@ class Layer(nn.Module):
         w_rec = dropout(w_rec, recurrent_dropout, key)
         w_in, w_rec, bias = (w.astype(x.dtype) for w in (w_in, w_rec, bias))
         if embedding is not None:
-            n, e = embedding.shape
-            if x.shape[1] == 1:
-                x = jnp.concatenate([x[..., :n] @ embedding, x[..., n:]], axis=-1)
-            else:  # into the input weights, so that the sequence is read as the one-hot it is and needs no gradient
-                w_in = jnp.concatenate([embedding @ w_in[:e], w_in[e:]])
+            e = embedding.shape[1]  # into the input weights: a sequence is read as the one-hot it is and needs no gradient
+            w_in = jnp.concatenate([embedding @ w_in[:e], w_in[e:]])
         if self.cell == "gru":
             new = self.param("new_bias", nn.initializers.zeros, (self.hidden,)).astype(x.dtype)
             return cells.gru(x, carry, w_in, w_rec, bias, new, input_grad=input_grad)

@@ -73,6 +73,7 @@ class VoiceNet(nn.Module):
         vocabulary: Of tokens, with several streams.
         stack: The recurrent layers.
         conditions: Names of the conditions that are read.
+        place: Whether it reads how many bars the piece has lasted, which a piece that ends wants to know.
         order: The streams in the order in which they are drawn.
         embed: Width E of a frame's embedding.
         head: Width D of a stream's head.
@@ -83,6 +84,7 @@ class VoiceNet(nn.Module):
     vocabulary: vocabularies.Vocabulary
     stack: recurrent.Stack
     conditions: tuple[str, ...]
+    place: bool
     order: tuple[int, ...]
     embed: int
     head: int
@@ -104,7 +106,8 @@ class VoiceNet(nn.Module):
 
     def _conditions(self, batch: Mapping[str, Array]) -> list[tuple[Array, int]]:
         sizes = dict(self.vocabulary.conditions)
-        return [(batch[name], sizes[name]) for name in self.conditions]
+        parts = [(batch[name], sizes[name]) for name in self.conditions]
+        return [*parts, (batch["place"], history.PLACES)] if self.place else parts
 
     def _voice(self, batch: Mapping[str, Array], s: int) -> list[tuple[Array, int]]:
         """Features of one stream's past."""

@@ -103,7 +103,7 @@ def load(path: Path) -> Dataset:
         errors.UserError: The file is not one, or is of another format.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = dict(json.loads(arrays["meta"].tobytes()))
     except FileNotFoundError as error:

@@ -4,8 +4,10 @@ Orbax writes into a temporary folder and renames it, so a kill during a save lea
 in the same folder tells a damaged checkpoint from a good one, which Orbax does not.
 """
 
+import functools
 import hashlib
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -172,6 +174,8 @@ def write_model(folder: Path, params: Params, state: State) -> None:
     meta = {"loop": {}, "digests": {"model": digest(model)}}
     items = {"model": ocp.args.StandardSave(model), "meta": ocp.args.JsonSave(meta)}
     ocp.Checkpointer(ocp.CompositeCheckpointHandler()).save(folder.absolute(), args=ocp.args.Composite(**items))
+    for mark in folder.rglob("commit_success.txt"):
+        mark.write_text("\n")  # Orbax writes the absolute path of this machine into it and reads only that it is there
 
 
 def _meta(folder: Path) -> dict[str, Any]:
@@ -180,16 +184,35 @@ def _meta(folder: Path) -> dict[str, Any]:
     return ocp.Checkpointer(ocp.CompositeCheckpointHandler()).restore(folder, args=args)["meta"]
 
 
+@functools.cache
+def _ignore_late_reads() -> None:
+    """Keeps tensorstore's traces off the screen: when one read fails, the others report to a loop that is closed.
+
+    They come from threads that nothing waits for, so the hook stays; it drops that one message.
+    """
+    before = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            before(unraisable)
+
+    sys.unraisablehook = hook
+
+
 def _read(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     """Reads parts of a checkpoint and checks their digests; floats come in the type that `wanted` has."""
     ocp = _orbax()
+    _ignore_late_reads()
     digests = _meta(folder)["digests"]
     out = {}
     for name, tree in wanted.items():
         handler = ocp.Checkpointer(ocp.StandardCheckpointHandler())
         target = tree
         if name == "model":  # a tree of dictionaries, perhaps stored in a smaller type
-            stored = jax.tree.leaves(handler.metadata(folder / name).item_metadata.tree)
+            metadata = handler.metadata(folder / name).item_metadata
+            if metadata is None:
+                raise ValueError("its arrays cannot be read")
+            stored = jax.tree.leaves(metadata.tree)
             if [tuple(x.shape) for x in jax.tree.leaves(tree)] != [tuple(x.shape) for x in stored]:
                 raise ValueError("its shapes are those of another model")
             types = jax.tree.unflatten(jax.tree.structure(tree), [x.dtype for x in stored])

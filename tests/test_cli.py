@@ -1,0 +1,351 @@
+"""The command line: bad input is one line and exit status 2, nothing is left behind; and what good input gives."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import musejax
+from musejax import cli, errors, vocabulary
+from musejax.pipeline import dataset
+
+CONFIG = """
+from musejax.experiments import Experiment
+from musejax.models import recurrent
+from musejax.training.config import Optimizer, Training
+
+config = Experiment(
+    name={name!r},
+    data={data!r},
+    codec={codec!r},
+    model=recurrent.Config(hidden=8, num_layers=1),
+    optimizer=Optimizer(warmup_steps=1),
+    training=Training(steps=4, batch_size=4, window=16, eval_every=2, save_every=2, log_every=2),
+)
+"""
+ABC = "X:1\nT:Tune\nM:4/4\nL:1/4\nK:C\n{notes}|\n"
+
+
+def prepared(path, table, source, high):
+    rng = np.random.default_rng(0)
+
+    def items(n):
+        out = []
+        for i in range(n):
+            shape = (20 + i, table.streams) if table.streams > 1 else (20 + i,)
+            arrays = {"tokens": rng.integers(2, high, shape).astype(np.int32)}
+            arrays |= {name: np.arange(20 + i, dtype=np.int32) % size for name, size in table.conditions}
+            out.append(dataset.Item(f"{source} {i}", str(i), arrays))
+        return out
+
+    dataset.Dataset(source, table, {"train": items(8), "valid": items(2), "test": items(3)}, {"used": 13}).save(path)
+
+
+def run(*argv):
+    """The exit status of one command in this process."""
+    with pytest.raises(SystemExit) as e:
+        cli.main([str(a) for a in argv])
+    return e.value.code or 0
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A folder with two small trained runs, their data, and files of every bad kind."""
+    root = tmp_path_factory.mktemp("made")
+    chorale = vocabulary.chorale()
+    prepared(root / "tunes.npz", vocabulary.melody(), "tunes", 90)
+    prepared(root / "chorales.npz", chorale, "bach-chorales", 40)
+    prepared(root / "jsb16-as-chorales.npz", chorale, "jsb16", 40)
+    for name, codec in (("tunes", "melody"), ("chorales", "chorale")):
+        (root / f"{name}.py").write_text(CONFIG.format(name=name, data=str(root / f"{name}.npz"), codec=codec))
+        assert run("train", root / f"{name}.py", "--workdir", root / name) == 0
+    (root / "empty.mid").write_bytes(b"")
+    (root / "noise.mid").write_bytes(b"MThd noise")
+    (root / "tune.abc").write_text(ABC.format(notes="C D E F"))
+    (root / "low.abc").write_text(ABC.format(notes="C,,,,D,,,,E,,,,F,,,,"))
+    (root / "notes.txt").write_text("no music")
+    (root / "folder").mkdir()
+    (root / "folder" / "noise.mid").write_bytes(b"noise")
+    (root / "folder" / "empty.mid").write_bytes(b"")
+    (root / "plain").mkdir()
+    (root / "noise.npz").write_bytes(b"noise")
+    (root / "empty.py").write_text("x = 1\n")
+    (root / "broken.py").write_text("import nothing_of_this_name\n")
+    (root / "sgd.py").write_text((root / "tunes.py").read_text().replace("Optimizer(", "Optimizer(name='sgd', "))
+    for name, change in {
+        "newer": lambda d: d.update(format=99),
+        "codec-version": lambda d: d["vocabulary"].update(version=0),
+        "family": lambda d: d.update(family="organ"),
+        "field": lambda d: d["model"].update(reeds=3),
+        "no-model": lambda d: d.pop("model"),
+    }.items():
+        shutil.copytree(root / "tunes", root / name)
+        described = json.loads((root / name / "run.json").read_text())
+        change(described)
+        (root / name / "run.json").write_text(json.dumps(described))
+    shutil.copytree(root / "tunes", root / "cut-json")
+    (root / "cut-json" / "run.json").write_text('{"format": 1, "na')
+    shutil.copytree(root / "tunes", root / "no-checkpoint")
+    shutil.rmtree(root / "no-checkpoint" / "checkpoints")
+    return root
+
+
+TRAIN = ["train", "{root}/tunes.py", "--workdir", "new"]
+SAMPLE = ["sample", "{root}/tunes"]
+EVALUATE = ["evaluate", "{root}/tunes", "--data", "{root}/tunes.npz"]
+# The command, and what its one line must hold.
+BAD = [
+    ([], "required: COMMAND"),
+    (["compose"], "invalid choice: 'compose'"),
+    (["list", "--colour"], "no option '--colour'"),
+    (["sample"], "required: MODEL"),
+    # Models
+    (["sample", "no-such"], "no run directory or shipped model 'no-such'"),
+    (["sample", "basic-rnn"], "basic-rnn is a preset without trained weights"),
+    (["sample", "{root}/plain"], "is not a run directory: it has no run.json"),
+    (["sample", "{root}/cut-json"], "run.json cannot be read"),
+    (["sample", "{root}/newer"], "run format 99; this musejax reads format 1"),
+    (["sample", "{root}/codec-version"], "version 0 of codec melody; this musejax has version 1"),
+    (["sample", "{root}/family"], "family 'organ' is unknown; have recurrent"),
+    (["sample", "{root}/field"], "unknown fields reeds"),
+    (["evaluate", "{root}/no-model", "--data", "{root}/tunes.npz"], "damaged: it has no 'model'"),
+    (["sample", "{root}/no-checkpoint"], "there is no checkpoint; train it"),
+    # Sampling
+    ([*SAMPLE, "--num", "0"], "--num 0: it must be 1 or more"),
+    ([*SAMPLE, "--num", "two"], "invalid int value: 'two'"),
+    ([*SAMPLE, "--length", "0"], "--length 0"),
+    ([*SAMPLE, "--width", "0"], "--width 0"),
+    ([*SAMPLE, "--seed", "-1"], "--seed -1"),
+    ([*SAMPLE, "--seed", str(2**70)], "it must lie in 0..4294967295"),
+    ([*SAMPLE, "--temperature", "0"], "--temperature 0.0: it must be above 0"),
+    ([*SAMPLE, "--temperature", "nan"], "--temperature nan"),
+    ([*SAMPLE, "--top-k", "0"], "--top-k 0: it must be 1 or more"),
+    ([*SAMPLE, "--top-p", "1.5"], "--top-p 1.5: it must lie in (0, 1]"),
+    ([*SAMPLE, "--min-p", "0"], "--min-p 0.0"),
+    ([*SAMPLE, "--qpm", "0"], "--qpm 0.0"),
+    ([*SAMPLE, "--scale", "H:dur"], "--scale H:dur: give a tonic"),
+    ([*SAMPLE, "--pitches", "90-60"], "--pitches 90-60: give two MIDI pitches"),
+    ([*SAMPLE, "--formats", "mp3"], "format 'mp3' is unknown; the formats are mid"),
+    ([*SAMPLE, "--formats", ","], "no format given"),
+    ([*SAMPLE, "--colour", "red"], "sample has no option '--colour'"),
+    ([*SAMPLE, "--out", "{root}/notes.txt/x", "--length", "8"], "notes.txt"),
+    ([*SAMPLE, "--primer", "none.mid"], "none.mid: No such file or directory"),
+    ([*SAMPLE, "--primer", "{root}/empty.mid"], "the file is empty"),
+    ([*SAMPLE, "--primer", "{root}/noise.mid"], "noise.mid"),
+    ([*SAMPLE, "--primer", "{root}/notes.txt"], "the suffix '.txt' is none of"),
+    (["sample", "{root}/chorales", "--primer", "{root}/low.abc"], "the primer does not fit codec chorale of chorales"),
+    ([*SAMPLE, "--primer", "{root}/tune.abc", "--length", "4"], "give a larger --length"),
+    # Scoring
+    ([*EVALUATE, "--split", "best"], "split 'best' is unknown; tunes has train, valid, test"),
+    (["evaluate", "{root}/tunes", "--data", "no-such"], "corpus 'no-such' is neither a folder nor a name"),
+    (["evaluate", "{root}/tunes", "--data", "none.npz"], "none.npz does not exist"),
+    (["evaluate", "{root}/tunes", "--data", "{root}/noise.npz"], "is not a prepared data set"),
+    (["evaluate", "{root}/tunes", "--data", "{root}/chorales.npz"], "prepared for codec chorale, not melody"),
+    (["evaluate", "{root}/tunes", "--data", "jsb16"], "jsb16 comes as chorale-pitches, but"),
+    (["evaluate", "{root}/tunes", "--data", "{root}/folder"], "none of 2 files could be used (1 x"),
+    (["evaluate", "{root}/tunes", "--data", "{root}/plain"], "holds no file ending in"),
+    (["evaluate", "{root}/chorales", "--data", "jsb16"], "which shares music with jsb16"),
+    (["evaluate", "{root}/chorales", "--data", "{root}/jsb16-as-chorales.npz"], "which shares music with jsb16"),
+    # Training
+    (["train", "no-such"], "no experiment 'no-such'; give a Python file"),
+    (["train", "none.py"], "no experiment 'none.py'"),
+    (["train", "{root}/empty.py"], "does not define `config`"),
+    (["train", "{root}/broken.py"], "No module named 'nothing_of_this_name'"),
+    (["train", "{root}/sgd.py"], "--optimizer.name is 'sgd'; it must be one of adamw, adam, muon"),
+    ([*TRAIN, "--model.reeds", "3"], "--model.reeds"),
+    ([*TRAIN, "--model.hidden", "many"], "--model.hidden"),
+    ([*TRAIN, "--model.cell", "rnn"], "--model.cell"),
+    ([*TRAIN, "--model.hidden", "0"], "--model: hidden is 0; it must be 1 or more"),
+    ([*TRAIN, "--model.num-layers", "0"], "num_layers is 0"),
+    ([*TRAIN, "--model.dropout", "1"], "dropout is 1.0; it must lie in [0, 1)"),
+    ([*TRAIN, "--model.net", "frame"], "net = frame does not fit codec melody"),
+    ([*TRAIN, "--model.conditions", "weather"], "'weather' is not a condition of codec melody"),
+    ([*TRAIN, "--family", "organ"], "--family organ: unknown; the families are recurrent"),
+    ([*TRAIN, "--codec", "organ"], "codec melody, not organ"),
+    ([*TRAIN, "--data", "no-such", "--codec", "organ"], "codec 'organ' is unknown"),
+    ([*TRAIN, "--data", "no-such"], "corpus 'no-such' is neither"),
+    ([*TRAIN, "--data", "{root}/folder"], "none of 2 files could be used"),
+    ([*TRAIN, "--data", "{root}/noise.npz"], "is not a prepared data set"),
+    ([*TRAIN, "--training.steps", "0"], "--training.steps is 0; it must be 1 or more"),
+    ([*TRAIN, "--training.context", "16"], "--training.context 16 leaves nothing"),
+    ([*TRAIN, "--training.seed", "-1"], "--training.seed is -1"),
+    ([*TRAIN, "--optimizer.accumulate", "0"], "--optimizer.accumulate 0 does not divide"),
+    ([*TRAIN, "--optimizer.accumulate", "3"], "--optimizer.accumulate 3 does not divide"),
+    ([*TRAIN, "--optimizer.learning-rate", "0"], "--optimizer.learning-rate is 0.0"),
+    ([*TRAIN, "--optimizer.ema-decay", "1"], "--optimizer.ema-decay is 1.0"),
+    (["train", "{root}/tunes.py", "--workdir", "{root}/newer"], "run format 99"),
+    (["train", "{root}/tunes.py", "--workdir", "{root}/cut-json"], "run.json cannot be read"),
+    (["train", "{root}/tunes.py", "--workdir", "{root}/chorales"], "holds a run with another vocabulary"),
+    (["train", "{root}/tunes.py", "--workdir", "{root}/tunes", "--optimizer.name", "adam"], "optimizer.name adamw"),
+    (["train", "{root}/tunes.py", "--workdir", "{root}/notes.txt"], "give another --workdir"),
+    (["train", "{root}/tunes.py", "--workdir", "{root}/notes.txt/x"], "give another --workdir"),
+    # Files
+    (["prepare", "{root}/folder", "--codec", "melody", "--out", "x.npz"], "none of 2 files could be used"),
+    (["prepare", "{root}/plain", "--codec", "melody", "--out", "x.npz"], "holds no file ending in"),
+    (["prepare", "{root}/folder", "--codec", "organ", "--out", "x.npz"], "codec 'organ' is unknown"),
+    (["prepare", "no-such", "--codec", "melody", "--out", "x.npz"], "corpus 'no-such' is neither"),
+    (["prepare", "{root}/folder", "--codec", "melody", "--out", "x.zip"], "a prepared data set ends in .npz"),
+    (["prepare", "{root}/folder", "--codec", "melody"], "required: --out"),
+    (["convert", "{root}/noise.mid"], "noise.mid"),
+    (["convert", "{root}/empty.mid"], "the file is empty"),
+    (["convert", "{root}/tune.abc", "{root}/empty.mid"], "the file is empty"),
+    (["convert", "{root}/tune.abc", "--to", "mp3"], "format 'mp3' is unknown"),
+    (["render", "{root}/notes.txt"], "the suffix '.txt' is none of"),
+    (["render", "{root}/tune.abc", "--out", "{root}/notes.txt/x"], "notes.txt"),
+    (["pack", "no-such", "--out", "x"], "no run directory or shipped model 'no-such'"),
+    (["pack", "{root}/tunes", "--out", "{root}/plain"], "plain exists; give a new directory"),
+    (["pack", "{root}/tunes", "--out", "{root}/notes.txt/x"], "notes.txt"),
+]  # fmt: skip
+
+
+def snapshot(*folders):
+    return {p: p.stat().st_mtime_ns for folder in folders for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize(("argv", "says"), BAD, ids=[" ".join(a)[-60:] for a, _ in BAD])
+def test_bad_input_is_one_line_and_status_2_and_leaves_nothing(argv, says, made, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    before = snapshot(made)
+    status = run(*(a.format(root=made) for a in argv))
+    captured = capfd.readouterr()
+    assert status == 2, captured.err
+    assert captured.err.count("\n") == 1, captured.err
+    assert captured.err.startswith("musejax")
+    assert says in captured.err
+    assert "Traceback" not in captured.err and not captured.out
+    assert not list(tmp_path.iterdir())
+    assert snapshot(made) == before
+
+
+@pytest.mark.parametrize(
+    "argv", [["sample", "no-such"], ["train", "{root}/tunes.py", "--model.hidden", "many"], ["evaluate"]]
+)
+def test_a_process_of_its_own_does_the_same(argv, made, tmp_path):
+    command = [sys.executable, "-m", "musejax.cli", *(a.format(root=made) for a in argv)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("musejax")
+    assert not done.stdout and not list(tmp_path.iterdir())
+
+
+def damage(folder):
+    for file in [p for p in folder.rglob("*") if p.is_file() and p.parent.name == "d"]:
+        file.write_bytes(file.read_bytes()[:40])
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_said(made, tmp_path, capfd):
+    shutil.copytree(made / "tunes", tmp_path / "run")
+    steps = sorted((tmp_path / "run" / "checkpoints" / "best").iterdir())
+    damage(steps[-1])
+    capfd.readouterr()
+    assert run("evaluate", tmp_path / "run", "--data", made / "tunes.npz", "--json") == 0
+    captured = capfd.readouterr()
+    assert captured.err.count("\n") == 1 and f"best checkpoint {steps[-1].name}" in captured.err
+    assert "is damaged" in captured.err and json.loads(captured.out)["pieces"] == 3
+    for kind in ("best", "last"):
+        for step in (tmp_path / "run" / "checkpoints" / kind).iterdir():
+            damage(step)
+    assert run("evaluate", tmp_path / "run", "--data", made / "tunes.npz") == 2
+    assert (
+        capfd.readouterr().err.splitlines()[-1].endswith("every checkpoint is damaged; train it with `musejax train`")
+    )
+    assert run("train", made / "tunes.py", "--workdir", tmp_path / "run") == 1
+    assert "every checkpoint below" in capfd.readouterr().err.splitlines()[-1]
+
+
+def test_a_loss_that_is_not_finite_is_one_last_line_and_status_1(made, tmp_path, capfd):
+    argv = ["train", made / "tunes.py", "--workdir", tmp_path / "run", "--optimizer.learning-rate", "1e38"]
+    assert run(*argv, "--optimizer.clip", "0", "--training.steps", "30") == 1
+    err = capfd.readouterr().err
+    assert "at step" in err.splitlines()[-1] and "Try a lower --optimizer.learning-rate" in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_list_is_an_array_of_objects(capsys):
+    assert run("list", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [e["name"] for e in found] == musejax.list_models()
+    types = {"name": str, "family": str, "codec": str, "parameters": int, "shipped": bool}
+    for entry in found:
+        assert {k: type(v) for k, v in entry.items()} == types
+        assert entry["parameters"] > 0
+
+
+def test_a_run_is_loaded_from_any_working_directory(made, tmp_path, monkeypatch):
+    monkeypatch.chdir(made)
+    relative = musejax.load("tunes")
+    monkeypatch.chdir(tmp_path)
+    loaded = musejax.load(made / "tunes")
+    assert loaded.name == relative.name == "tunes"
+    assert loaded.codec.vocabulary.name == "melody"
+    assert loaded.config["training"]["steps"] == 4
+    assert loaded.model.config.hidden == 8
+    assert set(loaded.variables) == {"params", "state"}
+    with pytest.raises(errors.UserError):
+        musejax.load("tunes")
+
+
+def sampled(made, out, *options):
+    assert run("sample", made / "chorales", "--length", "12", "--min-length", "8", "--out", out, *options) == 0
+    return {p.name: p.read_bytes() for p in sorted(out.iterdir())}
+
+
+def test_the_same_seed_writes_the_same_bytes_and_piece_i_does_not_depend_on_how_many(made, tmp_path):
+    ten = sampled(made, tmp_path / "a", "--num", "10", "--seed", "3")
+    assert len(ten) == 10
+    assert sampled(made, tmp_path / "b", "--num", "10", "--seed", "3") == ten
+    two = sampled(made, tmp_path / "c", "--num", "2", "--seed", "3")
+    assert two == {name: ten[name] for name in sorted(ten)[:2]}
+    other = sampled(made, tmp_path / "d", "--num", "2", "--seed", "4")
+    assert set(other.values()).isdisjoint(two.values())
+
+
+def test_a_primer_opens_every_piece(made, tmp_path, capsys):
+    assert run(
+        "sample", made / "tunes", "--primer", made / "tune.abc", "--num", "2", "--length", "32", "--out", tmp_path
+    ) == 0  # fmt: skip
+    from musejax import files
+
+    for path in tmp_path.glob("*.mid"):
+        first = sorted(files.read(path)[0].notes, key=lambda n: n.start_time)[:4]
+        assert [n.pitch for n in first] == [60, 62, 64, 65]
+
+
+def test_figures_are_computed_from_the_weights_as_stored(made, tmp_path, capsys):
+    import jax
+
+    from musejax import runs
+    from musejax.training import checkpoints
+
+    figures = []
+    for name, change in (("as they are", 0.0), ("perturbed", 0.3)):
+        loaded = runs.load(made / "tunes", pytest.fail)
+        params = loaded.variables["params"]
+        leaf = params["output"]["bias"]
+        params = {**params, "output": {**params["output"], "bias": leaf.at[60].add(change)}}
+        checkpoints.write_model(tmp_path / name / "checkpoints" / "best" / "4", params, loaded.variables["state"])
+        shutil.copy(made / "tunes" / "run.json", tmp_path / name)
+        capsys.readouterr()
+        assert run("evaluate", tmp_path / name, "--data", made / "tunes.npz", "--json") == 0
+        figures.append(json.loads(capsys.readouterr().out)["nll_per_token"])
+        jax.clear_caches()
+    assert figures[0] != figures[1]
+    assert run("evaluate", made / "tunes", "--data", made / "tunes.npz", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["nll_per_token"] == figures[0]
+
+
+def test_a_packed_run_is_a_run(made, tmp_path, capsys):
+    assert run("pack", made / "tunes", "--out", tmp_path / "packed") == 0
+    assert run("evaluate", tmp_path / "packed", "--data", made / "tunes.npz", "--json") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["kind"] == "exact" and figures["pieces"] == 3
+    assert not (tmp_path / "packed" / "checkpoints" / "last").exists()
+
+
+def test_fields_lists_what_can_be_set(made, capsys):
+    assert run("train", made / "tunes.py", "--fields") == 0
+    out = capsys.readouterr().out
+    assert "--model.num-layers 1" in out and "--training.steps 4" in out
