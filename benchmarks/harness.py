@@ -1,7 +1,7 @@
 """Times one piece of work done by musejax and by a peer: side by side, in turn, each in a process of its own.
 
 A `Job` is built inside its worker process, which is given the same processor cores as every other before anything is
-imported. Rivals of one peer (eager, compiled, ...) are tried first and the fastest of them is measured. Then the two
+imported. The ways of one side (eager, compiled, ...) are tried first and the fastest of them is measured. Then the two
 sides take turns, A B A B. A turn during which other processes of the machine took more than `FOREIGN` of a core is
 dropped, on whichever side it falls, and the number of dropped turns is reported.
 """
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,15 +45,14 @@ class Job(NamedTuple):
 
 
 class Side(NamedTuple):
-    """One way to do the work.
+    """One of the two that are compared.
 
     Attributes:
-        name: For the report.
-        build: (threads) -> Job, called in the worker process; it must be importable there.
+        builds: Ways to do the work by their names: (threads) -> Job, called in the worker process, so each must be
+            importable there. The fastest counts.
     """
 
-    name: str
-    build: Callable[[int], Job]
+    builds: Mapping[str, Callable[[int], Job]]
 
 
 class Row(NamedTuple):
@@ -63,50 +62,50 @@ class Row(NamedTuple):
         name: By which it is chosen.
         tokens: What one call processes or makes.
         ours: musejax.
-        peers: Rivals of the other side, the fastest of which counts.
+        theirs: The other side.
     """
 
     name: str
     tokens: int
     ours: Side
-    peers: Sequence[Side]
+    theirs: Side
 
 
-def _serve(pipe: Connection, build: Callable[[int], Job], cores: Sequence[int]) -> None:
-    """A worker: builds its job, then answers (what, seconds) with the times of its calls."""
+def _serve(pipe: Connection, builds: Mapping[str, Callable[[int], Job]], cores: Sequence[int]) -> None:
+    """A worker: answers (name, what, seconds) with the times of its calls."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
-    try:
-        job = build(len(cores))
-        calls = {"run": job.run, "brief": job.brief or job.run}
-        pipe.send(None)
-        while True:
-            what, seconds = pipe.recv()
+    jobs: dict[str, Job] = {}
+    while True:
+        try:
+            name, what, seconds = pipe.recv()
+        except EOFError:
+            return
+        try:
+            if name not in jobs:
+                jobs[name] = builds[name](len(cores))
+            call = (jobs[name].brief if what == "brief" else None) or jobs[name].run
             cpu, times = time.process_time(), []
             while not times or sum(times) < seconds:
                 begin = time.perf_counter()
-                calls[what]()
+                call()
                 times.append(time.perf_counter() - begin)
             pipe.send((times, time.process_time() - cpu))
-            gc.collect()
-    except EOFError:
-        pass
-    except Exception:
-        pipe.send(traceback.format_exc().strip().splitlines()[-1][:200])
+        except Exception:
+            pipe.send(traceback.format_exc().strip().splitlines()[-1][:200])
+        gc.collect()
 
 
 class Worker:
-    """A process with one job in it."""
+    """The process of one side."""
 
     def __init__(self, side: Side, cores: Sequence[int]):
-        """Builds the job; raises RuntimeError where that fails."""
-        self.name = side.name
+        """Starts it."""
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, side.build, cores), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, side.builds, cores), daemon=True)
         self._process.start()
         theirs.close()
-        self._answer()
 
     def _answer(self) -> Any:
         try:
@@ -117,10 +116,10 @@ class Worker:
             raise RuntimeError(answer)
         return answer
 
-    def times(self, what: str = "run", seconds: float = 0.0) -> tuple[list[float], float]:
-        """Seconds of each call, and the share of a core that other processes took meanwhile."""
+    def times(self, name: str, what: str = "run", seconds: float = 0.0) -> tuple[list[float], float]:
+        """Seconds of each call of a job, and the share of a core that other processes took meanwhile."""
         busy, begin = _busy(), time.perf_counter()
-        self._pipe.send((what, seconds))
+        self._pipe.send((name, what, seconds))
         times, cpu = self._answer()
         return times, (_busy() - busy - cpu) / (time.perf_counter() - begin)
 
@@ -139,37 +138,25 @@ def _busy() -> float:
     return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def _start(side: Side, cores: Sequence[int]) -> tuple[Worker, dict[str, float]]:
-    """A worker after its warm-up, and what that showed."""
+def _start(side: Side, cores: Sequence[int]) -> tuple[Worker, str, dict[str, Any]]:
+    """A worker after its warm-up, the name of its fastest job by brief calls, and what was seen of each."""
     worker = Worker(side, cores)
-    first = worker.times("brief")[0][0]
-    warm = min(worker.times("brief")[0] + worker.times("brief", 3 * TURN)[0])
-    return worker, {"compile_s": round(max(first - warm, 0.0), 2), "brief_ms": round(warm * 1e3, 3)}
-
-
-def _fastest(sides: Sequence[Side], cores: Sequence[int]) -> tuple[Worker, dict[str, Any]]:
-    """The fastest of several rivals by their brief calls, and what was seen of each."""
-    best: tuple[float, Worker] | None = None
     seen: dict[str, Any] = {}
-    for side in sides:
+    for name in side.builds:
         try:
-            worker, seen[side.name] = _start(side, cores)
+            first = worker.times(name, "brief")[0][0]
+            warm = min(worker.times(name, "brief")[0] + worker.times(name, "brief", TURN)[0])
         except RuntimeError as error:
-            seen[side.name] = {"failed": str(error)}
+            seen[name] = {"failed": str(error)}
             continue
-        speed = seen[side.name]["brief_ms"]
-        if best is None or speed < best[0]:
-            if best is not None:
-                best[1].close()
-            best = (speed, worker)
-        else:
-            worker.close()
-    if best is None:
-        raise RuntimeError(f"no rival works: {seen}")
-    return best[1], seen
+        seen[name] = {"compile_s": round(max(first - warm, 0.0), 2), "brief_ms": round(warm * 1e3, 3)}
+    works = {name: facts["brief_ms"] for name, facts in seen.items() if "brief_ms" in facts}
+    if not works:
+        raise RuntimeError(f"nothing works: {seen}")
+    return worker, min(works, key=works.__getitem__), seen
 
 
-def _summary(times: list[float], tokens: int, **more: Any) -> dict[str, Any]:
+def _summary(times: list[float], tokens: int) -> dict[str, Any]:
     ms = sorted(t * 1e3 for t in times)
     low, median, high = statistics.quantiles(ms, n=4) if len(ms) > 1 else ms * 3
     return {
@@ -178,25 +165,20 @@ def _summary(times: list[float], tokens: int, **more: Any) -> dict[str, Any]:
         "quartiles_ms": [round(low, 3), round(high, 3)],
         "calls": len(ms),
         "tokens_per_second": round(tokens / median * 1e3),
-        **more,
     }
 
 
 class Pair(NamedTuple):
-    """A row whose two sides are built and warm."""
+    """A row whose two sides are built and warm: for each its worker, its fastest job, what was seen of all."""
 
     row: Row
-    ours: Worker
-    theirs: Worker
-    mine: dict[str, float]
-    rivals: dict[str, Any]
+    ours: tuple[Worker, str, dict[str, Any]]
+    theirs: tuple[Worker, str, dict[str, Any]]
 
 
 def prepare(row: Row, cores: Sequence[int]) -> Pair:
-    """Builds both sides and finds the fastest rival."""
-    theirs, rivals = _fastest(row.peers, cores)
-    ours, mine = _start(row.ours, cores)
-    return Pair(row, ours, theirs, mine, rivals)
+    """Builds both sides."""
+    return Pair(row, _start(row.ours, cores), _start(row.theirs, cores))
 
 
 def measure(pair: Pair, seconds: float) -> dict[str, Any]:
@@ -205,28 +187,34 @@ def measure(pair: Pair, seconds: float) -> dict[str, Any]:
     The sides alternate until each has had half of `seconds` of undisturbed turns, or `seconds` are over. Where a side
     has fewer than three undisturbed calls all of them count, and `quiet` is false.
     """
-    workers = {"ours": pair.ours, "theirs": pair.theirs}
-    kept: dict[str, list[float]] = {name: [] for name in workers}
-    rest: dict[str, list[float]] = {name: [] for name in workers}
+    sides = {"ours": pair.ours, "theirs": pair.theirs}
+    kept: dict[str, list[float]] = {name: [] for name in sides}
+    rest: dict[str, list[float]] = {name: [] for name in sides}
     end = time.perf_counter() + seconds
     while time.perf_counter() < end and min(sum(t) for t in kept.values()) < seconds / 2:
-        for name, worker in workers.items():
-            times, foreign = worker.times("run", TURN)
+        for name, (worker, job, _) in sides.items():
+            times, foreign = worker.times(job, "run", TURN)
             (kept if foreign < FOREIGN else rest)[name] += times
-    for worker in workers.values():
+    for worker, _, _ in sides.values():
         worker.close()
     quiet = all(len(t) >= 3 for t in kept.values())
     times = kept if quiet else {name: kept[name] + rest[name] for name in kept}
-    tokens, rivals = pair.row.tokens, pair.rivals
-    a = _summary(times["ours"], tokens, dropped=len(rest["ours"]), compile_s=pair.mine["compile_s"])
-    b = _summary(times["theirs"], tokens, dropped=len(rest["theirs"]), compile_s=rivals[pair.theirs.name]["compile_s"])
+    parts = {}
+    for name, (_, job, seen) in sides.items():
+        parts[name] = {
+            "variant": job,
+            **_summary(times[name], pair.row.tokens),
+            "dropped": len(rest[name]),
+            "compile_s": seen[job]["compile_s"],
+            "variants": seen,
+        }
+    ratio = parts["theirs"]["median_ms"] / parts["ours"]["median_ms"]
     return {
         "name": pair.row.name,
-        "ratio": round(b["median_ms"] / a["median_ms"], 3),
+        "ratio": round(ratio, 3),
         "quiet": quiet,
-        "musejax": a,
-        "peer": {"variant": pair.theirs.name, **b},
-        "rivals": rivals,
+        "musejax": parts["ours"],
+        "torch": parts["theirs"],
     }
 
 
@@ -307,7 +295,7 @@ def main(rows: Sequence[Row], check: Callable[[], str], doc: str) -> int:
 
 def line(result: dict[str, Any]) -> str:
     """A row for people."""
-    ours, peer = result["musejax"], result["peer"]
+    ours, peer = result["musejax"], result["torch"]
     return (
         f"{result['name']:24} musejax {ours['median_ms']:9.1f} ms (min {ours['min_ms']:.1f}, {ours['calls']} calls, "
         f"compile {ours['compile_s']:.1f} s)  {peer['variant']} {peer['median_ms']:9.1f} ms (min {peer['min_ms']:.1f}, "

@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """Speed of the recurrent family: a training step, and generation of whole melodies, against PyTorch.
 
     python benchmarks/recurrent.py --json OUT.json [--rows NAME ...]
@@ -67,32 +68,26 @@ def generation(threads: int, *, cell: str, hidden: int, num: int) -> harness.Job
 
 def _step_row(cell: str, hidden: int, batch: int, length: int) -> harness.Row:
     options = {"cell": cell, "hidden": hidden, "batch": batch, "length": length}
-    peers = [
-        harness.Side(name, functools.partial(_twin, "training", **options, compiled=compiled, fused=fused))
-        for name, compiled, fused in (
-            ("torch eager", False, False),
-            ("torch eager, fused Adam", False, True),
-            ("torch.compile", True, False),
-            ("torch.compile, fused Adam", True, True),
-        )
-    ]
-    ours = harness.Side("musejax", functools.partial(training, **options))
-    return harness.Row(f"step-{cell}-{hidden}", batch * length, ours, peers)
+    theirs = {
+        name: functools.partial(_twin, "training", **options, compiled=compiled)
+        for name, compiled in (("eager", False), ("compiled", True))
+    }
+    ours = {"jit": functools.partial(training, **options)}
+    return harness.Row(f"step-{cell}-{hidden}", batch * length, harness.Side(ours), harness.Side(theirs))
 
 
 def _sample_row(cell: str, hidden: int, num: int) -> harness.Row:
     options = {"cell": cell, "hidden": hidden, "num": num}
-    peers = [
-        harness.Side(
-            f"torch {'compiled' if compiled else 'eager'} {loop}, {draw}",
-            functools.partial(_twin, "generation", **options, length=LENGTH, loop=loop, draw=draw, compiled=compiled),
+    theirs = {
+        f"{'compiled' if compiled else 'eager'} {loop}, {draw}": functools.partial(
+            _twin, "generation", **options, length=LENGTH, loop=loop, draw=draw, compiled=compiled
         )
-        for loop in ("layers", "cells")
-        for compiled in (False, True)
+        # torch.compile breaks its graph at nn.LSTM, so that only the loop over cells gains from it.
+        for loop, compiled in (("layers", False), ("cells", False), ("cells", True))
         for draw in ("multinomial", "gumbel")
-    ]
-    ours = harness.Side("musejax", functools.partial(generation, **options))
-    return harness.Row(f"sample-{cell}-{hidden}-{num}", num * LENGTH, ours, peers)
+    }
+    ours = {"jit": functools.partial(generation, **options)}
+    return harness.Row(f"sample-{cell}-{hidden}-{num}", num * LENGTH, harness.Side(ours), harness.Side(theirs))
 
 
 def _twin(kind: str, threads: int, **options: Any) -> harness.Job:

@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """The recurrent token net in PyTorch: the same shapes and the same function, written as its users write it.
 
 Only this file imports torch. `load` copies our parameters into the twin, so that a check can show it to be the same
@@ -106,13 +107,13 @@ def loss(net: Callable[..., torch.Tensor], tokens: torch.Tensor, vocabulary: int
 
 
 def training(
-    threads: int, *, cell: str, hidden: int, batch: int, length: int, vocabulary: int, compiled: bool, fused: bool
+    threads: int, *, cell: str, hidden: int, batch: int, length: int, vocabulary: int, compiled: bool
 ) -> harness.Job:
     """A training step: loss, gradients, clipping by the global norm, Adam."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     net = Net(cell, vocabulary, hidden)
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=fused)
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
     tokens = torch.randint(0, vocabulary, (length, batch))
     forward = torch.compile(net) if compiled else net
 
@@ -149,7 +150,7 @@ def generation(
     draw: str,
     compiled: bool,
 ) -> harness.Job:
-    """A loop over tokens with a cached state: `loop` is `layers` (nn.LSTM, one step a call) or `cells` (nn.LSTMCell)."""
+    """A loop over tokens with a cached state: `layers` is nn.LSTM, one step a call, `cells` nn.LSTMCell."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     net = Net(cell, vocabulary, hidden).eval()

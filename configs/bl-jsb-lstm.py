@@ -2,6 +2,9 @@
 
 musejax train bl-jsb-lstm
 musejax evaluate bl-jsb-lstm --data bl-jsb --split test --json
+
+Result, from the weights as shipped: test 7.674 nats a frame (95 % interval over pieces 7.356 to 7.988), 7.685 without
+first frames. Training took 3 minutes on one core of an AMD EPYC (Zen 4).
 """
 
 import dataclasses

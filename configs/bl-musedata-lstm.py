@@ -2,6 +2,9 @@
 
 musejax train bl-musedata-lstm
 musejax evaluate bl-musedata-lstm --data bl-musedata --split test --json
+
+Result, from the weights as shipped: test 4.950 nats a frame (95 % interval over pieces 4.442 to 5.383), 4.943 without
+first frames. Training took 11 minutes on one core of an AMD EPYC (Zen 4).
 """
 
 import dataclasses

@@ -2,6 +2,9 @@
 
 musejax train bl-piano-midi-lstm
 musejax evaluate bl-piano-midi-lstm --data bl-piano-midi --split test --json
+
+Result, from the weights as shipped: test 4.520 nats a frame (95 % interval over pieces 3.857 to 5.366), 4.518 without
+first frames; validation 6.220. Training took 7 minutes on one core of an AMD EPYC (Zen 4).
 """
 
 import dataclasses

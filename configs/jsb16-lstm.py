@@ -2,6 +2,9 @@
 
 musejax train jsb16-lstm
 musejax evaluate jsb16-lstm --data jsb16 --split test --json
+
+Result, from the weights as shipped: test .3489 nats a note (95 % interval over pieces .3221 to .3771), validation
+.3423. Training took 8 minutes on one core of an AMD EPYC (Zen 4).
 """
 
 from musejax.experiments import Experiment

@@ -15,7 +15,13 @@ config = Experiment(
     data="bach-chorales",
     codec="chorale",
     model=dataclasses.replace(
-        recurrent.PRESETS["chorale-voices"][1], hidden=128, embed=96, head=96, dropout=0.2, recurrent_dropout=0.2, head_dropout=0.2
+        recurrent.PRESETS["chorale-voices"][1],
+        hidden=128,
+        embed=96,
+        head=96,
+        dropout=0.2,
+        recurrent_dropout=0.2,
+        head_dropout=0.2,
     ),
     optimizer=Optimizer(learning_rate=4e-3, warmup_steps=20, weight_decay=0.02, ema_decay=0.98),
     training=Training(

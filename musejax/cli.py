@@ -27,7 +27,11 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-p", type=float, help="keep the likeliest tokens up to this probability")
     parser.add_argument("--min-p", type=float, help="keep tokens at least this many times as likely as the likeliest")
     parser.add_argument("--primer", metavar="FILE", help="MIDI, MusicXML or ABC to continue")
-    parser.add_argument("--length", type=int, help="most frames of a piece: 16ths, or events of a performance")
+    parser.add_argument(
+        "--length",
+        type=int,
+        help="most frames (16ths, or events of a performance); a piece that has not ended by then is drawn again",
+    )
     parser.add_argument("--min-length", type=int, help="frames before which a piece may not end (default: 8 bars)")
     parser.add_argument("--scale", metavar="TONIC[:SCALE]", help="keep to a scale, such as G or A:minor")
     parser.add_argument("--pitches", metavar="LOW-HIGH", help="keep to a range of MIDI pitches, such as 48-83")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Pieces drawn together by default. Matrix products of another number of rows round differently, so the width is part
 # of what a seed stands for; within it, piece i is the same however many are asked for.
 WIDTH = 8
+# A piece that its model does not end within the length is drawn again, so often in all.
+TRIES = 8
 
 
 class Piece(NamedTuple):
@@ -100,12 +102,21 @@ def draw(
         request = request.replace(given=given, infill_mask=mask)  # type: ignore[attr-defined]
     run = _compiled(loaded.model.sample)
     variables = loaded.variables
+    keys = jax.random.split(jax.random.key(seed), TRIES)
     pieces: list[Piece] = []
     for first in range(0, num, width):
         block = request.replace(first=jnp.asarray(first))  # type: ignore[attr-defined]
-        out = run(variables["params"], variables["state"], jax.random.key(seed), block)
-        arrays = {k: np.asarray(v) for k, v in out.items()}
-        pieces += [_piece(loaded.codec, arrays, row, qpm) for row in range(min(width, num - first))]
+        done: dict[int, Piece] = {}
+        wanted = range(min(width, num - first))
+        for key in keys:
+            out = run(variables["params"], variables["state"], key, block)
+            arrays = {k: np.asarray(v) for k, v in out.items()}
+            for row in wanted:
+                if row not in done or not done[row].ended:
+                    done[row] = _piece(loaded.codec, arrays, row, qpm)
+            if all(done[row].ended for row in wanted):
+                break
+        pieces += [done[row] for row in wanted]
     return pieces
 
 
@@ -140,7 +151,8 @@ def sample(
         model: A shipped run's name, a run directory, or what `load` returned.
         num: Number of pieces.
         seed: Any integer.
-        length: Most frames of a piece (16ths; events for performances).
+        length: Most frames of a piece (16ths; events for performances). Where the model ends pieces (32 bars by
+            default), one that has not ended by then is drawn again, seven times at most.
         min_length: Frames before which a piece may not end, where the model ends it (default: eight bars).
         temperature: Below 1 is more cautious, above 1 bolder.
         top_k: Keeps the k likeliest tokens at each step.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FERMATA = "fermata"
 # Guitar chords would become an accompaniment of notes of their own.
 _NO_ACCOMPANIMENT = "%%MIDI gchordoff"
-_ATTEMPTS = 4
+_ATTEMPTS = 20
 # Semitones of each step above C.
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _stdout = threading.RLock()

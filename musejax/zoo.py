@@ -44,6 +44,13 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("jsb16-voices", "recurrent", "chorale-pitches", 1537998, False),
     Entry("chorale-voices", "recurrent", "chorale", 1594070, False),
     Entry("pianoroll-keys", "recurrent", "pianoroll-88", 796088, False),
+    Entry("chorale-lstm", "recurrent", "chorale", 1594070, True),
+    Entry("jsb16-lstm", "recurrent", "chorale-pitches", 1537998, True),
+    Entry("melody-lstm", "recurrent", "melody-basic", 221990, True),
+    Entry("bl-jsb-lstm", "recurrent", "pianoroll-88", 796088, True),
+    Entry("bl-nottingham-lstm", "recurrent", "pianoroll-88", 796088, True),
+    Entry("bl-musedata-lstm", "recurrent", "pianoroll-88", 796088, True),
+    Entry("bl-piano-midi-lstm", "recurrent", "pianoroll-88", 796088, True),
 )
 
 

@@ -26,7 +26,6 @@ def test_the_likelihood_of_a_cell_does_not_depend_on_later_cells(family, preset)
     t = tiny.make(family, preset)
     name, streams = field(t.vocabulary), t.vocabulary.streams
     order = t.model.autoregressive.order or tuple(range(streams))
-    nll = functools.partial(tiny.scorer(family, preset), t.params, t.state)
     # Scaled up, so that what is read is seen: a fresh net's last layers are near 0.
     nll = functools.partial(tiny.scorer(family, preset), jax.tree.map(lambda p: p * 3, t.params), t.state)
     before = np.asarray(nll(t.batch)).reshape(3, tiny.FRAMES, -1)

@@ -80,7 +80,13 @@ def load(name: str, terms: str) -> base.Corpus:
     wanted = cache.stamp(name, *COLLECTIONS)
     cached = cache.load(name, wanted)
     if cached is None:
-        found, report = parallel.sift(parallel.read_all(read, tunes()))
+        wanted_tunes = tunes()
+        results = parallel.read_all(read, wanted_tunes)
+        # The reader's temporary files can collide between processes: what failed is read once more, alone.
+        failed = [i for i, result in enumerate(results) if isinstance(result, str)]
+        for i, result in zip(failed, parallel.read_all(read, [wanted_tunes[i] for i in failed], 1), strict=True):
+            results[i] = result
+        found, report = parallel.sift(results)
         entries = [cache.Entry(t.name, g, t.data) for t, g in zip(found, groups(found), strict=True)]
         cache.store(name, wanted, entries, report)
     else:

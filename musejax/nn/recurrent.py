@@ -74,7 +74,8 @@ class Layer(nn.Module):
         w_rec = dropout(w_rec, recurrent_dropout, key)
         w_in, w_rec, bias = (w.astype(x.dtype) for w in (w_in, w_rec, bias))
         if embedding is not None:
-            e = embedding.shape[1]  # into the input weights: a sequence is read as the one-hot it is and needs no gradient
+            # Into the input weights, so that a sequence is read as the one-hot it is and needs no gradient.
+            e = embedding.shape[1]
             w_in = jnp.concatenate([embedding @ w_in[:e], w_in[e:]])
         if self.cell == "gru":
             new = self.param("new_bias", nn.initializers.zeros, (self.hidden,)).astype(x.dtype)

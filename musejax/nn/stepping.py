@@ -53,7 +53,9 @@ def lay_out(cell: str, params: Params, rows: Array) -> Layers:
     return Layers(rows @ params["layer_0"]["input"], tuple(weights), norms)
 
 
-def step(layers: Layers, ids: Array, carry: tuple[Any, ...], *, residual: bool = False) -> tuple[Array, tuple[Any, ...]]:
+def step(
+    layers: Layers, ids: Array, carry: tuple[Any, ...], *, residual: bool = False
+) -> tuple[Array, tuple[Any, ...]]:
     """Advances the stack by one step.
 
     Args:
