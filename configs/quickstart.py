@@ -25,6 +25,6 @@ config = Experiment(
     ),
     optimizer=Optimizer(learning_rate=4e-3, warmup_steps=20, weight_decay=0.02, ema_decay=0.98),
     training=Training(
-        steps=200, batch_size=6, window=128, context=16, transpose=6, eval_every=100, save_every=100, log_every=20
+        steps=1000, batch_size=6, window=128, context=16, transpose=6, eval_every=250, save_every=250, log_every=50
     ),
 )
