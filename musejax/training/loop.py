@@ -12,7 +12,6 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from musejax import errors
 from musejax.base import Batch, Model, Step, TrainState
@@ -225,8 +224,3 @@ def _run(
         if signals.received:
             return finished(signals.received)
     return finished("done")
-
-
-def fingerprint(tree: Any) -> str:
-    """A digest of parameters, for telling whether two runs ended alike."""
-    return checkpoints.digest(jax.tree.map(np.asarray, tree))
