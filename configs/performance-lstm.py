@@ -1,9 +1,7 @@
 """Magenta's performance_with_dynamics on POP909's piano tracks: three LSTM layers of 512 over 388 events.
 
-    musejax train performance-lstm
-    musejax evaluate runs/performance-lstm --split test --json
-
-Made for a GPU; no weights of it are shipped.
+musejax train performance-lstm
+musejax evaluate runs/performance-lstm --split test --json
 """
 
 from musejax.experiments import Experiment
@@ -15,8 +13,8 @@ config = Experiment(
     data="pop909-piano",
     codec="performance",
     model=recurrent.PRESETS["performance-with-dynamics"][1],
-    optimizer=Optimizer(learning_rate=1e-3, warmup_steps=200, clip=3.0),
+    optimizer=Optimizer(learning_rate=2e-3, warmup_steps=100, clip=3.0),
     training=Training(
-        steps=20000, batch_size=64, window=512, transpose=3, eval_every=500, save_every=500, eval_batch_size=32
+        steps=1500, batch_size=16, window=512, transpose=3, eval_every=250, save_every=50, eval_batch_size=32
     ),
 )

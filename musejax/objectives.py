@@ -17,8 +17,18 @@ def categorical_nll(logits: Array, tokens: Array) -> Array:
         float32[...].
     """
     logits = logits.astype(jnp.float32)
-    chosen = jnp.take_along_axis(logits, tokens[..., None], axis=-1)[..., 0]
-    return jax.nn.logsumexp(logits, axis=-1) - chosen
+    return jax.nn.logsumexp(logits, axis=-1) - chosen(logits, tokens)
+
+
+def chosen(logits: Array, tokens: Array) -> Array:
+    """logits[token]: [..., V] and int[...] -> [...]. A masked sum: the gradient of a gather is a slow scatter."""
+    is_chosen = jax.nn.one_hot(tokens, logits.shape[-1], dtype=bool)
+    return jnp.where(is_chosen, logits, 0.0).sum(-1)
+
+
+def hits(logits: Array, tokens: Array) -> Array:
+    """1 where no token is likelier than the given one, float32[...]."""
+    return (chosen(logits, tokens) >= logits.max(-1)).astype(jnp.float32)
 
 
 def bernoulli_nll(logits: Array, bits: Array) -> Array:

@@ -273,7 +273,7 @@ def _make_token(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         out, tokens = logits(params, batch, key if train else None)
         mask = jnp.repeat(batch["loss_mask"], streams, axis=1)
         mean, weight = objectives.masked_mean(objectives.categorical_nll(out, tokens), mask)
-        accuracy, _ = objectives.masked_mean((out.argmax(-1) == tokens).astype(jnp.float32), mask)
+        accuracy, _ = objectives.masked_mean(objectives.hits(out, tokens), mask)
         return mean, (state, {"loss": mean, "accuracy": accuracy, "weight": weight})
 
     def nll(params: Params, state: State, batch: Batch) -> Array:

@@ -57,7 +57,7 @@ def make(config: Any, stack: recurrent.Stack, vocabulary: vocabularies.Vocabular
         tokens = batch["tokens"]
         mask = jnp.broadcast_to(batch["loss_mask"][..., None], tokens.shape)
         mean, weight = objectives.masked_mean(objectives.categorical_nll(out, tokens), mask)
-        accuracy, _ = objectives.masked_mean((out.argmax(-1) == tokens).astype(jnp.float32), mask)
+        accuracy, _ = objectives.masked_mean(objectives.hits(out, tokens), mask)
         return mean, (state, {"loss": mean, "accuracy": accuracy, "weight": weight})
 
     def nll(params: Params, state: State, batch: Batch) -> Array:

@@ -24,6 +24,8 @@ from musejax.base import Array
 
 # Steps of one product for the gradients of weights; the largest divisor of the length up to this is used.
 CHUNK = 16
+# Bytes of weight gradients that stay in a core's cache: up to this they are summed at every step.
+CACHED = 1 << 20
 
 
 def lstm_gates(z: Array, c: Array, axis: int) -> tuple[Array, Array, Array]:
@@ -101,6 +103,15 @@ def _backwards(
         The cotangent of the first state, the gradient of x [L, D, B], the sums.
     """
     length = jax.tree.leaves(parts)[0].shape[0]
+    if sum(z.nbytes for z in zeros) <= CACHED:
+
+        def both(carry: Any, part: Any) -> tuple[Any, Array]:
+            state, (dx, dz) = step(carry[0], part)
+            more = gradients(*jax.tree.map(lambda a: a[None], (dz, part)))
+            return (state, jax.tree.map(jnp.add, carry[1], more)), dx
+
+        (carry, sums), dx = jax.lax.scan(both, (carry, zeros), parts, reverse=True)
+        return carry, dx, sums
     chunk = max(c for c in range(1, min(CHUNK, length) + 1) if length % c == 0)
     parts = jax.tree.map(lambda a: a.reshape(length // chunk, chunk, *a.shape[1:]), parts)
 
@@ -154,7 +165,7 @@ def _lstm_backward(input_grad: bool, saved: Any, cotangents: Any) -> tuple[Any, 
 
     def gradients(dz: Array, part: Any) -> Any:
         x, h_before = part[4:]
-        return jnp.concatenate([_product(dz, x), _product(dz, h_before)], axis=1), dz.sum((0, 2))
+        return _product(dz, jnp.concatenate([x, h_before], axis=1)), dz.sum((0, 2))
 
     zeros = (jnp.zeros_like(w), jnp.zeros(w.shape[0], w.dtype))
     parts = (dhs, _before(c_first, cs), cs, gates, xs, _before(h_first, hs))
