@@ -13,8 +13,8 @@ config = Experiment(
     data="pop909-piano",
     codec="performance",
     model=recurrent.PRESETS["performance-with-dynamics"][1],
-    optimizer=Optimizer(learning_rate=2e-3, warmup_steps=100, clip=3.0),
+    optimizer=Optimizer(learning_rate=2e-3, warmup_steps=30, clip=3.0),
     training=Training(
-        steps=1500, batch_size=16, window=512, transpose=3, eval_every=250, save_every=50, eval_batch_size=32
+        steps=700, batch_size=16, window=512, transpose=3, eval_every=100, save_every=50, eval_batch_size=32
     ),
 )

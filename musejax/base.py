@@ -75,6 +75,8 @@ class Autoregressive(NamedTuple):
         order: The streams of a frame in the order in which they are drawn; empty for the vocabulary's own.
         prepare: params -> the same laid out for a loop, which init_cache and step take in place of params; None where
             nothing is gained. A step without it gives the same and is slower.
+        draw: (params, choice) -> how a value is drawn from a step's output (`decoding.draws.Draw`), where that output
+            is neither the logits of one token nor of switches that are independent of each other.
     """
 
     init_cache: Callable[[Params, State, int, int], Any]
@@ -82,6 +84,7 @@ class Autoregressive(NamedTuple):
     start: int
     order: tuple[int, ...] = ()
     prepare: Callable[[Params], Any] | None = None
+    draw: Callable[[Params, Choice], Any] | None = None
 
 
 class Score(NamedTuple):
@@ -89,11 +92,18 @@ class Score(NamedTuple):
 
     Attributes:
         kind: `exact` (chain rule), `bound` (of a latent variable model), `orderless` or `pseudo`.
-        nll: (params, state, batch) -> nats a cell: [B, T, S], [B, L], or [B, T] for bits.
+        nll: For an exact likelihood: (params, state, batch) -> nats a cell: [B, T, S], [B, L], or [B, T] for bits.
+        estimate: For the other kinds: (params, state, key, batch) -> nats a piece, float[B], of one random draw: of a
+            bound the negative logarithm of an importance weight, log q(z|x) - log p(x, z); else an estimate of the
+            piece's cost that is right on average.
+        joint: Whether the cells of a frame are scored given each other; False where they are independent given the
+            past (class A1 of protocol `bl`).
     """
 
     kind: Literal["exact", "bound", "orderless", "pseudo"]
-    nll: Callable[[Params, State, Batch], Array]
+    nll: Callable[[Params, State, Batch], Array] | None = None
+    estimate: Callable[[Params, State, Array, Batch], Array] | None = None
+    joint: bool = True
 
 
 class Step(NamedTuple):

@@ -24,7 +24,9 @@ def _check_overlap(trained: str, data: str, name: str) -> None:
         )
 
 
-def evaluate(path: Path, name: str, data: str | None, split: str, say: Callable[[str], None]) -> dict[str, Any]:
+def evaluate(
+    path: Path, name: str, data: str | None, split: str, say: Callable[[str], None], *, samples: int = 64, seed: int = 0
+) -> dict[str, Any]:
     """The figures of a run on a split, with the protocol, the kind and the interval.
 
     Args:
@@ -33,6 +35,8 @@ def evaluate(path: Path, name: str, data: str | None, split: str, say: Callable[
         data: A corpus, folder or prepared data set; None for the run's own corpus.
         split: `train`, `valid` or `test`.
         say: Is told of damaged checkpoints and of long work.
+        samples: Draws a piece, for a model without an exact likelihood.
+        seed: Of the draws.
 
     Raises:
         errors.UserError: The model cannot be scored on these data.
@@ -48,7 +52,9 @@ def evaluate(path: Path, name: str, data: str | None, split: str, say: Callable[
     run = runs.load(path, say)
     dataset = preparation.prepare(source, codec, say)
     _check_overlap(description["data"]["source"], dataset.source, name)  # a prepared file says where it comes from
-    scores = likelihood.score_pieces(run.model, run.variables, dataset.split(split))
-    kind = run.model.score.kind if run.model.score else "none"
-    figures = likelihood.figures(scores, run.vocabulary, source, kind)
+    if run.model.score is None:
+        raise errors.UserError(f"{name} has no likelihood to evaluate; see `musejax metrics` for its music")
+    items = dataset.split(split)
+    scores = likelihood.score_pieces(run.model, run.variables, items, samples=samples, seed=seed)
+    figures = likelihood.figures(scores, run.vocabulary, source, run.model.score)
     return {"model": name, "data": source, "split": split, **figures}

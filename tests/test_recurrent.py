@@ -11,6 +11,7 @@ import tiny
 from flax import linen as nn
 
 from musejax import vocabulary
+from musejax.base import Choice
 from musejax.models import recurrent
 from musejax.nn import cells, history, key_history, voices
 
@@ -73,6 +74,9 @@ NETS = {
     "residual": (TWO, {"num_layers": 3, "residual": True}),
     "frames": (TWO, {"net": "frame", "order": (1, 0)}),
     "bits": (KEYS, {"net": "frame", "conditions": ("beat",)}),
+    "bits, plain": (KEYS, {"net": "frame", "history": False}),
+    "bits, joint": (KEYS, {"net": "frame", "conditions": ("beat",), "nade": 4}),
+    "bits, joint, plain": (KEYS, {"net": "frame", "history": False, "nade": 4, "cell": "gru"}),
 }
 
 
@@ -116,6 +120,11 @@ def test_the_likelihood_is_the_chain_rule_one_step_at_a_time(name):
         frame, stream = pos // len(order), order[pos % len(order)]
         here = {n: jnp.asarray(batch[n][:, frame]) for n, _ in table.conditions}
         logits, cache = step(params, state, cache, previous, jnp.asarray(pos), here)
+        if model.autoregressive.draw is not None:
+            previous = jnp.asarray(cells_of[:, frame, 0])
+            found = model.autoregressive.draw(params, Choice()).nll(logits, previous)
+            np.testing.assert_allclose(found, expected[:, frame, 0], atol=1e-5)
+            continue
         logits = np.asarray(logits, np.float64)
         if bits:
             value = cells_of[:, frame, 0]

@@ -15,7 +15,7 @@ from musejax.training import config, step
 
 FAMILIES = sorted(models.FAMILIES)
 PRESETS = [(f, p) for f in FAMILIES for p in models.family(f).PRESETS]
-SHRUNK = {"hidden": 12, "embed": 10, "head": 8, "channels": 4}
+SHRUNK = {"hidden": 12, "embed": 10, "head": 8}
 FRAMES = 10
 
 

@@ -10,8 +10,8 @@ from musejax import vocabulary as vocabularies
 from musejax.base import Array, Autoregressive, Constraint, Params, Request, State
 from musejax.decoding import draws
 
-# (cache, previous value [N, ...], pos, conditions {name: [N]}) -> logits [N, V], cache
-StepFn = Callable[[Any, Array, Array, dict[str, Array]], tuple[Array, Any]]
+# (cache, previous value [N, ...], pos, conditions {name: [N]}) -> logits [N, V] or what `draw` reads, cache
+StepFn = Callable[[Any, Array, Array, dict[str, Array]], tuple[Any, Any]]
 
 
 class Drawn(NamedTuple):
@@ -139,7 +139,10 @@ def sample_request(
     size = vocabulary.size
     if model.prepare is not None:
         params = model.prepare(params)
-    draw = draws.bernoulli(size, request.choice) if bits else draws.categorical(request.choice)
+    if model.draw is not None:
+        draw = model.draw(params, request.choice)
+    else:
+        draw = draws.bernoulli(size, request.choice) if bits else draws.categorical(request.choice)
     drawn = sample(
         lambda cache, previous, pos, here: model.step(params, state, cache, previous, pos, here),
         model.init_cache(params, state, num, frames),

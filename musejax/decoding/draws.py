@@ -5,7 +5,7 @@ does not depend on its neighbours. A token needs one uniform number: it is found
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,14 +19,14 @@ class Draw(NamedTuple):
 
     Attributes:
         noise_shape: Shape of the uniform noise for one cell.
-        draw: (logits [N, V], allowed bool [N, V], uniform [N, *noise_shape]) -> value [N, ...].
-        nll: (logits [N, V], value) -> nats [N].
+        draw: (a step's output, mostly logits [N, V]; allowed bool [N, V]; uniform [N, *noise_shape]) -> value [N, ...].
+        nll: (a step's output, value) -> nats [N].
         value_shape: Shape of one value: () for a token, (V,) for a frame of bits.
     """
 
     noise_shape: tuple[int, ...]
-    draw: Callable[[Array, Array | None, Array], Array]
-    nll: Callable[[Array, Array], Array]
+    draw: Callable[[Any, Array | None, Array], Array]
+    nll: Callable[[Any, Array], Array]
     value_shape: tuple[int, ...]
 
 
@@ -93,3 +93,25 @@ def bernoulli(size: int, choice: Choice) -> Draw:
         return (on if allowed is None else on & allowed).astype(jnp.int32)
 
     return Draw((size,), draw, lambda logits, bits: objectives.bernoulli_nll(logits, bits).sum(-1), (size,))
+
+
+def ordered(size: int, choice: Choice, logit: Callable[..., Array], nll: Callable[..., Array]) -> Draw:
+    """Draws switches from the first to the last, each given those before it.
+
+    Args:
+        size: Switches, V.
+        choice: Of the filters only temperature has a meaning here.
+        logit: (a step's output, bits int32[N, V] so far, index) -> the switch's logit, [N].
+        nll: (a step's output, bits) -> nats [N].
+    """
+
+    def draw(out: Any, allowed: Array | None, uniform: Array) -> Array:
+        def one(bits: Array, at: Array) -> tuple[Array, None]:
+            on = uniform[:, at] < jax.nn.sigmoid(logit(out, bits, at) / jnp.maximum(choice.temperature, 1e-4))
+            if allowed is not None:
+                on = on & jnp.broadcast_to(allowed, bits.shape)[:, at]
+            return bits.at[:, at].set(on.astype(jnp.int32)), None
+
+        return jax.lax.scan(one, jnp.zeros((len(uniform), size), jnp.int32), jnp.arange(size))[0]
+
+    return Draw((size,), draw, nll, (size,))

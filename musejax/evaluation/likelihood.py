@@ -1,11 +1,16 @@
-"""Negative log-likelihood of whole pieces, summed by piece, with a bootstrap interval over pieces.
+"""Likelihood of whole pieces, summed by piece, with a bootstrap interval over pieces.
 
 Protocols: `jsb16` (four voices on the 16th grid, every cell scored by the chain rule; nats a note and a frame),
-`bl` (88-key binary frames; nats a frame, with and without each piece's first frame), and `corpus` (a model on the data
-of its own codec; nats a token). Figures are micro averages: over all cells of all pieces.
+`bl` (88-key binary frames; nats a frame, with and without each piece's first frame; class A1 where keys are independent
+given the past, A2 where they are scored given each other, A3 for bounds), and `corpus` (a model on the data of its own
+codec; nats a token). Figures are micro averages: over all cells of all pieces.
+
+What is not an exact likelihood has another name. A model with latent variables gives `elbo_per_...` and, from several
+draws, the tighter `iwae_per_...` (Burda et al., 2016), both upper bounds of the cost; an orderless model gives
+`orderless_nll_per_...` and a pseudo-likelihood `pseudo_nll_per_...`, estimates with a standard error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +18,7 @@ import numpy as np
 
 from musejax import errors
 from musejax import vocabulary as vocabularies
-from musejax.base import Model
+from musejax.base import Model, Score
 from musejax.pipeline import batches, dataset
 
 RESAMPLES = 2000
@@ -23,16 +28,18 @@ class PieceScores(NamedTuple):
     """Sums by piece, float64[pieces] each.
 
     Attributes:
-        nll: Nats of the piece.
-        first: Nats of its first frame.
+        nll: Nats of the piece: exact, or the mean of the draws.
         cells: Cells scored.
         frames: Frames.
+        first: Nats of its first frame, where the likelihood is exact.
+        draws: Nats of every draw, float64[samples, pieces], where it is estimated.
     """
 
     nll: np.ndarray
-    first: np.ndarray
     cells: np.ndarray
     frames: np.ndarray
+    first: np.ndarray | None = None
+    draws: np.ndarray | None = None
 
 
 def protocol(source: str) -> str:
@@ -42,8 +49,21 @@ def protocol(source: str) -> str:
     return "bl" if source.startswith("bl-") else "corpus"
 
 
+def bl_class(score: Score) -> str:
+    """The class of protocol `bl` in which a likelihood may be compared."""
+    if score.kind == "bound":
+        return "A3"
+    return "A2" if score.joint else "A1"
+
+
 def score_pieces(
-    model: Model, variables: dict[str, Any], items: Sequence[dataset.Item], *, batch_size: int = 16
+    model: Model,
+    variables: dict[str, Any],
+    items: Sequence[dataset.Item],
+    *,
+    batch_size: int = 16,
+    samples: int = 64,
+    seed: int = 0,
 ) -> PieceScores:
     """Scores every piece whole, from the start state; padding is not counted.
 
@@ -52,23 +72,51 @@ def score_pieces(
         variables: Its `params` and `state`.
         items: Pieces in its codec.
         batch_size: Pieces scored at a time.
+        samples: Draws a piece, where the likelihood is estimated.
+        seed: Of the draws.
 
     Raises:
         errors.UserError: The model has no likelihood.
     """
     if model.score is None:
         raise errors.UserError("this model has no likelihood to evaluate")
-    nll = jax.jit(model.score.nll)
-    out = np.zeros((4, len(items)))
-    for indices, batch in batches.whole(items, batch_size):
-        cells = np.asarray(nll(variables["params"], variables["state"], batch), np.float64)
-        per_frame = cells.reshape(*cells.shape[:2], -1)
-        mask = batch["pad_mask"][..., None].astype(np.float64)
-        for row, index in enumerate(indices):
-            total = (per_frame[row] * mask[row]).sum()
-            frames = mask[row].sum()
-            out[:, index] = total, per_frame[row, 0].sum(), frames * per_frame.shape[-1], frames
-    return PieceScores(*out)
+    params, state = variables["params"], variables["state"]
+    cells = np.array([np.prod(_cells(item)) for item in items], np.float64)
+    frames = np.array([item.length for item in items], np.float64)
+    if model.score.nll is not None:
+        nll = jax.jit(model.score.nll)
+        totals = np.zeros((2, len(items)))
+        for indices, batch in batches.whole(items, batch_size):
+            costs = np.asarray(nll(params, state, batch), np.float64)
+            per_frame = costs.reshape(*costs.shape[:2], -1).sum(-1) * batch["pad_mask"]
+            totals[:, indices] = per_frame.sum(1)[: len(indices)], per_frame[: len(indices), 0]
+        return PieceScores(totals[0], cells, frames, first=totals[1])
+    assert model.score.estimate is not None
+    estimate = jax.jit(model.score.estimate)
+    draws = np.zeros((samples, len(items)))
+    for (indices, batch), key in zip(batches.whole(items, batch_size), _keys(seed)):
+        for at in range(samples):
+            nats = np.asarray(estimate(params, state, jax.random.fold_in(key, at), batch), np.float64)
+            draws[at, indices] = nats[: len(indices)]
+    return PieceScores(draws.mean(0), cells, frames, draws=draws)
+
+
+def _cells(item: dataset.Item) -> tuple[int, ...]:
+    """The shape of a piece's cells: frames of bits are cells, tokens each are."""
+    return item.arrays["tokens"].shape if "tokens" in item.arrays else (item.length,)
+
+
+def _keys(seed: int) -> Iterator[jax.Array]:
+    root, at = jax.random.key(seed), 0
+    while True:
+        yield jax.random.fold_in(root, at)
+        at += 1
+
+
+def importance_weighted(draws: np.ndarray) -> np.ndarray:
+    """The importance-weighted bound of each piece: nats float64[samples, pieces] -> float64[pieces]."""
+    low = draws.min(0)
+    return low - np.log(np.exp(low - draws).mean(0))
 
 
 def interval(totals: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
@@ -79,32 +127,43 @@ def interval(totals: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     return round(float(low), 5), round(float(high), 5)
 
 
-def figures(scores: PieceScores, vocabulary: vocabularies.Vocabulary, source: str, kind: str) -> dict[str, Any]:
+def figures(scores: PieceScores, vocabulary: vocabularies.Vocabulary, source: str, score: Score) -> dict[str, Any]:
     """The figures of a protocol with their units in their names.
 
     Args:
         scores: By piece.
         vocabulary: The model's table.
         source: The corpus.
-        kind: The likelihood's kind.
+        score: The model's likelihood, for its kind and its class.
     """
     rule = protocol(source)
-    total, cells, frames = scores.nll.sum(), scores.cells.sum(), scores.frames.sum()
-    out: dict[str, Any] = {"protocol": rule, "kind": kind, "pieces": len(scores.nll), "frames": int(frames)}
+    cells, frames = scores.cells.sum(), scores.frames.sum()
+    out: dict[str, Any] = {"protocol": rule, "kind": score.kind, "pieces": len(scores.nll), "frames": int(frames)}
+    units = {"frame": scores.frames}
     if rule == "jsb16":
-        out |= {"notes": int(cells), "nll_per_note": total / cells, "nll_per_frame": total / frames}
-        out["interval"] = interval(scores.nll, scores.cells)
-        out["interval_of"] = "nll_per_note"
+        out["notes"] = int(cells)
+        units = {"note": scores.cells, **units}
     elif rule == "bl":
-        rest = frames - len(scores.frames)
-        out["nll_per_frame"] = total / frames
-        out["nll_per_frame_without_first"] = (total - scores.first.sum()) / rest
-        out["interval"] = interval(scores.nll, scores.frames)
-        out["interval_of"] = "nll_per_frame"
+        out["class"] = bl_class(score)
     else:
-        out |= {"tokens": int(cells), "nll_per_token": total / cells}
-        if vocabulary.streams > 1:
-            out["nll_per_frame"] = total / frames
-        out["interval"] = interval(scores.nll, scores.cells)
-        out["interval_of"] = "nll_per_token"
+        out["tokens"] = int(cells)
+        units = {"token": scores.cells, **(units if vocabulary.streams > 1 else {})}
+    name = {"exact": "nll", "bound": "elbo", "orderless": "orderless_nll", "pseudo": "pseudo_nll"}[score.kind]
+    first = next(iter(units))
+    for unit, weights in units.items():
+        out[f"{name}_per_{unit}"] = scores.nll.sum() / weights.sum()
+    totals, headline = scores.nll, f"{name}_per_{first}"
+    if scores.first is not None and rule == "bl":
+        out["nll_per_frame_without_first"] = (totals - scores.first).sum() / (frames - len(totals))
+    if scores.draws is not None:
+        out["samples"] = len(scores.draws)
+        if score.kind == "bound":
+            totals, headline = importance_weighted(scores.draws), f"iwae_per_{first}"
+            for unit, weights in units.items():
+                out[f"iwae_per_{unit}"] = totals.sum() / weights.sum()
+        elif len(scores.draws) > 1:
+            spread = np.sqrt(scores.draws.var(0, ddof=1).sum() / len(scores.draws))
+            out["standard_error"] = spread / units[first].sum()
+    out["interval"] = interval(totals, units[first])
+    out["interval_of"] = headline
     return {k: round(float(v), 5) if isinstance(v, float) else v for k, v in out.items()}

@@ -4,6 +4,7 @@ Within a track and a pitch notes never overlap: one that begins while another st
 both are over. Velocities are not kept.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,7 +29,9 @@ class Note(NamedTuple):
     end: int
 
 
-class Rolls(NamedTuple):
+# No NamedTuple: with a length of its own one of those could not be replaced in part.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rolls:
     """N pieces of K tracks, padded with silence to T frames.
 
     Attributes:
@@ -54,13 +57,15 @@ class Rolls(NamedTuple):
     def pitched(self) -> "Rolls":
         """The same without drum tracks."""
         keep = ~self.drums
-        return self._replace(sounding=self.sounding[:, keep], onset=self.onset[:, keep], drums=self.drums[keep])
+        return dataclasses.replace(
+            self, sounding=self.sounding[:, keep], onset=self.onset[:, keep], drums=self.drums[keep]
+        )
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "Rolls":
         """Some of the pieces."""
         at = np.asarray(indices, int)
-        return self._replace(
-            sounding=self.sounding[at], onset=self.onset[at], frames=self.frames[at], bar=self.bar[at]
+        return dataclasses.replace(
+            self, sounding=self.sounding[at], onset=self.onset[at], frames=self.frames[at], bar=self.bar[at]
         )
 
 
@@ -123,7 +128,8 @@ def cut(rolls: Rolls, frames: int) -> Rolls:
             onset.append(begins)
             bars.append(rolls.bar[piece])
     shape = (0, rolls.sounding.shape[1], frames, PITCHES)
-    return rolls._replace(
+    return dataclasses.replace(
+        rolls,
         sounding=np.stack(sounding) if sounding else np.zeros(shape, bool),
         onset=np.stack(onset) if onset else np.zeros(shape, bool),
         frames=np.full(len(sounding), frames),

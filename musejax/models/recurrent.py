@@ -45,7 +45,9 @@ class Config:
         head: Width of the frame net's head for one stream.
         place: Whether the net over voices reads how many bars the piece has lasted.
         order: The streams in the order in which the frame net draws them; empty for the vocabulary's own.
-        head_dropout: In the frame net's heads.
+        head_dropout: In the frame net's heads, and in its NADE.
+        history: Whether the net over keys reads more of the past than the last frame (nn/key_history.py).
+        nade: Hidden units of a NADE over the keys of a frame; 0 leaves keys independent given the past.
     """
 
     net: Literal["token", "frame"] = "token"
@@ -66,6 +68,8 @@ class Config:
     place: bool = False
     order: tuple[int, ...] = ()
     head_dropout: float = 0.0
+    history: bool = True
+    nade: int = 0
 
 
 # Our own net for chorales: 1.5 million parameters.
@@ -97,16 +101,18 @@ KEYS = Config(
     head_dropout=0.1,
 )
 
-# name -> (codec, config). Sizes of the first five are those of their sources (Magenta's model files; the pattern page).
+# name -> (codec, config). Sizes of the first six are those of their sources (Magenta's model files; the pattern page).
 PRESETS: Mapping[str, tuple[str, Config]] = {
     "sketch-lstm": ("melody-100", Config(inputs="scalar")),
     "basic-rnn": ("melody-basic", Config(dropout=0.5)),
     "mono-rnn": ("melody", Config(dropout=0.5)),
     "performance": ("performance-356", Config(num_layers=3, hidden=512)),
     "performance-with-dynamics": ("performance", Config(num_layers=3, hidden=512)),
+    "rnn-nade": ("pianoroll-88", Config(net="frame", num_layers=3, dropout=0.5, history=False, nade=128)),
     "jsb16-voices": ("chorale-pitches", VOICES),
     "chorale-voices": ("chorale", dataclasses.replace(VOICES, place=True)),
     "pianoroll-keys": ("pianoroll-88", KEYS),
+    "pianoroll-nade": ("pianoroll-88", dataclasses.replace(KEYS, nade=64)),
 }
 
 
@@ -167,7 +173,8 @@ class TokenNet(nn.Module):
         x = jnp.concatenate([p.astype(dtype) for p in parts], axis=-1)
         keys = (None, None) if key is None else tuple(jax.random.split(key))
         x = recurrent.dropout(x, config.input_dropout, keys[0])
-        h, carry = stack(config)(x, carry, keys[1], embedding=table, input_grad=False)
+        ones = len(parts) if config.inputs == "one_hot" else 0
+        h, carry = stack(config)(x, carry, keys[1], embedding=table, input_grad=False, ones=ones)
         if config.tied and table is not None:
             h = nn.Dense(config.embed, use_bias=False, name="project")(h)
             bias = self.param("output_bias", nn.initializers.zeros, (size,))
@@ -222,6 +229,10 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     for name in ("num_layers", "hidden", "embed", "head"):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} is {getattr(config, name)}; it must be 1 or more")
+    if config.nade < 0:
+        raise ValueError(f"nade is {config.nade}; it must be 0 or more")
+    if config.nade and vocabulary.kind != "bits":
+        raise ValueError(f"nade does not fit codec {vocabulary.name}: it draws the keys of binary frames")
     for name in ("dropout", "input_dropout", "recurrent_dropout", "head_dropout"):
         if not 0.0 <= getattr(config, name) < 1.0:
             raise ValueError(f"{name} is {getattr(config, name)}; it must lie in [0, 1)")

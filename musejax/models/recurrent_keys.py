@@ -1,4 +1,7 @@
-"""The recurrent family's net over binary frames, keys independent given the past (class A1 of the `bl` protocol)."""
+"""The recurrent family's nets over binary frames.
+
+Keys are independent given the past (class A1 of protocol `bl`), or each is given those below it (NADE, class A2).
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,9 +11,9 @@ import jax.numpy as jnp
 
 from musejax import objectives
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Autoregressive, Batch, Info, Model, Params, Request, Score, State
-from musejax.decoding import autoregressive
-from musejax.nn import key_history, keys, recurrent
+from musejax.base import Array, Autoregressive, Batch, Choice, Info, Model, Params, Request, Score, State
+from musejax.decoding import autoregressive, draws
+from musejax.nn import key_history, keys, nade, recurrent
 
 
 def make(config: Any, stack: recurrent.Stack, vocabulary: vocabularies.Vocabulary) -> Model:
@@ -18,23 +21,44 @@ def make(config: Any, stack: recurrent.Stack, vocabulary: vocabularies.Vocabular
     size = vocabulary.size
     sizes = dict(vocabulary.conditions)
     conditions = tuple((name, sizes[name]) for name in config.conditions)
-    net = keys.KeyNet(size, stack, conditions, config.head, config.input_dropout, config.head_dropout)
+    if config.history:
+        net: Any = keys.KeyNet(
+            size, stack, conditions, config.head, config.input_dropout, config.head_dropout, config.nade
+        )
+    else:
+        net = keys.PlainKeyNet(size, stack, conditions, config.input_dropout, config.nade)
+    joint = nade.Nade(size, config.nade, config.head if config.history else 0, config.head_dropout)
 
     def zero(num: int, params: Params = None) -> Any:
         return recurrent.initial(config.cell, config.num_layers, config.hidden, num, params)
 
     def features(batch: Batch) -> dict[str, Array]:
-        return dict(batch) if "match" in batch else {**batch, **key_history.over(batch["frames"])}
+        if ("match" if config.history else "last") in batch:
+            return dict(batch)
+        if config.history:
+            return {**batch, **key_history.over(batch["frames"])}
+        return {**batch, "last": jnp.pad(batch["frames"], ((0, 0), (1, 0), (0, 0)))[:, :-1]}
 
     def init(key: Array, batch: Batch) -> tuple[Params, State]:
-        params = net.init(key, features({k: v[:1, :2] for k, v in batch.items()}), zero(1), None)["params"]
+        few = features({k: v[:1, :2] for k, v in batch.items()})
+        params = net.init(key, few, zero(1), None)["params"]
         # The read-out begins at each key's frequency in the batch.
         frames = jnp.asarray(batch["frames"], jnp.float32)
         on = (frames.sum((0, 1)) + 0.2) / (frames.shape[0] * frames.shape[1] + 2.0)
-        return {**params, "output": {**params["output"], "bias": jnp.log(on / (1.0 - on))}}, {}
+        params = {**params, "output": {**params["output"], "bias": jnp.log(on / (1.0 - on))}}
+        if config.nade:
+            context, _ = net.apply({"params": params}, few, zero(1), None)
+            params["nade"] = joint.init(jax.random.fold_in(key, 1), context, few["frames"])["params"]
+        return params, {}
+
+    def past(params: Params) -> Params:
+        return {"params": {k: v for k, v in params.items() if k != "nade"}}
 
     def logits(params: Params, batch: Batch, key: Array | None) -> Array:
-        return net.apply({"params": params}, features(batch), zero(len(batch["frames"]), params), key)[0]
+        batch = features(batch)
+        inner = None if key is None else jax.random.fold_in(key, 1)
+        out, _ = net.apply(past(params), batch, zero(len(batch["frames"]), params), key)
+        return joint.apply({"params": params["nade"]}, out, batch["frames"], inner) if config.nade else out  # type: ignore[return-value]
 
     def loss(
         params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
@@ -47,21 +71,39 @@ def make(config: Any, stack: recurrent.Stack, vocabulary: vocabularies.Vocabular
         return objectives.bernoulli_nll(logits(params, batch, None), batch["frames"]).sum(-1)
 
     def init_cache(params: Params, state: State, num: int, length: int) -> Any:
-        return {"carry": zero(num, params), "past": key_history.start(num, length, size)}
+        cache = {"carry": zero(num, params)}
+        return {**cache, "past": key_history.start(num, length, size)} if config.history else cache
 
     def step(
         params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
-    ) -> tuple[Array, Any]:
-        pushed = key_history.push(cache["past"], previous)
-        past = jax.tree.map(lambda new, old: jnp.where(pos > 0, new, old), pushed, cache["past"])
-        here = {name: conditions[name] for name in config.conditions}
-        row = {k: v[:, None] for k, v in {**key_history.read(past), **here}.items()}
-        out, carry = net.apply({"params": params}, row, cache["carry"], None)
-        return out[:, 0], {"carry": carry, "past": past}
+    ) -> tuple[Any, Any]:
+        row: dict[str, Array] = {name: conditions[name] for name in config.conditions}
+        after = {}
+        if config.history:
+            pushed = key_history.push(cache["past"], previous)
+            after["past"] = jax.tree.map(lambda new, old: jnp.where(pos > 0, new, old), pushed, cache["past"])
+            row |= key_history.read(after["past"])
+        else:
+            row["last"] = previous
+        out, carry = net.apply(past(params), {k: v[:, None] for k, v in row.items()}, cache["carry"], None)
+        return jax.tree.map(lambda x: x[:, 0], out), {**after, "carry": carry}
 
-    pair = Autoregressive(init_cache, step, 0)
+    def draw(params: Params, choice: Choice) -> draws.Draw:
+        weights = {"params": params["nade"]}
+
+        def logit(out: nade.Context, bits: Array, at: Array) -> Array:
+            return joint.apply(weights, out, bits, at, method="one")  # type: ignore[return-value]
+
+        def cost(out: nade.Context, bits: Array) -> Array:
+            row = jax.tree.map(lambda x: x[:, None], out)
+            each: Any = joint.apply(weights, row, bits[:, None])
+            return objectives.bernoulli_nll(each[:, 0], bits).sum(-1)
+
+        return draws.ordered(size, choice, logit, cost)
+
+    pair = Autoregressive(init_cache, step, 0, draw=draw if config.nade else None)
 
     def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
         return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
 
-    return Model(config, init, loss, sample, Score("exact", nll), pair, features=features)
+    return Model(config, init, loss, sample, Score("exact", nll, joint=bool(config.nade)), pair, features=features)

@@ -1,8 +1,9 @@
-"""A net over binary frames: one recurrent step a frame, then every key on its own, given the past (class A1 of `bl`).
+"""Nets over binary frames: one recurrent step a frame, then its keys.
 
-A key's logit is the sum of a linear read-out of the recurrent state, a linear map of the last frame, and a small head
-that is the same for all keys: it sees the key's own past and that of its neighbours, so that what holds of one
-register serves in another.
+A net gives the logit of every key on its own, given the past (class A1 of `bl`), or what the past says of a frame whose
+keys are drawn one after the other (nn/nade.py, class A2). In `KeyNet` a key's logit is the sum of a linear read-out of
+the recurrent state, a linear map of the last frame, and a small head that is the same for all keys: it sees the key's
+own past and that of its neighbours, so that what holds of one register serves in another.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ import numpy as np
 from flax import linen as nn
 
 from musejax.base import Array
-from musejax.nn import key_history, recurrent
+from musejax.nn import key_history, nade, recurrent
 
 # Decays in frames of how long ago a key sounded.
 DECAYS = (2.0, 6.0, 20.0, 60.0)
@@ -52,6 +53,7 @@ class KeyNet(nn.Module):
         head: Width of the head that all keys share.
         input_dropout: On the bits that enter the recurrent layers.
         head_dropout: In the heads.
+        hidden: Width of the hidden layer of a NADE, or 0 where keys are independent given the past.
     """
 
     size: int
@@ -60,10 +62,11 @@ class KeyNet(nn.Module):
     head: int
     input_dropout: float
     head_dropout: float
+    hidden: int = 0
 
     @nn.compact
-    def __call__(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> tuple[Array, Any]:
-        """Logits of every key of every frame.
+    def __call__(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> tuple[Array | nade.Context, Any]:
+        """Logits of every key of every frame, or the frames' contexts.
 
         Args:
             batch: `key_history` features and conditions, [B, T, ...].
@@ -71,7 +74,7 @@ class KeyNet(nn.Module):
             key: For dropout; None when nothing is to be dropped.
 
         Returns:
-            float[B, T, V] and the state after.
+            float[B, T, V] or a `nade.Context` of [B, T, ...], and the state after.
         """
         dtype = jax.tree.leaves(carry)[0].dtype
         keys = (None,) * 3 if key is None else tuple(jax.random.split(key, 3))
@@ -85,9 +88,14 @@ class KeyNet(nn.Module):
         logits = nn.Dense(self.size, name="output")(h)
         small = nn.initializers.normal(0.01)
         logits = logits + nn.Dense(self.size, False, kernel_init=small, name="skip")(bits[..., : self.size])
-        return logits + self._heads(h, own, near, common, keys[2]), carry
+        heads = self._heads(h, own, near, common)
+        if self.hidden:
+            return nade.Context(logits, nn.Dense(self.hidden, name="hidden")(h), heads), carry
+        u = recurrent.dropout(nn.relu(heads), self.head_dropout, keys[2], (h.shape[0], 1, self.size, self.head))
+        return logits + nn.Dense(1, False, name="read")(u)[..., 0], carry
 
-    def _heads(self, h: Array, own: Array, near: Array, common: Array, key: Array | None) -> Array:
+    def _heads(self, h: Array, own: Array, near: Array, common: Array) -> Array:
+        """The shared head of every key before its non-linearity, [B, T, V, W]."""
         width, rows = self.head, near.shape[:2]
         kernel = self.param("near", nn.initializers.lecun_normal(), (2 * REACH + 1, 2, width)).astype(h.dtype)
         register = self.param("register", nn.initializers.normal(0.1), (self.size, width)).astype(h.dtype)
@@ -99,6 +107,35 @@ class KeyNet(nn.Module):
         u = (near.reshape(*rows, 2 * self.size) @ band).reshape(*rows, self.size, width)
         u = u + nn.Dense(width, name="own")(own) + jnp.broadcast_to(register, u.shape)
         shared = nn.Dense(width, False, name="state")(h) + nn.Dense(width, False, name="common")(common)
-        u = nn.relu(u + shared[:, :, None])
-        u = recurrent.dropout(u, self.head_dropout, key, (rows[0], 1, self.size, width))
-        return nn.Dense(1, False, name="read")(u)[..., 0]
+        return u + shared[:, :, None]
+
+
+class PlainKeyNet(nn.Module):
+    """The net of the classic systems: the last frame (`last`) and conditions in, logits of the next one out.
+
+    Attributes:
+        size: Keys, V.
+        stack: The recurrent layers.
+        conditions: (name, size) of each condition that is read.
+        input_dropout: On the last frame.
+        hidden: As in `KeyNet`.
+    """
+
+    size: int
+    stack: recurrent.Stack
+    conditions: tuple[tuple[str, int], ...]
+    input_dropout: float
+    hidden: int = 0
+
+    @nn.compact
+    def __call__(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> tuple[Array | nade.Context, Any]:
+        """As `KeyNet`'s, of `last` int[B, T, V] and conditions."""
+        dtype = jax.tree.leaves(carry)[0].dtype
+        keys = (None, None) if key is None else tuple(jax.random.split(key))
+        last = recurrent.dropout(batch["last"].astype(dtype), self.input_dropout, keys[0])
+        beats = [jax.nn.one_hot(batch[name], size, dtype=dtype) for name, size in self.conditions]
+        h, carry = self.stack(jnp.concatenate([last, *beats], axis=-1), carry, keys[1])
+        logits = nn.Dense(self.size, name="output")(h)
+        if self.hidden:
+            return nade.Context(logits, nn.Dense(self.hidden, name="hidden")(h), None), carry
+        return logits, carry

@@ -49,6 +49,7 @@ class Layer(nn.Module):
         key: Array | None,
         embedding: Array | None = None,
         input_grad: bool = True,
+        ones: int = 0,
     ) -> tuple[Array, Carry]:
         """Runs over a sequence.
 
@@ -60,6 +61,8 @@ class Layer(nn.Module):
             key: None when nothing is to be dropped.
             embedding: float[N, E] for an x whose first N columns are a one-hot that it replaces.
             input_grad: Whether x needs a gradient.
+            ones: How many of the inputs are 1 at a time where the others are 0; 0 where x is dense. Weights that began
+                by the width of a one-hot would let almost nothing of it through.
 
         Returns:
             float[B, L, H] and the state after it.
@@ -68,7 +71,8 @@ class Layer(nn.Module):
         size = x.shape[-1]
         if embedding is not None:
             size += embedding.shape[1] - embedding.shape[0]
-        w_in = self.param("input", nn.initializers.lecun_normal(), (size, gates))
+        start = nn.initializers.normal(ones**-0.5) if ones else nn.initializers.lecun_normal()
+        w_in = self.param("input", start, (size, gates))
         w_rec = self.param("recurrent", nn.initializers.orthogonal(), (self.hidden, gates))
         bias = self.param("bias", _forget_bias if self.cell == "lstm" else nn.initializers.zeros, (gates,))
         w_rec = dropout(w_rec, recurrent_dropout, key)
@@ -121,6 +125,7 @@ class Stack(nn.Module):
         *,
         embedding: Array | None = None,
         input_grad: bool = True,
+        ones: int = 0,
     ) -> tuple[Array, tuple[Carry, ...]]:
         """Runs over a sequence (of length 1 when sampling).
 
@@ -130,6 +135,7 @@ class Stack(nn.Module):
             key: For dropout; None when nothing is to be dropped.
             embedding: float[N, E] that stands for the one-hot in the first N columns of x.
             input_grad: Whether x needs a gradient: not when it holds tokens and conditions alone.
+            ones: As in `Layer`, for the first.
 
         Returns:
             float[B, L, H] and the states after it.
@@ -138,7 +144,7 @@ class Stack(nn.Module):
         for i, state in enumerate(carry):
             keys = (None, None) if key is None else tuple(jax.random.split(jax.random.fold_in(key, i)))
             layer = Layer(self.cell, self.hidden, name=f"layer_{i}")
-            first = {"embedding": embedding, "input_grad": input_grad} if i == 0 else {}
+            first = {"embedding": embedding, "input_grad": input_grad, "ones": ones} if i == 0 else {}
             y, state = layer(x, state, recurrent_dropout=self.recurrent_dropout, key=keys[0], **first)
             after.append(state)
             if self.layer_norm:

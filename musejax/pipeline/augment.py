@@ -10,7 +10,7 @@ from musejax.pipeline import dataset
 PITCHED = ("pitch", "note_on", "note_off", "key")
 # Fields that hold ids, and fields whose last axis is the keys of a frame.
 IDS = ("tokens", "previous", "sounding", "match")
-KEYS = ("frames", "lags", "hold", "silence", "match")
+KEYS = ("frames", "last", "lags", "hold", "silence", "match")
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,0 +1,20 @@
+"""Protocol `bl`, JSB chorales by quarters: an LSTM over 88-key frames, each key given those below it (class A2).
+
+musejax train bl-jsb-nade
+musejax evaluate bl-jsb-nade --data bl-jsb --split test --json
+"""
+
+import dataclasses
+
+from musejax.experiments import Experiment
+from musejax.models import recurrent
+from musejax.training.config import Optimizer, Training
+
+config = Experiment(
+    name="bl-jsb-nade",
+    data="bl-jsb",
+    codec="pianoroll-88",
+    model=dataclasses.replace(recurrent.PRESETS["pianoroll-nade"][1], input_dropout=0.3, dropout=0.45),
+    optimizer=Optimizer(learning_rate=3e-3, warmup_steps=20, weight_decay=0.03, ema_decay=0.98, final_fraction=0.01),
+    training=Training(steps=360, batch_size=32, window=64, eval_every=60, save_every=60),
+)

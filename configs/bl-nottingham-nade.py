@@ -1,0 +1,22 @@
+"""Protocol `bl`, Nottingham's tunes with chords: an LSTM over 88-key frames, each key given those below it (class A2).
+
+musejax train bl-nottingham-nade
+musejax evaluate bl-nottingham-nade --data bl-nottingham --split test --json
+"""
+
+import dataclasses
+
+from musejax.experiments import Experiment
+from musejax.models import recurrent
+from musejax.training.config import Optimizer, Training
+
+config = Experiment(
+    name="bl-nottingham-nade",
+    data="bl-nottingham",
+    codec="pianoroll-88",
+    model=dataclasses.replace(
+        recurrent.PRESETS["pianoroll-nade"][1], input_dropout=0.1, dropout=0.2, head_dropout=0.05
+    ),
+    optimizer=Optimizer(learning_rate=3e-3, warmup_steps=40, weight_decay=0.01, ema_decay=0.99, final_fraction=0.01),
+    training=Training(steps=1200, batch_size=16, window=128, eval_every=300, save_every=300),
+)

@@ -1,0 +1,22 @@
+"""Protocol `bl`, classical piano music: an LSTM over 88-key frames, each key given those below it (class A2).
+
+musejax train bl-piano-midi-nade
+musejax evaluate bl-piano-midi-nade --data bl-piano-midi --split test --json
+"""
+
+import dataclasses
+
+from musejax.experiments import Experiment
+from musejax.models import recurrent
+from musejax.training.config import Optimizer, Training
+
+config = Experiment(
+    name="bl-piano-midi-nade",
+    data="bl-piano-midi",
+    codec="pianoroll-88",
+    model=dataclasses.replace(
+        recurrent.PRESETS["pianoroll-nade"][1], input_dropout=0.3, dropout=0.4, head_dropout=0.15
+    ),
+    optimizer=Optimizer(learning_rate=3e-3, warmup_steps=40, weight_decay=0.03, ema_decay=0.98, final_fraction=0.01),
+    training=Training(steps=400, batch_size=16, window=128, eval_every=100, save_every=100),
+)
