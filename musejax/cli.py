@@ -34,6 +34,9 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--min-length", type=int, help="frames before which a piece may not end (default: 8 bars)")
     parser.add_argument("--scale", metavar="TONIC[:SCALE]", help="keep to a scale, such as G or A:minor")
+    parser.add_argument(
+        "--key", metavar="TONIC[:MODE]", help="key signature, such as G or C:minor, where a model reads it"
+    )
     parser.add_argument("--pitches", metavar="LOW-HIGH", help="keep to a range of MIDI pitches, such as 48-83")
     parser.add_argument("--width", type=int, help="pieces drawn together; part of what a seed stands for (default: 8)")
     parser.add_argument("--qpm", type=float, default=100.0, help="quarter notes a minute (default: 100)")
@@ -67,7 +70,19 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
     p.add_argument("--data", help="a corpus, folder or prepared data set (default: what it was trained on)")
     p.add_argument("--split", default="test", help="train, valid or test (default: test)")
+    p.add_argument(
+        "--samples", type=int, default=64, help="draws a piece, where a likelihood is estimated (default: 64)"
+    )
+    p.add_argument("--seed", type=int, default=0, help="of these draws (default: 0)")
     p.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+    p = commands.add_parser("metrics", help="music statistics beside those of real music, and the copy check")
+    p.add_argument("folder", metavar="DIR", help="a folder of generated music, or CORPUS:SPLIT")
+    p.add_argument("--reference", metavar="DIR", required=True, help="held-out real music: a folder, or CORPUS:SPLIT")
+    p.add_argument("--training", metavar="DIR", help="what the model has seen (default: the reference corpus's train)")
+    p.add_argument("--codec", help="the codec through which a corpus is read (default: what is usual for the corpus)")
+    p.add_argument("--grid", type=int, default=4, help="frames in a quarter note (default: 4)")
+    p.add_argument("--json", action="store_true", help="print everything as JSON")
 
     p = commands.add_parser("prepare", help="make a data set of a folder of MIDI, MusicXML or ABC, or of a corpus")
     p.add_argument("source", metavar="DIR", help="a folder, or a corpus by name")

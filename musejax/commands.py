@@ -125,18 +125,40 @@ def _constraint(args: argparse.Namespace, vocabulary: Any) -> "Constraint | None
     parts = []
     if args.scale:
         tonic, _, name = args.scale.partition(":")
-        match = re.fullmatch(r"([A-Ga-g])(#|b)?", tonic)
-        if not match or (name or "major") not in constraints.SCALES:
+        pitch_class = _tonic(tonic)
+        if pitch_class is None or (name or "major") not in constraints.SCALES:
             scales = ", ".join(constraints.SCALES)
             raise errors.UserError(f"--scale {args.scale}: give a tonic and one of {scales}, such as G or Bb:minor")
-        shift = {"#": 1, "b": -1, None: 0}[match[2]]
-        parts.append(constraints.scale(vocabulary, (TONICS[match[1].upper()] + shift) % 12, name or "major"))
+        parts.append(constraints.scale(vocabulary, pitch_class, name or "major"))
     if args.pitches:
         match = re.fullmatch(r"(\d+)-(\d+)", args.pitches)
         if not match or not 0 <= int(match[1]) <= int(match[2]) <= 127:
             raise errors.UserError(f"--pitches {args.pitches}: give two MIDI pitches within 0-127, such as 48-83")
         parts.append(constraints.pitch_range(vocabulary, [(int(match[1]), int(match[2]))]))
     return constraints.all_of(*parts) if parts else None
+
+
+def _tonic(text: str) -> int | None:
+    """The pitch class of a tonic such as G or Bb; None for what is none."""
+    match = re.fullmatch(r"([A-Ga-g])(#|b)?", text)
+    return (TONICS[match[1].upper()] + {"#": 1, "b": -1, None: 0}[match[2]]) % 12 if match else None
+
+
+def _sharps(args: argparse.Namespace) -> int | None:
+    """The key signature that is asked for; that of a scale, where no other is."""
+    asked = args.key or args.scale
+    if not asked:
+        return None
+    tonic, _, mode = asked.partition(":")
+    pitch_class = _tonic(tonic)
+    if mode not in ("", "major", "minor"):
+        if args.key:
+            raise errors.UserError(f"--key {args.key}: the mode is major or minor, as in C:minor")
+        return None
+    if pitch_class is None:
+        raise errors.UserError(f"--key {args.key}: give a tonic, such as G or Bb:minor")
+    # The major key with the same signature lies a minor third above a minor key.
+    return (7 * (pitch_class + 3 * (mode == "minor")) + 5) % 12 - 5
 
 
 def _choice(args: argparse.Namespace) -> Any:
@@ -153,6 +175,11 @@ def _choice(args: argparse.Namespace) -> Any:
     return Choice(temperature=args.temperature, top_k=args.top_k, top_p=args.top_p, min_p=args.min_p)
 
 
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise errors.UserError(f"--seed {seed}: it must lie in 0..{2**32 - 1}")
+
+
 def sample(args: argparse.Namespace, rest: list[str]) -> int:
     """Writes sampled pieces."""
     formats, choice = _formats(args.formats), _choice(args)
@@ -162,8 +189,8 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise errors.UserError(f"--{name} {value}: it must be 1 or more")
-    if not 0 <= args.seed < 2**32:
-        raise errors.UserError(f"--seed {args.seed}: it must lie in 0..{2**32 - 1}")
+    _check_seed(args.seed)
+    sharps = _sharps(args)
     path = zoo.find(args.model)
     primer = None
     if args.primer:
@@ -183,6 +210,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
         choice=choice,
         primer=None if primer is None else generation.prime(loaded, primer),
         constraint=_constraint(args, loaded.codec.vocabulary),
+        sharps=sharps,
         width=args.width or generation.WIDTH,
         qpm=args.qpm,
     )
@@ -212,12 +240,31 @@ def evaluate(args: argparse.Namespace, rest: list[str]) -> int:
     from musejax import scoring
 
     _compile_cache()
-    result = scoring.evaluate(path, args.model, args.data, args.split, say)
+    if args.samples < 1:
+        raise errors.UserError(f"--samples {args.samples}: it must be 1 or more")
+    _check_seed(args.seed)
+    result = scoring.evaluate(path, args.model, args.data, args.split, say, samples=args.samples, seed=args.seed)
     if args.json:
         _print_json(result)
     else:
         for name, value in result.items():
             print(f"{name:28} {value}")
+    return 0
+
+
+def metrics(args: argparse.Namespace, rest: list[str]) -> int:
+    """Prints music statistics of generated pieces beside those of real ones."""
+    if not 1 <= args.grid <= 96:
+        raise errors.UserError(f"--grid {args.grid}: it must lie in 1..96")
+    from musejax import measures, tables
+
+    result = measures.metrics(
+        args.folder, args.reference, codec=args.codec, training=args.training, grid=args.grid, say=say
+    )
+    if args.json:
+        _print_json(result)
+    else:
+        print(tables.metrics(result))
     return 0
 
 
@@ -272,6 +319,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
     "train": train,
     "sample": sample,
     "evaluate": evaluate,
+    "metrics": metrics,
     "prepare": prepare,
     "convert": convert,
     "render": convert,

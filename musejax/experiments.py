@@ -1,5 +1,6 @@
 """An experiment: what a file in configs/ holds, and how it becomes a run."""
 
+import collections
 import dataclasses
 import functools
 import importlib.util
@@ -160,7 +161,7 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
         family=experiment.family,
         model=experiment.model,
         vocabulary=data.vocabulary,
-        data={"source": data.source, "pieces": sizes, "report": data.report},
+        data={"source": data.source, "pieces": sizes, "report": data.report, "keys": _keys(train_items)},
         optimizer=experiment.optimizer,
         training=training,
     )
@@ -181,6 +182,12 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
     validation = functools.partial(_validation, valid_items, training.eval_batch_size) if valid_items else None
     step = steps.make_step(model, experiment.optimizer, steps=training.steps, seed=training.seed)
     return loop.train(model, step, stream.open(source), validation, training, workdir)
+
+
+def _keys(items: list[dataset.Item]) -> dict[str, int]:
+    """How many pieces begin in each key, where the codec tells: free samples draw theirs from these."""
+    found = collections.Counter(int(i.arrays["key"][0]) for i in items if len(i.arrays.get("key", ())))
+    return {str(key): found[key] for key in sorted(found)}
 
 
 def _validation(items: list[dataset.Item], batch_size: int) -> Any:

@@ -77,6 +77,7 @@ def draw(
     choice: Choice | None = None,
     primer: codecs.Arrays | None = None,
     constraint: Constraint | None = None,
+    sharps: int | None = None,
     width: int = WIDTH,
     qpm: float = 100.0,
 ) -> list[Piece]:
@@ -86,6 +87,8 @@ def draw(
     for name, value in (("num", num), ("length", length), ("width", width)):
         if value < 1:
             raise errors.UserError(f"{name} is {value}; it must be 1 or more")
+    if sharps is not None and not -7 <= sharps <= 7:
+        raise errors.UserError(f"sharps is {sharps}; it must lie in -7..7")
     parts = [] if constraint is None else [constraint]
     if vocabulary.has("end"):
         shortest = min(8 * 16, length // 2) if min_length is None else min_length
@@ -95,7 +98,6 @@ def draw(
         length=length,
         choice=choice or Choice(),
         constraint=constraints.all_of(*parts) if parts else None,
-        conditions={n: jnp.asarray(c) for n, c in codecs.free_conditions(vocabulary, width, length, primer).items()},
     )
     if primer is not None:
         given, mask = _prompt(vocabulary, primer, width, length)
@@ -105,7 +107,11 @@ def draw(
     keys = jax.random.split(jax.random.key(seed), TRIES)
     pieces: list[Piece] = []
     for first in range(0, num, width):
-        block = request.replace(first=jnp.asarray(first))  # type: ignore[attr-defined]
+        signatures = np.array([_key(loaded, seed, first + row, sharps) for row in range(width)])
+        conditions = codecs.free_conditions(vocabulary, width, length, primer, signatures)
+        block = request.replace(  # type: ignore[attr-defined]
+            first=jnp.asarray(first), conditions={n: jnp.asarray(c) for n, c in conditions.items()}
+        )
         done: dict[int, Piece] = {}
         wanted = range(min(width, num - first))
         for key in keys:
@@ -118,6 +124,16 @@ def draw(
                 break
         pieces += [done[row] for row in wanted]
     return pieces
+
+
+def _key(loaded: zoo.Loaded, seed: int, index: int, sharps: int | None) -> int:
+    """The key of a piece as 0..14: the one asked for, else drawn as often as it opens a piece of the training data."""
+    if sharps is not None:
+        return 7 + sharps
+    counts = loaded.config["data"].get("keys") or {"7": 1}
+    shares = np.array(list(counts.values()), float)
+    rng = np.random.default_rng([seed % 2**63, index])
+    return int(list(counts)[rng.choice(len(shares), p=shares / shares.sum())])
 
 
 def _piece(codec: codecs.Codec, arrays: codecs.Arrays, row: int, qpm: float) -> Piece:
@@ -140,6 +156,7 @@ def sample(
     min_p: float | None = None,
     primer: "NoteSequence | None" = None,
     constraint: Constraint | None = None,
+    sharps: int | None = None,
     width: int = WIDTH,
     qpm: float = 100.0,
 ) -> list["NoteSequence"]:
@@ -160,6 +177,7 @@ def sample(
         min_p: Keeps tokens at least this many times as likely as the likeliest.
         primer: Music to continue; it opens every piece.
         constraint: Which tokens may stand where (`musejax.decoding.constraints`).
+        sharps: Key signature, -7..7 (negative: flats), where the model reads it; by default as in the training data.
         width: Pieces drawn together: larger is faster for many pieces, and draws other pieces.
         qpm: Quarter notes a minute of the result.
 
@@ -174,7 +192,7 @@ def sample(
     choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     pieces = draw(
         loaded, num, seed, length=length, min_length=min_length, choice=choice, primer=arrays,
-        constraint=constraint, width=width, qpm=qpm,
+        constraint=constraint, sharps=sharps, width=width, qpm=qpm,
     )  # fmt: skip
     return [p.sequence for p in pieces]
 

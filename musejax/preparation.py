@@ -61,6 +61,11 @@ def _key(corpus: base.Corpus, coder: codecs.Codec) -> str:
     return hashlib.sha256(repr(everything).encode()).hexdigest()[:12]
 
 
+def of_split(corpus: base.Corpus, split: str) -> list[base.Piece]:
+    """The pieces of a split."""
+    return [piece for piece in corpus.pieces if (piece.split or splits.split_of(piece.group)) == split]
+
+
 def encode(corpus: base.Corpus, codec: str, coder: codecs.Codec, say: Callable[[str], None]) -> dataset.Dataset:
     """Encodes every piece of a corpus; training pieces in all their variants.
 

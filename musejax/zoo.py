@@ -41,9 +41,11 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("mono-rnn", "recurrent", "melody", 280962, False),
     Entry("performance", "recurrent", "performance-356", 6160740, False),
     Entry("performance-with-dynamics", "recurrent", "performance", 6242692, False),
+    Entry("rnn-nade", "recurrent", "pianoroll-88", 424664, False),
     Entry("jsb16-voices", "recurrent", "chorale-pitches", 1537998, False),
     Entry("chorale-voices", "recurrent", "chorale", 1594070, False),
     Entry("pianoroll-keys", "recurrent", "pianoroll-88", 796088, False),
+    Entry("pianoroll-nade", "recurrent", "pianoroll-88", 825912, False),
     Entry("chorale-lstm", "recurrent", "chorale", 1594070, True),
     Entry("jsb16-lstm", "recurrent", "chorale-pitches", 1537998, True),
     Entry("melody-lstm", "recurrent", "melody-basic", 221990, True),
@@ -51,6 +53,10 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("bl-nottingham-lstm", "recurrent", "pianoroll-88", 796088, True),
     Entry("bl-musedata-lstm", "recurrent", "pianoroll-88", 796088, True),
     Entry("bl-piano-midi-lstm", "recurrent", "pianoroll-88", 796088, True),
+    Entry("bl-jsb-nade", "recurrent", "pianoroll-88", 825912, True),
+    Entry("bl-nottingham-nade", "recurrent", "pianoroll-88", 825912, True),
+    Entry("bl-musedata-nade", "recurrent", "pianoroll-88", 825912, True),
+    Entry("bl-piano-midi-nade", "recurrent", "pianoroll-88", 825912, True),
 )
 
 

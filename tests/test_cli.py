@@ -71,6 +71,8 @@ def made(tmp_path_factory):
     (root / "folder" / "noise.mid").write_bytes(b"noise")
     (root / "folder" / "empty.mid").write_bytes(b"")
     (root / "plain").mkdir()
+    (root / "tune-folder").mkdir()
+    shutil.copy(root / "tune.abc", root / "tune-folder" / "tune.abc")
     (root / "noise.npz").write_bytes(b"noise")
     (root / "empty.py").write_text("x = 1\n")
     (root / "broken.py").write_text("import nothing_of_this_name\n")
@@ -127,6 +129,8 @@ BAD = [
     ([*SAMPLE, "--min-p", "0"], "--min-p 0.0"),
     ([*SAMPLE, "--qpm", "0"], "--qpm 0.0"),
     ([*SAMPLE, "--scale", "H:dur"], "--scale H:dur: give a tonic"),
+    ([*SAMPLE, "--key", "H"], "--key H: give a tonic"),
+    ([*SAMPLE, "--key", "G:dorian"], "--key G:dorian: the mode is major or minor"),
     ([*SAMPLE, "--pitches", "90-60"], "--pitches 90-60: give two MIDI pitches"),
     ([*SAMPLE, "--formats", "mp3"], "format 'mp3' is unknown; the formats are mid"),
     ([*SAMPLE, "--formats", ","], "no format given"),
@@ -149,6 +153,17 @@ BAD = [
     (["evaluate", "{root}/tunes", "--data", "{root}/plain"], "holds no file ending in"),
     (["evaluate", "{root}/chorales", "--data", "jsb16"], "which shares music with jsb16"),
     (["evaluate", "{root}/chorales", "--data", "{root}/jsb16-as-chorales.npz"], "which shares music with jsb16"),
+    ([*EVALUATE, "--samples", "0"], "--samples 0: it must be 1 or more"),
+    # Statistics
+    (["metrics", "{root}/folder"], "required: --reference"),
+    (["metrics", "no-such", "--reference", "{root}/folder"], "'no-such' is neither a folder nor CORPUS:SPLIT"),
+    (["metrics", "{root}/plain", "--reference", "folk-tunes:test"], "it holds no file ending in .mid"),
+    (["metrics", "{root}/tune-folder", "--reference", "{root}/folder"], "none of 2 files could be used"),
+    (["metrics", "{root}/tune-folder", "--reference", "{root}/tune-folder"], "stretches of"),
+    (["metrics", "{root}/tune-folder", "--reference", "bach-chorales"], "name a split too, such as bach-chorales:test"),
+    (["metrics", "{root}/tune-folder", "--reference", "bach-chorales:best"], "split 'best' is unknown"),
+    (["metrics", "{root}/tune-folder", "--reference", "jsb16:test", "--codec", "organ"], "codec 'organ' is unknown"),
+    (["metrics", "{root}/tune-folder", "--reference", "{root}/folder", "--grid", "0"], "--grid 0: it must lie"),
     # Training
     (["train", "no-such"], "no experiment 'no-such'; give a Python file"),
     (["train", "none.py"], "no experiment 'none.py'"),

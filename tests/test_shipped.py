@@ -76,6 +76,10 @@ PUBLISHED = {
     ("bl-nottingham-lstm", "bl-nottingham"): ("nll_per_frame", 3.07),
     ("bl-musedata-lstm", "bl-musedata"): ("nll_per_frame", 5.99),
     ("bl-piano-midi-lstm", "bl-piano-midi"): ("nll_per_frame", 8.82),
+    ("bl-jsb-nade", "bl-jsb"): ("nll_per_frame", 5.56),
+    ("bl-nottingham-nade", "bl-nottingham"): ("nll_per_frame", 2.31),
+    ("bl-musedata-nade", "bl-musedata"): ("nll_per_frame", 5.60),
+    ("bl-piano-midi-nade", "bl-piano-midi"): ("nll_per_frame", 7.05),
 }
 SIZES = {"jsb16": (77, 18900), "bl-jsb": (77, 4725), "bl-nottingham": (170, 44463), "bl-musedata": (124, 64339),
          "bl-piano-midi": (25, 19036)}  # fmt: skip
@@ -87,6 +91,9 @@ def test_benchmark_runs_are_as_good_as_the_docs_say(name, data, data_folder):
     figures = scoring.evaluate(zoo.find(name), name, data, "test", lambda text: None)
     field, bound = PUBLISHED[name, data]
     assert figures["kind"] == "exact"
+    assert (
+        figures.get("class") == {"jsb16": None, "lstm": "A1", "nade": "A2"}["jsb16" if data == "jsb16" else name[-4:]]
+    )
     assert (figures["pieces"], figures["frames"]) == SIZES[data]
     assert figures[field] < bound
     assert figures["interval"][0] < figures[field] < figures["interval"][1]

@@ -64,9 +64,13 @@ def get(name: str) -> Codec:
 
 
 def free_conditions(
-    vocabulary: vocabulary.Vocabulary, num: int, length: int, primer: Arrays | None = None
+    vocabulary: vocabulary.Vocabulary,
+    num: int,
+    length: int,
+    primer: Arrays | None = None,
+    keys: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Conditions of a free sample: 4/4, no fermatas, no key signature; a primer's own as far as it goes.
+    """Conditions of a free sample: 4/4, no fermatas, one key throughout; a primer's own as far as it goes.
 
     Chorales begin with a pick-up of a quarter, as most of Bach's do; benchmark files count from the first frame.
 
@@ -74,7 +78,8 @@ def free_conditions(
         vocabulary: The model's.
         num: Number of pieces, N.
         length: Number of frames, T.
-        primer: Arrays whose conditions stand at the beginning; the beat goes on from its last.
+        primer: Arrays whose conditions stand at the beginning; the beat goes on from its last, and its last key holds.
+        keys: int[N], the key of each piece (sharps -7..7 as 0..14); None for no sharps or flats.
 
     Returns:
         int32[N, T] for each condition.
@@ -94,5 +99,9 @@ def free_conditions(
             if name == "beat" and done:
                 bar = 16 if vocabulary.kind == "tokens" else size
                 row[done:] = (primer[name][-1] + 1 + np.arange(length - done)) % bar
+            if name == "key" and done:
+                row[done:] = primer[name][-1]
         out[name] = np.tile(row, (num, 1))
+        if name == "key" and keys is not None and primer is None:
+            out[name][:] = np.asarray(keys, np.int32)[:, None]
     return out

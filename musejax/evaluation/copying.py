@@ -23,16 +23,25 @@ _OFFSET = 127
 _SEPARATORS = 255
 
 
-def lines(rolls: roll_batches.Rolls) -> list[list[np.ndarray]]:
-    """For each piece and pitched track the highest pitch that begins in each frame in which one does.
+def lines_of_notes(notes: Sequence[roll_batches.Note], drums: Sequence[bool]) -> list[np.ndarray]:
+    """For each pitched track of a piece the highest pitch that begins in each frame in which one does.
+
+    Args:
+        notes: The piece's notes, in any order.
+        drums: For each track whether it is one of drums.
 
     Returns:
-        N lists of as many int64[notes] as there are pitched tracks; a silent track is an empty line.
+        As many int64[notes] as there are pitched tracks; a silent track is an empty line.
     """
-    onset = rolls.onset[:, ~rolls.drums]
-    highest = onset.shape[-1] - 1 - onset[..., ::-1].argmax(-1)
-    begins = np.any(onset, axis=-1)
-    return [[highest[n, k][begins[n, k]] for k in range(onset.shape[1])] for n in range(len(onset))]
+    highest: list[dict[int, int]] = [{} for _ in drums]
+    for note in notes:
+        track = highest[note.track]
+        track[note.start] = max(note.pitch, track.get(note.start, -1))
+    return [
+        np.array([track[frame] for frame in sorted(track)], np.int64)
+        for track, is_drum in zip(highest, drums, strict=True)
+        if not is_drum
+    ]
 
 
 def _text(pieces: Lines, line_count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -112,26 +112,24 @@ def durations(rolls: Rolls) -> np.ndarray:
     return out
 
 
-def cut(rolls: Rolls, frames: int) -> Rolls:
-    """Every piece cut into consecutive stretches of `frames` frames, as pieces of their own.
+def cut(rolls: Rolls, bars: int) -> Rolls:
+    """Every piece cut into consecutive stretches of `bars` of its bars, as pieces of their own.
 
     What does not fill a stretch at the end of a piece is left out, and so are pieces that are shorter. A note that
-    sounds across a cut begins anew behind it. Cuts fall on bar lines where `frames` is a multiple of the bar.
+    sounds across a cut begins anew behind it.
     """
-    sounding, onset, bars = [], [], []
-    for piece, size in enumerate(rolls.frames):
-        for start in range(0, int(size) - frames + 1, frames):
-            part = rolls.sounding[piece, :, start : start + frames]
-            begins = rolls.onset[piece, :, start : start + frames].copy()
-            begins[:, 0] |= part[:, 0]
-            sounding.append(part)
-            onset.append(begins)
-            bars.append(rolls.bar[piece])
-    shape = (0, rolls.sounding.shape[1], frames, PITCHES)
-    return dataclasses.replace(
-        rolls,
-        sounding=np.stack(sounding) if sounding else np.zeros(shape, bool),
-        onset=np.stack(onset) if onset else np.zeros(shape, bool),
-        frames=np.full(len(sounding), frames),
-        bar=np.asarray(bars, int),
-    )
+    places = [
+        (piece, start, int(bar) * bars)
+        for piece, (size, bar) in enumerate(zip(rolls.frames, rolls.bar, strict=True))
+        for start in range(0, int(size) - int(bar) * bars + 1, int(bar) * bars)
+    ]
+    longest = max((size for _, _, size in places), default=1)
+    shape = (len(places), rolls.sounding.shape[1], longest, PITCHES)
+    sounding, onset = np.zeros(shape, bool), np.zeros(shape, bool)
+    for row, (piece, start, size) in enumerate(places):
+        sounding[row, :, :size] = rolls.sounding[piece, :, start : start + size]
+        onset[row, :, :size] = rolls.onset[piece, :, start : start + size]
+        onset[row, :, 0] |= sounding[row, :, 0]
+    pieces = np.array([piece for piece, _, _ in places], int)
+    frames = np.array([size for _, _, size in places], int)
+    return dataclasses.replace(rolls, sounding=sounding, onset=onset, frames=frames, bar=rolls.bar[pieces])

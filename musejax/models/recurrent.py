@@ -110,7 +110,7 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
     "performance-with-dynamics": ("performance", Config(num_layers=3, hidden=512)),
     "rnn-nade": ("pianoroll-88", Config(net="frame", num_layers=3, dropout=0.5, history=False, nade=128)),
     "jsb16-voices": ("chorale-pitches", VOICES),
-    "chorale-voices": ("chorale", dataclasses.replace(VOICES, place=True)),
+    "chorale-voices": ("chorale", dataclasses.replace(VOICES, conditions=("beat", "key"), place=True)),
     "pianoroll-keys": ("pianoroll-88", KEYS),
     "pianoroll-nade": ("pianoroll-88", dataclasses.replace(KEYS, nade=64)),
 }

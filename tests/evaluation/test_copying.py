@@ -82,18 +82,11 @@ def test_a_set_against_itself_leaves_each_piece_out():
 
 def test_lines_are_the_highest_onsets_of_pitched_tracks():
     note = rolls.Note
-    batch = rolls.from_notes(
-        [
-            [note(0, 60, 0, 4), note(0, 67, 0, 2), note(0, 67, 6, 7), note(1, 36, 0, 1), note(2, 50, 3, 5)],
-            [note(0, 60, 0, 1), note(0, 60, 1, 2), note(0, 59, 2, 9)],
-        ],
-        tracks=3,
-        beat=4,
-        bar=16,
-        drums=[1],
-    )
-    found = [[line.tolist() for line in piece] for piece in copying.lines(batch)]
-    assert found == [[[67, 67], [50]], [[60, 60, 59], []]]
+    notes = [note(0, 60, 0, 4), note(0, 67, 6, 7), note(0, 67, 0, 2), note(1, 36, 0, 1), note(2, 50, 3, 5)]
+    found = copying.lines_of_notes(notes, [False, True, False])
+    assert [line.tolist() for line in found] == [[67, 67], [50]]
+    found = copying.lines_of_notes([note(0, 60, 0, 1), note(0, 60, 1, 2), note(0, 59, 2, 9)], [False, True, False])
+    assert [line.tolist() for line in found] == [[60, 60, 59], []]
 
 
 def test_distinct_runs():

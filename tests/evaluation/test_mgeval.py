@@ -175,7 +175,7 @@ def test_halves_of_the_chorales_overlap(data_folder):
             edges = [0, *(np.flatnonzero(line[1:] != line[:-1]) + 1), len(line)]
             notes += [rolls.Note(voice, int(line[s]), int(s), int(e)) for s, e in zip(edges, edges[1:]) if line[s] >= 0]
         pieces.append(notes)
-    features = mgeval.features(rolls.cut(of(*pieces, tracks=4), 128))
+    features = mgeval.features(rolls.cut(of(*pieces, tracks=4), 8))
     got = mgeval.summary(part(features, slice(0, None, 2)), part(features, slice(1, None, 2)))
     assert got["overlapped_area"]["mean"] > 0.8
     assert got["overlapped_area_reference"]["mean"] > 0.8

@@ -1,0 +1,307 @@
+"""`musejax metrics`: music statistics of generated pieces beside those of held-out real ones."""
+
+import collections
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from musejax import codecs, corpora, errors, files, preparation
+from musejax.codecs import metre, timing
+from musejax.corpora import base, folder
+from musejax.evaluation import copying, likelihood, mgeval, musdr, musegan, muspy, rolls, voice_leading
+from musejax.vocabulary import BEATS
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+# Frames in a quarter note.
+GRID = 4
+# Share of the generated pieces that are at least as long as the cuts compared.
+LONG_ENOUGH = 0.9
+# The fewest pieces whose distances among themselves say anything.
+FEWEST = 2
+SIDES = ("generated", "reference")
+_COMMON = 16  # a bar of four quarters, in 16ths
+
+Statistics = dict[str, np.ndarray]
+
+
+class Piece(NamedTuple):
+    """One piece on the grid, its first bar line at a multiple of its bar.
+
+    Attributes:
+        notes: Its notes; tracks are numbered in the order of their parts.
+        drums: For each track whether it is one of drums.
+        bar: Frames in a bar.
+        frames: Frames in all, a pick-up filled up with silence included.
+    """
+
+    notes: list[rolls.Note]
+    drums: list[bool]
+    bar: int
+    frames: int
+
+
+def on_grid(sequence: "NoteSequence", grid: int = GRID) -> Piece:
+    """A sequence on the grid, its tempo changes followed; the bar is the one that most bars of the piece have.
+
+    Args:
+        sequence: Its tracks are told apart by part, instrument, program and drums.
+        grid: Frames in a quarter note.
+
+    Raises:
+        errors.DiscardError: It has no note, or one before time 0.
+    """
+    notes = [n for n in sequence.notes if n.velocity and n.end_time > n.start_time]
+    if not notes:
+        raise errors.DiscardError("empty")
+    keys = sorted({(n.part, n.instrument, n.program, n.is_drum) for n in notes})
+    seconds = np.array([(n.start_time, n.end_time) for n in notes])
+    if seconds.min() < 0:
+        raise errors.DiscardError("a note before time 0")
+    span = timing.nearest(timing.to_quarters(sequence, seconds.ravel()) * grid).reshape(-1, 2)
+    span[:, 1] = np.maximum(span[:, 1], span[:, 0] + 1)
+    bar, pickup = _bar(sequence, int(span[:, 1].max()), grid)
+    shift = (bar - pickup) % bar
+    out = [
+        rolls.Note(keys.index((n.part, n.instrument, n.program, n.is_drum)), n.pitch, int(a) + shift, int(b) + shift)
+        for n, (a, b) in zip(notes, span, strict=True)
+    ]
+    return Piece(out, [key[3] for key in keys], bar, max(n.end for n in out))
+
+
+def _bar(sequence: "NoteSequence", frames: int, grid: int) -> tuple[int, int]:
+    """Frames in an ordinary bar, and in the pick-up before the first bar line."""
+    sixteenths = -(-frames * 4 // grid)
+    score = sequence.source_info.encoding_type == sequence.source_info.MUSIC_XML
+    beat = metre.beats(metre.read(sequence), sixteenths, score=score)
+    lines = np.flatnonzero(beat == 0)
+    sizes = collections.Counter(np.diff(lines).tolist())
+    # A bar that wraps around the largest beat is counted as the wrap.
+    size = max(sizes, key=lambda s: (sizes[s] * s, s)) if sizes else max(_COMMON, int(beat.max()) + 1)
+    size = size if size > 1 else BEATS
+    first = int(lines[0]) if len(lines) else 0
+    return max(1, size * grid // 4), first % size * grid // 4
+
+
+def read(source: str, codec: str | None, grid: int, say: Callable[[str], None]) -> list[Piece]:
+    """The pieces of a folder of music files, or of a split of a corpus.
+
+    Args:
+        source: A folder, or CORPUS:SPLIT.
+        codec: The codec through which a corpus is read, so that it has what generated music can have; None for the one
+            that is usual for the corpus.
+        grid: Frames in a quarter note.
+        say: Is told of files that were passed over, and of long work.
+
+    Raises:
+        errors.UserError: There is no such source, or nothing in it can be used.
+    """
+    name, _, split = source.rpartition(":")
+    if name in corpora.CORPORA:
+        return _of_corpus(name, split, codec, grid, say)
+    if source in corpora.CORPORA:
+        raise errors.UserError(f"{source}: name a split too, such as {source}:test")
+    if not Path(source).is_dir():
+        raise errors.UserError(f"{source!r} is neither a folder nor CORPUS:SPLIT, such as bach-chorales:test")
+    return _of_folder(Path(source), grid, say)
+
+
+def _of_corpus(name: str, split: str, codec: str | None, grid: int, say: Callable[[str], None]) -> list[Piece]:
+    codec = codec or corpora.CORPORA[name].codec or corpora.CORPORA[name].reading
+    if codec is not None:
+        decode = codecs.get(codec).decode
+        items = preparation.prepare(name, codec, say).split(split)
+        sequences = (decode(item.arrays, timing.DEFAULT_QPM) for item in items)
+    else:
+        if split not in base.SPLITS:
+            raise errors.UserError(f"split {split!r} is unknown; {name} has {', '.join(base.SPLITS)}")
+        pieces = preparation.of_split(corpora.load(name), split)
+        sequences = (piece.sequence() for piece in pieces if piece.sequence is not None)
+    found = []
+    for sequence in sequences:
+        try:
+            found.append(on_grid(sequence, grid))
+        except errors.DiscardError:
+            continue
+    if not found:
+        raise errors.UserError(f"{name}:{split} holds no piece with notes")
+    return found
+
+
+def _of_folder(where: Path, grid: int, say: Callable[[str], None]) -> list[Piece]:
+    paths: dict[Path, Path] = {}
+    for path in folder.paths(where):
+        # A piece that lies there in several formats is one piece; MIDI says most.
+        if path.with_suffix("") not in paths or path.suffix.lower() in files.MIDI:
+            paths[path.with_suffix("")] = path
+    found: list[Piece] = []
+    reasons: collections.Counter[str] = collections.Counter()
+    for path in paths.values():
+        try:
+            found += [on_grid(sequence, grid) for sequence in files.read(path)]
+        except errors.UserError as error:
+            reasons[str(error).removeprefix(f"{path}: ").rpartition(";")[0]] += 1
+        except errors.DiscardError as error:
+            reasons[str(error)] += 1
+    why = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(5))
+    if not paths:
+        raise errors.UserError(f"{where}: it holds no file ending in {', '.join(files.SUFFIXES)}")
+    if not found:
+        raise errors.UserError(f"{where}: none of {len(paths)} files could be used ({why})")
+    if why:
+        say(f"{where}: passed over {reasons.total()} of {len(paths)} files: {why}")
+    return found
+
+
+def batch(pieces: Sequence[Piece], drums: Sequence[bool], grid: int) -> rolls.Rolls:
+    """Pieces as rolls with the given tracks; tracks beyond them are left out."""
+    return rolls.from_notes(
+        [[n for n in p.notes if n.track < len(drums)] for p in pieces],
+        tracks=len(drums),
+        beat=grid,
+        bar=[p.bar for p in pieces],
+        frames=[p.frames for p in pieces],
+        drums=np.flatnonzero(drums).tolist(),
+    )
+
+
+def common_bars(pieces: Sequence[Piece]) -> int:
+    """Whole bars that nine pieces in ten have: the length to which both sides are cut."""
+    bars = sorted(p.frames // p.bar for p in pieces)
+    return max(1, bars[int(len(bars) * (1 - LONG_ENOUGH) + 1e-9)])
+
+
+def _lines(pieces: Sequence[Piece]) -> list[list[np.ndarray]]:
+    return [copying.lines_of_notes(p.notes, p.drums) for p in pieces]
+
+
+def _means(values: Mapping[str, np.ndarray]) -> tuple[dict[str, float | None], dict[str, tuple[float, float]]]:
+    """Means over the pieces in which a statistic is defined, and their bootstrap intervals."""
+    means: dict[str, float | None] = {}
+    intervals = {}
+    for name, each in values.items():
+        each = each[~np.isnan(each)]
+        means[name] = round(float(each.mean()), 5) if len(each) else None
+        if len(each):
+            intervals[name] = likelihood.interval(each, np.ones(len(each)))
+    return means, intervals
+
+
+def _rates(side: rolls.Rolls) -> tuple[dict[str, float | None], dict[str, tuple[float, float]]]:
+    rates: dict[str, float | None] = {}
+    intervals = {}
+    for rule, (broken, cases) in voice_leading.counts(side).items():
+        rates[rule] = round(broken.sum() / cases.sum(), 5) if cases.sum() else None
+        if (cases > 0).sum() > 1:
+            kept = cases > 0
+            intervals[rule] = likelihood.interval(broken[kept].astype(float), cases[kept].astype(float))
+    return rates, intervals
+
+
+def _plain(values: Any) -> Any:
+    """Arrays as lists, floats rounded, NaN as None: what JSON can say."""
+    if isinstance(values, Mapping):
+        return {name: _plain(value) for name, value in values.items()}
+    if isinstance(values, (list, tuple, np.ndarray)):
+        return [_plain(value) for value in values]
+    return None if np.isnan(values) else round(float(values), 5)
+
+
+def _runs(lines: list[list[np.ndarray]], training: list[list[np.ndarray]]) -> dict[str, float]:
+    runs = copying.longest_runs(lines, training)
+    return {"median": float(np.median(runs)), "max": int(runs.max())}
+
+
+def _chorales(side: rolls.Rolls) -> bool:
+    """Whether the pieces are in four parts of which hardly any sounds two notes at once."""
+    several = (side.sounding.sum(-1) > 1).mean()
+    return side.sounding.shape[1] == voice_leading.VOICES and not side.drums.any() and several < 0.01
+
+
+def compare(
+    generated: Sequence[Piece], reference: Sequence[Piece], training: Sequence[Piece] | None, grid: int = GRID
+) -> dict[str, Any]:
+    """Every statistic of generated pieces beside that of real ones.
+
+    Statistics, distances and rates are of stretches of `reference_bars` bars, into which both sides are cut on their
+    bar lines; the copy check and distinct runs are of whole pieces.
+
+    Args:
+        generated: The pieces in question.
+        reference: Real pieces that no model in question has seen.
+        training: What the model was trained on, for the copy check; None leaves it out.
+        grid: Frames in a quarter note of all of them.
+
+    Returns:
+        Plain data; docs/results.md says what each entry means.
+
+    Raises:
+        errors.UserError: A side has too few pieces.
+    """
+    bars = common_bars(generated)
+    drums = max((p.drums for p in [*generated, *reference]), key=len)
+    cuts = [rolls.cut(batch(side, drums, grid), bars) for side in (generated, reference)]
+    for name, side in zip(SIDES, cuts, strict=True):
+        if len(side) < FEWEST:
+            raise errors.UserError(
+                f"the {name} side has {len(side)} stretches of {bars} bars; at least {FEWEST} needed"
+            )
+    out: dict[str, Any] = {"reference_bars": bars, "grid": grid}
+    out["pieces"] = {"generated": len(generated), "reference": len(reference)}
+    out["stretches"] = {"generated": len(cuts[0]), "reference": len(cuts[1])}
+    tracks: dict[str, Any] = {}
+    leading: dict[str, Any] = {}
+    for name, side in zip(SIDES, cuts, strict=True):
+        out[name], out[f"{name}_interval"] = _means(muspy.statistics(side) | musdr.statistics(side))
+        tracks[name] = _plain(musegan.statistics(side))
+        if all(_chorales(s) for s in cuts):
+            leading[name], leading[f"{name}_interval"] = _rates(side)
+    out["musegan"] = tracks
+    if leading:
+        out["voice_leading"] = leading
+    features = [mgeval.features(side) for side in cuts]
+    out |= _plain(mgeval.summary(features[0], features[1]))
+    lines = [_lines(side) for side in (generated, reference)]
+    out["distinct_4grams"] = _plain(dict(zip(SIDES, map(copying.distinct_ngrams, lines), strict=True)))
+    if training is not None:
+        known = _lines(training)
+        out["copy"] = {"generated": _runs(lines[0], known), "held_out": _runs(lines[1], known)}
+    return out
+
+
+def metrics(
+    where: str,
+    reference: str,
+    *,
+    codec: str | None = None,
+    training: str | None = None,
+    grid: int = GRID,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """`compare` for a folder and a reference by name.
+
+    Args:
+        where: A folder of generated music, or CORPUS:SPLIT.
+        reference: A folder, or CORPUS:SPLIT.
+        codec: As in `read`.
+        training: A folder, or CORPUS:SPLIT; by default the training split of a reference that is another split.
+        grid: Frames in a quarter note.
+        say: Is told what is being done.
+
+    Raises:
+        errors.UserError: A source cannot be read.
+    """
+    name, _, split = reference.rpartition(":")
+    if training is None and name in corpora.CORPORA and split != "train":
+        training = f"{name}:train"
+    sides = [read(s, codec, grid, say) for s in (where, reference)]
+    known = None if training is None else read(training, codec, grid, say)
+    return {
+        "folder": where,
+        "reference_set": reference,
+        "training_set": training,
+        **compare(sides[0], sides[1], known, grid),
+    }
