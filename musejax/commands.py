@@ -201,6 +201,9 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     from musejax import generation, rendering
 
     loaded = zoo.load(path, say)
+    if args.key and "key" not in loaded.config["model"].get("conditions", ()):
+        name = args.model
+        raise errors.UserError(f"--key {args.key}: {name} does not read a key; --scale keeps any model to a scale")
     pieces = generation.draw(
         loaded,
         args.num,

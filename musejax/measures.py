@@ -246,9 +246,7 @@ def compare(
     cuts = [rolls.cut(batch(side, drums, grid), bars) for side in (generated, reference)]
     for name, side in zip(SIDES, cuts, strict=True):
         if len(side) < FEWEST:
-            raise errors.UserError(
-                f"the {name} side has {len(side)} stretches of {bars} bars; at least {FEWEST} needed"
-            )
+            raise errors.UserError(f"the {name} side has {len(side)} stretches of {bars} bars; {FEWEST} are needed")
     out: dict[str, Any] = {"reference_bars": bars, "grid": grid}
     out["pieces"] = {"generated": len(generated), "reference": len(reference)}
     out["stretches"] = {"generated": len(cuts[0]), "reference": len(cuts[1])}

@@ -131,6 +131,7 @@ BAD = [
     ([*SAMPLE, "--scale", "H:dur"], "--scale H:dur: give a tonic"),
     ([*SAMPLE, "--key", "H"], "--key H: give a tonic"),
     ([*SAMPLE, "--key", "G:dorian"], "--key G:dorian: the mode is major or minor"),
+    ([*SAMPLE, "--key", "G"], "does not read a key; --scale keeps any model to a scale"),
     ([*SAMPLE, "--pitches", "90-60"], "--pitches 90-60: give two MIDI pitches"),
     ([*SAMPLE, "--formats", "mp3"], "format 'mp3' is unknown; the formats are mid"),
     ([*SAMPLE, "--formats", ","], "no format given"),

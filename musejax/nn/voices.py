@@ -2,7 +2,8 @@
 
 Logits of a stream are the sum of a head over the vocabulary and of heads over intervals, placed relative to the
 stream's sounding note and to the notes already drawn in the frame, so that a step or a chord learnt at one pitch
-serves at all; and of a weight for the token that the match (musejax/nn/history.py) proposes.
+serves at all; and of a weight for the token that the match (musejax/nn/history.py) proposes. A net that reads the key
+also has a head over the twelve degrees above the key's tonic, and sees the notes as such degrees.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
@@ -66,6 +68,17 @@ def _one_hots(parts: list[tuple[Array, int]], rate: float, key: Array | None, dt
     return jax.lax.optimization_barrier(jnp.concatenate(columns, axis=-1))
 
 
+def degrees(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
+    """Semitones of each id's pitch above the tonic of the major key of each signature, modulo 12.
+
+    Returns:
+        int32[15, V + 1], a row for each signature from 7 flats to 7 sharps; 12 for what has no pitch.
+    """
+    pitch = np.append(vocabulary.values("pitch"), -1)
+    tonic = 7 * (np.arange(vocabularies.KEYS)[:, None] - vocabularies.KEYS // 2)
+    return np.where(pitch >= 0, (pitch - tonic) % 12, 12).astype(np.int32)
+
+
 class VoiceNet(nn.Module):
     """The net; `frame` and `stream` are its two halves.
 
@@ -102,7 +115,17 @@ class VoiceNet(nn.Module):
         self.present = [nn.Dense(self.head, use_bias=False, kernel_init=wide) for _ in range(streams)]
         self.norms = [nn.LayerNorm() for _ in range(streams)]
         small = nn.initializers.variance_scaling(0.01, "fan_in", "normal")
-        self.outputs = [nn.Dense(size + (2 * pitches - 1) * (1 + j) + 1, kernel_init=small) for j in range(streams)]
+        more = 1 + (12 if self.by_degree else 0)
+        self.outputs = [nn.Dense(size + (2 * pitches - 1) * (1 + j) + more, kernel_init=small) for j in range(streams)]
+
+    @property
+    def by_degree(self) -> bool:
+        """Whether notes are also seen and scored as degrees of the key."""
+        return "key" in self.conditions
+
+    def _degree(self, batch: Mapping[str, Array], ids: Array) -> list[tuple[Array, int]]:
+        """The degree of ids [B, T] in the key of their frame, as a feature; none for a net that does not read it."""
+        return [(jnp.asarray(degrees(self.vocabulary))[batch["key"], ids], 13)] if self.by_degree else []
 
     def _conditions(self, batch: Mapping[str, Array]) -> list[tuple[Array, int]]:
         sizes = dict(self.vocabulary.conditions)
@@ -119,6 +142,7 @@ class VoiceNet(nn.Module):
             (batch["hold"][..., s], len(history.HOLDS) + 1),
             (batch["interval"][..., s], history.relations(history.NARROW)),
             (history.relation(t, match, now, history.NARROW), history.relations(history.NARROW)),
+            *self._degree(batch, now),
         ]
 
     def frame(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> tuple[Array, Any]:
@@ -176,6 +200,7 @@ class VoiceNet(nn.Module):
                 (history.relation(t, now, before, history.NARROW), history.relations(history.NARROW)),
                 (history.relation(t, now, mine, history.WIDE), history.relations(history.WIDE)),
                 ((token == batch["match"][..., u]).astype(jnp.int32), 2),
+                *self._degree(batch, now),
             ]
         y = z + self.present[j](_one_hots(parts, self.feature_dropout, keys[0], z.dtype))
         y = recurrent.dropout(nn.silu(self.norms[j](y)), self.dropout, keys[1])
@@ -191,7 +216,12 @@ class VoiceNet(nn.Module):
             logits = logits + jnp.pad(placed, pad)
             at += 2 * pitches - 1
         match = jax.nn.one_hot(batch["match"][..., s], size)
-        return logits + scores[..., at : at + 1] * match
+        logits = logits + scores[..., at : at + 1] * match
+        if self.by_degree:
+            # One-hot rows: a product, where a gather's gradient would be a scatter.
+            rows = np.swapaxes(np.eye(13, 12, dtype=np.float32)[degrees(self.vocabulary)[:, :size]], 1, 2)
+            logits = logits + jnp.einsum("...d,...dv->...v", scores[..., at + 1 :], jnp.asarray(rows)[batch["key"]])
+        return logits
 
     def __call__(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> Array:
         """Logits of every stream of every frame given the ones before: float[B, T, S, V], streams as in the batch."""

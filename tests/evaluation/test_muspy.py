@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from musejax import corpora
 from musejax.evaluation import muspy, rolls
 
 NAMES = {
@@ -222,3 +223,20 @@ def test_chorales_agree_with_the_package(data_folder):
     pieces = json.loads((data_folder / "Jsb16thSeparated.json").read_text())["test"]
     for piece in pieces[:20]:
         agrees(package, chorale(piece), tracks=4, beat=4, bar=16, drums=())
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [("bl-jsb", 3.89), ("bl-nottingham", 3.99), ("bl-musedata", 3.29), ("bl-piano-midi", 2.95)],
+)
+def test_polyphony_of_the_benchmark_sets_is_what_is_published(name, published, data_folder):
+    # Notes a frame of the test splits; their source gives 3.9 for the sets together.
+    frames = [p.arrays["frames"] for p in corpora.load(name).pieces if p.split == "test"]
+    sizes = np.array([len(f) for f in frames])
+    sounding = np.zeros((len(frames), 1, sizes.max(), rolls.PITCHES), bool)
+    for row, bits in enumerate(frames):
+        sounding[row, 0, : len(bits), 21:109] = bits
+    batch = rolls.Rolls(sounding, sounding, sizes, np.full(len(frames), 8), 2, np.zeros(1, bool))
+    active = sounding.any(-1).sum((1, 2))
+    polyphony = muspy.statistics(batch)["polyphony"]
+    assert round(float((polyphony * active).sum() / sizes.sum()), 2) == published
