@@ -4,8 +4,7 @@ musejax train bl-nottingham-nade
 musejax evaluate bl-nottingham-nade --data bl-nottingham --split test --json
 
 Result, from the weights as shipped: test 1.039 nats a frame (95 % interval over pieces .947 to 1.131), 1.024 without
-first frames. Training took 19 minutes on two shared cores of an AMD
-EPYC (Zen 4).
+first frames. Training took 19 minutes on two shared cores of an AMD EPYC (Zen 4).
 """
 
 import dataclasses

@@ -5,7 +5,8 @@ musejax evaluate melody-lstm --split test --json
 
 Result, from the weights as shipped: test .8790 nats a token (95 % interval over pieces .8457 to .9138). Training took
 23 minutes on one core of an AMD EPYC (Zen 4), shared with other work. Windows begin anywhere in a tune, so a free
-sample may begin anywhere in a bar.
+sample may begin anywhere in a bar. The weights were trained when the input matrix still began by the width of the
+one-hot; training now begins it wider (`ones` in nn/recurrent.py), so that a new run ends at another figure.
 """
 
 import dataclasses
