@@ -162,8 +162,8 @@ Class A3, models with latent variables; these figures are bounds, and none of ou
 ## Music
 
 Generated pieces beside real ones that no model has seen. Both sides are cut on bar lines into stretches of equal
-length; the copy check and distinct runs are of whole pieces. Statistics are means over stretches, with 95 % intervals;
-nearer to real music is better.
+length; the copy check and distinct runs of four notes are of whole pieces, the latter of equally many on both sides.
+Statistics are means over stretches, with 95 % intervals; nearer to real music is better.
 
 - MusPy's and MusDr's statistics by their papers' definitions (`musejax/evaluation/muspy.py`, `musdr.py`).
 - `eb`, `upc`, `td`: MuseGAN's empty bars, pitch classes used in a bar, and tonal distance of two tracks.

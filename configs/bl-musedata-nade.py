@@ -2,6 +2,9 @@
 
 musejax train bl-musedata-nade
 musejax evaluate bl-musedata-nade --data bl-musedata --split test --json
+
+Result, from the weights as shipped: test 4.028 nats a frame (95 % interval over pieces 3.680 to 4.348), 4.020 without
+first frames. Training took 16 minutes on two shared cores of an AMD EPYC (Zen 4).
 """
 
 import dataclasses
