@@ -127,7 +127,7 @@ def music(name: str, result: dict[str, Any]) -> str:
 TEXT = """# Results
 
 Written by `python benchmarks/results.py` from the weights as shipped. Every figure of likelihood is
-`musejax evaluate RUN --split SPLIT --json` away; intervals are 95 % bootstrap intervals over pieces. (m) marks a
+`musejax evaluate RUN --split SPLIT --json` away; its intervals are 95 % bootstrap intervals over pieces. (m) marks a
 published figure that could not be confirmed in a source.
 
 ## Four voices: protocol `jsb16`
@@ -163,7 +163,8 @@ Class A3, models with latent variables; these figures are bounds, and none of ou
 
 Generated pieces beside real ones that no model has seen. Both sides are cut on bar lines into stretches of equal
 length; the copy check and distinct runs of four notes are of whole pieces, the latter of equally many on both sides.
-Statistics are means over stretches, with 95 % intervals; nearer to real music is better.
+Statistics are means over stretches; their 95 % intervals are bootstrapped over stretches, several of which may be of
+one piece, so they are somewhat narrow. Nearer to real music is better.
 
 - MusPy's and MusDr's statistics by their papers' definitions (`musejax/evaluation/muspy.py`, `musdr.py`).
 - `eb`, `upc`, `td`: MuseGAN's empty bars, pitch classes used in a bar, and tonal distance of two tracks.

@@ -155,6 +155,7 @@ def figures(scores: PieceScores, vocabulary: vocabularies.Vocabulary, source: st
     totals, headline = scores.nll, f"{name}_per_{first}"
     if scores.first is not None and rule == "bl":
         out["nll_per_frame_without_first"] = (totals - scores.first).sum() / (frames - len(totals))
+        out["interval_without_first"] = interval(totals - scores.first, scores.frames - 1)
     if scores.draws is not None:
         out["samples"] = len(scores.draws)
         if score.kind == "bound":
