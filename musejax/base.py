@@ -68,7 +68,8 @@ class Autoregressive(NamedTuple):
     """What a family that decodes left to right offers to the sampler, to steering, scoring and reinforcement.
 
     Attributes:
-        init_cache: (params, state, num, length in frames) -> cache, an explicit pytree of static shape.
+        init_cache: (params, state, num, length in frames) -> cache, an explicit pytree of static shape. Every array in
+            it of rank 1 or more has the N rows first; those of rank 0 serve all rows.
         step: (params, state, cache, previous token [N], pos, conditions of pos {name: [N]}) -> logits [N, V], cache.
             At pos 0 the previous token is `start`. For bits the token is a frame, [N, V].
         start: The id that stands before the first token.
@@ -77,6 +78,9 @@ class Autoregressive(NamedTuple):
             nothing is gained. A step without it gives the same and is slower.
         draw: (params, choice) -> how a value is drawn from a step's output (`decoding.draws.Draw`), where that output
             is neither the logits of one token nor of switches that are independent of each other.
+        read: (params, state, cache, given int32[N, T, S], infill_mask int32[N, T, S], conditions {name: int32[N, T]})
+            -> cache, for a net that reads given cells ahead of their turn; the sampler calls it once, before the loop.
+            Without streams the cells are [N, T].
     """
 
     init_cache: Callable[[Params, State, int, int], Any]
@@ -85,6 +89,7 @@ class Autoregressive(NamedTuple):
     order: tuple[int, ...] = ()
     prepare: Callable[[Params], Any] | None = None
     draw: Callable[[Params, Choice], Any] | None = None
+    read: Callable[..., Any] | None = None
 
 
 class Score(NamedTuple):

@@ -1,4 +1,4 @@
-"""The command line: options are read here, without JAX or note_seq; the work is in musejax/commands.py."""
+"""The command line: options are read here, without JAX or note_seq; the work is in musejax/commands/."""
 
 import argparse
 import os
@@ -18,14 +18,33 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-def _sampling(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
+def _drawing(parser: argparse.ArgumentParser) -> None:
+    """What all commands that draw music take."""
     parser.add_argument("--num", type=int, default=1, help="number of pieces (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes (default: 0)")
     parser.add_argument("--temperature", type=float, default=1.0, help="below 1 more cautious (default: 1)")
     parser.add_argument("--top-k", type=int, help="keep the k likeliest tokens")
     parser.add_argument("--top-p", type=float, help="keep the likeliest tokens up to this probability")
     parser.add_argument("--min-p", type=float, help="keep tokens at least this many times as likely as the likeliest")
+    parser.add_argument("--beam", metavar="W", type=int, help="search for the likeliest piece with W beams; draw none")
+    parser.add_argument("--scale", metavar="TONIC[:SCALE]", help="keep to a scale, such as G or A:minor")
+    parser.add_argument(
+        "--key", metavar="TONIC[:MODE]", help="key signature, such as G or C:minor, where a model reads it"
+    )
+    parser.add_argument("--pitches", metavar="LOW-HIGH", help="keep to a range of MIDI pitches, such as 48-83")
+    parser.add_argument("--chords", metavar="CHORDS", help='keep to a progression, such as "C G Am F", over and over')
+    parser.add_argument("--chord-frames", type=int, default=16, help="frames of each chord (default: 16)")
+    parser.add_argument("--density", metavar="LOW-HIGH", help="onsets in a bar, such as 4-8")
+    parser.add_argument(
+        "--guidance", metavar="SCALE", type=float, help="above 1 follows key and beat more, where a model learnt it"
+    )
+    parser.add_argument("--width", type=int, help="pieces drawn together; part of what a seed stands for (default: 8)")
+    parser.add_argument("--json", action="store_true", help="list the files and log-likelihoods as JSON")
+
+
+def _sampling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
+    _drawing(parser)
     parser.add_argument("--primer", metavar="FILE", help="MIDI, MusicXML or ABC to continue")
     parser.add_argument(
         "--length",
@@ -33,16 +52,27 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
         help="most frames (16ths, or events of a performance); a piece that has not ended by then is drawn again",
     )
     parser.add_argument("--min-length", type=int, help="frames before which a piece may not end (default: 8 bars)")
-    parser.add_argument("--scale", metavar="TONIC[:SCALE]", help="keep to a scale, such as G or A:minor")
-    parser.add_argument(
-        "--key", metavar="TONIC[:MODE]", help="key signature, such as G or C:minor, where a model reads it"
-    )
-    parser.add_argument("--pitches", metavar="LOW-HIGH", help="keep to a range of MIDI pitches, such as 48-83")
-    parser.add_argument("--width", type=int, help="pieces drawn together; part of what a seed stands for (default: 8)")
     parser.add_argument("--qpm", type=float, default=100.0, help="quarter notes a minute (default: 100)")
     parser.add_argument("--out", metavar="DIR", default=".", help="where the pieces go (default: this folder)")
     parser.add_argument("--formats", default="mid", help="of mid, wav, png, musicxml, with commas (default: mid)")
-    parser.add_argument("--json", action="store_true", help="list the files and log-likelihoods as JSON")
+
+
+def _steering(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
+    parser.add_argument("file", metavar="FILE", help="MIDI, MusicXML or ABC; its notes are kept exactly")
+    _drawing(parser)
+    parser.add_argument(
+        "--out", metavar="FILE|DIR", default=".", help="a file such as F.mid, or a folder (default: this folder)"
+    )
+    parser.add_argument("--formats", help="for a folder: of mid, wav, png, musicxml, with commas (default: as FILE)")
+
+
+def _attributes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--attributes",
+        metavar="TRACK.ATTRIBUTE=BIN,...",
+        help="of melody, bridge, piano and density (0-9), polyphony, duration (0-5), such as piano.density=8",
+    )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,7 +94,24 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--workdir", metavar="DIR", help="the run directory (default: runs/NAME)")
     p.add_argument("--fields", action="store_true", help="list the fields that can be overridden, and stop")
 
-    _sampling(commands.add_parser("sample", help="write music with a trained model"))
+    p = commands.add_parser("sample", help="write music with a trained model")
+    _sampling(p)
+    p.add_argument("--bars", type=int, help="bars of 4/4, for a model of several tracks (default there: 16)")
+    _attributes(p)
+
+    p = commands.add_parser("harmonize", help="keep a melody, or one voice of a chorale, and write the others")
+    _steering(p)
+    p.add_argument("--voice", default="soprano", help="what is kept: soprano, alto, tenor or bass (default: soprano)")
+
+    p = commands.add_parser("infill", help="write some bars or voices of a piece anew, and keep the rest")
+    _steering(p)
+    p.add_argument("--bars", metavar="A-B", help="such as 5-8 or 0-2,12; 1 is the first whole bar (default: all)")
+    p.add_argument("--voices", metavar="V,V", help="of soprano, alto, tenor, bass (default: all)")
+
+    p = commands.add_parser("accompany", help="keep tracks of a piece, and write the others around them")
+    _steering(p)
+    p.add_argument("--tracks", default="melody", help="what is kept: of melody, bridge, piano (default: melody)")
+    _attributes(p)
 
     p = commands.add_parser("evaluate", help="likelihood under a published protocol")
     p.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
@@ -74,6 +121,7 @@ def parser() -> argparse.ArgumentParser:
         "--samples", type=int, default=64, help="draws a piece, where a likelihood is estimated (default: 64)"
     )
     p.add_argument("--seed", type=int, default=0, help="of these draws (default: 0)")
+    p.add_argument("--given", metavar="V,V", help="voices of a chorale that are given; the others are scored")
     p.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     p = commands.add_parser("metrics", help="music statistics beside those of real music, and the copy check")
@@ -116,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         from musejax import commands
 
-        raise SystemExit(commands.COMMANDS[args.command](args, rest))
+        raise SystemExit(commands.run(args.command, args, rest))
     except errors.UserError as error:
         _fail(args.command, str(error), 2)
     except errors.TrainingError as error:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import jax
 
 from musejax import errors, models, preparation, runs
-from musejax.models import recurrent
+from musejax.models import recurrent, transformer
 from musejax.pipeline import batches, dataset, stream
 from musejax.training import config as configs
 from musejax.training import loop
@@ -30,8 +30,7 @@ class Experiment:
         name: The run's name, and by default its directory below runs/.
         data: A corpus, a folder of MIDI, MusicXML or ABC files, or a prepared data set.
         codec: The representation.
-        family: The model's family.
-        model: The family's config.
+        model: The config of the model's family.
         optimizer: The optimiser.
         training: The loop.
     """
@@ -39,10 +38,14 @@ class Experiment:
     name: str
     data: str
     codec: str
-    family: str = "recurrent"
-    model: recurrent.Config = dataclasses.field(default_factory=recurrent.Config)
+    model: recurrent.Config | transformer.Config = dataclasses.field(default_factory=recurrent.Config)
     optimizer: configs.Optimizer = dataclasses.field(default_factory=configs.Optimizer)
     training: configs.Training = dataclasses.field(default_factory=configs.Training)
+
+    @property
+    def family(self) -> str:
+        """The model's family: that of its config."""
+        return next(name for name, module in models.FAMILIES.items() if type(self.model).__module__ == module)
 
 
 def names() -> list[str]:
@@ -82,10 +85,6 @@ def build(experiment: Experiment, data: dataset.Dataset) -> Any:
     _check_choices(experiment.model, "model")
     try:
         return models.family(experiment.family).make(experiment.model, data.vocabulary)
-    except KeyError:
-        raise errors.UserError(
-            f"--family {experiment.family}: unknown; the families are {', '.join(models.FAMILIES)}"
-        ) from None
     except ValueError as error:
         raise errors.UserError(f"--model: {error}") from None
 

@@ -1,4 +1,8 @@
-"""Music from a function call: a model, a seed, and NoteSequences come back."""
+"""Music from a function call: a model, a seed, and NoteSequences come back.
+
+Everything is drawn by `draw`, in blocks of a fixed number of rows. What is fixed beforehand, a primer or the kept part
+of a piece (`steering`), reaches it as `Given`.
+"""
 
 import functools
 from collections.abc import Callable
@@ -11,8 +15,9 @@ import numpy as np
 
 from musejax import codecs, errors, zoo
 from musejax import vocabulary as vocabularies
-from musejax.base import Choice, Constraint, Request
-from musejax.decoding import constraints
+from musejax.base import Autoregressive, Choice, Constraint, Request
+from musejax.decoding import autoregressive, beam, constraints
+from musejax.decoding import guidance as guiding
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -40,9 +45,66 @@ class Piece(NamedTuple):
     ended: bool
 
 
+class Given(NamedTuple):
+    """What is fixed in every piece before it is drawn, and how long it is.
+
+    Attributes:
+        cells: int32[T, S], [T] for one stream, [T, V] for bits; what stands in a free cell does not matter.
+        infill_mask: 1 where a cell is free, of the same shape; int32[T] for bits.
+        conditions: int32[up to T] for each; behind its end they go on as in a free sample.
+    """
+
+    cells: np.ndarray
+    infill_mask: np.ndarray
+    conditions: dict[str, np.ndarray]
+
+
+# (params, state, key, request) -> arrays that the codec decodes, and `log_prob`
+Sampler = Callable[..., dict[str, Any]]
+
+
 @functools.lru_cache(maxsize=32)
-def _compiled(sample: Callable[..., Any]) -> Callable[..., Any]:
+def _compiled(sample: Sampler) -> Sampler:
     return jax.jit(sample)
+
+
+@functools.lru_cache(maxsize=32)
+def _left_to_right(
+    pair: Autoregressive,
+    vocabulary: vocabularies.Vocabulary,
+    conditions: tuple[tuple[str, int], ...],
+    beams: int | None,
+    guidance: float | None,
+) -> Sampler:
+    """A sampler with guidance, or beam search, or both; kept, so that it is compiled once."""
+    if guidance is not None:
+        pair = guiding.guided(pair, dict(conditions), guidance)
+
+    def draw(params: Any, state: Any, key: jax.Array, request: Request) -> dict[str, Any]:
+        if beams is None:
+            return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
+        return beam.search(pair, vocabulary, params, state, request, beams=beams)
+
+    return draw
+
+
+def _sampler(loaded: zoo.Loaded, beams: int | None, guidance: float | None) -> Sampler:
+    """How pieces are drawn: the model's own way, unless something else is asked for."""
+    if beams is None and guidance is None:
+        return loaded.model.sample
+    vocabulary, pair, config = loaded.codec.vocabulary, loaded.model.autoregressive, loaded.model.config
+    asked = "a beam search" if guidance is None else "guidance"
+    if pair is None:
+        raise errors.UserError(f"{loaded.name} does not draw from left to right; {asked} needs a model that does")
+    if pair.draw is not None or (beams is not None and vocabulary.kind == "bits"):
+        raise errors.UserError(f"{loaded.name} draws frames of switches, not tokens; {asked} is not for it")
+    read = tuple((n, size) for n, size in vocabulary.conditions if n in getattr(config, "conditions", ()))
+    if guidance is not None and not (read and getattr(config, "condition_dropout", 0.0) > 0):
+        raise errors.UserError(
+            f"{loaded.name} was not trained without its conditions now and then; guidance needs a model with "
+            "conditions and condition_dropout above 0"
+        )
+    return _left_to_right(pair, vocabulary, read, beams, guidance)
 
 
 def default_length(vocabulary: vocabularies.Vocabulary) -> int:
@@ -50,21 +112,6 @@ def default_length(vocabulary: vocabularies.Vocabulary) -> int:
     if vocabulary.frames_per_quarter == 0:
         return 1024
     return vocabulary.frames_per_quarter * 4 * (32 if vocabulary.has("end") else 16)
-
-
-def _prompt(
-    vocabulary: vocabularies.Vocabulary, primer: codecs.Arrays, width: int, length: int
-) -> tuple[jax.Array, jax.Array]:
-    """Given cells and infill_mask of a batch that begins with a primer."""
-    field = "frames" if vocabulary.kind == "bits" else "tokens"
-    cells = primer[field]
-    if len(cells) >= length:
-        raise errors.UserError(f"the primer has {len(cells)} frames, the piece only {length}; give a larger --length")
-    given = np.zeros((width, length, *cells.shape[1:]), np.int32)
-    given[:, : len(cells)] = cells
-    mask = np.ones(given.shape[:2] if vocabulary.kind == "bits" else given.shape, np.int32)
-    mask[:, : len(cells)] = 0
-    return jnp.asarray(given), jnp.asarray(mask)
 
 
 def draw(
@@ -75,22 +122,36 @@ def draw(
     length: int | None = None,
     min_length: int | None = None,
     choice: Choice | None = None,
-    primer: codecs.Arrays | None = None,
+    given: Given | None = None,
     constraint: Constraint | None = None,
     sharps: int | None = None,
+    beams: int | None = None,
+    guidance: float | None = None,
     width: int = WIDTH,
     qpm: float = 100.0,
 ) -> list[Piece]:
-    """Samples pieces; see `sample` for the arguments, of which `primer` is already encoded here."""
+    """Samples pieces; see `sample` for the arguments. `given` has the length of the pieces, and takes its place."""
     vocabulary = loaded.codec.vocabulary
-    length = default_length(vocabulary) if length is None else length
+    if given is not None:
+        length = len(given.cells)
+    elif length is None:
+        length = default_length(vocabulary)
     for name, value in (("num", num), ("length", length), ("width", width)):
         if value < 1:
             raise errors.UserError(f"{name} is {value}; it must be 1 or more")
     if sharps is not None and not -7 <= sharps <= 7:
         raise errors.UserError(f"sharps is {sharps}; it must lie in -7..7")
+    if beams is not None:
+        if beams < 1 or num > 1:
+            raise errors.UserError(
+                f"beams is {beams} and num {num}; beams must be 1 or more, and a search finds one piece"
+            )
+        width = 1
     parts = [] if constraint is None else [constraint]
-    if vocabulary.has("end"):
+    if loaded.codec.grammar is not None:
+        parts.append(loaded.codec.grammar())
+    on_grid = vocabulary.frames_per_quarter > 0
+    if vocabulary.has("end") and on_grid:
         shortest = min(8 * 16, length // 2) if min_length is None else min_length
         parts.append(constraints.no_end_before(vocabulary, shortest))
     request = Request(
@@ -99,16 +160,19 @@ def draw(
         choice=choice or Choice(),
         constraint=constraints.all_of(*parts) if parts else None,
     )
-    if primer is not None:
-        given, mask = _prompt(vocabulary, primer, width, length)
-        request = request.replace(given=given, infill_mask=mask)  # type: ignore[attr-defined]
-    run = _compiled(loaded.model.sample)
+    known = None
+    if given is not None:
+        cells, mask = (jnp.tile(jnp.asarray(a, jnp.int32), (width,) + (1,) * a.ndim) for a in given[:2])
+        request = request.replace(given=cells, infill_mask=mask)  # type: ignore[attr-defined]
+        known = given.conditions
+    run = _compiled(_sampler(loaded, beams, guidance))
     variables = loaded.variables
-    keys = jax.random.split(jax.random.key(seed), TRIES)
+    # A search finds the same again; a sequence of events may be cut anywhere.
+    keys = jax.random.split(jax.random.key(seed), TRIES if beams is None and on_grid else 1)
     pieces: list[Piece] = []
     for first in range(0, num, width):
         signatures = np.array([_key(loaded, seed, first + row, sharps) for row in range(width)])
-        conditions = codecs.free_conditions(vocabulary, width, length, primer, signatures)
+        conditions = codecs.free_conditions(vocabulary, width, length, known, signatures)
         block = request.replace(  # type: ignore[attr-defined]
             first=jnp.asarray(first), conditions={n: jnp.asarray(c) for n, c in conditions.items()}
         )
@@ -157,6 +221,8 @@ def sample(
     primer: "NoteSequence | None" = None,
     constraint: Constraint | None = None,
     sharps: int | None = None,
+    beams: int | None = None,
+    guidance: float | None = None,
     width: int = WIDTH,
     qpm: float = 100.0,
 ) -> list["NoteSequence"]:
@@ -178,6 +244,9 @@ def sample(
         primer: Music to continue; it opens every piece.
         constraint: Which tokens may stand where (`musejax.decoding.constraints`).
         sharps: Key signature, -7..7 (negative: flats), where the model reads it; by default as in the training data.
+        beams: Searches for the likeliest piece with this many beams, and draws none; `num` must be 1.
+        guidance: Scale of classifier-free guidance, above 1 to follow conditions more than the model does; it needs one
+            that was trained with `condition_dropout`.
         width: Pieces drawn together: larger is faster for many pieces, and draws other pieces.
         qpm: Quarter notes a minute of the result.
 
@@ -188,23 +257,38 @@ def sample(
         errors.UserError: The model cannot be loaded, or the primer does not fit its vocabulary.
     """
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
-    arrays = None if primer is None else prime(loaded, primer)
+    given = None if primer is None else prime(loaded, primer, length)
     choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     pieces = draw(
-        loaded, num, seed, length=length, min_length=min_length, choice=choice, primer=arrays,
-        constraint=constraint, sharps=sharps, width=width, qpm=qpm,
+        loaded, num, seed, length=length, min_length=min_length, choice=choice, given=given, constraint=constraint,
+        sharps=sharps, beams=beams, guidance=guidance, width=width, qpm=qpm,
     )  # fmt: skip
     return [p.sequence for p in pieces]
 
 
-def prime(loaded: zoo.Loaded, primer: "NoteSequence") -> codecs.Arrays:
-    """A primer in a model's codec.
+def prime(loaded: zoo.Loaded, primer: "NoteSequence", length: int | None = None) -> Given:
+    """A primer as the given beginning of a piece.
+
+    Args:
+        loaded: The model.
+        primer: The music.
+        length: Frames of the piece; by default those of a free sample.
 
     Raises:
-        errors.UserError: It does not fit the vocabulary.
+        errors.UserError: It does not fit the vocabulary, or fills the piece.
     """
+    vocabulary = loaded.codec.vocabulary
     try:
-        return loaded.codec.prime(primer)
+        arrays = loaded.codec.prime(primer)
     except errors.DiscardError as error:
-        codec = loaded.codec.vocabulary.name
-        raise errors.UserError(f"the primer does not fit codec {codec} of {loaded.name}: {error}") from None
+        raise errors.UserError(f"the primer does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
+    bits = vocabulary.kind == "bits"
+    cells = arrays.pop("frames" if bits else "tokens")
+    length = default_length(vocabulary) if length is None else length
+    if len(cells) >= length:
+        raise errors.UserError(f"the primer has {len(cells)} frames, the piece only {length}; give a larger --length")
+    whole = np.zeros((length, *cells.shape[1:]), np.int32)
+    whole[: len(cells)] = cells
+    infill_mask = np.ones(length if bits else whole.shape, np.int32)
+    infill_mask[: len(cells)] = 0
+    return Given(whole, infill_mask, arrays)

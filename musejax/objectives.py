@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array
+from musejax.base import Array, Info, State
 
 
 def categorical_nll(logits: Array, tokens: Array) -> Array:
@@ -47,3 +47,20 @@ def masked_mean(values: Array, mask: Array) -> tuple[Array, Array]:
     mask = mask.astype(jnp.float32)
     weight = mask.sum()
     return (values * mask).sum() / jnp.maximum(weight, 1.0), weight
+
+
+def cross_entropy(logits: Array, tokens: Array, mask: Array, state: State) -> tuple[Array, tuple[State, Info]]:
+    """The loss of a net over tokens: the mean nats a cell where mask is 1, and how often the likeliest is right.
+
+    Args:
+        logits: float[..., V].
+        tokens: int[...].
+        mask: Of the tokens' shape.
+        state: What the gradient does not train, passed through.
+
+    Returns:
+        loss, (state, info), as `Model.loss` does.
+    """
+    mean, weight = masked_mean(categorical_nll(logits, tokens), mask)
+    accuracy, _ = masked_mean(hits(logits, tokens), mask)
+    return mean, (state, {"loss": mean, "accuracy": accuracy, "weight": weight})

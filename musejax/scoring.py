@@ -1,10 +1,11 @@
 """`musejax evaluate`: a run, a corpus, and whether the one may be scored on the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from musejax import corpora, errors, preparation, runs
+from musejax.codecs import chorale
 from musejax.evaluation import likelihood
 
 
@@ -24,8 +25,32 @@ def _check_overlap(trained: str, data: str, name: str) -> None:
         )
 
 
+def _streams(given: Sequence[str]) -> list[int]:
+    """The streams of voices by name.
+
+    Raises:
+        errors.UserError: A name is unknown, or nothing is left.
+    """
+    names = [voice.lower() for voice in chorale.VOICES]
+    for voice in given:
+        if voice not in names:
+            raise errors.UserError(f"--given {voice}: the voices are {', '.join(names)}")
+    streams = sorted({names.index(voice) for voice in given})
+    if len(streams) == len(names):
+        raise errors.UserError(f"--given {','.join(given)}: no voice is left to score")
+    return streams
+
+
 def evaluate(
-    path: Path, name: str, data: str | None, split: str, say: Callable[[str], None], *, samples: int = 64, seed: int = 0
+    path: Path,
+    name: str,
+    data: str | None,
+    split: str,
+    say: Callable[[str], None],
+    *,
+    samples: int = 64,
+    seed: int = 0,
+    given: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The figures of a run on a split, with the protocol, the kind and the interval.
 
@@ -37,6 +62,7 @@ def evaluate(
         say: Is told of damaged checkpoints and of long work.
         samples: Draws a piece, for a model without an exact likelihood.
         seed: Of the draws.
+        given: Voices of a chorale that are given; the likelihood is that of the others.
 
     Raises:
         errors.UserError: The model cannot be scored on these data.
@@ -49,12 +75,16 @@ def evaluate(
         raise errors.UserError(
             f"{source} comes as {corpora.CORPORA[source].codec}, but {name} reads {codec}; it cannot be scored there"
         )
+    streams = _streams(given)
+    if given and description["vocabulary"]["streams"] != len(chorale.VOICES):
+        raise errors.UserError(f"--given {','.join(given)}: {name} reads {codec}, which has no such voices")
     run = runs.load(path, say)
     dataset = preparation.prepare(source, codec, say)
     _check_overlap(description["data"]["source"], dataset.source, name)  # a prepared file says where it comes from
     if run.model.score is None:
         raise errors.UserError(f"{name} has no likelihood to evaluate; see `musejax metrics` for its music")
     items = dataset.split(split)
-    scores = likelihood.score_pieces(run.model, run.variables, items, samples=samples, seed=seed)
+    scores = likelihood.score_pieces(run.model, run.variables, items, samples=samples, seed=seed, given=streams)
     figures = likelihood.figures(scores, run.vocabulary, source, run.model.score)
-    return {"model": name, "data": source, "split": split, **figures}
+    told = {"given": list(given)} if given else {}
+    return {"model": name, "data": source, "split": split, **told, **figures}

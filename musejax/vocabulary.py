@@ -181,3 +181,24 @@ def pianoroll(min_pitch: int = 21, max_pitch: int = 108, *, frames_per_quarter: 
         conditions=(("beat", BEATS),),
         frames_per_quarter=frames_per_quarter,
     )
+
+
+def tracks() -> Vocabulary:
+    """Melody, bridge and piano bar by bar, each bar of a track opened by controls of its own.
+
+    In the way of MMM (Ens and Pasquier, 2020) and REMI (Huang and Yang, 2020). `bar` has the length of the bar in
+    16ths, `density`, `polyphony` and `duration` are bins of what follows (0 where the track is silent), `position`
+    and `length` count 16ths.
+    """
+    ranges = (
+        EventRange("end"),
+        EventRange("bar", 1, BEATS),
+        EventRange("track", 0, 2),
+        EventRange("density", 0, 9),
+        EventRange("polyphony", 0, 5),
+        EventRange("duration", 0, 5),
+        EventRange("position", 0, BEATS - 1),
+        EventRange("pitch", 21, 108),
+        EventRange("length", 1, 32),
+    )
+    return Vocabulary(name="tracks", version=1, ranges=ranges, frames_per_quarter=0)

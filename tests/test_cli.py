@@ -65,6 +65,8 @@ def made(tmp_path_factory):
     (root / "empty.mid").write_bytes(b"")
     (root / "noise.mid").write_bytes(b"MThd noise")
     (root / "tune.abc").write_text(ABC.format(notes="C D E F"))
+    (root / "chords.abc").write_text(ABC.format(notes="[CE] D E F"))
+    (root / "duet.abc").write_text(ABC.format(notes="V:1\nC D E F|\nV:2\nC D E F"))
     (root / "low.abc").write_text(ABC.format(notes="C,,,,D,,,,E,,,,F,,,,"))
     (root / "notes.txt").write_text("no music")
     (root / "folder").mkdir()
@@ -73,6 +75,7 @@ def made(tmp_path_factory):
     (root / "plain").mkdir()
     (root / "tune-folder").mkdir()
     shutil.copy(root / "tune.abc", root / "tune-folder" / "tune.abc")
+    assert run("convert", root / "tune.abc", "--out", root) == 0
     (root / "noise.npz").write_bytes(b"noise")
     (root / "empty.py").write_text("x = 1\n")
     (root / "broken.py").write_text("import nothing_of_this_name\n")
@@ -97,6 +100,9 @@ def made(tmp_path_factory):
 
 TRAIN = ["train", "{root}/tunes.py", "--workdir", "new"]
 SAMPLE = ["sample", "{root}/tunes"]
+HARMONIZE = ["harmonize", "{root}/chorales"]
+TUNE = [*HARMONIZE, "{root}/tune.mid"]
+INFILL = ["infill", "{root}/tunes", "{root}/tune.mid"]
 EVALUATE = ["evaluate", "{root}/tunes", "--data", "{root}/tunes.npz"]
 # The command, and what its one line must hold.
 BAD = [
@@ -111,7 +117,7 @@ BAD = [
     (["sample", "{root}/cut-json"], "run.json cannot be read"),
     (["sample", "{root}/newer"], "run format 99; this musejax reads format 1"),
     (["sample", "{root}/codec-version"], "version 0 of codec melody; this musejax has version 1"),
-    (["sample", "{root}/family"], "family 'organ' is unknown; have recurrent"),
+    (["sample", "{root}/family"], "family 'organ' is unknown; have recurrent, transformer"),
     (["sample", "{root}/field"], "unknown fields reeds"),
     (["evaluate", "{root}/no-model", "--data", "{root}/tunes.npz"], "damaged: it has no 'model'"),
     (["sample", "{root}/no-checkpoint"], "there is no checkpoint; train it"),
@@ -143,6 +149,42 @@ BAD = [
     ([*SAMPLE, "--primer", "{root}/notes.txt"], "the suffix '.txt' is none of"),
     (["sample", "{root}/chorales", "--primer", "{root}/low.abc"], "the primer does not fit codec chorale of chorales"),
     ([*SAMPLE, "--primer", "{root}/tune.abc", "--length", "4"], "give a larger --length"),
+    ([*SAMPLE, "--beam", "2", "--num", "2"], "--beam 2 with --num 2: a search finds one piece"),
+    ([*SAMPLE, "--beam", "0"], "--beam 0: it must be 1 or more"),
+    ([*SAMPLE, "--guidance", "nan"], "--guidance nan: it must be 0 or more"),
+    ([*SAMPLE, "--guidance", "2"], "guidance needs a model with conditions and condition_dropout above 0"),
+    ([*SAMPLE, "--chord-frames", "0"], "--chord-frames 0: it must be 1 or more"),
+    ([*SAMPLE, "--chords", "C H"], "--chords C H: chord 'H' is unknown"),
+    ([*SAMPLE, "--density", "8-4"], "--density 8-4: give onsets in a bar"),
+    ([*SAMPLE, "--density", "20-30"], "--density 20-30: 20..30 onsets in 16 frames"),
+    # Steering
+    (HARMONIZE, "required: FILE"),
+    (["harmonize", "no-such", "{root}/tune.mid"], "no run directory or shipped model 'no-such'"),
+    (["harmonize", "{root}/tunes", "{root}/tune.mid"], "writes codec melody, which has no voices to harmonise"),
+    ([*HARMONIZE, "none.mid"], "none.mid: No such file or directory"),
+    ([*HARMONIZE, "{root}/noise.mid"], "noise.mid: it cannot be read as MIDI"),
+    ([*HARMONIZE, "{root}/notes.txt"], "the suffix '.txt' is none of"),
+    ([*HARMONIZE, "{root}/low.abc"], "low.abc: pitch 12 of the soprano is outside 36..81"),
+    ([*HARMONIZE, "{root}/chords.abc"], "chords.abc: two notes sound at once in the soprano at 0.0"),
+    ([*HARMONIZE, "{root}/duet.abc"], "duet.abc: 2 parts sound; codec chorale needs one melody or four voices"),
+    ([*TUNE, "--voice", "organ"], "--voice organ: the voices are soprano, alto, tenor, bass"),
+    ([*TUNE, "--num", "0"], "--num 0: it must be 1 or more"),
+    ([*TUNE, "--key", "G"], "does not read a key"),
+    ([*TUNE, "--scale", "H"], "--scale H"),
+    ([*TUNE, "--out", "x.mid", "--num", "2"], "--out x.mid is one file, and --num 2 pieces need a folder"),
+    ([*TUNE, "--out", "x.mid", "--formats", "mid"], "--out x.mid is one file; --formats needs a folder"),
+    ([*TUNE, "--out", "x.mp3"], "the suffix '.mp3' names no format; use one of .mid"),
+    ([*TUNE, "--out", "{root}/tune.mid"], "tune.mid would overwrite its source; give another --out"),
+    ([*TUNE, "--out", "{root}/notes.txt/x.mid"], "notes.txt"),
+    ([*TUNE, "--formats", "mp3"], "format 'mp3' is unknown"),
+    ([*TUNE, "--primer", "x.mid"], "harmonize has no option '--primer'"),
+    (INFILL, "nothing is to be filled; give --bars such as 5-8"),
+    ([*INFILL, "--bars", "2-1"], "--bars 2-1: give ranges such as 5-8"),
+    ([*INFILL, "--bars", "one"], "--bars one: give ranges such as 5-8"),
+    ([*INFILL, "--bars", "0-1"], "bars 0-1: tune.mid has bars 1-1"),
+    ([*INFILL, "--bars", "1", "--voices", "organ"], "--voices organ: the voices are"),
+    ([*INFILL, "--voices", "alto"], "voices alto: codec melody of tunes has no voices; name bars alone"),
+    (["infill", "{root}/chorales", "{root}/tune.mid", "--bars", "1"], "1 part sounds; codec chorale needs four voices"),
     # Scoring
     ([*EVALUATE, "--split", "best"], "split 'best' is unknown; tunes has train, valid, test"),
     (["evaluate", "{root}/tunes", "--data", "no-such"], "corpus 'no-such' is neither a folder nor a name"),
@@ -177,9 +219,8 @@ BAD = [
     ([*TRAIN, "--model.hidden", "0"], "--model: hidden is 0; it must be 1 or more"),
     ([*TRAIN, "--model.num-layers", "0"], "num_layers is 0"),
     ([*TRAIN, "--model.dropout", "1"], "dropout is 1.0; it must lie in [0, 1)"),
-    ([*TRAIN, "--model.net", "frame"], "net = frame does not fit codec melody"),
+    ([*TRAIN, "--model.nade", "4"], "nade does not fit codec melody: it draws the keys of binary frames"),
     ([*TRAIN, "--model.conditions", "weather"], "'weather' is not a condition of codec melody"),
-    ([*TRAIN, "--family", "organ"], "--family organ: unknown; the families are recurrent"),
     ([*TRAIN, "--codec", "organ"], "codec melody, not organ"),
     ([*TRAIN, "--data", "no-such", "--codec", "organ"], "codec 'organ' is unknown"),
     ([*TRAIN, "--data", "no-such"], "corpus 'no-such' is neither"),
@@ -328,6 +369,61 @@ def test_a_primer_opens_every_piece(made, tmp_path, capsys):
     for path in tmp_path.glob("*.mid"):
         first = sorted(files.read(path)[0].notes, key=lambda n: n.start_time)[:4]
         assert [n.pitch for n in first] == [60, 62, 64, 65]
+
+
+def notes_of(path, instrument=None):
+    from musejax import files
+
+    notes = [n for n in files.read(path)[0].notes if instrument is None or n.instrument == instrument]
+    return sorted((n.start_time, n.end_time, n.pitch, n.velocity) for n in notes)
+
+
+def test_a_melody_is_harmonised_and_kept_and_what_it_does_not_say_is_said(made, tmp_path, capfd):
+    from musejax import files, rendering
+
+    plain = files.read(made / "tune.mid")[0]
+    del plain.time_signatures[:], plain.key_signatures[:]
+    rendering.write(plain, tmp_path / "plain.mid")
+    capfd.readouterr()
+    argv = ["harmonize", made / "chorales", tmp_path / "plain.mid", "--out", tmp_path / "new" / "out.mid", "--json"]
+    assert run(*argv) == 0
+    captured = capfd.readouterr()
+    assert captured.err == "plain.mid: it has no time signature; 4/4 from its start is assumed\n"
+    (entry,) = json.loads(captured.out)
+    assert entry["files"] == [str(tmp_path / "new" / "out.mid")] and entry["ended"] and entry["log_prob"] < 0
+    assert notes_of(tmp_path / "new" / "out.mid", 0) == notes_of(tmp_path / "plain.mid")
+    assert run("harmonize", made / "chorales", tmp_path / "plain.mid", "--out", tmp_path, "--num", "2") == 0
+    names = {p.name for p in tmp_path.glob("*-00?.mid")}
+    assert names == {"plain-chorales-0-000.mid", "plain-chorales-0-001.mid"}
+    first = tmp_path / "plain-chorales-0-000.mid"
+    assert first.read_bytes() == (tmp_path / "new" / "out.mid").read_bytes()
+
+
+def test_a_score_is_filled_and_comes_back_as_a_score(made, tmp_path):
+    from musejax import files
+
+    assert run("harmonize", made / "chorales", made / "tune.mid", "--out", tmp_path / "four.musicxml") == 0
+    argv = ["infill", made / "chorales", tmp_path / "four.musicxml", "--voices", "alto,tenor", "--bars", "1"]
+    assert run(*argv, "--out", tmp_path / "out") == 0
+    (path,) = (tmp_path / "out").iterdir()
+    assert path.name == "four-chorales-0-000.musicxml"
+    before, after = (files.read(p)[0] for p in (tmp_path / "four.musicxml", path))
+    kept = [[(n.part, n.pitch, n.start_time, n.end_time) for n in s.notes if n.part in (0, 3)] for s in (before, after)]
+    assert sorted(kept[0]) == sorted(kept[1]) and kept[0]
+    assert list(before.time_signatures) == list(after.time_signatures)
+
+
+def test_a_search_keeps_to_chords_and_density(made, tmp_path):
+    argv = ["harmonize", made / "chorales", made / "tune.mid", "--out", tmp_path / "out.mid"]
+    assert run(*argv, "--chords", "C F", "--chord-frames", "8", "--density", "1-3", "--beam", "2") == 0
+    assert notes_of(tmp_path / "out.mid", 0) == notes_of(made / "tune.mid")
+    for voice in (1, 2, 3):
+        new = notes_of(tmp_path / "out.mid", voice)
+        assert 1 <= len(new) <= 3
+        for start, end, pitch, _ in new:
+            # 8 frames at 120 quarters a minute are a second.
+            assert end <= 1 or pitch % 12 in (5, 9, 0)
+            assert start >= 1 or pitch % 12 in (0, 4, 7)
 
 
 def test_figures_are_computed_from_the_weights_as_stored(made, tmp_path, capsys):

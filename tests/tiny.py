@@ -15,7 +15,7 @@ from musejax.training import config, step
 
 FAMILIES = sorted(models.FAMILIES)
 PRESETS = [(f, p) for f in FAMILIES for p in models.family(f).PRESETS]
-SHRUNK = {"hidden": 12, "embed": 10, "head": 8}
+SHRUNK = {"hidden": 12, "embed": 10, "head": 8, "width": 16, "feed_forward": 12}
 FRAMES = 10
 
 
@@ -36,7 +36,8 @@ def make(family: str, preset: str) -> Tiny:
     module = models.family(family)
     codec, full = module.PRESETS[preset]
     vocabulary = codecs.get(codec).vocabulary
-    small = dataclasses.replace(full, **{k: v for k, v in SHRUNK.items() if hasattr(full, k)})
+    fields = {f.name for f in dataclasses.fields(full)}
+    small = dataclasses.replace(full, **{k: v for k, v in SHRUNK.items() if k in fields})
     model = module.make(small, vocabulary)
     batch = random_batch(vocabulary, rows=3, frames=FRAMES)
     params, state = model.init(jax.random.key(0), batch)

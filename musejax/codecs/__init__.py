@@ -16,6 +16,8 @@ from musejax import errors, vocabulary
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
+    from musejax.base import Constraint
+
 Arrays = dict[str, np.ndarray]
 
 # name -> (module, one line for `musejax list`)
@@ -28,6 +30,8 @@ CODECS: Mapping[str, tuple[str, str]] = {
     "chorale": ("chorale", "four voices on the 16th grid with holds, fermatas, beat, key"),
     "chorale-pitches": ("chorale", "four voices on the 16th grid as sounding pitches (jsb16)"),
     "pianoroll-88": ("pianoroll", "binary frames of 88 keys"),
+    "tracks": ("tracks", "melody, bridge and piano bar by bar, with controls of density, polyphony and duration"),
+    "remi": ("tokenizers", "melody, bridge and piano as miditok's REMI (needs musejax[miditok])"),
 }
 
 
@@ -43,6 +47,7 @@ class Codec(NamedTuple):
             nothing is added at the end. Raises `errors.DiscardError` when it does not fit the vocabulary.
         variants: NoteSequence -> the sequences to encode for a training piece (time stretches); the others of a split
             are encoded once, as they are.
+        grammar: () -> the constraint that keeps samples well-formed; None where every sequence of ids is music.
     """
 
     vocabulary: vocabulary.Vocabulary
@@ -50,6 +55,7 @@ class Codec(NamedTuple):
     decode: Callable[[Arrays, float], "NoteSequence"]
     prime: Callable[["NoteSequence"], Arrays]
     variants: Callable[["NoteSequence"], list["NoteSequence"]]
+    grammar: Callable[[], "Constraint"] | None = None
 
 
 def get(name: str) -> Codec:

@@ -2,14 +2,29 @@
 
 The main version of each song is used, not the earlier ones in its folder `versions`. The set's public repository is
 downloaded as a zip file of one commit; a zip file in MUSEJAX_DATA may be packed in any way and hold less, as long as
-the 909 files `POP909/NNN/NNN.mid` are the same, byte for byte.
+the 909 files `POP909/NNN/NNN.mid` are the same, byte for byte; for `pop909` also the files `beat_midi.txt` beside
+them.
+
+The MIDI files keep a tempo but no metre: 1/4 is the time signature of most, and the first beat lies anywhere, so that
+52 of 100 notes begin further than a quarter of a 16th from the grid of 16ths that starts at time 0. Counted from the
+first beat of `beat_midi.txt` it is 4 of 100. Sequences of `pop909` therefore carry the time signatures that the beat
+files give, the first of them on the downbeat before the first note. `pop909-melody` and `pop909-piano` are left as
+the files have them.
 """
 
+import collections
+import dataclasses
 import zipfile
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from musejax import errors, midi
 from musejax.corpora import base, cache, download, parallel, splits
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
 
 _COMMIT = "d83e6edba6872a704f5d3b8b32f5cb540088dae6"
 _SONGS = r"(?:[^/]+/)?POP909/(\d{3})/\1\.mid"
@@ -19,6 +34,12 @@ FILE = download.Entry(
     sha256="df34be3c21c7bb70e5a3fbbd1afef877b143030e22a6a42fdb275bc9c4ff6733",
     members=_SONGS,
 )
+_BEATS = r"(?:[^/]+/)?POP909/(\d{3})/beat_midi\.txt"
+BEATS = dataclasses.replace(
+    FILE, sha256="54817bf2ba8defe4c03f5b9eb1eafd0d9896550e03db455118d914ca1e4d53af", members=_BEATS
+)
+# How long before its beat, in seconds, a first note may begin and still belong to it.
+_EARLY = 0.05
 # The tracks a corpus keeps.
 TRACKS: Mapping[str, tuple[str, ...]] = {
     "pop909": ("MELODY", "BRIDGE", "PIANO"),
@@ -29,7 +50,51 @@ TRACKS: Mapping[str, tuple[str, ...]] = {
 
 def read(song: tuple[str, bytes, tuple[str, ...]]) -> cache.Entry:
     """Reads one song (number, MIDI bytes, tracks to keep); a worker's task."""
-    number, data, tracks = song
+    return _entry(song[0], _sequence(*song))
+
+
+def read_with_beats(song: tuple[str, bytes, tuple[str, ...], bytes]) -> cache.Entry:
+    """Reads one song and the time signatures of its beat file; a worker's task."""
+    number, data, tracks, beats = song
+    sequence = _sequence(number, data, tracks)
+    signatures = bars(beats.decode(), min(note.start_time for note in sequence.notes))
+    del sequence.time_signatures[:]
+    for time, quarters in signatures:
+        sequence.time_signatures.add(time=time, numerator=quarters, denominator=4)
+    return _entry(number, sequence)
+
+
+def bars(text: str, first: float) -> list[tuple[float, int]]:
+    """Time signatures from a beat file.
+
+    A line is a beat, one quarter: its time, and whether a bar begins there if bars are narrow (two beats, or three)
+    and if they are wide (twice that). Songs in threes are read in narrow bars, 3/4, all others in wide ones.
+
+    Args:
+        text: The file's content.
+        first: When the first note begins, in seconds.
+
+    Returns:
+        (seconds, beats a bar) at each change, the first on the last downbeat up to the first note.
+
+    Raises:
+        errors.UserError: The file holds no two downbeats.
+    """
+    beats = np.array([line.split() for line in text.splitlines() if line.strip()], np.float64).reshape(-1, 3)
+    narrow, wide = (np.flatnonzero(beats[:, column]) for column in (1, 2))
+    usual = collections.Counter(np.diff(narrow).tolist()).most_common(1)
+    lines = narrow if usual and usual[0][0] == 3 else wide
+    if len(lines) < 2:
+        raise errors.UserError("no bars in beat_midi.txt")
+    times, sizes = beats[lines, 0], np.diff(lines, append=2 * lines[-1] - lines[-2])
+    begin = max(int(np.searchsorted(times, first + _EARLY, side="right")) - 1, 0)
+    changed = np.diff(sizes, prepend=0) != 0
+    changed[begin] = True
+    return [(float(t), int(n)) for t, n in zip(times[begin:][changed[begin:]], sizes[begin:][changed[begin:]])]
+
+
+def _sequence(number: str, data: bytes, tracks: tuple[str, ...]) -> "NoteSequence":
+    """A song's MIDI file, its other tracks left out."""
     sequence = midi.midi_to_sequence(data)
     kept = [info for info in sequence.instrument_infos if info.name in tracks]
     numbers = {info.instrument for info in kept}
@@ -41,6 +106,11 @@ def read(song: tuple[str, bytes, tuple[str, ...]]) -> cache.Entry:
                 del field[i]
         sequence.total_time = max(note.end_time for note in sequence.notes)
     sequence.filename = f"{number}.mid"
+    return sequence
+
+
+def _entry(number: str, sequence: "NoteSequence") -> cache.Entry:
+    """A song as it is cached, a group of its own."""
     return cache.Entry(f"pop909/{number}", f"pop909/{number}", cache.pack(sequence))
 
 
@@ -54,13 +124,21 @@ def load(name: str, terms: str) -> base.Corpus:
     Raises:
         errors.UserError: The file is not here and cannot be downloaded, or is not the right one.
     """
-    wanted = cache.stamp(name, FILE.sha256)
+    beats = name == "pop909"
+    wanted = cache.stamp(name, FILE.sha256, *([BEATS.sha256] if beats else []))
     cached = cache.load(name, wanted)
     if cached is None:
         with zipfile.ZipFile(download.fetch(FILE)) as archive:
-            members = download.members(archive, _SONGS)
-            songs = [(number, archive.read(member), TRACKS[name]) for number, member in members]
-        entries, report = parallel.sift(parallel.read_all(read, songs))
+            songs = [
+                (number, archive.read(member), TRACKS[name]) for number, member in download.members(archive, _SONGS)
+            ]
+        if beats:
+            with zipfile.ZipFile(download.fetch(BEATS)) as archive:
+                texts = {number: archive.read(member) for number, member in download.members(archive, _BEATS)}
+            results = parallel.read_all(read_with_beats, [(*song, texts[song[0]]) for song in songs])
+        else:
+            results = parallel.read_all(read, songs)
+        entries, report = parallel.sift(results)
         cache.store(name, wanted, entries, report)
     else:
         entries, report = cached

@@ -33,6 +33,54 @@ def piece_keys(key: Array, first: Array | int, num: int) -> Array:
     return jax.vmap(lambda i: jax.random.fold_in(key, i))(first + jnp.arange(num))
 
 
+def last_given(infill_mask: Array) -> Array:
+    """Where the last given cell of each piece stands, -1 where there is none: int32[N] of [N, L]."""
+    return jnp.where(infill_mask.astype(bool), -1, jnp.arange(infill_mask.shape[1])[None]).max(-1)
+
+
+def may_stand(
+    logits: Any,
+    pos: Array,
+    values: Array,
+    order: tuple[int, ...],
+    constraint: Constraint | None,
+    end: int | None,
+    last: Array | None,
+) -> Array | None:
+    """What a constraint allows at `pos`, and no END before the last given cell.
+
+    Args:
+        logits: A step's output; with `last` it must be [N, V].
+        pos: Index of the cell in drawing order.
+        values: int32[N, L, ...], of which the first `pos` count.
+        order: The streams of a frame in the order of their values.
+        constraint: Of the request.
+        end: The END id.
+        last: int32[N], what `last_given` returns; None where nothing is given or nothing ends.
+
+    Returns:
+        bool that broadcasts to [N, V]; None where all is allowed.
+    """
+    allowed = None
+    if constraint is not None:
+        allowed = constraint(pos // len(order), jnp.asarray(order)[pos % len(order)], values)
+    if last is not None:
+        is_end = jnp.arange(logits.shape[-1])[None] == end
+        goes_on = ~is_end | (pos >= last)[:, None]
+        allowed = goes_on if allowed is None else goes_on & jnp.broadcast_to(allowed, goes_on.shape)
+    return allowed
+
+
+def until_end(values: Array, end: int | None) -> tuple[Array, Array]:
+    """Values [N, L, ...] with END after the first END, and int32[N] how many there are, END included."""
+    num, length = values.shape[:2]
+    if end is None:
+        return values, jnp.full((num,), length, jnp.int32)
+    ended = jnp.cumsum(values == end, axis=1) > 0
+    lengths = jnp.where(ended[:, -1], jnp.argmax(ended, axis=1) + 1, length).astype(jnp.int32)
+    return jnp.where(ended, end, values), lengths
+
+
 def sample(
     step: StepFn,
     cache: Any,
@@ -67,9 +115,7 @@ def sample(
     num = keys.shape[0]
     uniform = jax.vmap(lambda k: jax.random.uniform(k, (length, *draw.noise_shape)))(keys)
     values = jnp.zeros((num, length, *draw.value_shape), jnp.int32)
-    last_given = None
-    if end is not None and given is not None and infill_mask is not None:
-        last_given = jnp.where(infill_mask.astype(bool), -1, jnp.arange(length)[None]).max(-1)
+    last = None if end is None or given is None or infill_mask is None else last_given(infill_mask)
 
     def unfinished(carry: tuple) -> Array:
         pos, _, _, _, _, done = carry
@@ -79,12 +125,7 @@ def sample(
         pos, previous, cache, values, nll, done = carry
         here = {name: jax.lax.dynamic_index_in_dim(c, pos, 1, False) for name, c in conditions.items()}
         logits, cache = step(cache, previous, pos, here)
-        place = (pos // len(order), jnp.asarray(order)[pos % len(order)])
-        allowed = None if constraint is None else constraint(*place, values)
-        if last_given is not None:
-            is_end = jnp.arange(logits.shape[-1])[None] == end
-            goes_on = ~is_end | (pos >= last_given)[:, None]
-            allowed = goes_on if allowed is None else goes_on & jnp.broadcast_to(allowed, goes_on.shape)
+        allowed = may_stand(logits, pos, values, order, constraint, end, last)
         value = draw.draw(logits, allowed, jax.lax.dynamic_index_in_dim(uniform, pos, 1, False))
         if given is not None and infill_mask is not None:
             free = jax.lax.dynamic_index_in_dim(infill_mask, pos, 1, False).astype(bool)
@@ -100,13 +141,71 @@ def sample(
         return pos + 1, value, cache, values, nll, done
 
     carry = (0, start, cache, values, jnp.zeros((num, length)), jnp.zeros((num,), bool))
-    _, _, _, values, nll, done = jax.lax.while_loop(unfinished, advance, carry)
-    if end is None:
-        return Drawn(values, nll, jnp.full((num,), length, jnp.int32))
-    ended = jnp.cumsum(values == end, axis=1) > 0
-    values = jnp.where(ended, end, values)
-    lengths = jnp.where(done, jnp.argmax(ended, axis=1) + 1, length).astype(jnp.int32)
+    _, _, _, values, nll, _ = jax.lax.while_loop(unfinished, advance, carry)
+    values, lengths = until_end(values, end)
     return Drawn(values, nll, lengths)
+
+
+class Layout(NamedTuple):
+    """A request laid out for a loop over its cells in drawing order.
+
+    Attributes:
+        step: The model's step, its parameters bound.
+        params: The parameters as the step takes them.
+        cache: Before the first cell; given cells have been read where the model reads ahead.
+        conditions: {name: int32[N, L]}.
+        given: int32[N, L, ...], or None.
+        infill_mask: [N, L], or None.
+        order: The streams of a frame as they are drawn.
+        end: The END id, or None.
+    """
+
+    step: StepFn
+    params: Any
+    cache: Any
+    conditions: dict[str, Array]
+    given: Array | None
+    infill_mask: Array | None
+    order: tuple[int, ...]
+    end: int | None
+
+
+def lay_out(
+    model: Autoregressive, vocabulary: vocabularies.Vocabulary, params: Params, state: State, request: Request
+) -> Layout:
+    """What a loop over the cells of a request needs, whatever it does with them."""
+    num, frames, streams = request.num, request.length, vocabulary.streams
+    order = model.order or tuple(range(streams))
+    given, infill_mask = request.given, request.infill_mask
+    if given is not None and infill_mask is not None and vocabulary.kind != "bits":
+        given, infill_mask = (
+            x.reshape(num, frames, streams)[..., order].reshape(num, frames * streams) for x in (given, infill_mask)
+        )
+    if model.prepare is not None:
+        params = model.prepare(params)
+    cache = model.init_cache(params, state, num, frames)
+    if model.read is not None:
+        free = jnp.ones((num, frames, streams) if streams > 1 else (num, frames), jnp.int32)
+        known = (free, free) if request.given is None else (request.given, request.infill_mask)
+        cache = model.read(params, state, cache, *known, request.conditions)
+    return Layout(
+        step=lambda cache, previous, pos, here: model.step(params, state, cache, previous, pos, here),
+        params=params,
+        cache=cache,
+        conditions={n: jnp.repeat(c, streams, axis=1) for n, c in request.conditions.items()},
+        given=given,
+        infill_mask=infill_mask,
+        order=order,
+        end=vocabulary.id("end") if vocabulary.has("end") else None,
+    )
+
+
+def by_frame(values: Array, order: tuple[int, ...]) -> Array:
+    """Cells in drawing order [N, L] as frames [N, T, S] of streams in their own order; of one stream as they are."""
+    streams = len(order)
+    if streams == 1:
+        return values
+    return values.reshape(len(values), -1, streams)[..., tuple(order.index(s) for s in range(streams))]
 
 
 def sample_request(
@@ -126,44 +225,30 @@ def sample_request(
         frames, END included; `log_prob` float32[N] in nats of what was drawn, given cells left out; the request's
         conditions.
     """
-    num, frames, streams = request.num, request.length, vocabulary.streams
     bits = vocabulary.kind == "bits"
-    order = model.order or tuple(range(streams))
-    length = frames * streams
-    conditions = {n: jnp.repeat(c, streams, axis=1) for n, c in request.conditions.items()}
-    given, infill_mask = request.given, request.infill_mask
-    if given is not None and infill_mask is not None and not bits:
-        given, infill_mask = (
-            x.reshape(num, frames, streams)[..., order].reshape(num, length) for x in (given, infill_mask)
-        )
-    size = vocabulary.size
-    if model.prepare is not None:
-        params = model.prepare(params)
+    layout = lay_out(model, vocabulary, params, state, request)
     if model.draw is not None:
-        draw = model.draw(params, request.choice)
+        draw = model.draw(layout.params, request.choice)
     else:
-        draw = draws.bernoulli(size, request.choice) if bits else draws.categorical(request.choice)
+        draw = draws.bernoulli(vocabulary.size, request.choice) if bits else draws.categorical(request.choice)
     drawn = sample(
-        lambda cache, previous, pos, here: model.step(params, state, cache, previous, pos, here),
-        model.init_cache(params, state, num, frames),
-        piece_keys(key, request.first, num),
-        length=length,
-        start=jnp.full((num, *draw.value_shape), model.start, jnp.int32),
+        layout.step,
+        layout.cache,
+        piece_keys(key, request.first, request.num),
+        length=request.length * vocabulary.streams,
+        start=jnp.full((request.num, *draw.value_shape), model.start, jnp.int32),
         draw=draw,
-        conditions=conditions,
-        given=given,
-        infill_mask=infill_mask,
+        conditions=layout.conditions,
+        given=layout.given,
+        infill_mask=layout.infill_mask,
         constraint=request.constraint,
-        end=vocabulary.id("end") if vocabulary.has("end") else None,
-        order=order,
+        end=layout.end,
+        order=layout.order,
     )
-    nll = drawn.nll if infill_mask is None else drawn.nll * infill_mask
-    values = drawn.values
-    if streams > 1:
-        values = values.reshape(num, frames, streams)[..., tuple(order.index(s) for s in range(streams))]
+    nll = drawn.nll if layout.infill_mask is None else drawn.nll * layout.infill_mask
     return {
-        "frames" if bits else "tokens": values,
-        "length": -(-drawn.lengths // streams),
+        "frames" if bits else "tokens": by_frame(drawn.values, layout.order),
+        "length": -(-drawn.lengths // vocabulary.streams),
         "log_prob": -nll.sum(axis=1),
         **request.conditions,
     }

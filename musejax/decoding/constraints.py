@@ -1,5 +1,6 @@
 """Constraints: functions that say which tokens may stand at a position, for use inside the compiled loop."""
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -52,10 +53,9 @@ def scale(vocabulary: vocabularies.Vocabulary, tonic: int, name: str = "major") 
 
 
 def _all_of(parts: tuple[Constraint, ...], frame: Array, stream: Array, values: Array) -> Array:
-    allowed = parts[0](frame, stream, values)
-    for part in parts[1:]:
-        allowed = allowed & part(frame, stream, values)
-    return allowed
+    # A part may have one row for all pieces, [V], or one for each, [N, V].
+    rows = [jnp.atleast_2d(part(frame, stream, values)) for part in parts]
+    return functools.reduce(jnp.logical_and, rows)
 
 
 def all_of(*parts: Constraint) -> Constraint:

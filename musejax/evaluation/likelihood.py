@@ -8,6 +8,9 @@ codec; nats a token). Figures are micro averages: over all cells of all pieces.
 What is not an exact likelihood has another name. A model with latent variables gives `elbo_per_...` and, from several
 draws, the tighter `iwae_per_...` (Burda et al., 2016), both upper bounds of the cost; an orderless model gives
 `orderless_nll_per_...` and a pseudo-likelihood `pseudo_nll_per_...`, estimates with a standard error.
+
+Where some voices are given, the likelihood of the others is exact for a model that reads the given ones ahead; from
+one that knows only what lies before it is `causal_nll_per_...`, the cost of the free cells in its usual order.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,6 +36,7 @@ class PieceScores(NamedTuple):
         frames: Frames.
         first: Nats of its first frame, where the likelihood is exact.
         draws: Nats of every draw, float64[samples, pieces], where it is estimated.
+        causal: Whether voices were given to a model that does not read them ahead.
     """
 
     nll: np.ndarray
@@ -40,6 +44,7 @@ class PieceScores(NamedTuple):
     frames: np.ndarray
     first: np.ndarray | None = None
     draws: np.ndarray | None = None
+    causal: bool = False
 
 
 def protocol(source: str) -> str:
@@ -64,6 +69,7 @@ def score_pieces(
     batch_size: int = 16,
     samples: int = 64,
     seed: int = 0,
+    given: Sequence[int] = (),
 ) -> PieceScores:
     """Scores every piece whole, from the start state; padding is not counted.
 
@@ -74,12 +80,15 @@ def score_pieces(
         batch_size: Pieces scored at a time.
         samples: Draws a piece, where the likelihood is estimated.
         seed: Of the draws.
+        given: Streams that are given; the others are scored.
 
     Raises:
-        errors.UserError: The model has no likelihood.
+        errors.UserError: The model has no likelihood, or no exact one where streams are given.
     """
     if model.score is None:
         raise errors.UserError("this model has no likelihood to evaluate")
+    if given and (model.score.nll is None or model.autoregressive is None):
+        raise errors.UserError("the likelihood of voices given others is there for left-to-right models alone")
     params, state = variables["params"], variables["state"]
     cells = np.array([np.prod(_cells(item)) for item in items], np.float64)
     frames = np.array([item.length for item in items], np.float64)
@@ -87,10 +96,18 @@ def score_pieces(
         nll = jax.jit(model.score.nll)
         totals = np.zeros((2, len(items)))
         for indices, batch in batches.whole(items, batch_size):
-            costs = np.asarray(nll(params, state, batch), np.float64)
+            if given:
+                free = np.ones_like(batch["tokens"])
+                free[..., list(given)] = 0
+                costs = np.asarray(nll(params, state, {**batch, "infill_mask": free}), np.float64) * free
+            else:
+                costs = np.asarray(nll(params, state, batch), np.float64)
             per_frame = costs.reshape(*costs.shape[:2], -1).sum(-1) * batch["pad_mask"]
             totals[:, indices] = per_frame.sum(1)[: len(indices)], per_frame[: len(indices), 0]
-        return PieceScores(totals[0], cells, frames, first=totals[1])
+        if given:
+            cells = frames * (items[0].arrays["tokens"].shape[1] - len(given))
+        causal = bool(given) and model.autoregressive is not None and model.autoregressive.read is None
+        return PieceScores(totals[0], cells, frames, first=totals[1], causal=causal)
     assert model.score.estimate is not None
     estimate = jax.jit(model.score.estimate)
     draws = np.zeros((samples, len(items)))
@@ -149,6 +166,8 @@ def figures(scores: PieceScores, vocabulary: vocabularies.Vocabulary, source: st
         out["tokens"] = int(cells)
         units = {"token": scores.cells, **(units if vocabulary.streams > 1 else {})}
     name = {"exact": "nll", "bound": "elbo", "orderless": "orderless_nll", "pseudo": "pseudo_nll"}[score.kind]
+    if scores.causal:
+        out["kind"], name = "causal", "causal_nll"
     first = next(iter(units))
     for unit, weights in units.items():
         out[f"{name}_per_{unit}"] = scores.nll.sum() / weights.sum()

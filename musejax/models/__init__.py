@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-FAMILIES = {"recurrent": "musejax.models.recurrent"}
+FAMILIES = {"recurrent": "musejax.models.recurrent", "transformer": "musejax.models.transformer"}
 
 
 def family(name: str) -> ModuleType:

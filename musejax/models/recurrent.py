@@ -2,7 +2,7 @@
 
 Three nets share the stack of recurrent layers. The token net reads one token a step, as Magenta's melody and
 performance nets do; streams are serialised frame by frame. The frame nets read a whole frame a step: the one of
-recurrent_voices.py draws its streams one after the other in a small head, that of recurrent_keys.py draws 88 keys.
+voices.py draws its streams one after the other in a small head, that of recurrent_keys.py draws 88 keys.
 """
 
 import dataclasses
@@ -15,11 +15,10 @@ import numpy as np
 from flax import linen as nn
 from flax import struct
 
-from musejax import objectives
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Autoregressive, Batch, Info, Model, Params, Score, State
-from musejax.decoding import autoregressive
-from musejax.models import recurrent_keys, recurrent_voices
+from musejax.base import Array, Model, Params
+from musejax.models import recurrent_keys, tokens, voices
+from musejax.nn import dropout as dropouts
 from musejax.nn import recurrent, stepping
 
 
@@ -36,6 +35,7 @@ class Config:
         embed: Width of the embedding of a token or a frame.
         tied: Whether the token net's output matrix is its embedding.
         conditions: Names of the vocabulary's conditions that are read.
+        condition_dropout: Share of training pieces whose conditions are unknown, for guidance.
         dropout: On the output of each layer.
         variational: Whether one dropout mask serves all steps of a sequence.
         input_dropout: On the inputs.
@@ -44,6 +44,7 @@ class Config:
         layer_norm: Whether layers normalise their output.
         head: Width of the frame net's head for one stream.
         place: Whether the net over voices reads how many bars the piece has lasted.
+        phase: Whether it reads the frames since the piece began modulo 48, for codecs that do not tell the beat.
         order: The streams in the order in which the frame net draws them; empty for the vocabulary's own.
         head_dropout: In the frame net's heads, and in its NADE.
         history: Whether the net over keys reads more of the past than the last frame (nn/key_history.py).
@@ -58,6 +59,7 @@ class Config:
     embed: int = 128
     tied: bool = False
     conditions: tuple[str, ...] = ()
+    condition_dropout: float = 0.0
     dropout: float = 0.0
     variational: bool = False
     input_dropout: float = 0.0
@@ -66,6 +68,7 @@ class Config:
     layer_norm: bool = False
     head: int = 192
     place: bool = False
+    phase: bool = False
     order: tuple[int, ...] = ()
     head_dropout: float = 0.0
     history: bool = True
@@ -172,7 +175,7 @@ class TokenNet(nn.Module):
         parts += [jax.nn.one_hot(conditions[name], sizes[name]) for name in sorted(conditions)]
         x = jnp.concatenate([p.astype(dtype) for p in parts], axis=-1)
         keys = (None, None) if key is None else tuple(jax.random.split(key))
-        x = recurrent.dropout(x, config.input_dropout, keys[0])
+        x = dropouts.drop(x, config.input_dropout, keys[0])
         ones = len(parts) if config.inputs == "one_hot" else 0
         h, carry = stack(config)(x, carry, keys[1], embedding=table, input_grad=False, ones=ones)
         if config.tied and table is not None:
@@ -209,7 +212,7 @@ def _lay_out(config: Config, vocabulary: vocabularies.Vocabulary, params: Params
     if vocabulary.streams > 1:
         blocks.append(jnp.eye(size + 1, size))  # the token a frame before
         names["stream"] = vocabulary.streams
-    blocks += [jnp.eye(names[n]) for n in sorted(names)]
+    blocks += [jnp.eye(names[n] + 1, names[n]) for n in sorted(names)]  # an unknown condition is a row of zeros
     offsets = tuple(int(n) for n in np.cumsum([0, *(len(b) for b in blocks[:-1])]))
     rows = jax.scipy.linalg.block_diag(*(b.astype(dtype) for b in blocks))
     layers = stepping.lay_out(config.cell, params["stack"], rows)
@@ -242,86 +245,33 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
             raise ValueError(f"conditions: {name!r} is not a condition of codec {vocabulary.name}")
     if config.tied and config.inputs != "embed":
         raise ValueError("tied needs inputs = embed")
-    if config.net == "frame" and vocabulary.streams == 1 and vocabulary.kind == "tokens":
-        raise ValueError(f"net = frame does not fit codec {vocabulary.name}; use net = token")
-    if config.net == "frame":
-        module = recurrent_keys if vocabulary.kind == "bits" else recurrent_voices
-        return module.make(config, stack(config), vocabulary)
-    if vocabulary.kind != "tokens":
-        raise ValueError(f"net = token does not fit codec {vocabulary.name}; use net = frame")
-    return _make_token(config, vocabulary)
+    if not 0.0 <= config.condition_dropout < 1.0:
+        raise ValueError(f"condition_dropout is {config.condition_dropout}; it must lie in [0, 1)")
 
-
-def _make_token(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
-    net = TokenNet(config, vocabulary)
-    streams, size = vocabulary.streams, vocabulary.size
-
-    def inputs(batch: Batch) -> tuple[Array, Array, Array | None, dict[str, Array]]:
-        """Tokens [B, L], what stands before each, a frame before each, conditions."""
-        tokens = batch["tokens"]
-        tokens = tokens.reshape(tokens.shape[0], -1)
-        conditions = {n: jnp.repeat(batch[n], streams, axis=1) for n in config.conditions}
-        if streams == 1:
-            return tokens, _shift(tokens, 1, size), None, conditions
-        conditions["stream"] = jnp.broadcast_to(jnp.arange(tokens.shape[1])[None] % streams, tokens.shape)
-        return tokens, _shift(tokens, 1, size), _shift(tokens, streams, size), conditions
-
-    def zero(num: int, params: Params = None) -> Any:
+    def start(num: int, length: int, params: Params) -> Any:
         return recurrent.initial(config.cell, config.num_layers, config.hidden, num, params)
 
-    def init(key: Array, batch: Batch) -> tuple[Params, State]:
-        tokens, previous, before, conditions = inputs({k: v[:1, :2] for k, v in batch.items()})
-        return net.init(key, previous, before, conditions, zero(1), None)["params"], {}
+    if vocabulary.kind == "bits":
+        if config.net == "token":
+            raise ValueError(f"net = token does not fit codec {vocabulary.name}; use net = frame")
+        return recurrent_keys.make(config, stack(config), vocabulary)
+    if config.net == "frame":
+        return voices.make(config, stack(config), start, vocabulary)
+    return _make_token(config, start, vocabulary)
 
-    def logits(params: Params, batch: Batch, key: Array | None) -> tuple[Array, Array]:
-        tokens, previous, before, conditions = inputs(batch)
-        out, _ = net.apply({"params": params}, previous, before, conditions, zero(len(tokens), params), key)
-        return out, tokens
 
-    def loss(
-        params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
-    ) -> tuple[Array, tuple[State, Info]]:
-        out, tokens = logits(params, batch, key if train else None)
-        mask = jnp.repeat(batch["loss_mask"], streams, axis=1)
-        mean, weight = objectives.masked_mean(objectives.categorical_nll(out, tokens), mask)
-        accuracy, _ = objectives.masked_mean(objectives.hits(out, tokens), mask)
-        return mean, (state, {"loss": mean, "accuracy": accuracy, "weight": weight})
-
-    def nll(params: Params, state: State, batch: Batch) -> Array:
-        out, tokens = logits(params, batch, None)
-        return objectives.categorical_nll(out, tokens).reshape(batch["tokens"].shape)
-
-    def init_cache(params: Params, state: State, num: int, length: int) -> Any:
-        recent = jnp.full((num, streams), size, jnp.int32)  # the last `streams` tokens, oldest first
-        return {"carry": zero(num, params), "recent": recent}
-
+def _make_token(config: Config, start: tokens.Start, vocabulary: vocabularies.Vocabulary) -> Model:
     def prepare(params: Params) -> Prepared:
         return _lay_out(config, vocabulary, params)
 
-    def step(
-        params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
+    def advance(
+        params: Any, previous: Array, before: Array | None, conditions: dict[str, Array], carry: Any
     ) -> tuple[Array, Any]:
         ready = params if isinstance(params, Prepared) else prepare(params)
-        recent = jnp.concatenate([cache["recent"][:, 1:], previous[:, None]], axis=1)
-        here = {n: conditions[n] for n in config.conditions}
-        parts = [previous]
-        if streams > 1:
-            here["stream"] = jnp.broadcast_to(pos % streams, previous.shape)
-            parts.append(recent[:, 0])
-        parts += [here[n] for n in sorted(here)]
+        parts = [previous, *([] if before is None else [before]), *(conditions[n] for n in sorted(conditions))]
         ids = jnp.stack([part + offset for part, offset in zip(parts, ready.offsets, strict=True)], axis=1)
-        h, carry = stepping.step(ready.layers, ids, cache["carry"], residual=config.residual)
-        logits = ready.output @ h + jnp.broadcast_to(ready.bias[:, None], (size, len(previous)))
-        return logits.T, {"carry": carry, "recent": recent}
+        h, carry = stepping.step(ready.layers, ids, carry, residual=config.residual)
+        logits = ready.output @ h + jnp.broadcast_to(ready.bias[:, None], (vocabulary.size, len(previous)))
+        return logits.T, carry
 
-    pair = Autoregressive(init_cache, step, start=size, prepare=prepare)
-
-    def sample(params: Params, state: State, key: Array, request: Any) -> dict[str, Array]:
-        return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
-
-    return Model(config, init, loss, sample, Score("exact", nll), pair)
-
-
-def _shift(tokens: Array, by: int, start: int) -> Array:
-    """Tokens moved right by `by`, `start` in front."""
-    return jnp.pad(tokens, ((0, 0), (by, 0)), constant_values=start)[:, : tokens.shape[1]]
+    return tokens.make(config, TokenNet(config, vocabulary), start, vocabulary, prepare=prepare, advance=advance)

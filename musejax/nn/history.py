@@ -21,9 +21,11 @@ from musejax.base import Array
 # Buckets of a duration in frames, and of the length of a match.
 HOLDS = tuple(range(1, 17)) + (20, 24, 32)
 MATCHES = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64)
-FIELDS = ("previous", "sounding", "hold", "interval", "match", "match_length", "place")
+FIELDS = ("previous", "sounding", "hold", "interval", "match", "match_length", "place", "phase")
 # Classes of how far a piece has come: bars of 4/4, the last for all beyond.
 PLACES = 48
+# Frames after which the phase begins anew: whole bars of 4/4, 3/4, 6/8 and 2/4 on the 16th grid.
+PHASES = 48
 # Width of an interval that is told apart, in semitones either way.
 NARROW, WIDE = 12, 24
 
@@ -138,7 +140,7 @@ def push(t: Tables, h: History, frame: Array) -> History:
 
 
 def read(t: Tables, h: History) -> dict[str, Array]:
-    """The features of the next frame: `FIELDS`, each int32[N, S], `match_length` and `place` int32[N].
+    """The features of the next frame: `FIELDS`, each int32[N, S], `match_length`, `place` and `phase` int32[N].
 
     Without a match, `match` is V.
     """
@@ -158,6 +160,7 @@ def read(t: Tables, h: History) -> dict[str, Array]:
         "match": jnp.where(longest[:, None] > 0, found, t.size),
         "match_length": jnp.digitize(longest, jnp.asarray(MATCHES)),
         "place": jnp.broadcast_to(jnp.minimum(h.length // (4 * t.period), PLACES - 1), longest.shape),
+        "phase": jnp.broadcast_to(h.length % PHASES, longest.shape),
     }
 
 
@@ -169,7 +172,7 @@ def over(t: Tables, frames: Array) -> dict[str, Array]:
         frames: int32[N, T, S].
 
     Returns:
-        `FIELDS`, each int32[N, T, S], `match_length` and `place` int32[N, T].
+        `FIELDS`, each int32[N, T, S], `match_length`, `place` and `phase` int32[N, T].
     """
     num, length, streams = frames.shape
 

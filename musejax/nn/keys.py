@@ -15,6 +15,7 @@ import numpy as np
 from flax import linen as nn
 
 from musejax.base import Array
+from musejax.nn import dropout as dropouts
 from musejax.nn import key_history, nade, recurrent
 
 # Decays in frames of how long ago a key sounded.
@@ -83,7 +84,7 @@ class KeyNet(nn.Module):
         common = jnp.concatenate([common, *beats], axis=-1)
         # The last frame, its ages, a fading memory of each key, the longest match and that of order 4.
         bits = jnp.concatenate([near[..., 0], near[..., 1], own[..., 15], own[..., 23], own[..., 20]], axis=-1)
-        bits = recurrent.dropout(bits, self.input_dropout, keys[0])
+        bits = dropouts.drop(bits, self.input_dropout, keys[0])
         h, carry = self.stack(jnp.concatenate([bits, common], axis=-1), carry, keys[1])
         logits = nn.Dense(self.size, name="output")(h)
         small = nn.initializers.normal(0.01)
@@ -91,7 +92,7 @@ class KeyNet(nn.Module):
         heads = self._heads(h, own, near, common)
         if self.hidden:
             return nade.Context(logits, nn.Dense(self.hidden, name="hidden")(h), heads), carry
-        u = recurrent.dropout(nn.relu(heads), self.head_dropout, keys[2], (h.shape[0], 1, self.size, self.head))
+        u = dropouts.drop(nn.relu(heads), self.head_dropout, keys[2], (h.shape[0], 1, self.size, self.head))
         return logits + nn.Dense(1, False, name="read")(u)[..., 0], carry
 
     def _heads(self, h: Array, own: Array, near: Array, common: Array) -> Array:
@@ -132,7 +133,7 @@ class PlainKeyNet(nn.Module):
         """As `KeyNet`'s, of `last` int[B, T, V] and conditions."""
         dtype = jax.tree.leaves(carry)[0].dtype
         keys = (None, None) if key is None else tuple(jax.random.split(key))
-        last = recurrent.dropout(batch["last"].astype(dtype), self.input_dropout, keys[0])
+        last = dropouts.drop(batch["last"].astype(dtype), self.input_dropout, keys[0])
         beats = [jax.nn.one_hot(batch[name], size, dtype=dtype) for name, size in self.conditions]
         h, carry = self.stack(jnp.concatenate([last, *beats], axis=-1), carry, keys[1])
         logits = nn.Dense(self.size, name="output")(h)

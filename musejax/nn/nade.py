@@ -13,7 +13,7 @@ import numpy as np
 from flax import linen as nn
 
 from musejax.base import Array
-from musejax.nn import recurrent
+from musejax.nn import dropout as dropouts
 
 
 class Context(NamedTuple):
@@ -74,7 +74,7 @@ class Nade(nn.Module):
         # [V, V] x [V, B T H]: a running sum over the keys, as a product.
         added = jnp.einsum("jh,btj->jbth", self.reads.astype(dtype), bits).reshape(size, -1)
         a = nn.relu((lower @ added).reshape(size, *rows, self.hidden) + context.hidden[None])
-        a = recurrent.dropout(a, self.dropout, keys[0], (size, rows[0], 1, self.hidden))
+        a = dropouts.drop(a, self.dropout, keys[0], (size, rows[0], 1, self.hidden))
         logits = context.logits + jnp.einsum("kbth,kh->btk", a, self.writes.astype(dtype))
         if context.heads is None:
             return logits
@@ -82,7 +82,7 @@ class Nade(nn.Module):
         table = self.below.astype(dtype)[np.maximum(distance, 0)]
         band = jnp.where(jnp.asarray(distance > 0)[..., None], table, 0.0).reshape(size, size * self.head)
         u = nn.relu(context.heads + (bits @ band).reshape(*rows, size, self.head))
-        u = recurrent.dropout(u, self.dropout, keys[1], (rows[0], 1, size, self.head))
+        u = dropouts.drop(u, self.dropout, keys[1], (rows[0], 1, size, self.head))
         return logits + (u @ self.read.astype(dtype))[..., 0]
 
     def one(self, context: Context, bits: Array, at: Array) -> Array:

@@ -8,6 +8,7 @@ from flax import linen as nn
 
 from musejax.base import Array
 from musejax.nn import cells
+from musejax.nn import dropout as dropouts
 
 Carry = Any  # a tuple of arrays [B, H]
 GATES = {"lstm": 4, "gru": 3}
@@ -17,14 +18,6 @@ def initial(cell: str, num_layers: int, hidden: int, num: int, params: Any = Non
     """Zero states for `num` sequences, one a layer; a net computes in the type of its state, that of `params`."""
     zero = jnp.zeros((num, hidden), jnp.float32 if params is None else jax.tree.leaves(params)[0].dtype)
     return tuple((zero, zero) if cell == "lstm" else (zero,) for _ in range(num_layers))
-
-
-def dropout(x: Array, rate: float, key: Array | None, shape: tuple[int, ...] | None = None) -> Array:
-    """Inverted dropout; without a key, or at rate 0, x itself. `shape` is that of the mask, broadcast to x's."""
-    if key is None or rate == 0.0:
-        return x
-    keep = jax.random.bernoulli(key, 1.0 - rate, x.shape if shape is None else shape)
-    return jnp.where(jnp.broadcast_to(keep, x.shape), x / (1.0 - rate), 0.0).astype(x.dtype)
 
 
 class Layer(nn.Module):
@@ -75,7 +68,7 @@ class Layer(nn.Module):
         w_in = self.param("input", start, (size, gates))
         w_rec = self.param("recurrent", nn.initializers.orthogonal(), (self.hidden, gates))
         bias = self.param("bias", _forget_bias if self.cell == "lstm" else nn.initializers.zeros, (gates,))
-        w_rec = dropout(w_rec, recurrent_dropout, key)
+        w_rec = dropouts.drop(w_rec, recurrent_dropout, key)
         w_in, w_rec, bias = (w.astype(x.dtype) for w in (w_in, w_rec, bias))
         if embedding is not None:
             # Into the input weights, so that a sequence is read as the one-hot it is and needs no gradient.
@@ -149,6 +142,6 @@ class Stack(nn.Module):
             after.append(state)
             if self.layer_norm:
                 y = nn.LayerNorm(name=f"norm_{i}")(y)
-            y = dropout(y, self.dropout, keys[1], (y.shape[0], 1, y.shape[2]) if self.variational else None)
+            y = dropouts.drop(y, self.dropout, keys[1], (y.shape[0], 1, y.shape[2]) if self.variational else None)
             x = y + x if self.residual and i else y
         return x, tuple(after)

@@ -1,4 +1,7 @@
-"""A net over frames of several streams: one recurrent step a frame, then the streams one after the other.
+"""A net over frames of one or more streams: one step of a stack a frame, then the streams one after the other.
+
+The stack is any module that reads whole sequences and single steps by the same call (`nn/recurrent.py`,
+`nn/transformer.py`).
 
 Logits of a stream are the sum of a head over the vocabulary and of heads over intervals, placed relative to the
 stream's sounding note and to the notes already drawn in the frame, so that a step or a chord learnt at one pitch
@@ -16,7 +19,8 @@ from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
 from musejax.base import Array
-from musejax.nn import history, recurrent
+from musejax.nn import dropout as dropouts
+from musejax.nn import features, given, history
 
 
 @jax.custom_vjp
@@ -57,47 +61,29 @@ def _place_backward(pitch: Array, cotangent: Array) -> tuple[Array, None]:
 place_intervals.defvjp(_place_forward, _place_backward)
 
 
-def _one_hots(parts: list[tuple[Array, int]], rate: float, key: Array | None, dtype: Any) -> Array:
-    """Integer features side by side as one-hots; with a key, whole features are dropped at `rate`."""
-    columns = [jax.nn.one_hot(index, size, dtype=dtype) for index, size in parts]
-    if key is not None and rate > 0.0:
-        shape = (*columns[0].shape[:-1], len(columns))
-        keep = jax.random.bernoulli(key, 1.0 - rate, shape).astype(dtype) / (1.0 - rate)
-        columns = [c * keep[..., i : i + 1] for i, c in enumerate(columns)]
-    # XLA would otherwise compare and multiply inside the product's loop.
-    return jax.lax.optimization_barrier(jnp.concatenate(columns, axis=-1))
-
-
-def degrees(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
-    """Semitones of each id's pitch above the tonic of the major key of each signature, modulo 12.
-
-    Returns:
-        int32[15, V + 1], a row for each signature from 7 flats to 7 sharps; 12 for what has no pitch.
-    """
-    pitch = np.append(vocabulary.values("pitch"), -1)
-    tonic = 7 * (np.arange(vocabularies.KEYS)[:, None] - vocabularies.KEYS // 2)
-    return np.where(pitch >= 0, (pitch - tonic) % 12, 12).astype(np.int32)
-
-
 class VoiceNet(nn.Module):
     """The net; `frame` and `stream` are its two halves.
 
     Attributes:
         vocabulary: Of tokens, with several streams.
-        stack: The recurrent layers.
+        stack: The layers over frames: (float[B, T, E], carry, key) -> float[B, T, H], carry.
+        reader: Reads the cells that are given ahead of their turn; None for a net that knows the past alone.
         conditions: Names of the conditions that are read.
         place: Whether it reads how many bars the piece has lasted, which a piece that ends wants to know.
+        phase: Whether it reads the frames since the piece began modulo 48, where no condition tells the beat.
         order: The streams in the order in which they are drawn.
         embed: Width E of a frame's embedding.
         head: Width D of a stream's head.
         feature_dropout: Share of input features dropped.
-        dropout: On the recurrent output and inside the heads.
+        dropout: Inside the heads.
     """
 
     vocabulary: vocabularies.Vocabulary
-    stack: recurrent.Stack
+    stack: nn.Module
+    reader: given.Reader | None
     conditions: tuple[str, ...]
     place: bool
+    phase: bool
     order: tuple[int, ...]
     embed: int
     head: int
@@ -112,6 +98,9 @@ class VoiceNet(nn.Module):
         self.embedding = nn.Dense(self.embed, kernel_init=wide)
         self.context = nn.Dense(streams * self.head)
         self.skip = nn.Dense(streams * self.head, use_bias=False)
+        if self.reader is not None:
+            self.heard = nn.Dense(self.embed, use_bias=False)
+            self.heard_by_stream = nn.Dense(streams * self.head, use_bias=False)
         self.present = [nn.Dense(self.head, use_bias=False, kernel_init=wide) for _ in range(streams)]
         self.norms = [nn.LayerNorm() for _ in range(streams)]
         small = nn.initializers.variance_scaling(0.01, "fan_in", "normal")
@@ -125,12 +114,16 @@ class VoiceNet(nn.Module):
 
     def _degree(self, batch: Mapping[str, Array], ids: Array) -> list[tuple[Array, int]]:
         """The degree of ids [B, T] in the key of their frame, as a feature; none for a net that does not read it."""
-        return [(jnp.asarray(degrees(self.vocabulary))[batch["key"], ids], 13)] if self.by_degree else []
+        return [(jnp.asarray(features.degrees(self.vocabulary))[batch["key"], ids], 13)] if self.by_degree else []
+
+    def _told(self, batch: Mapping[str, Array]) -> list[tuple[Array, int]]:
+        sizes = dict(self.vocabulary.conditions)
+        return [(batch[name], sizes[name]) for name in self.conditions]
 
     def _conditions(self, batch: Mapping[str, Array]) -> list[tuple[Array, int]]:
-        sizes = dict(self.vocabulary.conditions)
-        parts = [(batch[name], sizes[name]) for name in self.conditions]
-        return [*parts, (batch["place"], history.PLACES)] if self.place else parts
+        parts = self._told(batch)
+        parts += [(batch["place"], history.PLACES)] if self.place else []
+        return [*parts, (batch["phase"], history.PHASES)] if self.phase else parts
 
     def _voice(self, batch: Mapping[str, Array], s: int) -> list[tuple[Array, int]]:
         """Features of one stream's past."""
@@ -145,12 +138,19 @@ class VoiceNet(nn.Module):
             *self._degree(batch, now),
         ]
 
+    def read(self, batch: Mapping[str, Array], dtype: Any, key: Array | None) -> Array:
+        """What the given cells say to each frame: float[B, T, E] of `given` int32[B, T, S], V where a cell is free."""
+        assert self.reader is not None
+        signature = batch["key"] if self.by_degree else None
+        return self.reader(batch["given"], self._told(batch), signature, dtype, key)
+
     def frame(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> tuple[Array, Any]:
         """What the past says to each stream of each frame.
 
         Args:
-            batch: History features and conditions, int32[B, T, ...].
-            carry: The recurrent state; its type is that of the computation.
+            batch: History features and conditions, int32[B, T, ...]; for a net that has a reader also what it found,
+                `heard` float[B, T, E].
+            carry: The stack's state; its type is that of the computation.
             key: For dropout; None when nothing is to be dropped.
 
         Returns:
@@ -165,10 +165,14 @@ class VoiceNet(nn.Module):
             for high in range(low):
                 chord = history.relation(t, batch["sounding"][..., high], batch["sounding"][..., low], history.WIDE)
                 parts.append((chord, history.relations(history.WIDE)))
-        x = self.embedding(_one_hots(parts, self.feature_dropout, keys[0], jax.tree.leaves(carry)[0].dtype))
-        y = recurrent.dropout(x, self.feature_dropout, keys[1], (x.shape[0], 1, x.shape[2]))
+        x = self.embedding(features.one_hots(parts, self.feature_dropout, keys[0], jax.tree.leaves(carry)[0].dtype))
+        if self.reader is not None:
+            x = x + self.heard(batch["heard"])
+        y = dropouts.drop(x, self.feature_dropout, keys[1], (x.shape[0], 1, x.shape[2]))
         h, carry = self.stack(y, carry, keys[2])
         z = self.context(h) + self.skip(x)
+        if self.reader is not None:
+            z = z + self.heard_by_stream(batch["heard"])
         return z.reshape(*z.shape[:-1], streams, self.head), carry
 
     def stream(self, z: Array, batch: Mapping[str, Array], tokens: Array, j: int, key: Array | None) -> Array:
@@ -202,8 +206,8 @@ class VoiceNet(nn.Module):
                 ((token == batch["match"][..., u]).astype(jnp.int32), 2),
                 *self._degree(batch, now),
             ]
-        y = z + self.present[j](_one_hots(parts, self.feature_dropout, keys[0], z.dtype))
-        y = recurrent.dropout(nn.silu(self.norms[j](y)), self.dropout, keys[1])
+        y = z + self.present[j](features.one_hots(parts, self.feature_dropout, keys[0], z.dtype))
+        y = dropouts.drop(nn.silu(self.norms[j](y)), self.dropout, keys[1])
         scores = self.outputs[j](y).astype(jnp.float32)
         logits, at = scores[..., :size], size
         first = self.vocabulary.start("pitch")
@@ -219,15 +223,18 @@ class VoiceNet(nn.Module):
         logits = logits + scores[..., at : at + 1] * match
         if self.by_degree:
             # One-hot rows: a product, where a gather's gradient would be a scatter.
-            rows = np.swapaxes(np.eye(13, 12, dtype=np.float32)[degrees(self.vocabulary)[:, :size]], 1, 2)
+            rows = np.swapaxes(np.eye(13, 12, dtype=np.float32)[features.degrees(self.vocabulary)[:, :size]], 1, 2)
             logits = logits + jnp.einsum("...d,...dv->...v", scores[..., at + 1 :], jnp.asarray(rows)[batch["key"]])
         return logits
 
     def __call__(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> Array:
         """Logits of every stream of every frame given the ones before: float[B, T, S, V], streams as in the batch."""
-        keys = (None,) * 5 if key is None else tuple(jax.random.split(key, 5))
+        streams = self.vocabulary.streams
+        keys = (None,) * (2 + streams) if key is None else tuple(jax.random.split(key, 2 + streams))
+        if self.reader is not None:
+            batch = {**batch, "heard": self.read(batch, jax.tree.leaves(carry)[0].dtype, keys[-1])}
         z, _ = self.frame(batch, carry, keys[0])
-        logits: list[Any] = [None] * self.vocabulary.streams
+        logits: list[Any] = [None] * streams
         for j, s in enumerate(self.order):
             logits[s] = self.stream(z[..., j, :], batch, batch["tokens"], j, keys[1 + j])
         return jnp.stack(logits, axis=-2)

@@ -1,0 +1,125 @@
+"""Pieces longer than those of training, bar by bar beside real music: do they drift to noise or to silence?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from steering_tasks import BAR, ROWS, Items, Sound, as_rolls, heard
+
+from musejax import codecs, zoo
+from musejax import vocabulary as vocabularies
+from musejax.base import Request
+from musejax.decoding import constraints
+from musejax.evaluation import likelihood, muspy
+from musejax.pipeline import batches, dataset
+
+
+def free(loaded: zoo.Loaded, num: int, bars: int, seed: int) -> list[dataset.Item]:
+    """Free samples of so many bars at temperature 1, END forbidden; a pick-up comes on top where the codec has one."""
+    vocabulary, variables = loaded.codec.vocabulary, loaded.variables
+    shares = loaded.config["data"].get("keys") or {"7": 1}
+    rng, counts = np.random.default_rng(seed), np.array(list(shares.values()), float)
+    keys = np.array(list(shares), int)[rng.choice(len(shares), num, p=counts / counts.sum())]
+    pickup = int(codecs.free_conditions(vocabulary, 1, BAR).get("beat", np.zeros((1, 1)))[0].argmin())
+    length = pickup + bars * BAR
+    conditions = codecs.free_conditions(vocabulary, num, length, keys=keys)
+    request = Request(
+        num=num,
+        length=length,
+        conditions={name: jnp.asarray(c) for name, c in conditions.items()},
+        constraint=constraints.no_end_before(vocabulary, length) if vocabulary.has("end") else None,
+    )
+    drawn = jax.jit(loaded.model.sample)(variables["params"], variables["state"], jax.random.key(seed), request)
+    arrays = {"tokens": np.asarray(drawn["tokens"]), **conditions}
+    return [dataset.Item(str(i), str(i), {k: v[i] for k, v in arrays.items()}) for i in range(num)]
+
+
+def costs(loaded: zoo.Loaded, items: Items) -> list[np.ndarray]:
+    """Nats a cell of each frame under the model, from the start of each piece: float64[T] a piece."""
+    assert loaded.model.score is not None and loaded.model.score.nll is not None
+    nll, out = jax.jit(loaded.model.score.nll), {}
+    for indices, batch in batches.whole(items, ROWS):
+        cost = np.asarray(nll(loaded.variables["params"], loaded.variables["state"], batch), np.float64)
+        mean = cost.reshape(*cost.shape[:2], -1).mean(-1)
+        out.update({index: mean[row, : items[index].length] for row, index in enumerate(indices)})
+    return [out[index] for index in range(len(items))]
+
+
+def bar_starts(vocabulary: vocabularies.Vocabulary, item: dataset.Item) -> np.ndarray:
+    """First frames of the whole bars of 4/4; where the codec tells no metre, of all stretches of 16 frames."""
+    size = item.length
+    if vocabulary.has("end"):
+        ends = (item.arrays["tokens"].reshape(size, -1) == vocabulary.id("end")).any(1)
+        size = int(np.append(ends, True).argmax())
+    if "beat" not in item.arrays:
+        return np.arange(0, size - BAR + 1, BAR)
+    beat, expected = np.append(item.arrays["beat"], 0), np.append(np.arange(BAR), 0)
+    return np.array([s for s in range(size - BAR + 1) if np.array_equal(beat[s : s + BAR + 1], expected)], int)
+
+
+def by_bar(
+    vocabulary: vocabularies.Vocabulary, items: Items, nats: Sequence[np.ndarray]
+) -> dict[str, list[np.ndarray]]:
+    """Statistics of each bar, float64[bars] a piece, NaN where undefined.
+
+    `onsets`; `silent`, the share of cells in which nothing sounds; `pitches`, how many different ones; `entropy` of
+    the pitch classes in bits and `scale` consistency, of the notes that sound in the bar, as MusPy defines them; `nll`,
+    nats a cell; `still`, 1 for a bar without an onset; `again`, 1 for one that sounds as the one before.
+    """
+    out: dict[str, list[float]] = {name: [] for name in ("onsets", "silent", "again", "nll")}
+    bars, ends = [], []
+    for item, cost in zip(items, nats, strict=True):
+        sound, before = heard(vocabulary, item.arrays["tokens"]), None
+        for start in bar_starts(vocabulary, item):
+            bar = Sound(*(part[start : start + BAR] for part in sound))
+            out["onsets"].append(bar.onset.sum())
+            out["silent"].append((bar.pitch < 0).mean())
+            out["again"].append(np.nan if before is None else all(map(np.array_equal, bar, before)))
+            out["nll"].append(cost[start : start + BAR].mean())
+            before = bar
+            # A note that sounds across the bar line counts as one of this bar.
+            begins = (np.arange(BAR) == 0)[:, None] & (bar.pitch >= 0)
+            bars.append(Sound(bar.pitch, bar.onset | begins))
+        ends.append(len(bars))
+    music = muspy.statistics(as_rolls(bars))
+    found = {name: np.array(values, float) for name, values in out.items()}
+    found["still"] = (found["onsets"] == 0).astype(float)
+    for name, its in (
+        ("pitches", "n_pitches_used"),
+        ("entropy", "pitch_class_entropy"),
+        ("scale", "scale_consistency"),
+    ):
+        found[name] = music[its]
+    return {name: np.split(values, ends[:-1]) for name, values in found.items()}
+
+
+def quartiles(values: np.ndarray) -> list[float | None]:
+    """Lower quartile, median and upper quartile of what is defined."""
+    values = values[~np.isnan(values)]
+    return [round(float(q), 5) for q in np.quantile(values, (0.25, 0.5, 0.75))] if len(values) else [None] * 3
+
+
+def summary(drawn: Sequence[np.ndarray], real: Sequence[np.ndarray], edge: int) -> dict[str, Any]:
+    """A statistic of long pieces by bar, and of their first and last `edge` bars, beside that of all real bars.
+
+    `change` is the mean over pieces of the last bars' mean less the first bars', with its interval over pieces.
+    """
+    table = np.stack(drawn)
+    parts = {"real": np.concatenate(real)[None], "first": table[:, :edge], "last": table[:, -edge:]}
+    means = {name: muspy.ratio(np.nansum(part, 1), (~np.isnan(part)).sum(1)) for name, part in parts.items()}
+    change = means["last"] - means["first"]
+    change = change[~np.isnan(change)]
+    return {
+        "by_bar": [quartiles(bar) for bar in table.T],
+        "mean_by_bar": [_mean(bar) for bar in table.T],
+        "quartiles": {name: quartiles(part.ravel()) for name, part in parts.items()},
+        "mean": {name: _mean(part) for name, part in parts.items()},
+        "change": (_mean(change), likelihood.interval(change, np.ones(len(change))) if len(change) else None),
+    }
+
+
+def _mean(values: np.ndarray) -> float | None:
+    values = values[~np.isnan(values)]
+    return round(float(values.mean()), 5) if len(values) else None

@@ -1,0 +1,174 @@
+# pyright: reportMissingImports=false
+"""Speed of the Transformer family: a training step, and generation of whole performances, against PyTorch.
+
+    python benchmarks/transformer.py --json OUT.json [--rows NAME ...]
+    python benchmarks/transformer.py --check
+
+Both sides have the performance codec's 388 tokens, pre-norm blocks with GELU, float32 and the same cores. A training
+step is loss, gradients, clipping and Adam. Generation draws each token from the softmax, with keys and values kept from
+token to token on both sides; ours also gives the log-likelihood of what it drew. The rows named `recompute` have a peer
+that keeps nothing and reads the whole prefix for each token; where the name ends in a number, both sides draw that many
+tokens instead of 1,024, as the peer would take minutes.
+"""
+
+import functools
+import importlib.util
+import sys
+from typing import Any
+
+import harness
+
+LENGTH = 1024  # tokens of a generated performance
+VOCABULARY = 388
+# name -> width, heads, feed-forward units; 4 layers
+SIZES = {"256": (256, 8, 1024), "128": (128, 4, 512)}
+
+
+def _model(size: str, length: int, relative: bool = False) -> Any:
+    from musejax import vocabulary
+    from musejax.models import transformer
+
+    width, heads, units = SIZES[size]
+    config = transformer.Config(
+        num_layers=4, width=width, heads=heads, feed_forward=units, gated=False, span=length, max_distance=length,
+        positions="relative" if relative else "rotary",
+    )  # fmt: skip
+    return transformer.make(config, vocabulary.performance(32))
+
+
+def _batch(batch: int, length: int) -> dict[str, Any]:
+    import numpy as np
+
+    tokens = np.random.default_rng(0).integers(0, VOCABULARY, (batch, length)).astype(np.int32)
+    return {"tokens": tokens, "loss_mask": np.ones((batch, length), np.int32)}
+
+
+def training(threads: int, *, size: str, batch: int, length: int, relative: bool) -> harness.Job:
+    """Our training step."""
+    import jax
+
+    from musejax.training import config, step
+
+    data = jax.device_put(_batch(batch, length))
+    optimizer = config.Optimizer(name="adam", schedule="constant", warmup_steps=0)
+    steps = step.make_step(_model(size, length, relative), optimizer, steps=1000, seed=0)
+    state = [steps.init(jax.random.key(0), data)]
+
+    def run() -> None:
+        state[0], info = steps.update(state[0], data)
+        jax.block_until_ready((state[0], info))
+
+    return harness.Job(run)
+
+
+def generation(threads: int, *, size: str, num: int, length: int) -> harness.Job:
+    """Our sampler."""
+    import jax
+    import numpy as np
+
+    from musejax.base import Request
+
+    model = _model(size, length)
+    params, state = model.init(jax.random.key(0), _batch(1, 2))
+    sample, request = jax.jit(model.sample), Request(num=num, length=length)
+    seeds = iter(range(1 << 30))
+    return harness.Job(lambda: np.asarray(sample(params, state, jax.random.key(next(seeds)), request)["tokens"]))
+
+
+def _twin(kind: str, threads: int, *, size: str, length: int, relative: bool = False, **options: Any) -> harness.Job:
+    import twins_transformer
+
+    shape = twins_transformer.Shape(4, *SIZES[size], length, relative)
+    return getattr(twins_transformer, kind)(threads, shape=shape, vocabulary=VOCABULARY, **options)
+
+
+def _step_row(size: str, batch: int, length: int, relative: bool = False) -> harness.Row:
+    options = {"size": size, "batch": batch, "length": length, "relative": relative}
+    theirs = {
+        name: functools.partial(_twin, "training", **options, compiled=compiled)
+        for name, compiled in (("eager", False), ("compiled", True))
+    }
+    ours = {"jit": functools.partial(training, **options)}
+    name = f"step-{size}{'-relative' if relative else ''}"
+    return harness.Row(name, batch * length, harness.Side(ours), harness.Side(theirs))
+
+
+def _sample_row(size: str, num: int, length: int = LENGTH, *, recompute: bool = False) -> harness.Row:
+    options = {"size": size, "num": num, "length": length}
+    ways = {"eager recompute": ("recompute", False)}
+    if not recompute:
+        ways = {"eager": ("beside", False), "compiled": ("beside", True), "compiled, masked": ("within", True)}
+    theirs = {
+        name: functools.partial(_twin, "generation", **options, loop=loop, compiled=compiled)
+        for name, (loop, compiled) in ways.items()
+    }
+    ours = {"jit": functools.partial(generation, **options)}
+    name = f"sample-{size}-{num}{'-recompute' if recompute else ''}{f'-{length}' if length != LENGTH else ''}"
+    return harness.Row(name, num * length, harness.Side(ours), harness.Side(theirs))
+
+
+ROWS = [
+    _step_row("256", 8, 512),
+    _step_row("128", 8, 256),
+    _step_row("128", 8, 256, relative=True),
+    *(_sample_row(*shape) for shape in (("128", 1), ("128", 64), ("256", 1))),
+    _sample_row("128", 1, recompute=True),
+    _sample_row("128", 64, 128, recompute=True),
+    _sample_row("256", 1, 256, recompute=True),
+]
+
+
+def check() -> str:
+    """Logits of net and twin with the same weights, those of the twin's loops, and equal numbers of parameters.
+
+    Raises:
+        AssertionError: They are not those of one network.
+    """
+    import jax
+    import numpy as np
+    import torch
+    import twins_transformer as twin
+
+    from musejax import vocabulary
+    from musejax.models import transformer
+
+    lines, length = [], 40
+    for size in SIZES:
+        for relative in (False, True):
+            model, data = _model(size, length, relative), _batch(2, length)
+            params, _ = model.init(jax.random.key(1), data)
+            params = jax.tree.map(lambda p: p + 0.02 * jax.random.normal(jax.random.key(p.size), p.shape), params)
+            net = twin.Net(twin.Shape(4, *SIZES[size], length, relative), VOCABULARY).eval()
+            count = sum(p.size for p in jax.tree.leaves(params))
+            assert count == sum(p.numel() for p in net.parameters())
+            twin.load(net, jax.tree.map(np.asarray, params))
+            previous = np.pad(data["tokens"], ((0, 0), (1, 0)), constant_values=VOCABULARY)[:, :-1]
+            ours = transformer.TokenNet(model.config, vocabulary.performance(32)).apply(
+                {"params": params},
+                previous,
+                None,
+                {},
+                transformer.transformer.initial(transformer.shape(model.config), 2),
+                None,
+            )[0]
+            before = torch.from_numpy(previous.astype(np.int64))
+            with torch.inference_mode():
+                theirs = net(before)
+                worst = np.abs(np.asarray(ours) - theirs.numpy()).max()
+                assert worst < 1e-4, worst
+                if not relative:
+                    caches = net.cache(2), net.cache(2)
+                    for pos in range(length):
+                        at = torch.tensor([pos])
+                        torch.testing.assert_close(net.beside(before[:, pos], caches[0], pos), theirs[:, pos])
+                        torch.testing.assert_close(net.within(before[:, pos], caches[1], at), theirs[:, pos])
+            kind = "relative" if relative else "rotary"
+            lines.append(f"{size}, {kind}: {count} parameters on both sides, logits differ by {worst:.1e} at most")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    # Nothing is timed before the twin has been shown to be the same network.
+    if not {"--check", "-h", "--help"} & set(sys.argv[1:]) and importlib.util.find_spec("torch"):
+        sys.stdout.write(check() + "\n")
+    sys.exit(harness.main(ROWS, check, __doc__ or ""))

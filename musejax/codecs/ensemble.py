@@ -1,0 +1,63 @@
+"""Which part of a file with several is the melody, the bridge or the piano.
+
+Parts named MELODY, BRIDGE and PIANO are these tracks, if no other part sounds. Else the parts whose names hold
+"melody", "lead" or "vocal" are the melody, or if none does, of the parts that play one note at a time the highest on
+average; of the rest the one of most notes is the piano, and all others together are the bridge.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+NAMES = ("MELODY", "BRIDGE", "PIANO")
+_MELODY = re.compile("melody|lead|vocal", re.IGNORECASE)
+# Share of a part's notes that may begin while another sounds, for a part that plays one note at a time.
+_OVERLAPPING = 0.05
+
+
+def parts(sequence: "NoteSequence") -> tuple[dict[int, str], np.ndarray]:
+    """Names of parts, and part, start and end in seconds and pitch of each note but drums: float64[N, 4]."""
+    by_part = len(sequence.part_infos) > 1 or any(n.part for n in sequence.notes)
+    if by_part:
+        names = {info.part: info.name for info in sequence.part_infos}
+    else:
+        names = {info.instrument: info.name for info in sequence.instrument_infos}
+    rows = [
+        (n.part if by_part else n.instrument, n.start_time, n.end_time, n.pitch)
+        for n in sequence.notes
+        if n.velocity and not n.is_drum and n.end_time > n.start_time
+    ]
+    return names, np.array(rows, np.float64).reshape(-1, 4)
+
+
+def tracks(names: Mapping[int, str], notes: np.ndarray) -> dict[int, int]:
+    """The track of each part that sounds.
+
+    Args:
+        names: Of the parts.
+        notes: int64[N, 4]: part, onset, pitch, length.
+    """
+    parts = np.unique(notes[:, 0]).tolist()
+    titles = {p: names.get(p, "").strip() for p in parts}
+    if all(title.upper() in NAMES for title in titles.values()):
+        return {p: NAMES.index(title.upper()) for p, title in titles.items()}
+    of_part = {p: notes[notes[:, 0] == p] for p in parts}
+    melody = [p for p in parts if _MELODY.search(titles[p])]
+    if not melody:
+        single = [p for p in parts if _one_at_a_time(of_part[p])]
+        melody = sorted(single, key=lambda p: (-of_part[p][:, 2].mean(), p))[:1]
+    rest = [p for p in parts if p not in melody]
+    fullest = max(rest, key=lambda p: (len(of_part[p]), -p), default=None)
+    return {p: 0 if p in melody else 2 if p == fullest else 1 for p in parts}
+
+
+def _one_at_a_time(notes: np.ndarray) -> bool:
+    """Whether few notes begin while another sounds; notes int64[N, 4]: part, onset, pitch, length."""
+    notes = notes[np.argsort(notes[:, 1], kind="stable")]
+    last = np.maximum.accumulate(notes[:, 1] + notes[:, 3])
+    return bool((notes[1:, 1] < last[:-1]).sum() <= _OVERLAPPING * len(notes))

@@ -1,0 +1,143 @@
+"""Melody, bridge and piano as REMI (Huang and Yang, 2020), tokenised by the package miditok: `remi`.
+
+Arrays: tokens int32[L], the ids of `miditok.REMI` over one stream of three programs (52 melody, 48 bridge, 0 piano),
+positions and durations in 16ths, durations up to 32, a time signature in each bar, no velocities; `encode` adds EOS.
+miditok is an optional extra, imported when this codec is asked for; the vocabulary is the tokenizer's own table, its
+types in lower case in the order of their ids, EOS as `end`. What a file has to be, which part is which track and how
+notes come onto the grid is as in `tracks`; bars must be whole quarters.
+
+What is lost: as in `tracks`, and which of two time signatures a bar of one length has.
+
+Tokens survive decode and `encode` if they are what it makes of a sequence.
+"""
+
+import functools
+import importlib
+import itertools
+import types
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from musejax import codecs, errors, noteseq, vocabulary
+from musejax.codecs import ensemble, tracks
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+PROGRAMS = (52, 48, 0)
+VELOCITY = tracks.VELOCITY
+# Ticks of a quarter in the scores that go to and from miditok: a tick is a 16th.
+_TICKS = 4
+# Longest bar and longest note, in quarters.
+_QUARTERS = 8
+
+
+def make(name: str) -> codecs.Codec:
+    """The codec `remi`.
+
+    Raises:
+        errors.UserError: miditok is not installed.
+    """
+    tokenizer = _tokenizer()
+    vocab = _vocabulary(name, tokenizer.vocab)
+    return codecs.Codec(
+        vocabulary=vocab,
+        encode=lambda sequence: [{"tokens": _encode(tokenizer, [vocab.id("end")], sequence)}],
+        decode=lambda arrays, qpm: _decode(tokenizer, vocab.id("end"), arrays, qpm),
+        prime=lambda sequence: {"tokens": _encode(tokenizer, [], sequence)},
+        variants=lambda sequence: [sequence],
+    )
+
+
+def _miditok() -> types.ModuleType:
+    try:
+        return importlib.import_module("miditok")
+    except ModuleNotFoundError as e:
+        raise errors.UserError(
+            f"codec remi needs the package {e.name}, which is not installed; pip install 'musejax[miditok]'"
+        ) from e
+
+
+@functools.cache
+def _tokenizer() -> Any:
+    miditok = _miditok()
+    pitches = vocabulary.tracks().range("pitch")
+    config = miditok.TokenizerConfig(
+        pitch_range=(pitches.min, pitches.max),
+        beat_res={(0, _QUARTERS): _TICKS},
+        special_tokens=["PAD", "EOS"],
+        use_velocities=False,
+        use_programs=True,
+        programs=sorted(PROGRAMS),
+        use_note_duration_programs=sorted(PROGRAMS),
+        use_pitchdrum_tokens=False,
+        use_time_signatures=True,
+        time_signature_range={4: list(range(1, _QUARTERS + 1))},
+        encode_ids_split="no",
+    )
+    return miditok.REMI(config)
+
+
+def _vocabulary(name: str, table: dict[str, int]) -> vocabulary.Vocabulary:
+    """The tokenizer's table, texts such as `Pitch_60`, as ranges; values that are not consecutive count from 0."""
+    ranges = []
+    texts = [text.split("_", 1) for text in sorted(table, key=lambda text: table[text])]
+    for type, of_type in itertools.groupby(texts, key=lambda text: text[0]):
+        values = [value for _, value in of_type]
+        first = int(values[0]) if values[0].isdecimal() else 0
+        if values != [str(first + i) for i in range(len(values))]:
+            first = 0
+        type = "end" if type == "EOS" else type.lower()
+        ranges.append(vocabulary.EventRange(type, first, first + len(values) - 1))
+    return vocabulary.Vocabulary(name=name, version=1, ranges=tuple(ranges), frames_per_quarter=0)
+
+
+def _encode(tokenizer: Any, end: list[int], sequence: "NoteSequence") -> np.ndarray:
+    """Tokens int32[L]; raises `errors.DiscardError` outside the domain."""
+    import symusic
+
+    music = tracks.read(sequence)
+    if (music.sizes % _TICKS).any():
+        raise errors.DiscardError("a bar that is no whole number of quarters")
+    score: Any = symusic.Score(_TICKS)
+    for bar in np.flatnonzero(np.diff(music.sizes, prepend=0)):
+        numerator = int(music.sizes[bar]) // _TICKS
+        score.time_signatures.append(symusic.TimeSignature(int(music.starts[bar]), numerator, 4))
+    for track, program in enumerate(PROGRAMS):
+        part: Any = symusic.Track(name=ensemble.NAMES[track], program=program)
+        for _, onset, pitch, length in music.notes[music.notes[:, 0] == track].tolist():
+            part.notes.append(symusic.Note(onset, length, pitch, VELOCITY))
+        if len(part.notes):
+            score.tracks.append(part)
+    return np.array([*tokenizer.encode(score).ids, *end], np.int32)
+
+
+def _decode(tokenizer: Any, end: int, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
+    """Tokens int[L] -> NoteSequence with three parts; stops at `end`."""
+    tokens = np.asarray(arrays["tokens"])
+    stops = np.flatnonzero(tokens == end)
+    ids = tokens[: stops[0] if len(stops) else None].tolist()
+    score = tokenizer.decode(_miditok().TokSequence(ids=ids))
+    tick = 60.0 / qpm / _TICKS
+    sequence = noteseq.load().NoteSequence(ticks_per_quarter=220, total_time=score.end() * tick)
+    sequence.tempos.add(qpm=qpm)
+    for signature in score.time_signatures:
+        sequence.time_signatures.add(
+            time=signature.time * tick, numerator=signature.numerator, denominator=signature.denominator
+        )
+    for track, name in enumerate(ensemble.NAMES):
+        sequence.part_infos.add(part=track, name=name)
+        sequence.instrument_infos.add(instrument=track, name=name)
+    for part in score.tracks:
+        track = PROGRAMS.index(part.program)
+        for note in part.notes:
+            sequence.notes.add(
+                start_time=note.start * tick,
+                end_time=note.end * tick,
+                pitch=note.pitch,
+                velocity=VELOCITY,
+                instrument=track,
+                part=track,
+            )
+    return sequence

@@ -1,0 +1,307 @@
+"""Melody, bridge and piano bar by bar, each bar of a track opened by controls: `tracks`.
+
+In the way of MMM (Ens and Pasquier, 2020), bar-wise and with attribute controls, and of REMI (Huang and Yang, 2020),
+positions within bars. Arrays: tokens int32[L]. A bar is its `bar` token (its length in 16ths, 1..32), then for each
+of the tracks 0 melody, 1 bridge, 2 piano: `track`, `density`, `polyphony`, `duration`, and its notes by position and
+from low to high. `position` (16ths from the bar line) stands once before all notes that begin there; a note is
+`pitch` and `length` (1..32 16ths). After the last bar stands `end`. The controls say what begins in the bar of the
+track, in bins chosen from POP909; 0 is a silent track.
+
+| bin | density: notes | polyphony: sounding notes, mean while any sounds | duration: median length in 16ths |
+|---|---|---|---|
+| 1 | 1-2 | up to 1.25 | 1 |
+| 2 | 3-4 | up to 2.25 | up to 2 |
+| 3 | 5-6 | up to 2.75 | up to 3 |
+| 4 | 7-8 | up to 3.25 | up to 6 |
+| 5 | 9-11 | more | more |
+| 6, 7, 8, 9 | 12-14, 15-17, 18-21, more | | |
+
+Which part is which track is told by `ensemble`: POP909's names, other names, or how the parts play.
+
+The grid starts anew at each time signature, which may stand off the 16ths of the tempo map: files made from audio
+have their first bar line anywhere. The first signature holds back to the first note; without any the metre is 4/4
+from time 0. Bars of more than 32 sixteenths are cut. A piece of which more than a quarter of the notes begin further
+than a quarter of a 16th from the grid is discarded. A primer is read by whole bars.
+
+What is lost: drums; tempo, dynamics, instruments, pedals; timing off the grid, triplets among it; length beyond 32
+16ths; which of two notes of one pitch and track sounds where they overlap (the later cuts the earlier); silence
+before the first time signature and after the last bar in which a note begins; what key a piece is in.
+
+Tokens survive decode and encode if they are well-formed, the controls those of the notes, no two notes of one pitch
+and track overlap and a note begins in the last bar.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from musejax import codecs, errors, noteseq, vocabulary
+from musejax.codecs import ensemble, metre, timing
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+    from musejax.base import Constraint
+
+CONTROLS = ("density", "polyphony", "duration")
+# The largest value of each bin but the last.
+DENSITY = (0, 2, 4, 6, 8, 11, 14, 17, 21)
+POLYPHONY = (0, 1.25, 2.25, 2.75, 3.25)
+DURATION = (0, 1, 2, 3, 6)
+VELOCITY = 80
+# How far from the grid, in 16ths, a note still counts as on it, and the share of notes that may lie elsewhere.
+_TOLERANCE = 0.25
+_OFF_GRID = 0.25
+# More bars than this are a damaged file, not music.
+_MAX_BARS = 2000
+
+
+class Music(NamedTuple):
+    """A piece on the grid.
+
+    Attributes:
+        sizes: int64[B], the 16ths of each bar.
+        notes: int64[N, 4]: track, onset in 16ths from the first bar line, pitch, length in 16ths; by track and onset,
+            then from low to high; no two of one pitch and track overlap.
+    """
+
+    sizes: np.ndarray
+    notes: np.ndarray
+
+    @property
+    def starts(self) -> np.ndarray:
+        """The bar lines, the last one's end too: int64[B + 1]."""
+        return np.concatenate([[0], np.cumsum(self.sizes)])
+
+
+def make(name: str) -> codecs.Codec:
+    """The codec `tracks`."""
+    vocab = vocabulary.tracks()
+    return codecs.Codec(
+        vocabulary=vocab,
+        encode=lambda sequence: [{"tokens": _write(vocab, read(sequence), end=True)}],
+        decode=lambda arrays, qpm: _decode(vocab, arrays, qpm),
+        prime=lambda sequence: {"tokens": _write(vocab, read(sequence), end=False)},
+        variants=lambda sequence: [sequence],
+        grammar=_grammar,
+    )
+
+
+def _grammar() -> "Constraint":
+    from musejax.decoding import tracks  # a codec alone does not need JAX
+
+    return tracks.grammar(vocabulary.tracks())
+
+
+def attributes(vocab: vocabulary.Vocabulary, tokens: np.ndarray) -> np.ndarray:
+    """The controls that the notes of a piece realise, whatever its control tokens say.
+
+    Args:
+        vocab: That of the codec.
+        tokens: int[L], one piece; what stands after `end` is left out, and so is an unfinished note.
+
+    Returns:
+        int32[bars, 3, 3]: for each bar and track the bins of density, polyphony and duration.
+    """
+    return _bins(_parse(vocab, tokens)[0])
+
+
+def requested(vocab: vocabulary.Vocabulary, tokens: np.ndarray) -> np.ndarray:
+    """The controls that a piece's control tokens say: int32[bars, 3, 3] as `attributes`, -1 where there is none."""
+    return _parse(vocab, tokens)[1]
+
+
+def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
+    """Tokens int[L] -> NoteSequence with three parts; stops at `end`; what is not well-formed is passed over."""
+    music, _ = _parse(vocab, arrays["tokens"])
+    tick = 60.0 / qpm / 4
+    starts = music.starts
+    ends = music.notes[:, 1] + music.notes[:, 3]
+    total = max(int(starts[-1]), int(ends.max(initial=0)))
+    sequence = noteseq.load().NoteSequence(ticks_per_quarter=220, total_time=total * tick)
+    sequence.tempos.add(qpm=qpm)
+    changes = np.flatnonzero(np.diff(music.sizes, prepend=0))
+    metre.write(sequence, [(int(starts[bar]), int(music.sizes[bar])) for bar in changes], tick)
+    for track, name in enumerate(ensemble.NAMES):
+        sequence.part_infos.add(part=track, name=name)
+        sequence.instrument_infos.add(instrument=track, name=name)
+    for track, onset, pitch, length in music.notes.tolist():
+        sequence.notes.add(
+            start_time=onset * tick,
+            end_time=(onset + length) * tick,
+            pitch=pitch,
+            velocity=VELOCITY,
+            instrument=track,
+            part=track,
+        )
+    return sequence
+
+
+def read(sequence: "NoteSequence") -> Music:
+    """A sequence on the grid.
+
+    Raises:
+        errors.DiscardError: It lies outside the codec's domain.
+    """
+    vocab = vocabulary.tracks()
+    names, notes = ensemble.parts(sequence)
+    if not len(notes):
+        raise errors.DiscardError("empty")
+    if notes[:, 1].min() < 0:
+        raise errors.DiscardError("a note before time 0")
+    pitches = vocab.range("pitch")
+    if notes[:, 3].min() < pitches.min or notes[:, 3].max() > pitches.max:
+        raise errors.DiscardError(f"pitch outside {pitches.min}..{pitches.max}")
+    sixteenths = timing.to_quarters(sequence, notes[:, 1:3].ravel()).reshape(-1, 2) * 4
+    placed, bars = _on_grid(_signatures(sequence), sixteenths)
+    length = np.maximum(placed[:, 1] - placed[:, 0], 1)
+    part = notes[:, 0].astype(np.int64)
+    tracks = ensemble.tracks(names, np.column_stack([part, placed[:, 0], notes[:, 3].astype(np.int64), length]))
+    track = np.array([tracks[p] for p in part.tolist()])
+    rows = np.column_stack([track, placed[:, 0], notes[:, 3].astype(np.int64), length])
+    return Music(bars, _normal(rows, vocab.range("length").max))
+
+
+def _signatures(sequence: "NoteSequence") -> list[tuple[float, int]]:
+    """Where each time signature stands, in 16ths of the tempo map, and the length of its bar; the last of a place."""
+    found = {s.time: s for s in sequence.time_signatures if s.numerator > 0 and s.denominator > 0}
+    marks = sorted(found)
+    places = timing.to_quarters(sequence, np.array(marks)) * 4
+    sizes = [max(1, round(16 * found[m].numerator / found[m].denominator)) for m in marks]
+    return list(zip(places.tolist(), sizes)) or [(0.0, 16)]
+
+
+def _on_grid(signatures: list[tuple[float, int]], sixteenths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Moves notes onto the grid that starts anew at each signature.
+
+    Args:
+        signatures: (place in 16ths of the tempo map, 16ths a bar), in order.
+        sixteenths: float64[N, 2], onset and end of each note.
+
+    Returns:
+        The same in whole 16ths from the first bar line, int64[N, 2]; the 16ths of each bar up to the last in which a
+        note begins, int64[B].
+
+    Raises:
+        errors.DiscardError: Too many notes lie off the grid, or there are too many bars.
+    """
+    places = np.array([place for place, _ in signatures])
+    lines = np.concatenate([[0], np.cumsum(timing.nearest(np.diff(places)))])
+    section = np.maximum(np.searchsorted(places, sixteenths, side="right") - 1, 0)
+    exact = sixteenths - places[section]
+    if (np.abs(exact - timing.nearest(exact))[:, 0] > _TOLERANCE).mean() > _OFF_GRID:
+        raise errors.DiscardError("notes off the 16th grid")
+    placed = lines[section] + timing.nearest(exact)
+    first, last = int(placed[:, 0].min()), int(placed[:, 0].max())
+    lines[0] = min(0, first // signatures[0][1] * signatures[0][1])
+    bars: list[int] = []
+    for start, end, (_, size) in zip(lines.tolist(), [*lines[1:].tolist(), None], signatures):
+        while start <= last and (end is None or start < end):
+            whole = size if end is None else min(size, end - start)
+            full, rest = divmod(whole, vocabulary.BEATS)
+            bars += [vocabulary.BEATS] * full + [rest] * (rest > 0)
+            start += whole
+            if len(bars) > _MAX_BARS:
+                raise errors.DiscardError(f"more than {_MAX_BARS} bars")
+    sizes = np.array(bars, np.int64)
+    sizes = sizes[np.cumsum(sizes) - sizes <= last - lines[0]]
+    return placed - lines[0], sizes
+
+
+def _normal(rows: np.ndarray, longest: int) -> np.ndarray:
+    """Notes as `Music` has them of rows of track, onset, pitch and length; the later of two overlapping notes stays."""
+    rows = rows[np.lexsort((-rows[:, 3], rows[:, 1], rows[:, 2], rows[:, 0]))]
+    same = (rows[1:, [0, 2]] == rows[:-1, [0, 2]]).all(axis=1)
+    keep = np.ones(len(rows), bool)
+    keep[1:] = ~(same & (rows[1:, 1] == rows[:-1, 1]))
+    rows = rows[keep]
+    rows[:, 3] = np.minimum(rows[:, 3], longest)
+    same = (rows[1:, [0, 2]] == rows[:-1, [0, 2]]).all(axis=1)
+    room = np.where(same, rows[1:, 1] - rows[:-1, 1], longest)
+    rows[:-1, 3] = np.minimum(rows[:-1, 3], room)
+    return rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))]
+
+
+def _segments(music: Music) -> list[list[np.ndarray]]:
+    """The notes that begin in each track of each bar, onset counted from the bar line: [bar][track] int64[n, 4]."""
+    starts = music.starts
+    out = [[np.zeros((0, 4), np.int64)] * len(ensemble.NAMES) for _ in music.sizes]
+    if not len(music.notes):
+        return out
+    bar = np.searchsorted(starts, music.notes[:, 1], side="right") - 1
+    place = music.notes[:, 0] * len(music.sizes) + bar
+    notes = music.notes - np.outer(starts[bar], [0, 1, 0, 0])
+    bounds = np.flatnonzero(np.diff(place, prepend=-1, append=-1))
+    for first, last in zip(bounds[:-1], bounds[1:]):
+        out[bar[first]][notes[first, 0]] = notes[first:last]
+    return out
+
+
+def _bins(music: Music) -> np.ndarray:
+    """The controls of each bar and track: int32[B, 3, 3]."""
+    return np.array([[_controls(notes) for notes in bar] for bar in _segments(music)], np.int32).reshape(-1, 3, 3)
+
+
+def _controls(notes: np.ndarray) -> tuple[int, int, int]:
+    """The bins of density, polyphony and duration of notes int64[n, 4] in order of their onsets."""
+    if not len(notes):
+        return 0, 0, 0
+    ends = notes[:, 1] + notes[:, 3]
+    # What a note adds to the time in which anything sounds begins where all before it have ended.
+    before = np.concatenate([[0], np.maximum.accumulate(ends)[:-1]])
+    sounding = np.maximum(ends - np.maximum(notes[:, 1], before), 0).sum()
+    values = ((DENSITY, len(notes)), (POLYPHONY, notes[:, 3].sum() / sounding), (DURATION, np.median(notes[:, 3])))
+    density, polyphony, duration = (int(np.searchsorted(bins, value)) for bins, value in values)
+    return density, polyphony, duration
+
+
+def _write(vocab: vocabulary.Vocabulary, music: Music, *, end: bool) -> np.ndarray:
+    """Tokens int32[L], with `end` if asked."""
+    position, pitch, length = (vocab.start(t) - vocab.range(t).min for t in ("position", "pitch", "length"))
+    out: list[int] = []
+    for size, bar in zip(music.sizes.tolist(), _segments(music)):
+        out.append(vocab.id("bar", size))
+        for track, notes in enumerate(bar):
+            out.append(vocab.id("track", track))
+            out += [vocab.id(t, value) for t, value in zip(CONTROLS, _controls(notes))]
+            at = -1
+            for _, onset, height, duration in notes.tolist():
+                if onset != at:
+                    out.append(position + onset)
+                    at = onset
+                out += [pitch + height, length + duration]
+    return np.array(out + [vocab.id("end")] * end, np.int32)
+
+
+def _parse(vocab: vocabulary.Vocabulary, tokens: Iterable[int] | np.ndarray) -> tuple[Music, np.ndarray]:
+    """The music of tokens, and the controls they say: int32[B, 3, 3], -1 where there is none.
+
+    Whatever the order of the tokens, a note is a pitch and the length right after it, in the last bar, track and
+    position named, which must lie in the bar.
+    """
+    sizes: list[int] = []
+    said: list[np.ndarray] = []
+    rows = []
+    start, track, position, pitch = 0, -1, -1, -1
+    for token in np.asarray(tokens).tolist():
+        kind, value = vocab.event(token)
+        if kind == "end":
+            break
+        if kind == "bar":
+            start += sizes[-1] if sizes else 0
+            sizes.append(value)
+            said.append(np.full((len(ensemble.NAMES), len(CONTROLS)), -1, np.int32))
+            track = position = -1
+        elif kind == "track":
+            track, position = value if sizes else -1, -1
+        elif kind in CONTROLS and track >= 0:
+            said[-1][track, CONTROLS.index(kind)] = value
+        elif kind == "position":
+            position = value if track >= 0 and value < sizes[-1] else -1
+        elif kind == "length" and pitch >= 0 and position >= 0:
+            rows.append((track, start + position, pitch, value))
+        pitch = value if kind == "pitch" else -1
+    notes = _normal(np.array(rows, np.int64).reshape(-1, 4), vocab.range("length").max)
+    controls = np.array(said, np.int32).reshape(-1, len(ensemble.NAMES), len(CONTROLS))
+    return Music(np.array(sizes, np.int64), notes), controls

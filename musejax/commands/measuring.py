@@ -1,0 +1,49 @@
+"""`evaluate` and `metrics`: likelihood, and music statistics."""
+
+import argparse
+
+from musejax import commands, errors, zoo
+from musejax.commands import options
+
+
+def evaluate(args: argparse.Namespace, rest: list[str]) -> int:
+    """Prints a model's likelihood on a split."""
+    path = zoo.find(args.model)
+    from musejax import scoring
+
+    commands.compile_cache()
+    if args.samples < 1:
+        raise errors.UserError(f"--samples {args.samples}: it must be 1 or more")
+    options.check_seed(args.seed)
+    result = scoring.evaluate(
+        path,
+        args.model,
+        args.data,
+        args.split,
+        commands.say,
+        samples=args.samples,
+        seed=args.seed,
+        given=options.names(args.given),
+    )
+    if args.json:
+        commands.print_json(result)
+    else:
+        for name, value in result.items():
+            print(f"{name:28} {value}")
+    return 0
+
+
+def metrics(args: argparse.Namespace, rest: list[str]) -> int:
+    """Prints music statistics of generated pieces beside those of real ones."""
+    if not 1 <= args.grid <= 96:
+        raise errors.UserError(f"--grid {args.grid}: it must lie in 1..96")
+    from musejax import measures, tables
+
+    result = measures.metrics(
+        args.folder, args.reference, codec=args.codec, training=args.training, grid=args.grid, say=commands.say
+    )
+    if args.json:
+        commands.print_json(result)
+    else:
+        print(tables.metrics(result))
+    return 0

@@ -1,0 +1,200 @@
+"""`sample`, `harmonize`, `infill` and `accompany`: music files by a trained model."""
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from musejax import commands, errors, zoo
+from musejax.commands import options
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+    from musejax import generation
+    from musejax.steering import planning
+
+
+def sample(args: argparse.Namespace, rest: list[str]) -> int:
+    """Writes sampled pieces."""
+    formats, choice, how = options.formats(args.formats), options.choice(args), options.steering(args)
+    if not 0 < args.qpm < math.inf:
+        raise errors.UserError(f"--qpm {args.qpm}: it must be above 0")
+    options.check_counts(args, "num", "length", "width")
+    options.check_seed(args.seed)
+    sharps = options.sharps(args)
+    path = zoo.find(args.model)
+    primer = _read(args.primer) if args.primer else None
+    commands.compile_cache()
+    from musejax import generation
+
+    loaded = zoo.load(path, commands.say)
+    options.check_key(args, loaded)
+    vocabulary = loaded.codec.vocabulary
+    length = args.length or generation.default_length(vocabulary)
+    asked = options.attributes(args.attributes)
+    parts = [options.constraint(args, loaded, length, 4 * vocabulary.frames_per_quarter or None)]
+    if args.bars is not None or asked or (vocabulary.name == "tracks" and primer is None):
+        from musejax.steering import band
+
+        bars = args.bars or (16 if args.length is None else None)
+        plan = band.plan(loaded, bars=bars, attributes=asked)
+        parts.append(plan.constraint)
+        length = args.length or plan.length
+    pieces = generation.draw(
+        loaded,
+        args.num,
+        args.seed,
+        length=length,
+        min_length=args.min_length,
+        choice=choice,
+        given=None if primer is None else generation.prime(loaded, primer, length),
+        constraint=options.join(parts),
+        sharps=sharps,
+        width=args.width or generation.WIDTH,
+        qpm=args.qpm,
+        **how,
+    )
+    stems = [f"{loaded.name}-{args.seed}-{index:03d}" for index in range(len(pieces))]
+    _write(pieces, [[Path(args.out) / f"{stem}.{f}" for f in formats] for stem in stems], args)
+    return 0
+
+
+def harmonize(args: argparse.Namespace, rest: list[str]) -> int:
+    """Writes a melody or a chorale with new voices around one that is kept."""
+    from musejax.steering import planning
+
+    if args.voice not in planning.VOICES:
+        raise errors.UserError(f"--voice {args.voice}: the voices are {', '.join(planning.VOICES)}")
+    return _steer(args, lambda loaded, sequence, **told: planning.harmony(loaded, sequence, args.voice, **told))
+
+
+def infill(args: argparse.Namespace, rest: list[str]) -> int:
+    """Writes a piece with some bars or voices drawn anew."""
+    from musejax.steering import planning
+
+    bars, voices = options.ranges(args.bars), options.names(args.voices)
+    for voice in voices:
+        if voice not in planning.VOICES:
+            raise errors.UserError(f"--voices {args.voices}: the voices are {', '.join(planning.VOICES)}")
+    if not bars and not voices:
+        raise errors.UserError("nothing is to be filled; give --bars such as 5-8, --voices such as alto,tenor, or both")
+    return _steer(args, lambda loaded, sequence, **told: planning.infilling(loaded, sequence, bars, voices, **told))
+
+
+def accompany(args: argparse.Namespace, rest: list[str]) -> int:
+    """Writes a piece around tracks that are given."""
+    choice, how = options.choice(args), options.steering(args)
+    options.check_counts(args, "num", "width")
+    options.check_seed(args.seed)
+    path, outputs = zoo.find(args.model), _outputs(args, Path(args.file))
+    asked, tracks = options.attributes(args.attributes), options.names(args.tracks)
+    sequence = _read(args.file)
+    commands.compile_cache()
+    from musejax import generation
+    from musejax.steering import band
+
+    loaded = zoo.load(path, commands.say)
+    plan = band.plan(loaded, sequence=sequence, tracks=tracks, attributes=asked)
+    pieces = generation.draw(
+        loaded,
+        args.num,
+        args.seed,
+        length=plan.length,
+        choice=choice,
+        constraint=options.join([plan.constraint, options.constraint(args, loaded, plan.length, None)]),
+        width=args.width or generation.WIDTH,
+        qpm=plan.qpm or 100.0,
+        **how,
+    )
+    _write(pieces, outputs(loaded.name), args)
+    return 0
+
+
+def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> int:
+    """Draws what a plan of a file leaves free, and writes the results."""
+    choice, how = options.choice(args), options.steering(args)
+    options.check_counts(args, "num", "width")
+    options.check_seed(args.seed)
+    sharps, source, path = options.sharps(args), Path(args.file), zoo.find(args.model)
+    outputs = _outputs(args, source)
+    sequence = _read(args.file)
+    commands.compile_cache()
+    from musejax import generation, steering
+
+    loaded = zoo.load(path, commands.say)
+    options.check_key(args, loaded)
+    planned = plan(loaded, sequence, sharps=sharps, say=commands.say)
+    pieces = steering.draw(
+        loaded,
+        planned,
+        args.num,
+        args.seed,
+        choice=choice,
+        constraint=options.constraint(args, loaded, len(planned.given.cells), planned.source.bar),
+        width=args.width or generation.WIDTH,
+        **how,
+    )
+    _write(pieces, outputs(loaded.name), args)
+    return 0
+
+
+def _read(path: str) -> "NoteSequence":
+    """The first piece of a file."""
+    from musejax import files
+
+    found = files.read(path)
+    if len(found) > 1:
+        commands.say(f"{path}: it holds {len(found)} pieces; the first is taken")
+    return found[0]
+
+
+def _outputs(args: argparse.Namespace, source: Path) -> Callable[[str], list[list[Path]]]:
+    """Where the pieces of a file go, once the model's name is known: to one file, or into a folder by name.
+
+    Raises:
+        errors.UserError: They cannot go there.
+    """
+    from musejax import files, rendering
+
+    out = Path(args.out)
+    if not out.is_dir() and out.suffix:
+        if out.suffix.lower() not in rendering.FORMATS:
+            raise errors.UserError(
+                f"--out {out}: the suffix {out.suffix!r} names no format; use one of {', '.join(rendering.FORMATS)}, "
+                "or a folder"
+            )
+        if args.formats:
+            raise errors.UserError(f"--out {out} is one file; --formats needs a folder")
+        if args.num > 1:
+            raise errors.UserError(f"--out {out} is one file, and --num {args.num} pieces need a folder")
+        options.check_not_source(out, source)
+        return lambda model: [[out]]
+    formats = options.formats(args.formats or ("musicxml" if source.suffix.lower() in files.MUSICXML else "mid"))
+
+    def named(model: str) -> list[list[Path]]:
+        stems = [f"{source.stem}-{model}-{args.seed}-{index:03d}" for index in range(args.num)]
+        return [[out / f"{stem}.{f}" for f in formats] for stem in stems]
+
+    return named
+
+
+def _write(pieces: "list[generation.Piece]", paths: list[list[Path]], args: argparse.Namespace) -> None:
+    """Writes each piece to its files, and tells of it."""
+    from musejax import rendering
+
+    written = []
+    for index, (piece, files) in enumerate(zip(pieces, paths, strict=True)):
+        if not piece.sequence.notes:
+            commands.say(f"piece {index} is silent: nothing is written")
+            files = []
+        for path in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rendering.write(piece.sequence, path)
+        written.append({"files": [str(p) for p in files], "log_prob": piece.log_prob, "ended": piece.ended})
+        if files and not args.json:
+            cut = "" if piece.ended else ", cut at its length"
+            commands.say(f"{', '.join(map(str, files))}: log-likelihood {piece.log_prob:.1f} nats{cut}")
+    if args.json:
+        commands.print_json(written)

@@ -1,0 +1,194 @@
+"""What the texts of options mean; a text that means nothing is a mistake that names the option."""
+
+import argparse
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from musejax import errors
+
+if TYPE_CHECKING:
+    from musejax import zoo
+    from musejax.base import Choice, Constraint
+
+TONICS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+FORMATS = ("mid", "musicxml", "wav", "png")
+
+
+def names(text: str | None) -> list[str]:
+    """Names between commas, in lower case; none where the option is not given."""
+    return [name.strip().lower() for name in (text or "").split(",") if name.strip()]
+
+
+def formats(text: str) -> list[str]:
+    """File formats between commas."""
+    chosen = names(text)
+    for f in chosen:
+        if f not in FORMATS:
+            raise errors.UserError(f"format {f!r} is unknown; the formats are {', '.join(FORMATS)}")
+    if not chosen:
+        raise errors.UserError(f"no format given; the formats are {', '.join(FORMATS)}")
+    return chosen
+
+
+def check_seed(seed: int) -> None:
+    """Raises for a seed that JAX does not take."""
+    if not 0 <= seed < 2**32:
+        raise errors.UserError(f"--seed {seed}: it must lie in 0..{2**32 - 1}")
+
+
+def check_counts(args: argparse.Namespace, *options: str) -> None:
+    """Raises for a number below 1 among these options."""
+    for name in options:
+        value = getattr(args, name.replace("-", "_"))
+        if value is not None and value < 1:
+            raise errors.UserError(f"--{name} {value}: it must be 1 or more")
+
+
+def check_not_source(out: Path, source: Path) -> None:
+    """Raises where a file would be written over the one that was read."""
+    if out.exists() and out.samefile(source):
+        raise errors.UserError(f"{out} would overwrite its source; give another --out")
+
+
+def choice(args: argparse.Namespace) -> "Choice":
+    """How a token is chosen."""
+    from musejax.base import Choice
+
+    if not 0 < args.temperature < math.inf:
+        raise errors.UserError(f"--temperature {args.temperature}: it must be above 0")
+    for name in ("top_p", "min_p"):
+        value = getattr(args, name)
+        if value is not None and not 0 < value <= 1:
+            raise errors.UserError(f"--{name.replace('_', '-')} {value}: it must lie in (0, 1]")
+    check_counts(args, "top-k")
+    return Choice(temperature=args.temperature, top_k=args.top_k, top_p=args.top_p, min_p=args.min_p)
+
+
+def steering(args: argparse.Namespace) -> dict[str, Any]:
+    """How pieces are drawn beyond the choice of tokens: beams and guidance."""
+    check_counts(args, "beam", "chord-frames")
+    if args.beam is not None and args.num > 1:
+        raise errors.UserError(f"--beam {args.beam} with --num {args.num}: a search finds one piece; leave --num at 1")
+    if args.guidance is not None and not 0 <= args.guidance < math.inf:
+        raise errors.UserError(f"--guidance {args.guidance}: it must be 0 or more")
+    return {"beams": args.beam, "guidance": args.guidance}
+
+
+def tonic(text: str) -> int | None:
+    """The pitch class of a tonic such as G or Bb; None for what is none."""
+    match = re.fullmatch(r"([A-Ga-g])(#|b)?", text)
+    return (TONICS[match[1].upper()] + {"#": 1, "b": -1, None: 0}[match[2]]) % 12 if match else None
+
+
+def sharps(args: argparse.Namespace) -> int | None:
+    """The key signature that is asked for; that of a scale, where no other is."""
+    text, _, mode = (args.key or args.scale or "").partition(":")
+    pitch_class, known = tonic(text), mode in ("", "major", "minor")
+    if args.key and not known:
+        raise errors.UserError(f"--key {args.key}: the mode is major or minor, as in C:minor")
+    if args.key and pitch_class is None:
+        raise errors.UserError(f"--key {args.key}: give a tonic, such as G or Bb:minor")
+    if pitch_class is None or not known:
+        return None
+    # The major key with the same signature lies a minor third above a minor key.
+    return (7 * (pitch_class + 3 * (mode == "minor")) + 5) % 12 - 5
+
+
+def check_key(args: argparse.Namespace, loaded: "zoo.Loaded") -> None:
+    """Raises where a key is asked of a model that reads none."""
+    if args.key and "key" not in loaded.config["model"].get("conditions", ()):
+        raise errors.UserError(
+            f"--key {args.key}: {args.model} does not read a key; --scale keeps any model to a scale"
+        )
+
+
+def pair(text: str) -> tuple[int, int] | None:
+    """LOW-HIGH, or one number for both; None for what is none."""
+    match = re.fullmatch(r"\s*(\d{1,6})(?:-(\d{1,6}))?\s*", text)
+    if not match or int(match[2] or match[1]) < int(match[1]):
+        return None
+    return int(match[1]), int(match[2] or match[1])
+
+
+def ranges(text: str | None) -> list[tuple[int, int]]:
+    """Bars such as 5-8,12; none where the option is not given."""
+    out = []
+    for part in (text or "").split(",") if text is not None else []:
+        ends = pair(part)
+        if ends is None:
+            raise errors.UserError(
+                f"--bars {text}: give ranges such as 5-8 or 0-2,12, the first bar not above the last"
+            )
+        out.append(ends)
+    return out
+
+
+def attributes(text: str | None) -> dict[tuple[str, str], int]:
+    """Attributes of tracks such as piano.density=8,melody.polyphony=1; none where the option is not given."""
+    out = {}
+    for part in names(text):
+        match = re.fullmatch(r"([a-z]+)\.([a-z]+)=(\d{1,3})", part)
+        if not match:
+            raise errors.UserError(f"--attributes {text}: give TRACK.ATTRIBUTE=BIN, such as piano.density=8")
+        out[match[1], match[2]] = int(match[3])
+    return out
+
+
+def join(parts: "Sequence[Constraint | None]") -> "Constraint | None":
+    """What all of these allow; None where nothing is asked for."""
+    from musejax.decoding import constraints
+
+    asked = [part for part in parts if part is not None]
+    return constraints.all_of(*asked) if asked else None
+
+
+def constraint(args: argparse.Namespace, loaded: "zoo.Loaded", length: int, bar: int | None) -> "Constraint | None":
+    """What the options allow.
+
+    Args:
+        args: Options of a sampling command.
+        loaded: The model.
+        length: Frames of the piece.
+        bar: Frames of a bar; None where the piece has no grid.
+    """
+    from musejax.decoding import constraints, harmony
+
+    vocabulary, parts = loaded.codec.vocabulary, []
+    left_to_right = loaded.model.autoregressive
+    order = left_to_right.order if left_to_right is not None else ()
+    if args.scale:
+        text, _, name = args.scale.partition(":")
+        pitch_class = tonic(text)
+        if pitch_class is None or (name or "major") not in constraints.SCALES:
+            scales = ", ".join(constraints.SCALES)
+            raise errors.UserError(f"--scale {args.scale}: give a tonic and one of {scales}, such as G or Bb:minor")
+        parts.append(constraints.scale(vocabulary, pitch_class, name or "major"))
+    if args.pitches:
+        ends = pair(args.pitches)
+        if ends is None or "-" not in args.pitches or ends[1] > 127:
+            raise errors.UserError(f"--pitches {args.pitches}: give two MIDI pitches within 0-127, such as 48-83")
+        parts.append(constraints.pitch_range(vocabulary, [ends]))
+    for option, value in (("--chords", args.chords), ("--density", args.density)):
+        if not value:
+            continue
+        if bar is None:
+            raise errors.UserError(f"{option} {value}: codec {vocabulary.name} of {loaded.name} has no grid of bars")
+        try:
+            if option == "--chords":
+                table = harmony.progression(value, args.chord_frames, length)
+                parts.append(harmony.chords(vocabulary, table, order))
+            else:
+                parts.append(harmony.density(vocabulary, *_onsets(value), bar, order))
+        except ValueError as error:
+            raise errors.UserError(f"{option} {value}: {error}") from None
+    return join(parts)
+
+
+def _onsets(text: str) -> tuple[int, int]:
+    ends = pair(text)
+    if ends is None:
+        raise errors.UserError(f"--density {text}: give onsets in a bar, fewest and most, such as 4-8")
+    return ends

@@ -1,0 +1,222 @@
+"""The Transformer family: decoder-only nets over tokens of any codec, and over frames of voices.
+
+The token net is Music Transformer's (Huang et al., 2019): one token a position. The frame net reads a whole frame a
+position and draws its voices one after the other in a small head; it shares everything but the stack with the
+recurrent family's. With `reader_layers` it also reads given cells ahead of their turn (`nn/given.py`), which makes it
+a model that fills gaps and harmonises.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from musejax import vocabulary as vocabularies
+from musejax.base import Array, Model, Params
+from musejax.models import tokens, voices
+from musejax.nn import dropout as dropouts
+from musejax.nn import given, transformer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """What a Transformer can be.
+
+    Attributes:
+        net: `token` reads token by token, `frame` frame by frame.
+        num_layers: Blocks.
+        width: Features of a position.
+        heads: Heads of attention; they divide the width.
+        kv_heads: Heads of keys and values, for grouped queries; 0 for as many as there are queries.
+        feed_forward: Units of the feed-forward layers.
+        gated: Whether these are gated (SwiGLU), else GELU.
+        positions: `relative` (Music Transformer's, clipped), `rotary`, or `sinusoidal`.
+        max_distance: Distance from which `relative` tells no further apart.
+        span: Positions that attention looks back over, its own included; the cache slides beyond it.
+        tied: Whether the token net's output matrix is its embedding.
+        conditions: Names of the vocabulary's conditions that are read.
+        condition_dropout: Share of training pieces whose conditions are unknown, for guidance.
+        dropout: On the output of each attention and feed-forward layer.
+        variational: Whether one dropout mask serves all positions of a sequence.
+        input_dropout: On the inputs.
+        remat: Whether the backward pass computes activations anew instead of keeping them.
+        head: Width of the frame net's head for one voice.
+        head_dropout: In the frame net's heads.
+        place: Whether the frame net reads how many bars the piece has lasted.
+        phase: Whether it reads the frames since the piece began modulo 48, for codecs that do not tell the beat.
+        order: The voices in the order in which the frame net draws them; empty for the vocabulary's own.
+        reader_layers: Blocks of the frame net's reader of given cells; 0 for a net that knows the past alone.
+    """
+
+    net: Literal["token", "frame"] = "token"
+    num_layers: int = 4
+    width: int = 192
+    heads: int = 4
+    kv_heads: int = 0
+    feed_forward: int = 512
+    gated: bool = True
+    positions: Literal["relative", "rotary", "sinusoidal"] = "rotary"
+    max_distance: int = 128
+    span: int = 1024
+    tied: bool = False
+    conditions: tuple[str, ...] = ()
+    condition_dropout: float = 0.0
+    dropout: float = 0.0
+    variational: bool = False
+    input_dropout: float = 0.0
+    remat: bool = False
+    head: int = 192
+    head_dropout: float = 0.0
+    place: bool = False
+    phase: bool = False
+    order: tuple[int, ...] = ()
+    reader_layers: int = 0
+
+    @property
+    def embed(self) -> int:
+        """Width of a position's embedding: that of the stack."""
+        return self.width
+
+
+# Music Transformer for performances (Huang et al., 2019): 8 layers of 384, filter 1024, relative attention.
+PERFORMANCE = Config(
+    num_layers=8,
+    width=384,
+    heads=8,
+    feed_forward=1024,
+    gated=False,
+    positions="relative",
+    max_distance=1024,
+    span=2048,
+    tied=True,
+    dropout=0.1,
+)
+
+# The same over chorales, serialised voice by voice.
+SERIAL = dataclasses.replace(
+    PERFORMANCE, num_layers=4, width=128, feed_forward=512, max_distance=512, conditions=("beat",), dropout=0.2
+)
+
+# Our own net over frames of voices.
+VOICES = Config(
+    net="frame",
+    num_layers=3,
+    width=256,
+    heads=4,
+    feed_forward=512,
+    span=256,
+    conditions=("beat",),
+    order=(0, 3, 2, 1),
+    dropout=0.4,
+    variational=True,
+    input_dropout=0.2,
+    head_dropout=0.4,
+)
+CHORALES = dataclasses.replace(
+    VOICES, width=224, feed_forward=448, conditions=("beat", "key"), condition_dropout=0.1, place=True,
+    reader_layers=2,
+)  # fmt: skip
+MELODIES = dataclasses.replace(
+    VOICES, width=192, feed_forward=384, head=128, conditions=(), order=(), place=True, phase=True, reader_layers=2,
+    dropout=0.1, input_dropout=0.05, head_dropout=0.1,
+)  # fmt: skip
+TRACKS = Config(num_layers=4, width=192, heads=4, feed_forward=512, span=512, tied=True, dropout=0.1)
+
+# name -> (codec, config)
+PRESETS: Mapping[str, tuple[str, Config]] = {
+    "music-transformer": ("performance", PERFORMANCE),
+    "music-transformer-jsb16": ("chorale-pitches", SERIAL),
+    "jsb16-frames": ("chorale-pitches", VOICES),
+    "chorale-frames": ("chorale", CHORALES),
+    "melody-frames": ("melody-basic", MELODIES),
+    "pop-tracks": ("tracks", TRACKS),
+}
+
+
+def shape(config: Config) -> transformer.Shape:
+    """The stack of a config."""
+    names = {f.name for f in dataclasses.fields(transformer.Shape)}
+    return transformer.Shape(**{n: v for n, v in vars(config).items() if n in names})
+
+
+class TokenNet(nn.Module):
+    """Previous tokens and conditions of the next position in, logits of the next token out.
+
+    With several streams the inputs are also the stream's index and the token of the same stream one frame before.
+    """
+
+    config: Config
+    vocabulary: vocabularies.Vocabulary
+
+    @nn.compact
+    def __call__(
+        self,
+        previous: Array,
+        before: Array | None,
+        conditions: Mapping[str, Array],
+        carry: transformer.Cache,
+        key: Array | None,
+    ) -> tuple[Array, transformer.Cache]:
+        """Runs over a sequence, as `models.tokens` calls it."""
+        config, size = self.config, self.vocabulary.size
+        dtype = carry.keys[0].dtype
+        keys = (None, None) if key is None else tuple(jax.random.split(key))
+
+        def table(name: str, rows: int) -> Array:
+            return self.param(name, nn.initializers.normal(0.02), (rows, config.width)).astype(dtype)
+
+        def rows(table: Array, ids: Array) -> Array:
+            # A product: the gradient of a gather is a scatter, which is slow on CPUs. An id beyond the rows gives 0.
+            return jax.nn.one_hot(ids, len(table), dtype=dtype) @ table if previous.shape[1] > 1 else table[ids]
+
+        embedding = table("embed", size + 1)
+        x = rows(embedding, previous)
+        if before is not None:
+            x = x + rows(table("before", size + 1), before)
+        sizes = {**dict(self.vocabulary.conditions), "stream": self.vocabulary.streams}
+        for name in sorted(conditions):
+            x = x + jax.nn.one_hot(conditions[name], sizes[name], dtype=dtype) @ table(name, sizes[name])
+        x = x * jnp.asarray(config.width**0.5, dtype)
+        x = dropouts.drop(x, config.input_dropout, keys[0])
+        h, carry = transformer.Stack(shape(config), name="stack")(x, carry, keys[1])
+        if config.tied:
+            bias = self.param("output_bias", nn.initializers.zeros, (size,)).astype(dtype)
+            return h @ embedding[:size].T + jnp.broadcast_to(bias, (*h.shape[:2], size)), carry
+        return nn.Dense(size, name="output", dtype=dtype)(h), carry
+
+
+def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
+    """Binds the family to a config and a vocabulary.
+
+    Raises:
+        ValueError: The config does not fit the vocabulary.
+    """
+    transformer.check(shape(config))
+    if config.head < 1:
+        raise ValueError(f"head is {config.head}; it must be 1 or more")
+    if config.reader_layers < 0:
+        raise ValueError(f"reader_layers is {config.reader_layers}; it must be 0 or more")
+    for name in ("dropout", "input_dropout", "head_dropout", "condition_dropout"):
+        if not 0.0 <= getattr(config, name) < 1.0:
+            raise ValueError(f"{name} is {getattr(config, name)}; it must lie in [0, 1)")
+    for name in config.conditions:
+        if name not in dict(vocabulary.conditions):
+            raise ValueError(f"conditions: {name!r} is not a condition of codec {vocabulary.name}")
+    if vocabulary.kind == "bits":
+        raise ValueError(f"codec {vocabulary.name} is binary frames; the Transformer reads tokens")
+    if config.reader_layers and config.net == "token":
+        raise ValueError("reader_layers needs net = frame")
+
+    def start(num: int, length: int, params: Params) -> transformer.Cache:
+        return transformer.initial(shape(config), num, length, params)
+
+    if config.net == "token":
+        return tokens.make(config, TokenNet(config, vocabulary), start, vocabulary)
+    reader = None
+    if config.reader_layers:
+        layers = dataclasses.replace(shape(config), num_layers=config.reader_layers)
+        reader = given.Reader(vocabulary, layers, config.input_dropout, name=None)
+    return voices.make(config, transformer.Stack(shape(config), name=None), start, vocabulary, reader)

@@ -1,0 +1,168 @@
+"""Nets over frames of voices, of any family: the glue between `nn.voices.VoiceNet` over a stack and the record."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from musejax import objectives
+from musejax import vocabulary as vocabularies
+from musejax.base import Array, Autoregressive, Batch, Info, Model, Params, Request, Score, State
+from musejax.decoding import autoregressive
+from musejax.nn import conditioning, given, history, voices
+
+# (rows, frames to be drawn or 0 for whole sequences, params whose type is taken) -> a stack's state
+Start = Callable[[int, int, Params], Any]
+
+
+def make(
+    config: Any, stack: nn.Module, start: Start, vocabulary: vocabularies.Vocabulary, reader: given.Reader | None = None
+) -> Model:
+    """Binds a net over frames to a family's config and a vocabulary.
+
+    Args:
+        config: The family's; read are its order, conditions, place, phase, embed, head, input_dropout, head_dropout.
+        stack: The layers over frames.
+        start: Their state before the first frame.
+        vocabulary: Of tokens.
+        reader: What reads given cells ahead of their turn; None for a net that knows the past alone.
+
+    Raises:
+        ValueError: The config does not fit the vocabulary.
+    """
+    streams = vocabulary.streams
+    order = tuple(config.order) or tuple(range(streams))
+    if sorted(order) != list(range(streams)):
+        raise ValueError(f"order {config.order} is not an order of {streams} streams")
+    if vocabulary.frames_per_quarter == 0 or not vocabulary.has("pitch"):
+        raise ValueError(f"net = frame does not fit codec {vocabulary.name}; use net = token")
+    net = voices.VoiceNet(
+        vocabulary,
+        stack,
+        reader,
+        tuple(config.conditions),
+        config.place,
+        config.phase,
+        order,
+        config.embed,
+        config.head,
+        config.input_dropout,
+        config.head_dropout,
+    )
+    table = history.tables(vocabulary)
+
+    def framed(tokens: Array) -> Array:
+        """Tokens with an axis for streams."""
+        return tokens if streams > 1 else tokens[..., None]
+
+    def features(batch: Batch) -> dict[str, Array]:
+        if "match" in batch:
+            return dict(batch)
+        return {**batch, **history.over(table, framed(batch["tokens"]))}
+
+    def whole(batch: Batch, infill_mask: Array | None) -> dict[str, Array]:
+        """A batch as the net reads it: [B, T, S], with the given cells."""
+        batch = features(batch)
+        batch["tokens"] = framed(batch["tokens"])
+        if reader is not None:
+            free = jnp.ones_like(batch["tokens"]) if infill_mask is None else infill_mask
+            real = jnp.asarray(batch["pad_mask"])[..., None] > 0 if "pad_mask" in batch else True
+            batch["given"] = jnp.where((free > 0) | ~jnp.asarray(real), table.size, batch["tokens"])
+        return batch
+
+    def init(key: Array, batch: Batch) -> tuple[Params, State]:
+        return net.init(key, whole({k: v[:1, :2] for k, v in batch.items()}, None), start(1, 0, None), None)[
+            "params"
+        ], {}
+
+    def logits(params: Params, batch: Batch, key: Array | None, infill_mask: Array | None = None) -> Array:
+        batch = whole(batch, infill_mask)
+        return jnp.asarray(net.apply({"params": params}, batch, start(len(batch["tokens"]), 0, params), key))
+
+    def loss(
+        params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
+    ) -> tuple[Array, tuple[State, Info]]:
+        tokens = framed(batch["tokens"])
+        mask = jnp.broadcast_to(batch["loss_mask"][..., None], tokens.shape)
+        free = None
+        if train:
+            key, masks, unknown = (jax.random.fold_in(key, i) for i in range(3))
+            if reader is not None:
+                free = given.masks(masks, *tokens.shape)
+                mask = mask * free
+            batch = conditioning.drop(batch, config.conditions, vocabulary, config.condition_dropout, unknown)
+        out = logits(params, batch, key if train else None, free)
+        return objectives.cross_entropy(out, tokens, mask, state)
+
+    def nll(params: Params, state: State, batch: Batch) -> Array:
+        free = batch.get("infill_mask")
+        tokens = framed(batch["tokens"])
+        free = None if free is None else framed(jnp.asarray(free))
+        cost = objectives.categorical_nll(logits(params, batch, None, free), tokens)
+        return (cost if free is None else cost * free).reshape(batch["tokens"].shape)
+
+    def init_cache(params: Params, state: State, num: int, length: int) -> Any:
+        past = history.start(table, num, length, streams)
+        dtype = jax.tree.leaves(params)[0].dtype
+        cache = {
+            "carry": start(num, length, params),
+            "past": past,
+            "read": history.read(table, past),
+            "z": jnp.zeros((num, streams, config.head), dtype),
+            "frame": jnp.zeros((num, streams), jnp.int32),
+        }
+        if reader is not None:
+            cache["heard"] = jnp.zeros((num, length, reader.shape.width), dtype)
+        return cache
+
+    def read(
+        params: Params, state: State, cache: Any, given: Array, infill_mask: Array, conditions: Mapping[str, Array]
+    ) -> Any:
+        """Reads the given cells of whole pieces."""
+        batch = {**conditions, "given": jnp.where(framed(infill_mask) > 0, table.size, framed(given))}
+        heard = net.apply({"params": params}, batch, cache["z"].dtype, None, method="read")
+        return {**cache, "heard": heard}
+
+    def begin(params: Params, conditions: Mapping[str, Array], cache: Any) -> Any:
+        """Reads the past and advances the stack by a frame."""
+        found = history.read(table, cache["past"])
+        here = {k: v[:, None] for k, v in {**found, **conditions}.items()}
+        if reader is not None:
+            here["heard"] = jax.lax.dynamic_slice_in_dim(cache["heard"], cache["past"].length, 1, 1)
+        z, carry = net.apply({"params": params}, here, cache["carry"], None, method="frame")
+        return {**cache, "carry": carry, "read": found, "z": z[:, 0]}
+
+    def step(
+        params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
+    ) -> tuple[Array, Any]:
+        conditions = {name: conditions[name] for name in config.conditions}
+        place = pos % streams
+
+        def store(cache: Any) -> Any:
+            last = jnp.asarray(order)[(pos - 1) % streams]
+            return {**cache, "frame": jax.lax.dynamic_update_index_in_dim(cache["frame"], previous, last, 1)}
+
+        cache = jax.lax.cond(pos > 0, store, lambda cache: cache, cache)
+
+        def push(cache: Any) -> Any:
+            return {**cache, "past": history.push(table, cache["past"], cache["frame"])}
+
+        cache = jax.lax.cond((place == 0) & (pos > 0), push, lambda cache: cache, cache)
+        cache = jax.lax.cond(place == 0, functools.partial(begin, params, conditions), lambda cache: cache, cache)
+
+        def stream(j: int) -> Array:
+            here = {k: v[:, None] for k, v in {**cache["read"], **conditions}.items()}
+            z, frame = cache["z"][:, None, j], cache["frame"][:, None]
+            return jnp.asarray(net.apply({"params": params}, z, here, frame, j, None, method="stream"))[:, 0]
+
+        return jax.lax.switch(place, [functools.partial(stream, j) for j in range(streams)]), cache
+
+    pair = Autoregressive(init_cache, step, table.size, order, read=None if reader is None else read)
+
+    def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+        return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
+
+    return Model(config, init, loss, sample, Score("exact", nll), pair, features=features)

@@ -1,0 +1,147 @@
+"""Steering by what is kept: a voice to harmonise, bars or voices to fill, in any file that a model's codec can read.
+
+A note belongs to the bar in which it begins. A given note keeps its pitch, onset, end and velocity, wherever they lie;
+every cell in which it sounds is given, in a redrawn bar too. A redrawn note frees all its cells, beyond the last
+redrawn bar too (all but binary frames, which are free by whole bars). A free cell directly after a given note begins
+anew: a hold would prolong the note (`decoding.given`). The piece keeps its length, and all that the sequence says
+beside the redrawn notes stays as it is.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from musejax import generation, zoo
+from musejax.base import Choice, Constraint
+from musejax.decoding import constraints
+from musejax.decoding import given as givens
+from musejax.steering import planning, writing
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+
+def draw(
+    loaded: zoo.Loaded,
+    plan: planning.Plan,
+    num: int,
+    seed: int,
+    *,
+    choice: Choice | None = None,
+    constraint: Constraint | None = None,
+    beams: int | None = None,
+    guidance: float | None = None,
+    width: int = generation.WIDTH,
+) -> list[generation.Piece]:
+    """Draws what a plan leaves free; the arguments are those of `generation.sample`."""
+    vocabulary, given = loaded.codec.vocabulary, plan.given
+    parts = [] if constraint is None else [constraint]
+    if vocabulary.kind == "tokens":
+        attacks = givens.attacks(vocabulary, given.cells, given.infill_mask)
+        parts += [] if attacks is None else [attacks]
+    pieces = generation.draw(
+        loaded, num, seed, choice=choice, given=given, constraint=constraints.all_of(*parts) if parts else None,
+        beams=beams, guidance=guidance, width=width,
+    )  # fmt: skip
+    return [
+        piece._replace(sequence=writing.write(plan.source, loaded.codec, piece.arrays, given.infill_mask, plan.redrawn))
+        for piece in pieces
+    ]
+
+
+def harmonize(
+    model: str | Path | zoo.Loaded,
+    sequence: "NoteSequence",
+    num: int = 1,
+    seed: int = 0,
+    *,
+    voice: str = "soprano",
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    constraint: Constraint | None = None,
+    sharps: int | None = None,
+    beams: int | None = None,
+    guidance: float | None = None,
+    width: int = generation.WIDTH,
+    say: Callable[[str], None] = planning.to_stderr,
+) -> list["NoteSequence"]:
+    """Keeps one voice of a chorale, or a melody, and draws the other voices.
+
+    The same arguments give the same music, and piece i does not change with how many are asked for.
+
+    Args:
+        model: A shipped run's name, a run directory, or what `load` returned; of four voices.
+        sequence: A melody (one part sounds, one note at a time), or four voices.
+        num: Number of harmonies.
+        seed: Any integer.
+        voice: The voice that is kept, or that the melody is: soprano, alto, tenor or bass.
+        temperature: Below 1 is more cautious, above 1 bolder.
+        top_k: Keeps the k likeliest tokens at each step.
+        top_p: Keeps the likeliest tokens up to this probability.
+        min_p: Keeps tokens at least this many times as likely as the likeliest.
+        constraint: Which tokens may stand where (`musejax.decoding.constraints`); given notes are kept against it.
+        sharps: Key signature, -7..7, in place of the sequence's; where it has none, by default an estimate.
+        beams: Searches for the likeliest harmony with this many beams; `num` must be 1.
+        guidance: As for `sample`.
+        width: As for `sample`.
+        say: Is told what is assumed where the sequence says nothing; prints to standard error by default.
+
+    Returns:
+        The sequence with new notes, `num` times.
+
+    Raises:
+        errors.UserError: The model cannot be loaded or cannot harmonise, or the sequence lies outside its codec.
+    """
+    loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
+    plan = planning.harmony(loaded, sequence, voice, sharps=sharps, say=say)
+    choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+    options: dict[str, Any] = {"beams": beams, "guidance": guidance, "width": width}
+    return [p.sequence for p in draw(loaded, plan, num, seed, choice=choice, constraint=constraint, **options)]
+
+
+def infill(
+    model: str | Path | zoo.Loaded,
+    sequence: "NoteSequence",
+    num: int = 1,
+    seed: int = 0,
+    *,
+    bars: Sequence[tuple[int, int]] | None = None,
+    voices: Sequence[str] | None = None,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    constraint: Constraint | None = None,
+    sharps: int | None = None,
+    beams: int | None = None,
+    guidance: float | None = None,
+    width: int = generation.WIDTH,
+    say: Callable[[str], None] = planning.to_stderr,
+) -> list["NoteSequence"]:
+    """Draws some bars or voices anew and keeps everything else; result and errors are as for `harmonize`.
+
+    Args:
+        model: Of a codec with a grid: chorales, melodies, binary frames.
+        sequence: Four voices; a melody; anything for binary frames.
+        num: Number of pieces.
+        seed: Any integer.
+        bars: (first, last) of each range, both included; 1 is the first whole bar, 0 a pick-up. None for all.
+        voices: The voices that are drawn there; None for all.
+        temperature: As for `harmonize`.
+        top_k: As for `harmonize`.
+        top_p: As for `harmonize`.
+        min_p: As for `harmonize`.
+        constraint: As for `harmonize`.
+        sharps: As for `harmonize`.
+        beams: As for `harmonize`.
+        guidance: As for `harmonize`.
+        width: As for `harmonize`.
+        say: As for `harmonize`.
+    """
+    loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
+    plan = planning.infilling(loaded, sequence, bars, voices, sharps=sharps, say=say)
+    choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+    options: dict[str, Any] = {"beams": beams, "guidance": guidance, "width": width}
+    return [p.sequence for p in draw(loaded, plan, num, seed, choice=choice, constraint=constraint, **options)]

@@ -1,0 +1,163 @@
+"""Steering of pieces with several tracks: bars, attributes of each track, and tracks that are given.
+
+A given track is read by the codec `tracks`, on the grid of 16ths, and is played note for note within the compiled loop;
+the others are drawn around it. Attributes are the codec's bins of density, polyphony and duration, asked for in every
+bar; that the notes follow them is up to the model, and `codecs.tracks.attributes` tells how far they do.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from musejax import errors, generation, zoo
+from musejax import vocabulary as vocabularies
+from musejax.base import Constraint
+from musejax.codecs import ensemble
+from musejax.decoding import constraints
+from musejax.decoding import tracks as bars_and_tracks
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+TRACKS = tuple(name.lower() for name in ensemble.NAMES)
+# Tokens that a bar may take on average: two thirds more than the fullest twentieth of pop909's songs do.
+ROOM = 160
+
+
+class Plan(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        constraint: Which tokens may stand where.
+        length: Tokens that a piece may have.
+        qpm: Quarter notes a minute of the given music, or None.
+    """
+
+    constraint: Constraint
+    length: int
+    qpm: float | None
+
+
+def plan(
+    loaded: zoo.Loaded,
+    *,
+    bars: int | None = None,
+    attributes: Mapping[tuple[str, str], int] | None = None,
+    sequence: "NoteSequence | None" = None,
+    tracks: Sequence[str] = ("melody",),
+) -> Plan:
+    """Bars, attributes and given tracks as one constraint.
+
+    Args:
+        loaded: A model of codec `tracks`.
+        bars: Bars of 4/4; None for as many as the sequence has, or as the model likes.
+        attributes: (track, attribute) -> bin, in every bar: tracks melody, bridge, piano; attributes density,
+            polyphony, duration.
+        sequence: Music of which tracks are given.
+        tracks: The tracks that are given of it.
+
+    Raises:
+        errors.UserError: The model has no tracks, or what is asked for does not fit it.
+    """
+    vocabulary = loaded.codec.vocabulary
+    if vocabulary.name != "tracks":
+        raise errors.UserError(
+            f"{loaded.name} writes codec {vocabulary.name}; bars, attributes and given tracks need codec tracks"
+        )
+    unknown = [t for t in tracks if t not in TRACKS]
+    if unknown or not tracks:
+        raise errors.UserError(f"track {', '.join(unknown) or 'none'} is unknown; the tracks are {', '.join(TRACKS)}")
+    parts, qpm, given = [], None, ()
+    if sequence is not None:
+        if bars is not None:
+            raise errors.UserError("the bars are those of the given music; leave out their number")
+        if len(set(tracks)) == len(TRACKS):
+            raise errors.UserError("all tracks are given, and none is left to draw")
+        name = sequence.filename or "the sequence"
+        try:
+            tokens = loaded.codec.prime(sequence)["tokens"]
+        except errors.DiscardError as error:
+            raise errors.UserError(f"{name}: it does not fit codec tracks of {loaded.name}: {error}") from None
+        given = tuple(sorted(TRACKS.index(t) for t in set(tracks)))
+        sizes = bars_and_tracks.bars(vocabulary, tokens)
+        played = bars_and_tracks.segments(vocabulary, tokens, given)
+        if not np.isin(played, np.flatnonzero(vocabulary.values("pitch") >= 0)).any():
+            raise errors.UserError(f"{name}: no note lies in its {' or '.join(tracks)}")
+        parts += [bars_and_tracks.metre(vocabulary, sizes), bars_and_tracks.script(vocabulary, played)]
+        qpm = sequence.tempos[0].qpm if sequence.tempos else None
+        bars = sizes.shape[1]
+    elif bars is not None:
+        if bars < 1:
+            raise errors.UserError(f"bars is {bars}; it must be 1 or more")
+        parts.append(bars_and_tracks.metre(vocabulary, np.full((1, bars), 16)))
+    if attributes:
+        parts.append(bars_and_tracks.controls(vocabulary, _wanted(vocabulary, attributes, given, bars)))
+    if not parts:
+        raise errors.UserError("nothing is asked for; give bars, attributes or music with tracks to accompany")
+    length = generation.default_length(vocabulary) if bars is None else ROOM * bars
+    return Plan(constraints.all_of(*parts), length, qpm)
+
+
+def _wanted(
+    vocabulary: vocabularies.Vocabulary,
+    attributes: Mapping[tuple[str, str], int],
+    given: tuple[int, ...],
+    bars: int | None,
+) -> np.ndarray:
+    """The bins asked for: int[1, bars, tracks, 3], -1 where one is free."""
+    names = bars_and_tracks.CONTROLS
+    wanted = np.full((1, bars or 64, len(TRACKS), len(names)), -1)
+    for (track, name), value in attributes.items():
+        if track not in TRACKS or name not in names:
+            raise errors.UserError(
+                f"attribute {track}.{name} is unknown; give one of {', '.join(TRACKS)} and one of {', '.join(names)}"
+            )
+        most = vocabulary.range(name).max
+        if not 0 <= value <= most:
+            raise errors.UserError(f"attribute {track}.{name} is {value}; its bins are 0..{most}")
+        if TRACKS.index(track) in given:
+            raise errors.UserError(f"attribute {track}.{name}: the {track} is given as it is")
+        wanted[..., TRACKS.index(track), names.index(name)] = value
+    rows = wanted[0, 0]
+    for track, row in zip(TRACKS, rows, strict=True):
+        if (row == 0).any() and (row > 0).any():
+            raise errors.UserError(f"attributes of the {track} ask for silence (0) and for notes at once")
+    return wanted
+
+
+def accompany(
+    model: str | Path | zoo.Loaded,
+    sequence: "NoteSequence",
+    num: int = 1,
+    seed: int = 0,
+    *,
+    tracks: Sequence[str] = ("melody",),
+    attributes: Mapping[tuple[str, str], int] | None = None,
+    temperature: float = 1.0,
+    top_p: float | None = None,
+    width: int = generation.WIDTH,
+) -> list["NoteSequence"]:
+    """Keeps tracks of a piece as the codec reads them, and draws the others around them.
+
+    Args:
+        model: A shipped run's name, a run directory, or what `load` returned; of codec `tracks`.
+        sequence: Music with the given tracks.
+        num: Number of pieces.
+        seed: Any integer.
+        tracks: What is given: melody, bridge, piano.
+        attributes: As for `plan`.
+        temperature: Below 1 is more cautious, above 1 bolder.
+        top_p: Keeps the likeliest tokens up to this probability.
+        width: As for `generation.sample`.
+
+    Raises:
+        errors.UserError: The model has no tracks, or the sequence does not fit it.
+    """
+    loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
+    wanted = plan(loaded, sequence=sequence, tracks=tracks, attributes=attributes)
+    return generation.sample(
+        loaded, num, seed, length=wanted.length, min_length=0, temperature=temperature, top_p=top_p,
+        constraint=wanted.constraint, width=width, qpm=wanted.qpm or 100.0,
+    )  # fmt: skip

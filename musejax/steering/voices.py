@@ -1,0 +1,141 @@
+"""Which notes of a sequence are which voice, and what a new note of each looks like.
+
+The voices of a chorale are the parts named Soprano, Alto, Tenor and Bass, whatever else sounds; else the four parts
+that sound, the higher the earlier. These are the rules of codec `chorale`. A file in which one part sounds is a
+melody, and parts are made for the voices that it lacks.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from musejax import errors, noteseq
+from musejax.codecs import chorale
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+# Indices of the notes of each voice, and a note of which new ones take all but pitch, times and velocity.
+Voices = tuple[list[list[int]], list["NoteSequence.Note"]]
+
+
+class _Parts(NamedTuple):
+    """The parts of a sequence.
+
+    Attributes:
+        field: What tells them: `part` or `instrument`.
+        names: By number.
+        notes: Indices of the sounding notes with pitches, by number.
+    """
+
+    field: str
+    names: dict[int, str]
+    notes: dict[int, list[int]]
+
+
+def of_chorale(sequence: "NoteSequence", name: str, codec: str, melody: int | None) -> Voices:
+    """The voices of a chorale, or a melody as one of them.
+
+    Args:
+        sequence: The music; of a melody it is given numbers and names for the other voices.
+        name: What messages call it.
+        codec: The codec's name.
+        melody: The voice that a melody is; None where four voices are needed.
+
+    Raises:
+        errors.UserError: The voices cannot be told.
+    """
+    parts = _parts(sequence)
+    found = [_named(parts.names, voice) for voice in chorale.VOICES]
+    numbers = [number for number in found if number is not None]
+    if len(numbers) < len(found) or not any(parts.notes.get(n) for n in numbers):
+        if len(parts.notes) == 1 and melody is not None:
+            indices = next(iter(parts.notes.values()))
+            return [indices if v == melody else [] for v in range(len(found))], _make_room(sequence, indices[0], melody)
+        if len(parts.notes) != len(found):
+            count = "1 part sounds" if len(parts.notes) == 1 else f"{len(parts.notes)} parts sound"
+            wanted = "four voices" if melody is None else "one melody or four voices"
+            raise errors.UserError(f"{name}: {count}; codec {codec} needs {wanted}")
+        height = {n: np.mean([sequence.notes[i].pitch for i in indices]) for n, indices in parts.notes.items()}
+        numbers = sorted(parts.notes, key=lambda n: (-height[n], n))
+    first = next(parts.notes[n][0] for n in numbers if parts.notes.get(n))
+    patterns = []
+    for number in numbers:
+        indices = parts.notes.get(number)
+        pattern = _pattern(sequence, indices[0] if indices else first)
+        setattr(pattern, parts.field, number)
+        patterns.append(pattern)
+    return [parts.notes.get(number, []) for number in numbers], patterns
+
+
+def all_together(sequence: "NoteSequence", name: str, codec: str, *, one: bool) -> Voices:
+    """All notes as one voice.
+
+    Args:
+        sequence: The music.
+        name: What messages call it.
+        codec: The codec's name.
+        one: Whether they must be of one part.
+
+    Raises:
+        errors.UserError: Several parts sound where one must.
+    """
+    notes = _parts(sequence).notes
+    if one and len(notes) > 1:
+        raise errors.UserError(f"{name}: {len(notes)} parts sound; codec {codec} needs one melody")
+    indices = sorted(i for group in notes.values() for i in group)
+    return [indices], [_pattern(sequence, indices[0])]
+
+
+def _parts(sequence: "NoteSequence") -> _Parts:
+    by_part = len(sequence.part_infos) > 1 or any(n.part for n in sequence.notes)
+    if by_part:
+        names = {info.part: info.name for info in sequence.part_infos}
+    else:
+        names = {info.instrument: info.name for info in sequence.instrument_infos}
+    notes: dict[int, list[int]] = {}
+    for index, note in enumerate(sequence.notes):
+        if note.velocity and not note.is_drum and note.end_time > note.start_time:
+            notes.setdefault(note.part if by_part else note.instrument, []).append(index)
+    return _Parts("part" if by_part else "instrument", names, notes)
+
+
+def _named(names: Mapping[int, str], voice: str) -> int | None:
+    """The one part of this name, else the one whose name begins with it, else None."""
+    for pattern in (rf"{voice}|{voice[0]}\.?", rf"{voice}\b.*"):
+        found = [n for n, name in names.items() if re.fullmatch(pattern, name.strip(), re.IGNORECASE | re.DOTALL)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _pattern(sequence: "NoteSequence", index: int) -> "NoteSequence.Note":
+    note = noteseq.load().NoteSequence.Note()
+    note.CopyFrom(sequence.notes[index])
+    for field in ("numerator", "denominator", "pitch_name"):
+        note.ClearField(field)
+    return note
+
+
+def _make_room(sequence: "NoteSequence", index: int, voice: int) -> list["NoteSequence.Note"]:
+    """Numbers what is there so that the voices above a melody come before it and those below after all; patterns."""
+    by_part = bool(sequence.part_infos) or any(n.part for n in sequence.notes)
+    field, infos = ("part", sequence.part_infos) if by_part else ("instrument", sequence.instrument_infos)
+    others = [] if by_part else [*sequence.control_changes, *sequence.pitch_bends]
+    for item in (*sequence.notes, *infos, *others):
+        setattr(item, field, getattr(item, field) + voice)
+    last = max(getattr(item, field) for item in (*sequence.notes, *infos))
+    names = {getattr(info, field): info for info in infos}
+    patterns = []
+    for v, name in enumerate(chorale.VOICES):
+        pattern = _pattern(sequence, index)
+        if v != voice:
+            setattr(pattern, field, v if v < voice else last + v - voice)
+        number = getattr(pattern, field)
+        # The melody takes its voice's name too, by which the voices are told when the file is read again.
+        info = names[number] if number in names else infos.add(**{field: number})
+        info.name = name
+        patterns.append(pattern)
+    return patterns

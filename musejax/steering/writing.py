@@ -1,0 +1,132 @@
+"""What was drawn, put into the sequence that it was drawn for: given notes stay as they are, to the last bit."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musejax import codecs, noteseq
+from musejax import vocabulary as vocabularies
+from musejax.codecs import timing
+from musejax.steering import reading
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+
+def to_seconds(sequence: "NoteSequence", quarters: np.ndarray) -> np.ndarray:
+    """Quarter notes from the start as seconds, through every tempo of the sequence: undoes `timing.to_quarters`.
+
+    Args:
+        sequence: Its tempos are read, in any order; 120 quarters a minute hold before the first.
+        quarters: float[N].
+
+    Returns:
+        float64[N].
+    """
+    tempos = {max(t.time, 0.0): t.qpm for t in sequence.tempos if t.qpm > 0}
+    tempos.setdefault(0.0, timing.DEFAULT_QPM)
+    times = np.array(sorted(tempos))
+    starts = timing.to_quarters(sequence, times)
+    quarters = np.asarray(quarters, np.float64)
+    section = np.maximum(np.searchsorted(starts, quarters, side="right") - 1, 0)
+    seconds_per_quarter = 60.0 / np.array([tempos[t] for t in times])
+    return times[section] + (quarters - starts[section]) * seconds_per_quarter[section]
+
+
+def write(
+    source: reading.Source,
+    codec: codecs.Codec,
+    arrays: codecs.Arrays,
+    infill_mask: np.ndarray,
+    redrawn: Sequence[reading.Placed],
+) -> "NoteSequence":
+    """The source with its redrawn notes replaced by what was drawn.
+
+    Equal neighbouring cells are one note where the codec has no holds, but never with a given note. A new note is cut
+    where it would sound together with a given note of its voice (of its pitch, for bits), which may lie off the grid.
+
+    Args:
+        source: What was read.
+        codec: The model's.
+        arrays: What it drew.
+        infill_mask: 1 where a cell was free, of the cells' shape; [T] for bits.
+        redrawn: The notes that are replaced.
+    """
+    out = noteseq.load().NoteSequence()
+    out.CopyFrom(source.sequence)
+    gone = {n.index for n in redrawn}
+    kept = [out.notes[i] for i in range(len(out.notes)) if i not in gone]
+    given: list[list[NoteSequence.Note]] = [[] for _ in source.patterns]
+    velocities: list[list[int]] = [[] for _ in source.patterns]
+    for n in source.notes:
+        velocities[n.stream].append(out.notes[n.index].velocity)
+        if n.index not in gone:
+            given[n.stream].append(out.notes[n.index])
+    everywhere = [v for of_stream in velocities for v in of_stream]
+    new = []
+    drawn = _drawn(codec, arrays, infill_mask)
+    times = to_seconds(source.sequence, np.array([n[1:3] for n in drawn], np.float64).ravel()).reshape(-1, 2)
+    bits = codec.vocabulary.kind == "bits"
+    for (stream, _, _, pitch), (start, end) in zip(drawn, times.tolist(), strict=True):
+        pitch = _inside(pitch - source.shift)
+        beside = [g for g in given[stream] if not bits or g.pitch == pitch]
+        span = _room(beside, start, end)
+        if span is None:
+            continue
+        note = noteseq.load().NoteSequence.Note()
+        note.CopyFrom(source.patterns[stream])
+        note.pitch, (note.start_time, note.end_time) = pitch, span
+        note.velocity = int(np.median(velocities[stream] or everywhere))
+        new.append(note)
+    copies = [type(n).FromString(n.SerializeToString()) for n in kept]
+    del out.notes[:]
+    out.notes.extend(copies + new)
+    out.total_time = max(out.total_time, *(n.end_time for n in out.notes), 0.0)
+    return out
+
+
+def _drawn(codec: codecs.Codec, arrays: codecs.Arrays, infill_mask: np.ndarray) -> list[tuple[int, float, float, int]]:
+    """Stream, start and end in quarters, and pitch of the notes in free cells."""
+    vocabulary = codec.vocabulary
+    cells, free = silence(arrays, infill_mask, vocabulary)
+    cells = cells[:-1] if vocabulary.has("end") else cells
+    if not free.any():
+        return []
+    # At 60 quarters a minute, seconds are quarters.
+    music = codec.decode({"frames" if vocabulary.kind == "bits" else "tokens": cells}, 60.0)
+    several = vocabulary.streams > 1
+    return [(n.instrument if several else 0, n.start_time, n.end_time, n.pitch) for n in music.notes]
+
+
+def silence(
+    arrays: codecs.Arrays, infill_mask: np.ndarray, vocabulary: vocabularies.Vocabulary
+) -> tuple[np.ndarray, np.ndarray]:
+    """What was drawn with rests in all given cells, and where cells were free."""
+    bits = vocabulary.kind == "bits"
+    cells = np.array(arrays["frames" if bits else "tokens"])
+    free = np.asarray(infill_mask)[: len(cells)] > 0
+    if bits:
+        cells[~free] = 0
+    else:
+        cells[~free] = vocabulary.id("rest" if vocabulary.has("rest") else "note_off")
+    return cells, free
+
+
+def _inside(pitch: int) -> int:
+    """A pitch brought into MIDI's range by octaves."""
+    while pitch > 127:
+        pitch -= 12
+    while pitch < 0:
+        pitch += 12
+    return pitch
+
+
+def _room(given: Sequence["NoteSequence.Note"], start: float, end: float) -> tuple[float, float] | None:
+    """The part of a span in which no given note sounds, up to the first that begins; None where nothing is left."""
+    for note in sorted(given, key=lambda n: n.start_time):
+        if note.start_time <= start:
+            start = max(start, note.end_time)
+        else:
+            end = min(end, note.start_time)
+    return (start, end) if end > start else None

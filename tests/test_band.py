@@ -1,0 +1,99 @@
+"""Several tracks: bars, attributes and given tracks are as they were asked for, and everything is well-formed."""
+
+import dataclasses
+import functools
+
+import jax
+import pytest
+import tiny
+import track_grammar
+
+import musejax
+from musejax import codecs, errors, generation, noteseq, zoo
+from musejax.codecs import tracks
+from musejax.models import transformer
+from musejax.steering import band
+
+VOCABULARY = codecs.get("tracks").vocabulary
+
+
+@functools.cache
+def loaded():
+    """A tiny model of tracks as if it had been trained."""
+    config = dataclasses.replace(transformer.PRESETS["pop-tracks"][1], num_layers=1, width=16, feed_forward=12, span=32)
+    model = transformer.make(config, VOCABULARY)
+    params, state = model.init(jax.random.key(0), tiny.random_batch(VOCABULARY, 2, 8))
+    codec = codecs.get("tracks")
+    return zoo.Loaded(model, {"params": params, "state": state}, codec, {"model": {}, "data": {}}, "tiny-pop")
+
+
+def song(bars=2):
+    """A melody of quarters over long piano notes."""
+    sequence = noteseq.load().NoteSequence(ticks_per_quarter=220)
+    sequence.tempos.add(qpm=60.0)
+    sequence.time_signatures.add(numerator=4, denominator=4)
+    for part, name in enumerate(("MELODY", "PIANO")):
+        sequence.part_infos.add(part=part, name=name)
+    for beat in range(4 * bars):
+        sequence.notes.add(part=0, pitch=72 + beat % 5, start_time=beat, end_time=beat + 1, velocity=90)
+        if beat % 4 == 0:
+            sequence.notes.add(part=1, pitch=48, start_time=beat, end_time=beat + 4, velocity=90)
+    sequence.total_time = 4.0 * bars
+    return sequence
+
+
+def of_track(sequence, part):
+    return sorted((n.start_time, n.end_time, n.pitch) for n in sequence.notes if n.part == part)
+
+
+def test_a_given_melody_is_kept_and_the_rest_is_drawn_around_it():
+    source = song()
+    drawn = musejax.accompany(loaded(), source, num=2, width=2)
+    assert len({tuple(of_track(s, 2)) for s in drawn}) == 2
+    for sequence in drawn:
+        assert of_track(sequence, 0) == of_track(source, 0)
+        assert of_track(sequence, 2) != of_track(source, 1)
+        assert sequence.tempos[0].qpm == 60.0
+
+
+def test_attributes_and_bars_are_as_they_were_asked_for():
+    asked = {("piano", "density"): 3, ("bridge", "density"): 0, ("melody", "polyphony"): 1}
+    plan = band.plan(loaded(), bars=3, attributes=asked)
+    pieces = generation.draw(loaded(), 3, 0, length=plan.length, constraint=plan.constraint, width=3)
+    for piece in pieces:
+        assert piece.ended
+        track_grammar.parse(piece.arrays["tokens"])
+        said = tracks.requested(VOCABULARY, piece.arrays["tokens"])
+        assert said.shape == (3, 3, 3)
+        assert (said[:, 2, 0] == 3).all() and (said[:, 1] == 0).all() and (said[:, 0, 1] == 1).all()
+
+
+def test_a_free_sample_is_well_formed():
+    piece = generation.draw(loaded(), 1, 0, length=60, width=2)[0]
+    assert track_grammar.parse(piece.arrays["tokens"])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "nothing is asked for"),
+        ({"bars": 0}, "bars is 0"),
+        ({"attributes": {("drums", "density"): 1}}, "attribute drums.density is unknown"),
+        ({"attributes": {("piano", "density"): 12}}, "its bins are 0..9"),
+        ({"attributes": {("piano", "density"): 0, ("piano", "duration"): 2}}, "silence"),
+        ({"sequence": song(), "tracks": ("tuba",)}, "track tuba is unknown"),
+        ({"sequence": song(), "tracks": ("melody", "bridge", "piano")}, "none is left"),
+        ({"sequence": song(), "tracks": ("bridge",)}, "no note lies in its bridge"),
+        ({"sequence": song(), "bars": 4}, "the bars are those of the given music"),
+        ({"sequence": song(), "attributes": {("melody", "density"): 1}}, "the melody is given as it is"),
+        ({"sequence": noteseq.load().NoteSequence()}, "does not fit codec tracks of tiny-pop: empty"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_a_mistake_in_one_line(options, says):
+    with pytest.raises(errors.UserError, match=says):
+        band.plan(loaded(), **options)
+
+
+def test_a_model_without_tracks_does_not_accompany():
+    with pytest.raises(errors.UserError, match="need codec tracks"):
+        band.plan(zoo.load("chorale-lstm"), bars=4)
