@@ -13,9 +13,7 @@ config = Experiment(
     data="jsb16",
     codec="chorale-pitches",
     model=transformer.VOICES,
-    optimizer=Optimizer(
-        learning_rate=1.5e-3, warmup_steps=150, weight_decay=0.1, ema_decay=0.998, final_fraction=0.02
-    ),
+    optimizer=Optimizer(learning_rate=1.5e-3, warmup_steps=150, weight_decay=0.1, ema_decay=0.998, final_fraction=0.02),
     training=Training(
         steps=1300, batch_size=6, window=192, context=16, transpose=6, eval_every=250, save_every=250, log_every=50
     ),

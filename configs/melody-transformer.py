@@ -13,9 +13,7 @@ config = Experiment(
     data="folk-tunes",
     codec="melody-basic",
     model=transformer.MELODIES,
-    optimizer=Optimizer(
-        learning_rate=1.5e-3, warmup_steps=150, weight_decay=0.1, ema_decay=0.998, final_fraction=0.02
-    ),
+    optimizer=Optimizer(learning_rate=1.5e-3, warmup_steps=150, weight_decay=0.1, ema_decay=0.998, final_fraction=0.02),
     training=Training(
         steps=1500, batch_size=24, window=192, eval_every=250, save_every=250, log_every=50, eval_batch_size=64
     ),

@@ -49,7 +49,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("music-transformer", "transformer", "performance", 14321668, False),
     Entry("music-transformer-jsb16", "transformer", "chorale-pitches", 1068335, False),
     Entry("jsb16-frames", "transformer", "chorale-pitches", 3164110, False),
-    Entry("chorale-frames", "transformer", "chorale", 4081446, False),
+    Entry("chorale-frames", "transformer", "chorale", 4079014, False),
     Entry("melody-frames", "transformer", "melody-basic", 2073134, False),
     Entry("pop-tracks", "transformer", "tracks", 1813650, False),
     Entry("chorale-lstm", "recurrent", "chorale", 1652678, True),

@@ -15,7 +15,7 @@ from musejax.training import config, step
 
 FAMILIES = sorted(models.FAMILIES)
 PRESETS = [(f, p) for f in FAMILIES for p in models.family(f).PRESETS]
-SHRUNK = {"hidden": 12, "embed": 10, "head": 8, "width": 16, "feed_forward": 12}
+SHRUNK = {"hidden": 12, "embed": 10, "head": 8, "width": 16, "feed_forward": 12, "num_layers": 2}
 FRAMES = 10
 
 
@@ -32,12 +32,12 @@ class Tiny(NamedTuple):
 
 @functools.cache
 def make(family: str, preset: str) -> Tiny:
-    """The preset with its widths shrunk, its depth and every other field as they are."""
+    """The preset with its widths and its depth shrunk, every other field as it is."""
     module = models.family(family)
     codec, full = module.PRESETS[preset]
     vocabulary = codecs.get(codec).vocabulary
     fields = {f.name for f in dataclasses.fields(full)}
-    small = dataclasses.replace(full, **{k: v for k, v in SHRUNK.items() if k in fields})
+    small = dataclasses.replace(full, **{k: min(v, getattr(full, k)) for k, v in SHRUNK.items() if k in fields})
     model = module.make(small, vocabulary)
     batch = random_batch(vocabulary, rows=3, frames=FRAMES)
     params, state = model.init(jax.random.key(0), batch)

@@ -1,6 +1,7 @@
 """Beam search over any left-to-right model of tokens: the likeliest sequence that a few hypotheses a piece can find."""
 
 import dataclasses
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -17,8 +18,7 @@ class Beams(NamedTuple):
     Attributes:
         values: int32[N W, L], tokens in drawing order; what lies ahead is 0.
         cache: The model's, its rows those of the hypotheses.
-        score: float32[N W], log p in nats of all cells since the first drawn one, given cells among them; -inf where
-            there is no hypothesis.
+        score: float32[N W], log p in nats of the cells that count, see `search`; -inf where there is no hypothesis.
         log_prob: float32[N W], log p of the drawn cells alone.
         cells: int32[N W], how many cells were drawn.
         done: bool[N W], whether END has been reached.
@@ -66,10 +66,10 @@ def search(
 
     Hypotheses are ranked by (sum of log p) / (drawn cells) ** length_penalty. The sum begins at the first drawn cell
     and includes given cells behind it: of two hypotheses the better one is that which also explains what must follow.
+    A net that reads given cells ahead has told the drawn ones of them, so there the sum is of drawn cells alone.
     The request's `choice` and `first` do not count. One beam is the greedy choice.
 
-    The constraint sees the N W rows of all hypotheses, so arrays in it must serve all rows; one with a row for each
-    piece works only if N = 1. Where it allows nothing it is ignored, as in the sampler.
+    Where the constraint allows nothing it is ignored, as in the sampler.
 
     Args:
         model: A net over tokens.
@@ -99,9 +99,17 @@ def search(
         given, infill_mask = jnp.zeros((total, length)), jnp.ones((total, length))
     last = None if end is None or request.given is None else autoregressive.last_given(infill_mask)
     given, infill_mask = given.astype(jnp.int32), infill_mask.astype(bool)
-    counts = jnp.cumsum(infill_mask, axis=1) > 0  # a primer is the same for all
+    # What is given first is the same for all. A net that reads ahead is not trained to tell what it was given.
+    counts = infill_mask if model.read is not None else jnp.cumsum(infill_mask, axis=1) > 0
     ids = jnp.arange(size)[None]
     first = jnp.arange(num)[:, None] * beams
+
+    def constraint(frame: Array, stream: Array, values: Array) -> Array:
+        """The request's, asked once for each rank of hypotheses: it may have a row for each piece."""
+        assert request.constraint is not None
+        ask = functools.partial(request.constraint, frame, stream)
+        allowed = jax.vmap(lambda v: jnp.broadcast_to(ask(v), (num, size)), 1, 1)(values.reshape(num, beams, length))
+        return allowed.reshape(total, size)
 
     def unfinished(carry: tuple[Array, Beams]) -> Array:
         pos, held = carry
@@ -113,7 +121,8 @@ def search(
         here = {name: jax.lax.dynamic_index_in_dim(c, pos, 1, False) for name, c in layout.conditions.items()}
         logits, cache = layout.step(held.cache, jnp.where(pos > 0, before, model.start), pos, here)
         log_p = jax.nn.log_softmax(logits.astype(jnp.float32))
-        allowed = autoregressive.may_stand(logits, pos, held.values, layout.order, request.constraint, end, last)
+        steered = None if request.constraint is None else constraint
+        allowed = autoregressive.may_stand(logits, pos, held.values, layout.order, steered, end, last)
 
         fixed, free, count = (jax.lax.dynamic_index_in_dim(x, pos, 1, False) for x in (given, infill_mask, counts))
         # A cell that is given, and END after END, has one continuation.
@@ -129,7 +138,9 @@ def search(
         rank = score / jnp.maximum(cells, 1).astype(jnp.float32)[:, None] ** length_penalty
         best = jax.lax.top_k(rank.reshape(num, beams * size), beams)[1]
         rows, value = (first + best // size).reshape(total), (best % size).reshape(total)
-        # The rows of no hypothesis tie at -inf; they keep what is given all the same.
+        after = score[rows, value]
+        # The rows of no hypothesis tie at -inf, at values that cannot stand there. They keep what is given all the
+        # same, but not its score: they would be copies of a hypothesis.
         value = jnp.where(only[rows] < 0, value, only[rows])
 
         drawn = (free & ~held.done)[rows]
@@ -137,7 +148,7 @@ def search(
         return pos + 1, Beams(
             values=values,
             cache=_gather(cache, rows),
-            score=score[rows, value],
+            score=after,
             log_prob=held.log_prob[rows] + jnp.where(drawn, log_p[rows, value], 0.0),
             cells=cells[rows],
             done=held.done[rows] if end is None else value == end,

@@ -13,29 +13,28 @@ import jax.numpy as jnp
 from musejax.base import Array, Autoregressive, Params, State
 
 
-def _double(x: Array) -> Array:
-    return jnp.concatenate([x, x])
+def _twice(x: Array) -> Array:
+    """Each row twice, one after the other."""
+    return jnp.repeat(x, 2, axis=0)
 
 
-def _join(pair: tuple[Any, Any]) -> Any:
-    """Two caches of N rows as one of 2N; what has no rows is the same in both."""
-    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]) if jnp.ndim(a) else a, *pair)
+def _paired(cache: Any) -> Any:
+    """A cache of 2N rows as one of N rows of two; what has no rows is the same in both."""
+    return jax.tree.map(lambda x: x.reshape(-1, 2, *x.shape[1:]) if jnp.ndim(x) else x, cache)
 
 
-def _split(cache: Any, num: int) -> tuple[Any, Any]:
-    """The reverse of `_join`."""
-    return (
-        jax.tree.map(lambda x: x[:num] if jnp.ndim(x) else x, cache),
-        jax.tree.map(lambda x: x[num:] if jnp.ndim(x) else x, cache),
-    )
+def _rows(cache: Any) -> Any:
+    """The reverse of `_paired`."""
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]) if jnp.ndim(x) else x, cache)
 
 
 def guided(model: Autoregressive, names: Mapping[str, int], scale: float | Array) -> Autoregressive:
     """A model whose logits are unknown + scale * (known - unknown), with and without some conditions.
 
-    Each step is one call of the model on 2N rows, and the cache is a pair of caches of N rows, so that whatever
-    rearranges rows (a beam search) rearranges both. The mix is of float32 logits; it is the same distribution as the
-    mix of log-probabilities, which differ by a constant a row, and for switches it mixes their log-odds.
+    Each step is one call of the model on 2N rows, each piece with what it knows and then without. The cache has N rows
+    of two, so that nothing is moved between steps, and what rearranges rows (a beam search) moves both. The mix is of
+    float32 logits; it is the same distribution as the mix of log-probabilities, which differ by a constant a row, and
+    for switches it mixes their log-odds.
 
     The `log_prob` that a sampler reports is then under the guided distribution, not under the model's own.
 
@@ -52,42 +51,35 @@ def guided(model: Autoregressive, names: Mapping[str, int], scale: float | Array
         raise ValueError("guidance mixes logits, and this model draws in its own way from another output")
 
     def both(conditions: Mapping[str, Array]) -> dict[str, Array]:
-        """Conditions of 2N rows, those named unknown in the second half."""
+        """Conditions of 2N rows, those named unknown in every second."""
         missing = sorted(set(names) - set(conditions))
         if missing:
             raise ValueError(
                 f"guidance by {', '.join(missing)}, but the conditions are {', '.join(conditions) or 'none'}"
             )
-        unknown = {**conditions, **{n: jnp.full_like(conditions[n], id) for n, id in names.items()}}
-        return {n: jnp.concatenate([c, unknown[n]]) for n, c in conditions.items()}
+        out = {n: _twice(c) for n, c in conditions.items()}
+        return {**out, **{n: out[n].at[1::2].set(id) for n, id in names.items()}}
 
-    def init_cache(params: Params, state: State, num: int, length: int) -> tuple[Any, Any]:
-        cache = model.init_cache(params, state, num, length)
-        return cache, cache
+    def init_cache(params: Params, state: State, num: int, length: int) -> Any:
+        return _paired(model.init_cache(params, state, 2 * num, length))
 
     def step(
-        params: Params,
-        state: State,
-        cache: tuple[Any, Any],
-        previous: Array,
-        pos: Array,
-        conditions: Mapping[str, Array],
-    ) -> tuple[Array, tuple[Any, Any]]:
-        num = len(previous)
-        out, joined = model.step(params, state, _join(cache), _double(previous), pos, both(conditions))
-        known, unknown = out[:num].astype(jnp.float32), out[num:].astype(jnp.float32)
-        return unknown + scale * (known - unknown), _split(joined, num)
+        params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
+    ) -> tuple[Array, Any]:
+        out, after = model.step(params, state, _rows(cache), _twice(previous), pos, both(conditions))
+        known, unknown = (out[i::2].astype(jnp.float32) for i in range(2))
+        return unknown + scale * (known - unknown), _paired(after)
 
     def read(
         params: Params,
         state: State,
-        cache: tuple[Any, Any],
+        cache: Any,
         given: Array,
         infill_mask: Array,
         conditions: Mapping[str, Array],
-    ) -> tuple[Any, Any]:
+    ) -> Any:
         assert model.read is not None
-        halves = (_double(given), _double(infill_mask), both(conditions))
-        return _split(model.read(params, state, _join(cache), *halves), len(given))
+        told = (_twice(given), _twice(infill_mask), both(conditions))
+        return _paired(model.read(params, state, _rows(cache), *told))
 
     return model._replace(init_cache=init_cache, step=step, read=None if model.read is None else read)

@@ -1,6 +1,7 @@
 """Constraints of harmony and rhythm: chords that pitches must belong to, and how often a stream strikes a note."""
 
 import re
+from collections.abc import Sequence, Set
 
 import jax
 import jax.numpy as jnp
@@ -105,20 +106,34 @@ def _held_in_chord(fits: Array, places: Array, hold: Array, frame: Array, stream
     return ~hold[None] | may_hold
 
 
-def chords(vocabulary: vocabularies.Vocabulary, allowed: np.ndarray, order: tuple[int, ...] = ()) -> Constraint:
+def _classes(frames: Sequence[Set[int]]) -> np.ndarray:
+    """Sets of pitch classes as rows, bool[T, 12]; raises ValueError for a class outside 0..11."""
+    wrong = sorted({c for classes in frames for c in classes if not 0 <= c < 12})
+    if wrong:
+        raise ValueError(f"pitch class {wrong[0]} lies outside 0..11")
+    return np.array([[c in classes for c in range(12)] for classes in frames], bool)
+
+
+def chords(
+    vocabulary: vocabularies.Vocabulary, allowed: np.ndarray | Sequence[Set[int]], order: tuple[int, ...] = ()
+) -> Constraint:
     """Keeps what sounds in a frame within the frame's chord; rests, note-offs and END are always allowed.
 
     A pitch outside the chord is forbidden, and so is a hold of one from an earlier frame.
 
     Args:
         vocabulary: The model's.
-        allowed: bool[T, 12], pitch classes of each frame, as `progression` returns them; later frames are free.
+        allowed: Pitch classes of each frame: bool[T, 12], as `progression` returns them, or a set for each frame, of
+            numbers from 0 for C to 11. Later frames are free.
         order: The streams in the order in which they are drawn, `Autoregressive.order`; empty for the vocabulary's.
 
     Raises:
         ValueError: Tokens are not frames of pitches, or an array or the order does not fit.
     """
-    places, allowed = _places(vocabulary, order), np.asarray(allowed, bool)
+    places = _places(vocabulary, order)
+    if not isinstance(allowed, np.ndarray) and all(isinstance(classes, Set) for classes in allowed):
+        allowed = _classes(allowed)
+    allowed = np.asarray(allowed, bool)
     if allowed.ndim != 2 or allowed.shape[1] != 12:
         raise ValueError(f"allowed has shape {allowed.shape}; it must be [T, 12]")
     pitch = vocabulary.values("pitch")

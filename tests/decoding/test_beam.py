@@ -1,5 +1,6 @@
 """Beam search: the best of all sequences where the beams suffice, the greedy choice where there is one."""
 
+import dataclasses
 import functools
 import itertools
 
@@ -12,7 +13,7 @@ import tiny
 from musejax import vocabulary
 from musejax.base import Choice, Request
 from musejax.decoding import beam, constraints
-from musejax.models import recurrent
+from musejax.models import recurrent, transformer
 
 SMALL = vocabulary.melody(60, 61)
 TWO = vocabulary.Vocabulary(
@@ -159,6 +160,45 @@ def test_enough_beams_find_the_best_pieces_around_given_cells(name):
     assert differ  # what is given later is not only kept but heeded
 
 
+def test_a_primer_takes_up_no_beams():
+    _, tokens = all_pieces("tokens")
+    primers = np.array(list(itertools.product(range(SMALL.size), repeat=2)), np.int32)
+    given = np.pad(primers, ((0, 0), (0, 2)))
+    mask = np.broadcast_to(np.array([[0, 0, 1, 1]], np.int32), given.shape)
+    asked = request("tokens", len(given), given=jnp.asarray(given), infill_mask=jnp.asarray(mask))
+    better = 0
+    for params in make("tokens")[1]:
+        # As many as there are tokens, so that all may stand in the first of two free cells.
+        out, one = (np.asarray(search("tokens", w, params, asked)["tokens"]) for w in (SMALL.size, 1))
+        cost, _ = costs("tokens", params, request("tokens", 1), tokens)
+        for n, primer in enumerate(primers):
+            fits = (tokens[:, :2] == primer).all(1)
+            np.testing.assert_array_equal(out[n], tokens[np.where(fits, cost[0].sum(1), np.inf).argmin()])
+        better += (out != one).any(1).sum()
+    assert better, "the test would pass with copies of one beam"
+
+
+def test_a_net_that_reads_ahead_is_searched_for_the_likeliest_filling():
+    small = {"width": 16, "feed_forward": 12, "heads": 2, "num_layers": 1, "head": 8, "reader_layers": 1}
+    model = transformer.make(dataclasses.replace(transformer.VOICES, conditions=(), order=(1, 0), **small), TWO)
+    given = np.random.default_rng(0).integers(0, TWO.size, (1, 3, 2)).astype(np.int32)
+    mask = np.ones_like(given)
+    mask[:, 1:, 1] = mask[:, 2, 0] = 0
+    free = np.nonzero(mask[0])
+    pieces = np.repeat(given, TWO.size ** len(free[0]), axis=0)
+    pieces[:, *free] = list(itertools.product(range(TWO.size), repeat=len(free[0])))
+    batch = {"tokens": pieces, "infill_mask": np.repeat(mask, len(pieces), axis=0)}
+    asked = Request(1, 3, given=jnp.asarray(given), infill_mask=jnp.asarray(mask))
+    find = jax.jit(lambda p: beam.search(model.autoregressive, TWO, p, {}, asked, beams=9))
+    nll = jax.jit(lambda p: model.score.nll(p, {}, batch))
+    for seed in range(3):
+        params = jax.tree.map(lambda p: p * 4, model.init(jax.random.key(seed), tiny.random_batch(TWO, 1, 3))[0])
+        cost = np.asarray(nll(params)).reshape(len(pieces), -1).sum(1)
+        out = find(params)
+        np.testing.assert_array_equal(out["tokens"][0], pieces[cost.argmin()])
+        np.testing.assert_allclose(out["log_prob"][0], -cost.min(), rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_one_beam_is_the_greedy_choice(name):
     for params in make(name)[1]:
@@ -200,6 +240,14 @@ def test_a_constraint_holds():
         assert (tokens[..., 0] == 2).all()
         free.append(search("frames", 4, params, request("frames", frames=6))["tokens"])
     assert (np.stack(free)[..., 0] != 2).any()
+
+
+def test_a_constraint_may_have_a_row_for_each_piece():
+    rows = jnp.asarray([[False, True, True], [True, False, False]])
+    constraint = jax.tree_util.Partial(lambda rows, frame, stream, values: rows, rows)
+    asked = request("frames", frames=6, constraint=constraint)
+    tokens = search("frames", 4, make("frames")[1][0], asked)["tokens"]
+    assert (tokens[0] > 0).all() and (tokens[1] == 0).all()
 
 
 def test_a_piece_does_not_depend_on_its_neighbours():

@@ -132,6 +132,17 @@ def test_what_sounds_is_in_its_chord(codec):
     assert not in_chords(codec, allowed, draw(codec, free))[0], "the test would pass without the constraint"
 
 
+def test_chords_may_be_sets_of_pitch_classes():
+    table = vocabulary.chorale()
+    told = harmony.progression("C F", 1, 2)
+    one, other = (harmony.chords(table, c) for c in (told, [{0, 4, 7}, {5, 9, 0}]))
+    for frame in range(3):
+        at = (jnp.asarray(frame), jnp.asarray(0), jnp.zeros((1, 12), jnp.int32))
+        np.testing.assert_array_equal(one(*at), other(*at))
+    with pytest.raises(ValueError, match="pitch class 12"):
+        harmony.chords(table, [{0, 12}])
+
+
 def test_a_hold_is_forbidden_where_the_chord_leaves_its_pitch():
     table = tiny.make(*PRESETS["chorale"]).vocabulary
     hold, rest = table.id("hold"), table.id("rest")
