@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 import harness
+import jobs
 
 LENGTH = 256  # tokens of a generated melody
 VOCABULARY = 130
@@ -27,43 +28,14 @@ def _model(cell: str, hidden: int) -> Any:
     return recurrent.make(config, vocabulary.melody())
 
 
-def _batch(batch: int, length: int) -> dict[str, Any]:
-    import numpy as np
-
-    tokens = np.random.default_rng(0).integers(0, VOCABULARY, (batch, length)).astype(np.int32)
-    return {"tokens": tokens, "loss_mask": np.ones((batch, length), np.int32)}
-
-
 def training(threads: int, *, cell: str, hidden: int, batch: int, length: int) -> harness.Job:
     """Our training step."""
-    import jax
-
-    from musejax.training import config, step
-
-    data = jax.device_put(_batch(batch, length))
-    optimizer = config.Optimizer(name="adam", schedule="constant", warmup_steps=0)
-    steps = step.make_step(_model(cell, hidden), optimizer, steps=1000, seed=0)
-    state = [steps.init(jax.random.key(0), data)]
-
-    def run() -> None:
-        state[0], info = steps.update(state[0], data)
-        jax.block_until_ready((state[0], info))
-
-    return harness.Job(run)
+    return jobs.training(_model(cell, hidden), jobs.batch(VOCABULARY, batch, length))
 
 
 def generation(threads: int, *, cell: str, hidden: int, num: int) -> harness.Job:
     """Our sampler."""
-    import jax
-    import numpy as np
-
-    from musejax.base import Request
-
-    model = _model(cell, hidden)
-    params, state = model.init(jax.random.key(0), _batch(1, 2))
-    sample, request = jax.jit(model.sample), Request(num=num, length=LENGTH)
-    seeds = iter(range(1 << 30))
-    return harness.Job(lambda: np.asarray(sample(params, state, jax.random.key(next(seeds)), request)["tokens"]))
+    return jobs.generation(_model(cell, hidden), VOCABULARY, num, LENGTH)
 
 
 def _step_row(cell: str, hidden: int, batch: int, length: int) -> harness.Row:
@@ -115,7 +87,7 @@ def check() -> str:
 
     lines = []
     for cell in ("lstm", "gru"):
-        model, data = _model(cell, 32), _batch(4, 12)
+        model, data = _model(cell, 32), jobs.batch(VOCABULARY, 4, 12)
         params, state = model.init(jax.random.key(1), data)
         loss = jax.value_and_grad(
             lambda p: model.loss(p, state, jax.random.key(0), data, step=0, train=False)[0]  # noqa: B023

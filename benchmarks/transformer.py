@@ -17,6 +17,7 @@ import sys
 from typing import Any
 
 import harness
+import jobs
 
 LENGTH = 1024  # tokens of a generated performance
 VOCABULARY = 388
@@ -36,43 +37,14 @@ def _model(size: str, length: int, relative: bool = False) -> Any:
     return transformer.make(config, vocabulary.performance(32))
 
 
-def _batch(batch: int, length: int) -> dict[str, Any]:
-    import numpy as np
-
-    tokens = np.random.default_rng(0).integers(0, VOCABULARY, (batch, length)).astype(np.int32)
-    return {"tokens": tokens, "loss_mask": np.ones((batch, length), np.int32)}
-
-
 def training(threads: int, *, size: str, batch: int, length: int, relative: bool) -> harness.Job:
     """Our training step."""
-    import jax
-
-    from musejax.training import config, step
-
-    data = jax.device_put(_batch(batch, length))
-    optimizer = config.Optimizer(name="adam", schedule="constant", warmup_steps=0)
-    steps = step.make_step(_model(size, length, relative), optimizer, steps=1000, seed=0)
-    state = [steps.init(jax.random.key(0), data)]
-
-    def run() -> None:
-        state[0], info = steps.update(state[0], data)
-        jax.block_until_ready((state[0], info))
-
-    return harness.Job(run)
+    return jobs.training(_model(size, length, relative), jobs.batch(VOCABULARY, batch, length))
 
 
 def generation(threads: int, *, size: str, num: int, length: int) -> harness.Job:
     """Our sampler."""
-    import jax
-    import numpy as np
-
-    from musejax.base import Request
-
-    model = _model(size, length)
-    params, state = model.init(jax.random.key(0), _batch(1, 2))
-    sample, request = jax.jit(model.sample), Request(num=num, length=length)
-    seeds = iter(range(1 << 30))
-    return harness.Job(lambda: np.asarray(sample(params, state, jax.random.key(next(seeds)), request)["tokens"]))
+    return jobs.generation(_model(size, length), VOCABULARY, num, length)
 
 
 def _twin(kind: str, threads: int, *, size: str, length: int, relative: bool = False, **options: Any) -> harness.Job:
@@ -135,7 +107,7 @@ def check() -> str:
     lines, length = [], 40
     for size in SIZES:
         for relative in (False, True):
-            model, data = _model(size, length, relative), _batch(2, length)
+            model, data = _model(size, length, relative), jobs.batch(VOCABULARY, 2, length)
             params, _ = model.init(jax.random.key(1), data)
             params = jax.tree.map(lambda p: p + 0.02 * jax.random.normal(jax.random.key(p.size), p.shape), params)
             net = twin.Net(twin.Shape(4, *SIZES[size], length, relative), VOCABULARY).eval()
@@ -148,7 +120,7 @@ def check() -> str:
                 previous,
                 None,
                 {},
-                transformer.transformer.initial(transformer.shape(model.config), 2),
+                transformer.transformer.initial(model.config, 2),
                 None,
             )[0]
             before = torch.from_numpy(previous.astype(np.int64))

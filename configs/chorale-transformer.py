@@ -3,6 +3,8 @@
 musejax train chorale-transformer
 musejax evaluate chorale-transformer --split test --json
 musejax harmonize chorale-transformer MELODY.mid
+
+It ends at .365 nats a token on the validation split, as training says, and still fell. Not shipped.
 """
 
 from musejax.experiments import Experiment

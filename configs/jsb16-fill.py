@@ -2,6 +2,8 @@
 
 musejax train jsb16-fill
 musejax evaluate jsb16-fill --data jsb16 --split test --given soprano --json
+
+With nothing given it ends at .355 nats a note on the validation split, as training says, and still fell. Not shipped.
 """
 
 import dataclasses

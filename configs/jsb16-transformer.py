@@ -2,6 +2,8 @@
 
 musejax train jsb16-transformer
 musejax evaluate jsb16-transformer --data jsb16 --split valid --json
+
+Its best checkpoint, of step 1,250, stands at .353 nats a note on the validation split, as training says. Not shipped.
 """
 
 from musejax.experiments import Experiment

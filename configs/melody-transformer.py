@@ -2,6 +2,8 @@
 
 musejax train melody-transformer
 musejax evaluate melody-transformer --split test --json
+
+No run of it has been trained to its end yet.
 """
 
 from musejax.experiments import Experiment

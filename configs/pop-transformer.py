@@ -3,6 +3,8 @@
 musejax train pop-transformer
 musejax evaluate pop-transformer --split test --json
 musejax sample pop-transformer --bars 16 --attributes piano.density=8
+
+No run of it has been trained to its end yet.
 """
 
 from musejax.experiments import Experiment

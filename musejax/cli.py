@@ -59,7 +59,7 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
 
 def _steering(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
-    parser.add_argument("file", metavar="FILE", help="MIDI, MusicXML or ABC; its notes are kept exactly")
+    parser.add_argument("file", metavar="FILE", help="MIDI, MusicXML or ABC")
     _drawing(parser)
     parser.add_argument(
         "--out", metavar="FILE|DIR", default=".", help="a file such as F.mid, or a folder (default: this folder)"

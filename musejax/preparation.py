@@ -12,8 +12,8 @@ from musejax import codecs, corpora, errors
 from musejax.corpora import base, cache, splits
 from musejax.pipeline import dataset
 
-# Raise when a codec changes what it gives for the same piece.
-VERSION = 1
+# Raise when a codec changes what it gives for the same piece, or a corpus what it gives under the same name.
+VERSION = 2
 
 
 def prepare(source: str, codec: str, say: Callable[[str], None]) -> dataset.Dataset:

@@ -7,8 +7,8 @@ import numpy as np
 import tiny
 
 from musejax import codecs, noteseq, zoo
+from musejax.codecs import timing
 from musejax.decoding import constraints
-from musejax.steering import writing
 
 BAR = 16
 BARS = 3
@@ -63,7 +63,7 @@ def empty(tempos=TEMPOS):
 
 
 def seconds(sequence, frames):
-    return writing.to_seconds(sequence, np.atleast_1d(np.asarray(frames, float)) / 4)
+    return timing.to_seconds(sequence, np.atleast_1d(np.asarray(frames, float)) / 4)
 
 
 def add(sequence, first, last, pitch, voice=0, early=0.0, late=0.0, velocity=80):

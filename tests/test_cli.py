@@ -185,7 +185,13 @@ BAD = [
     ([*INFILL, "--bars", "1", "--voices", "organ"], "--voices organ: the voices are"),
     ([*INFILL, "--voices", "alto"], "voices alto: codec melody of tunes has no voices; name bars alone"),
     (["infill", "{root}/chorales", "{root}/tune.mid", "--bars", "1"], "1 part sounds; codec chorale needs four voices"),
+    ([*SAMPLE, "--bars", "0"], "--bars 0: it must be 1 or more"),
+    ([*SAMPLE, "--bars", "4"], "bars, attributes and given tracks need codec tracks"),
+    ([*SAMPLE, "--attributes", "piano=8"], "--attributes piano=8: give TRACK.ATTRIBUTE=BIN"),
+    (["accompany", "{root}/tunes", "{root}/tune.mid"], "bars, attributes and given tracks need codec tracks"),
     # Scoring
+    ([*EVALUATE, "--given", "organ"], "--given organ: the voices are soprano, alto, tenor, bass"),
+    ([*EVALUATE, "--given", "soprano"], "reads melody, which has no such voices"),
     ([*EVALUATE, "--split", "best"], "split 'best' is unknown; tunes has train, valid, test"),
     (["evaluate", "{root}/tunes", "--data", "no-such"], "corpus 'no-such' is neither a folder nor a name"),
     (["evaluate", "{root}/tunes", "--data", "none.npz"], "none.npz does not exist"),

@@ -106,7 +106,7 @@ def test_a_saved_model_is_the_model_that_was_saved(family, preset, tmp_path):
 
 likelihoods = pytest.mark.parametrize(
     ("family", "preset"),
-    [(f, p) for f, p in tiny.PRESETS if tiny.make(f, p).model.score is not None],
+    [(f, p) for f, p in tiny.PRESETS if tiny.bind(f, p)[0].score is not None],
 )
 
 

@@ -12,7 +12,7 @@ import musejax
 from musejax import codecs, errors, steering, vocabulary
 from musejax.codecs import timing
 from musejax.decoding import given
-from musejax.steering import planning, writing
+from musejax.steering import planning
 
 chorales = pytest.mark.parametrize("preset", ["chorale-voices", "jsb16-voices"])
 
@@ -156,7 +156,7 @@ def test_holds_are_forbidden_after_given_cells_alone():
 )
 def test_quarters_become_the_seconds_that_they_came_from(tempos, quarters):
     sequence = pieces.empty(tempos)
-    there = writing.to_seconds(sequence, np.array(quarters))
+    there = timing.to_seconds(sequence, np.array(quarters))
     np.testing.assert_allclose(timing.to_quarters(sequence, there), quarters, rtol=1e-9, atol=1e-9)
 
 

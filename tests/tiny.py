@@ -31,14 +31,20 @@ class Tiny(NamedTuple):
 
 
 @functools.cache
-def make(family: str, preset: str) -> Tiny:
-    """The preset with its widths and its depth shrunk, every other field as it is."""
+def bind(family: str, preset: str) -> tuple[Model, Any, vocabularies.Vocabulary]:
+    """The preset with its widths and its depth shrunk, every other field as it is; its config and its vocabulary."""
     module = models.family(family)
     codec, full = module.PRESETS[preset]
     vocabulary = codecs.get(codec).vocabulary
     fields = {f.name for f in dataclasses.fields(full)}
     small = dataclasses.replace(full, **{k: min(v, getattr(full, k)) for k, v in SHRUNK.items() if k in fields})
-    model = module.make(small, vocabulary)
+    return module.make(small, vocabulary), small, vocabulary
+
+
+@functools.cache
+def make(family: str, preset: str) -> Tiny:
+    """A bound preset, initialised."""
+    model, small, vocabulary = bind(family, preset)
     batch = random_batch(vocabulary, rows=3, frames=FRAMES)
     params, state = model.init(jax.random.key(0), batch)
     return Tiny(model, small, vocabulary, batch, params, state)

@@ -21,14 +21,13 @@ note and 0 in its rests, at least one note sounds, and the beat is that of a pie
 pick-up and short last bar included.
 """
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from musejax import codecs, errors, noteseq, scores, vocabulary
-from musejax.codecs import metre, timing
+from musejax.codecs import metre, parts, timing
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -147,35 +146,18 @@ def _notes(vocab: vocabulary.Vocabulary, pitches: np.ndarray, cells: np.ndarray)
 
 def _voices(sequence: "NoteSequence") -> list[list]:
     """The notes of the four voices, soprano to bass; raises `errors.DiscardError` if they cannot be told."""
-    by_part = len(sequence.part_infos) > 1 or any(n.part for n in sequence.notes)
-    if by_part:
-        names = {info.part: info.name for info in sequence.part_infos}
-    else:
-        names = {info.instrument: info.name for info in sequence.instrument_infos}
-    groups: dict[int, list] = {number: [] for number in names}
-    for note in sequence.notes:
-        if note.velocity and not note.is_drum and note.end_time > note.start_time:
-            groups.setdefault(note.part if by_part else note.instrument, []).append(note)
-    sounding = [number for number, notes in groups.items() if notes]
-    if not sounding:
+    names, indices = parts.of(sequence)[1:]
+    groups = {number: [sequence.notes[i] for i in of_part] for number, of_part in indices.items()}
+    if not groups:
         raise errors.DiscardError("empty")
-    found = [_named(names, voice) for voice in VOICES]
+    found = [parts.named(names, voice) for voice in VOICES]
     named = [number for number in found if number is not None]
-    if len(named) == len(VOICES) and any(groups[number] for number in named):
-        return [groups[number] for number in named]
-    if len(sounding) != len(VOICES):
+    if len(named) == len(VOICES) and any(number in groups for number in named):
+        return [groups.get(number, []) for number in named]
+    if len(groups) != len(VOICES):
         raise errors.DiscardError("not four voices")
-    height = {number: np.mean([n.pitch for n in groups[number]]) for number in sounding}
-    return [groups[number] for number in sorted(sounding, key=lambda number: (-height[number], number))]
-
-
-def _named(names: dict[int, str], voice: str) -> int | None:
-    """The one part of this name, else the one part whose name begins with it, else None."""
-    for pattern in (rf"{voice}|{voice[0]}\.?", rf"{voice}\b.*"):
-        found = [n for n, name in names.items() if re.fullmatch(pattern, name.strip(), re.IGNORECASE | re.DOTALL)]
-        if found:
-            return found[0] if len(found) == 1 else None
-    return None
+    height = {number: np.mean([n.pitch for n in groups[number]]) for number in groups}
+    return [groups[number] for number in sorted(groups, key=lambda number: (-height[number], number))]
 
 
 def _on_grid(sequence: "NoteSequence", notes: Sequence) -> np.ndarray:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musejax.codecs import parts as codec_parts
+
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
@@ -22,17 +24,11 @@ _OVERLAPPING = 0.05
 
 def parts(sequence: "NoteSequence") -> tuple[dict[int, str], np.ndarray]:
     """Names of parts, and part, start and end in seconds and pitch of each note but drums: float64[N, 4]."""
-    by_part = len(sequence.part_infos) > 1 or any(n.part for n in sequence.notes)
-    if by_part:
-        names = {info.part: info.name for info in sequence.part_infos}
-    else:
-        names = {info.instrument: info.name for info in sequence.instrument_infos}
-    rows = [
-        (n.part if by_part else n.instrument, n.start_time, n.end_time, n.pitch)
-        for n in sequence.notes
-        if n.velocity and not n.is_drum and n.end_time > n.start_time
-    ]
-    return names, np.array(rows, np.float64).reshape(-1, 4)
+    found = codec_parts.of(sequence)
+    of_note = {index: number for number, indices in found.notes.items() for index in indices}
+    notes = [(of_note[i], sequence.notes[i]) for i in sorted(of_note)]
+    rows = [(number, n.start_time, n.end_time, n.pitch) for number, n in notes]
+    return found.names, np.array(rows, np.float64).reshape(-1, 4)
 
 
 def tracks(names: Mapping[int, str], notes: np.ndarray) -> dict[int, int]:

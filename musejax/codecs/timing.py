@@ -4,7 +4,7 @@ note-seq quantises against one tempo and raises on a tempo change; here seconds 
 so that a change of tempo does not move a note on the grid.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,27 @@ if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 DEFAULT_QPM = 120.0
+
+
+class _TempoMap(NamedTuple):
+    """Stretches of one tempo: where each begins in seconds and in quarters, and its quarters a second; float64[M]."""
+
+    times: np.ndarray
+    starts: np.ndarray
+    rates: np.ndarray
+
+
+def _tempo_map(sequence: "NoteSequence") -> _TempoMap:
+    # Of several tempos at one time the last written holds, as it does in a MIDI file.
+    tempos = {max(t.time, 0.0): t.qpm for t in sequence.tempos if t.qpm > 0}
+    tempos.setdefault(0.0, DEFAULT_QPM)
+    times = np.array(sorted(tempos))
+    rates = np.array([tempos[t] for t in times]) / 60.0
+    return _TempoMap(times, np.concatenate([[0.0], np.cumsum(np.diff(times) * rates[:-1])]), rates)
+
+
+def _stretch(begins: np.ndarray, places: np.ndarray) -> np.ndarray:
+    return np.maximum(np.searchsorted(begins, places, side="right") - 1, 0)
 
 
 def to_quarters(sequence: "NoteSequence", seconds: np.ndarray) -> np.ndarray:
@@ -26,15 +47,16 @@ def to_quarters(sequence: "NoteSequence", seconds: np.ndarray) -> np.ndarray:
     Returns:
         float64[N].
     """
-    # Of several tempos at one time the last written holds, as it does in a MIDI file.
-    tempos = {max(t.time, 0.0): t.qpm for t in sequence.tempos if t.qpm > 0}
-    tempos.setdefault(0.0, DEFAULT_QPM)
-    times = np.array(sorted(tempos))
-    rates = np.array([tempos[t] for t in times]) / 60.0
-    starts = np.concatenate([[0.0], np.cumsum(np.diff(times) * rates[:-1])])
-    seconds = np.asarray(seconds, np.float64)
-    section = np.maximum(np.searchsorted(times, seconds, side="right") - 1, 0)
-    return starts[section] + (seconds - times[section]) * rates[section]
+    tempos, seconds = _tempo_map(sequence), np.asarray(seconds, np.float64)
+    at = _stretch(tempos.times, seconds)
+    return tempos.starts[at] + (seconds - tempos.times[at]) * tempos.rates[at]
+
+
+def to_seconds(sequence: "NoteSequence", quarters: np.ndarray) -> np.ndarray:
+    """Quarter notes from the start as seconds: undoes `to_quarters`, arguments and result are its own."""
+    tempos, quarters = _tempo_map(sequence), np.asarray(quarters, np.float64)
+    at = _stretch(tempos.starts, quarters)
+    return tempos.times[at] + (quarters - tempos.starts[at]) / tempos.rates[at]
 
 
 def nearest(positions: np.ndarray) -> np.ndarray:

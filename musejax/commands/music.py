@@ -21,7 +21,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     formats, choice, how = options.formats(args.formats), options.choice(args), options.steering(args)
     if not 0 < args.qpm < math.inf:
         raise errors.UserError(f"--qpm {args.qpm}: it must be above 0")
-    options.check_counts(args, "num", "length", "width")
+    options.check_counts(args, "num", "length", "width", "bars")
     options.check_seed(args.seed)
     sharps = options.sharps(args)
     path = zoo.find(args.model)
@@ -96,6 +96,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
     from musejax.steering import band
 
     loaded = zoo.load(path, commands.say)
+    options.check_key(args, loaded)
     plan = band.plan(loaded, sequence=sequence, tracks=tracks, attributes=asked)
     pieces = generation.draw(
         loaded,

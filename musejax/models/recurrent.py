@@ -18,8 +18,8 @@ from flax import struct
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Model, Params
 from musejax.models import recurrent_keys, tokens, voices
+from musejax.nn import conditioning, recurrent, stepping
 from musejax.nn import dropout as dropouts
-from musejax.nn import recurrent, stepping
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -236,17 +236,11 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         raise ValueError(f"nade is {config.nade}; it must be 0 or more")
     if config.nade and vocabulary.kind != "bits":
         raise ValueError(f"nade does not fit codec {vocabulary.name}: it draws the keys of binary frames")
-    for name in ("dropout", "input_dropout", "recurrent_dropout", "head_dropout"):
-        if not 0.0 <= getattr(config, name) < 1.0:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must lie in [0, 1)")
-    known = dict(vocabulary.conditions)
-    for name in config.conditions:
-        if name not in known:
-            raise ValueError(f"conditions: {name!r} is not a condition of codec {vocabulary.name}")
+    conditioning.check(config, vocabulary, ("dropout", "input_dropout", "recurrent_dropout", "head_dropout"))
     if config.tied and config.inputs != "embed":
         raise ValueError("tied needs inputs = embed")
-    if not 0.0 <= config.condition_dropout < 1.0:
-        raise ValueError(f"condition_dropout is {config.condition_dropout}; it must lie in [0, 1)")
+    if config.condition_dropout and vocabulary.kind == "bits":
+        raise ValueError(f"condition_dropout does not fit codec {vocabulary.name}; it is for nets over tokens")
 
     def start(num: int, length: int, params: Params) -> Any:
         return recurrent.initial(config.cell, config.num_layers, config.hidden, num, params)

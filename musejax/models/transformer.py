@@ -17,32 +17,20 @@ from flax import linen as nn
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Model, Params
 from musejax.models import tokens, voices
+from musejax.nn import conditioning, given, transformer
 from musejax.nn import dropout as dropouts
-from musejax.nn import given, transformer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
-    """What a Transformer can be.
+class Config(transformer.Shape):
+    """What a Transformer can be: the shape of its stack (`nn.transformer.Shape`), and what stands around that.
 
     Attributes:
         net: `token` reads token by token, `frame` frame by frame.
-        num_layers: Blocks.
-        width: Features of a position.
-        heads: Heads of attention; they divide the width.
-        kv_heads: Heads of keys and values, for grouped queries; 0 for as many as there are queries.
-        feed_forward: Units of the feed-forward layers.
-        gated: Whether these are gated (SwiGLU), else GELU.
-        positions: `relative` (Music Transformer's, clipped), `rotary`, or `sinusoidal`.
-        max_distance: Distance from which `relative` tells no further apart.
-        span: Positions that attention looks back over, its own included; the cache slides beyond it.
         tied: Whether the token net's output matrix is its embedding.
         conditions: Names of the vocabulary's conditions that are read.
         condition_dropout: Share of training pieces whose conditions are unknown, for guidance.
-        dropout: On the output of each attention and feed-forward layer.
-        variational: Whether one dropout mask serves all positions of a sequence.
         input_dropout: On the inputs.
-        remat: Whether the backward pass computes activations anew instead of keeping them.
         head: Width of the frame net's head for one voice.
         head_dropout: In the frame net's heads.
         place: Whether the frame net reads how many bars the piece has lasted.
@@ -52,22 +40,10 @@ class Config:
     """
 
     net: Literal["token", "frame"] = "token"
-    num_layers: int = 4
-    width: int = 192
-    heads: int = 4
-    kv_heads: int = 0
-    feed_forward: int = 512
-    gated: bool = True
-    positions: Literal["relative", "rotary", "sinusoidal"] = "rotary"
-    max_distance: int = 128
-    span: int = 1024
     tied: bool = False
     conditions: tuple[str, ...] = ()
     condition_dropout: float = 0.0
-    dropout: float = 0.0
-    variational: bool = False
     input_dropout: float = 0.0
-    remat: bool = False
     head: int = 192
     head_dropout: float = 0.0
     place: bool = False
@@ -136,12 +112,6 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
 }
 
 
-def shape(config: Config) -> transformer.Shape:
-    """The stack of a config."""
-    names = {f.name for f in dataclasses.fields(transformer.Shape)}
-    return transformer.Shape(**{n: v for n, v in vars(config).items() if n in names})
-
-
 class TokenNet(nn.Module):
     """Previous tokens and conditions of the next position in, logits of the next token out.
 
@@ -181,7 +151,7 @@ class TokenNet(nn.Module):
             x = x + jax.nn.one_hot(conditions[name], sizes[name], dtype=dtype) @ table(name, sizes[name])
         x = x * jnp.asarray(config.width**0.5, dtype)
         x = dropouts.drop(x, config.input_dropout, keys[0])
-        h, carry = transformer.Stack(shape(config), name="stack")(x, carry, keys[1])
+        h, carry = transformer.Stack(config, name="stack")(x, carry, keys[1])
         if config.tied:
             bias = self.param("output_bias", nn.initializers.zeros, (size,)).astype(dtype)
             return h @ embedding[:size].T + jnp.broadcast_to(bias, (*h.shape[:2], size)), carry
@@ -194,29 +164,24 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     Raises:
         ValueError: The config does not fit the vocabulary.
     """
-    transformer.check(shape(config))
+    transformer.check(config)
     if config.head < 1:
         raise ValueError(f"head is {config.head}; it must be 1 or more")
     if config.reader_layers < 0:
         raise ValueError(f"reader_layers is {config.reader_layers}; it must be 0 or more")
-    for name in ("dropout", "input_dropout", "head_dropout", "condition_dropout"):
-        if not 0.0 <= getattr(config, name) < 1.0:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must lie in [0, 1)")
-    for name in config.conditions:
-        if name not in dict(vocabulary.conditions):
-            raise ValueError(f"conditions: {name!r} is not a condition of codec {vocabulary.name}")
+    conditioning.check(config, vocabulary, ("dropout", "input_dropout", "head_dropout"))
     if vocabulary.kind == "bits":
         raise ValueError(f"codec {vocabulary.name} is binary frames; the Transformer reads tokens")
     if config.reader_layers and config.net == "token":
         raise ValueError("reader_layers needs net = frame")
 
     def start(num: int, length: int, params: Params) -> transformer.Cache:
-        return transformer.initial(shape(config), num, length, params)
+        return transformer.initial(config, num, length, params)
 
     if config.net == "token":
         return tokens.make(config, TokenNet(config, vocabulary), start, vocabulary)
     reader = None
     if config.reader_layers:
-        layers = dataclasses.replace(shape(config), num_layers=config.reader_layers)
+        layers = dataclasses.replace(config, num_layers=config.reader_layers)
         reader = given.Reader(vocabulary, layers, config.input_dropout, name=None)
-    return voices.make(config, transformer.Stack(shape(config), name=None), start, vocabulary, reader)
+    return voices.make(config, transformer.Stack(config, name=None), start, vocabulary, reader)

@@ -32,3 +32,19 @@ def drop(
     for name in names:
         out[name] = jnp.where(unknown, sizes[name], batch[name])
     return out
+
+
+def check(config: Any, vocabulary: vocabularies.Vocabulary, rates: Sequence[str]) -> None:
+    """Raises ValueError for a condition that the vocabulary does not have, or a rate of dropout outside [0, 1).
+
+    Args:
+        config: Of a family; read are its conditions, condition_dropout and these rates.
+        vocabulary: Knows the conditions.
+        rates: Fields of the config.
+    """
+    for name in (*rates, "condition_dropout"):
+        if not 0.0 <= getattr(config, name) < 1.0:
+            raise ValueError(f"{name} is {getattr(config, name)}; it must lie in [0, 1)")
+    for name in config.conditions:
+        if name not in dict(vocabulary.conditions):
+            raise ValueError(f"conditions: {name!r} is not a condition of codec {vocabulary.name}")

@@ -47,7 +47,7 @@ class Shape:
     gated: bool = True
     positions: Literal["relative", "rotary", "sinusoidal"] = "rotary"
     max_distance: int = 128
-    span: int = 512
+    span: int = 1024
     dropout: float = 0.0
     variational: bool = False
     remat: bool = False

@@ -5,34 +5,19 @@ that sound, the higher the earlier. These are the rules of codec `chorale`. A fi
 melody, and parts are made for the voices that it lacks.
 """
 
-import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from musejax import errors, noteseq
 from musejax.codecs import chorale
+from musejax.codecs import parts as codec_parts
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 # Indices of the notes of each voice, and a note of which new ones take all but pitch, times and velocity.
 Voices = tuple[list[list[int]], list["NoteSequence.Note"]]
-
-
-class _Parts(NamedTuple):
-    """The parts of a sequence.
-
-    Attributes:
-        field: What tells them: `part` or `instrument`.
-        names: By number.
-        notes: Indices of the sounding notes with pitches, by number.
-    """
-
-    field: str
-    names: dict[int, str]
-    notes: dict[int, list[int]]
 
 
 def of_chorale(sequence: "NoteSequence", name: str, codec: str, melody: int | None) -> Voices:
@@ -47,8 +32,8 @@ def of_chorale(sequence: "NoteSequence", name: str, codec: str, melody: int | No
     Raises:
         errors.UserError: The voices cannot be told.
     """
-    parts = _parts(sequence)
-    found = [_named(parts.names, voice) for voice in chorale.VOICES]
+    parts = codec_parts.of(sequence)
+    found = [codec_parts.named(parts.names, voice) for voice in chorale.VOICES]
     numbers = [number for number in found if number is not None]
     if len(numbers) < len(found) or not any(parts.notes.get(n) for n in numbers):
         if len(parts.notes) == 1 and melody is not None:
@@ -82,33 +67,11 @@ def all_together(sequence: "NoteSequence", name: str, codec: str, *, one: bool) 
     Raises:
         errors.UserError: Several parts sound where one must.
     """
-    notes = _parts(sequence).notes
+    notes = codec_parts.of(sequence).notes
     if one and len(notes) > 1:
         raise errors.UserError(f"{name}: {len(notes)} parts sound; codec {codec} needs one melody")
     indices = sorted(i for group in notes.values() for i in group)
     return [indices], [_pattern(sequence, indices[0])]
-
-
-def _parts(sequence: "NoteSequence") -> _Parts:
-    by_part = len(sequence.part_infos) > 1 or any(n.part for n in sequence.notes)
-    if by_part:
-        names = {info.part: info.name for info in sequence.part_infos}
-    else:
-        names = {info.instrument: info.name for info in sequence.instrument_infos}
-    notes: dict[int, list[int]] = {}
-    for index, note in enumerate(sequence.notes):
-        if note.velocity and not note.is_drum and note.end_time > note.start_time:
-            notes.setdefault(note.part if by_part else note.instrument, []).append(index)
-    return _Parts("part" if by_part else "instrument", names, notes)
-
-
-def _named(names: Mapping[int, str], voice: str) -> int | None:
-    """The one part of this name, else the one whose name begins with it, else None."""
-    for pattern in (rf"{voice}|{voice[0]}\.?", rf"{voice}\b.*"):
-        found = [n for n, name in names.items() if re.fullmatch(pattern, name.strip(), re.IGNORECASE | re.DOTALL)]
-        if found:
-            return found[0] if len(found) == 1 else None
-    return None
 
 
 def _pattern(sequence: "NoteSequence", index: int) -> "NoteSequence.Note":

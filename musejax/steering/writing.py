@@ -14,26 +14,6 @@ if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 
-def to_seconds(sequence: "NoteSequence", quarters: np.ndarray) -> np.ndarray:
-    """Quarter notes from the start as seconds, through every tempo of the sequence: undoes `timing.to_quarters`.
-
-    Args:
-        sequence: Its tempos are read, in any order; 120 quarters a minute hold before the first.
-        quarters: float[N].
-
-    Returns:
-        float64[N].
-    """
-    tempos = {max(t.time, 0.0): t.qpm for t in sequence.tempos if t.qpm > 0}
-    tempos.setdefault(0.0, timing.DEFAULT_QPM)
-    times = np.array(sorted(tempos))
-    starts = timing.to_quarters(sequence, times)
-    quarters = np.asarray(quarters, np.float64)
-    section = np.maximum(np.searchsorted(starts, quarters, side="right") - 1, 0)
-    seconds_per_quarter = 60.0 / np.array([tempos[t] for t in times])
-    return times[section] + (quarters - starts[section]) * seconds_per_quarter[section]
-
-
 def write(
     source: reading.Source,
     codec: codecs.Codec,
@@ -66,7 +46,7 @@ def write(
     everywhere = [v for of_stream in velocities for v in of_stream]
     new = []
     drawn = _drawn(codec, arrays, infill_mask)
-    times = to_seconds(source.sequence, np.array([n[1:3] for n in drawn], np.float64).ravel()).reshape(-1, 2)
+    times = timing.to_seconds(source.sequence, np.array([n[1:3] for n in drawn], np.float64).ravel()).reshape(-1, 2)
     bits = codec.vocabulary.kind == "bits"
     for (stream, _, _, pitch), (start, end) in zip(drawn, times.tolist(), strict=True):
         pitch = _inside(pitch - source.shift)

@@ -1,0 +1,44 @@
+"""Our side of the speed benchmarks, for a model of any family: a training step, and generation of whole pieces."""
+
+from typing import Any
+
+import harness
+
+
+def batch(vocabulary: int, rows: int, length: int) -> dict[str, Any]:
+    """Random tokens, all of them scored."""
+    import numpy as np
+
+    tokens = np.random.default_rng(0).integers(0, vocabulary, (rows, length)).astype(np.int32)
+    return {"tokens": tokens, "loss_mask": np.ones((rows, length), np.int32)}
+
+
+def training(model: Any, data: dict[str, Any]) -> harness.Job:
+    """A training step: loss, gradients, clipping and Adam."""
+    import jax
+
+    from musejax.training import config, step
+
+    data = jax.device_put(data)
+    optimizer = config.Optimizer(name="adam", schedule="constant", warmup_steps=0)
+    steps = step.make_step(model, optimizer, steps=1000, seed=0)
+    state = [steps.init(jax.random.key(0), data)]
+
+    def run() -> None:
+        state[0], info = steps.update(state[0], data)
+        jax.block_until_ready((state[0], info))
+
+    return harness.Job(run)
+
+
+def generation(model: Any, vocabulary: int, num: int, length: int) -> harness.Job:
+    """Pieces drawn by the model's sampler, another seed for each call."""
+    import jax
+    import numpy as np
+
+    from musejax.base import Request
+
+    params, state = model.init(jax.random.key(0), batch(vocabulary, 1, 2))
+    sample, request = jax.jit(model.sample), Request(num=num, length=length)
+    seeds = iter(range(1 << 30))
+    return harness.Job(lambda: np.asarray(sample(params, state, jax.random.key(next(seeds)), request)["tokens"]))
