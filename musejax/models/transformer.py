@@ -8,16 +8,18 @@ a model that fills gaps and harmonises.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
+from flax import struct
 
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Model, Params
 from musejax.models import tokens, voices
-from musejax.nn import conditioning, given, transformer
+from musejax.nn import conditioning, given, transformer, transformer_stepping
 from musejax.nn import dropout as dropouts
 
 
@@ -132,7 +134,7 @@ class TokenNet(nn.Module):
     ) -> tuple[Array, transformer.Cache]:
         """Runs over a sequence, as `models.tokens` calls it."""
         config, size = self.config, self.vocabulary.size
-        dtype = carry.keys[0].dtype
+        dtype = carry.keys[0][0].dtype
         keys = (None, None) if key is None else tuple(jax.random.split(key))
 
         def table(name: str, rows: int) -> Array:
@@ -140,7 +142,9 @@ class TokenNet(nn.Module):
 
         def rows(table: Array, ids: Array) -> Array:
             # A product: the gradient of a gather is a scatter, which is slow on CPUs. An id beyond the rows gives 0.
-            return jax.nn.one_hot(ids, len(table), dtype=dtype) @ table if previous.shape[1] > 1 else table[ids]
+            if previous.shape[1] == 1:
+                return table[ids]
+            return transformer.by_rows(lambda ones: ones @ table, jax.nn.one_hot(ids, len(table), dtype=dtype))
 
         embedding = table("embed", size + 1)
         x = rows(embedding, previous)
@@ -154,8 +158,55 @@ class TokenNet(nn.Module):
         h, carry = transformer.Stack(config, name="stack")(x, carry, keys[1])
         if config.tied:
             bias = self.param("output_bias", nn.initializers.zeros, (size,)).astype(dtype)
-            return h @ embedding[:size].T + jnp.broadcast_to(bias, (*h.shape[:2], size)), carry
-        return nn.Dense(size, name="output", dtype=dtype)(h), carry
+            logits = transformer.by_rows(lambda h: h @ embedding[:size].T, h)
+            return logits + jnp.broadcast_to(bias, (*h.shape[:2], size)), carry
+        return transformer.by_rows(nn.Dense(size, name="output", dtype=dtype), h), carry
+
+
+@struct.dataclass
+class Prepared:
+    """The token net's parameters, laid out for a loop over tokens.
+
+    Attributes:
+        layers: The stack and the output, the inputs as rows.
+        offsets: The first row of each part of the input.
+    """
+
+    layers: transformer_stepping.Layers
+    offsets: tuple[int, ...] = struct.field(pytree_node=False)
+
+
+def _lay_out(config: Config, vocabulary: vocabularies.Vocabulary, params: Params) -> Prepared:
+    size = vocabulary.size
+    names = list(config.conditions)
+    tables = [params["embed"]]
+    if vocabulary.streams > 1:
+        tables.append(params["before"])
+        names.append("stream")
+    # An unknown condition is one beyond its values, and adds nothing.
+    tables += [jnp.pad(params[name], ((0, 1), (0, 0))) for name in sorted(names)]
+    offsets = tuple(int(n) for n in np.cumsum([0, *(len(t) for t in tables[:-1])]))
+    rows = jnp.concatenate(tables) * jnp.asarray(config.width**0.5, params["embed"].dtype)
+    if config.tied:
+        output, bias = params["embed"][:size].T, params["output_bias"]
+    else:
+        output, bias = params["output"]["kernel"], params["output"]["bias"]
+    return Prepared(transformer_stepping.lay_out(config, params["stack"], rows, output, bias), offsets)
+
+
+def _make_token(config: Config, start: tokens.Start, vocabulary: vocabularies.Vocabulary) -> Model:
+    def prepare(params: Params) -> Prepared:
+        return _lay_out(config, vocabulary, params)
+
+    def advance(
+        params: Any, previous: Array, before: Array | None, conditions: dict[str, Array], carry: transformer.Cache
+    ) -> tuple[Array, transformer.Cache]:
+        ready = params if isinstance(params, Prepared) else prepare(params)
+        parts = [previous, *([] if before is None else [before]), *(conditions[n] for n in sorted(conditions))]
+        ids = jnp.stack([part + offset for part, offset in zip(parts, ready.offsets, strict=True)], axis=1)
+        return transformer_stepping.step(config, ready.layers, ids, carry)
+
+    return tokens.make(config, TokenNet(config, vocabulary), start, vocabulary, prepare=prepare, advance=advance)
 
 
 def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
@@ -179,7 +230,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         return transformer.initial(config, num, length, params)
 
     if config.net == "token":
-        return tokens.make(config, TokenNet(config, vocabulary), start, vocabulary)
+        return _make_token(config, start, vocabulary)
     reader = None
     if config.reader_layers:
         layers = dataclasses.replace(config, num_layers=config.reader_layers)

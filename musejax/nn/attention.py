@@ -4,37 +4,41 @@ Arrays are [B, L, H, d]; queries have H heads, keys and values G of them, where 
 et al., 2023). Positions enter by rotation of queries and keys (Su et al., 2021) or by a learnt term for each clipped
 distance (Shaw et al., 2018; the skewing of Music Transformer, Huang et al., 2019).
 
-On a GPU or TPU the products are those of `jax.nn.dot_product_attention`. On a CPU that function is slow, so the
-causal forms work through the queries in blocks, each of which reads only the keys that it may see.
+On a GPU or TPU the products are those of `jax.nn.dot_product_attention`. On a CPU that function is slow, so causal
+attention over whole sequences works in blocks (`attention_blocks`).
 """
 
 import functools
-from typing import Literal
+import itertools
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from musejax.base import Array
+from musejax.nn import attention_blocks
 
-# Queries in a block on the CPU: measured on two cores, faster than 64 and than all at once.
-BLOCK = 128
+# Pages of a cache on the CPU: 2 to this length, else 4. With one page XLA would copy the cache at every position.
+SHORT = 256
 _LOW = -1e9
 
 
-def rotate(x: Array, pos: Array) -> Array:
-    """Rotates pairs of features by angles that grow with the position.
-
-    Args:
-        x: float[B, L, H, d], d even.
-        pos: int32[L], where each entry stands.
-    """
-    half = x.shape[-1] // 2
+def turns(pos: Array, width: int, dtype: Any) -> tuple[Array, Array]:
+    """Cosines and signed sines of angles that grow with the position, float[1, L, 1, width] each, of int32[L]."""
+    half = width // 2
     rates = 10_000.0 ** (-jnp.arange(half, dtype=jnp.float32) / half)
     angles = pos.astype(jnp.float32)[:, None] * rates[None]
-    sin, cos = (f(angles)[None, :, None].astype(x.dtype) for f in (jnp.sin, jnp.cos))
-    a, b = jnp.split(x, 2, axis=-1)
-    return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
+    sin, cos = jnp.sin(angles), jnp.cos(angles)
+    pair = jnp.concatenate([cos, cos], axis=-1), jnp.concatenate([-sin, sin], axis=-1)
+    # Without a barrier XLA computes them anew for every head of every sequence and layer.
+    return lax.optimization_barrier(tuple(x[None, :, None].astype(dtype) for x in pair))
+
+
+def turn(x: Array, by: tuple[Array, Array]) -> Array:
+    """Rotates pairs of features of float[B, L, H, d] by what `turns` gives for d; feature i pairs with i + d / 2."""
+    cos, sin = by
+    return x * cos + jnp.roll(x, x.shape[-1] // 2, axis=-1) * sin
 
 
 def sinusoids(pos: Array, width: int) -> Array:
@@ -54,43 +58,6 @@ def _grouped(q: Array, groups: int) -> Array:
 def _ungrouped(o: Array) -> Array:
     b, groups, rest, length, d = o.shape
     return o.transpose(0, 3, 1, 2, 4).reshape(b, length, groups * rest, d)
-
-
-def _relative(q: Array, table: Array, keys: int) -> Array:
-    """What distances add to the scores of queries that end where the keys end.
-
-    Args:
-        q: float[B, G, R, c, d], scaled.
-        table: float[H, M + 1, d], a row for each distance from 0 to M, the last for all beyond.
-        keys: Number of keys, n >= c; query r stands at key n - c + r.
-
-    Returns:
-        float[B, G, R, c, n]; without meaning where the key lies after the query.
-    """
-    c, most = q.shape[-2], table.shape[1] - 1
-    # Column m holds distance n - 1 - m. Row r begins c - 1 - r columns later: rows are skewed by one length too many.
-    rows = table[:, jnp.clip(keys - 1 - jnp.arange(keys + c - 1), 0, most)]
-    wide = jnp.einsum("bgrcd,grmd->bgrcm", q, rows.reshape(*q.shape[1:3], keys + c - 1, q.shape[-1]))
-    flat = jnp.pad(wide, [(0, 0)] * 4 + [(0, 1)]).reshape(*q.shape[:3], c * (keys + c))
-    return flat[..., c - 1 : c - 1 + c * (keys + c - 1)].reshape(*q.shape[:4], keys + c - 1)[..., :keys]
-
-
-def _weighted(scores: Array, values: Array) -> Array:
-    """Softmax of scores [..., L, n] over values [..., n, d], normalised after the product."""
-    weights = jnp.exp(scores - lax.stop_gradient(scores.max(-1, keepdims=True)))
-    total = weights.sum(-1, keepdims=True)
-    return (weights.astype(values.dtype) @ values) / total.astype(values.dtype)
-
-
-def _block(q: Array, k: Array, v: Array, table: Array | None, first: int, low: int, span: int) -> Array:
-    """Queries from `first` on over keys from `low` on: [B, G, R, c, d]."""
-    c, n = q.shape[-2], k.shape[-2]
-    scores = jnp.einsum("bgrcd,bgnd->bgrcn", q, k)
-    if table is not None:
-        scores = scores + _relative(q, table, n)
-    distance = (first + jnp.arange(c))[:, None] - (low + jnp.arange(n))[None]
-    seen = (distance >= 0) & (distance < span)
-    return _weighted(jnp.where(seen, scores.astype(jnp.float32), _LOW), v[:, :, None])
 
 
 def _implementation(q: Array) -> Literal["cudnn"] | None:
@@ -120,41 +87,104 @@ def causal(q: Array, k: Array, v: Array, table: Array | None, span: int) -> Arra
             return jax.nn.dot_product_attention(
                 q, k, v, is_causal=True, local_window_size=window, implementation=_implementation(q)
             )
-        bias = _relative(_grouped(scaled, groups), table, length).reshape(q.shape[0], q.shape[2], length, length)
+        rows = attention_blocks.by_distance(table, length, length)
+        bias = attention_blocks.relative(_grouped(scaled, groups), rows)
+        bias = bias.reshape(q.shape[0], q.shape[2], length, length)
         return jax.nn.dot_product_attention(q, k, v, bias=bias, is_causal=True, local_window_size=window)
-    k, v = k.swapaxes(1, 2), v.swapaxes(1, 2)
-    grouped, out = _grouped(scaled, groups), []
-    for first in range(0, length, BLOCK):
-        last = min(first + BLOCK, length)
-        low = max(0, first - span + 1)
-        part = functools.partial(_block, first=first, low=low, span=span)
-        out.append(part(grouped[..., first:last, :], k[:, :, low:last], v[:, :, low:last], table))
-    return _ungrouped(jnp.concatenate(out, axis=-2))
+    out = attention_blocks.causal(_grouped(scaled, groups), k.swapaxes(1, 2), v.swapaxes(1, 2), table, span)
+    return _ungrouped(out)
 
 
-def step(q: Array, k: Array, v: Array, table: Array | None, pos: Array) -> Array:
+def pages(num: int, groups: int, capacity: int, width: int, dtype: Any) -> tuple[Array, ...]:
+    """An empty ring of `capacity` positions, cut into pages of equal length (the last may be shorter).
+
+    A piece that is still short then reads its first pages only. GPUs and TPUs have one page, as a branch costs them
+    more than what it would save.
+
+    Returns:
+        float[num, groups, P, width] each, their lengths together `capacity`; one page without room where that is 0.
+    """
+    count = 1 if jax.default_backend() != "cpu" else 2 if capacity <= SHORT else 4
+    length = -(-capacity // count)
+    firsts = range(0, max(capacity, 1), max(length, 1))
+    return tuple(jnp.zeros((num, groups, min(length, capacity - first), width), dtype) for first in firsts)
+
+
+def write(ring: tuple[Array, ...], x: Array, pos: Array) -> tuple[Array, ...]:
+    """Puts a position's entry into its slot, `pos` modulo the ring's capacity.
+
+    Args:
+        ring: float[N, G, P, d] each.
+        x: float[N, 1, G, d].
+        pos: int32[].
+    """
+    slot, x = pos % sum(page.shape[2] for page in ring), x.swapaxes(1, 2)
+    after, first = [], 0
+    for page in ring:
+        # Every page is written, the others with what they held: a branch would copy them.
+        at = slot - first
+        held = lax.dynamic_slice_in_dim(page, at, 1, 2)
+        one = jnp.where((at >= 0) & (at < page.shape[2]), x, held)
+        after.append(lax.dynamic_update_slice_in_dim(page, one, at, 2))
+        first += page.shape[2]
+    return tuple(after)
+
+
+def _ring_term(q: Array, table: Array, capacity: int, pos: Array) -> Array:
+    """What distances add to the scores of a ring's slots, float[N, G, R, 1, C]; a gather would be slow on CPUs.
+
+    Args:
+        q: float[N, G, R, 1, d], scaled.
+        table: float[H, M + 1, d].
+        capacity: Slots, C.
+        pos: int32[], the present position.
+    """
+    last = min(table.shape[1], capacity) - 1
+    rows = table.reshape(*q.shape[1:3], *table.shape[1:])  # all: to cut the table would copy it at every position
+    falling = jnp.einsum("ngrcd,grmd->ngrcm", q, rows)[..., last::-1]  # distances `last` to 0
+    if last == table.shape[1] - 1:  # all beyond are like the last
+        beyond = (*falling.shape[:-1], capacity - 1 - last)
+        falling = jnp.concatenate([jnp.broadcast_to(falling[..., :1], beyond), falling], axis=-1)
+    # Slot s is (pos - s) % C away: distances fall from slot pos + 1 on, around the ring, to 0 at slot pos.
+    twice = jnp.concatenate([falling, falling], axis=-1)
+    return lax.dynamic_slice_in_dim(twice, capacity - 1 - pos % capacity, capacity, -1)
+
+
+def step(q: Array, keys: tuple[Array, ...], values: tuple[Array, ...], table: Array | None, pos: Array) -> Array:
     """One position over a ring of the last C: slot s holds the latest position that is s modulo C.
 
     Args:
         q: float[N, 1, H, d].
-        k: float[N, G, C, d], the present position's already in it.
-        v: float[N, G, C, d].
+        keys: float[N, G, P, d] each, the present position's already in it.
+        values: The same.
         table: float[H, M + 1, d] for distances, or None.
         pos: int32[], the present position.
 
     Returns:
         float[N, 1, H, d].
     """
-    capacity = k.shape[2]
-    grouped = _grouped(q * q.shape[-1] ** -0.5, k.shape[1])
-    distance = (pos - jnp.arange(capacity)) % capacity
-    scores = jnp.einsum("ngrcd,ngsd->ngrcs", grouped, k)
-    if table is not None:
-        rows = table.reshape(*grouped.shape[1:3], *table.shape[1:])
-        by_distance = jnp.einsum("ngrcd,grmd->ngrcm", grouped, rows)
-        scores = scores + by_distance[..., jnp.minimum(distance, table.shape[1] - 1)]
-    seen = (distance <= pos).reshape(1, 1, 1, 1, capacity)
-    return _ungrouped(_weighted(jnp.where(seen, scores.astype(jnp.float32), _LOW), v[:, :, None]))
+    lengths = [page.shape[2] for page in keys]
+    capacity = sum(lengths)
+    grouped = _grouped(q * q.shape[-1] ** -0.5, keys[0].shape[1])
+    term = None if table is None else _ring_term(grouped, table, capacity, pos)
+
+    def over(count: int) -> Array:
+        """Attention over the first pages."""
+        distance = (pos - jnp.arange(sum(lengths[:count]))) % capacity
+        # Keys stand first in the product: as its second factor XLA would copy them transposed at every position.
+        scores = jnp.concatenate([jnp.einsum("ngsd,ngrcd->ngsrc", page, grouped) for page in keys[:count]], 2)
+        scores = jnp.moveaxis(scores, 2, -1)
+        if term is not None:
+            scores = scores + term[..., : scores.shape[-1]]
+        seen = (distance <= pos).reshape(1, 1, 1, 1, -1)
+        scores = jnp.where(seen, scores.astype(jnp.float32), _LOW)
+        weights = jnp.exp(scores - scores.max(-1, keepdims=True))
+        parts = jnp.split(weights.astype(q.dtype), list(itertools.accumulate(lengths[: count - 1])), -1)
+        total = weights.sum(-1, keepdims=True).astype(q.dtype)
+        return sum(part @ page[:, :, None] for part, page in zip(parts, values[:count], strict=True)) / total
+
+    used = jnp.minimum(pos // lengths[0], len(lengths) - 1)
+    return _ungrouped(lax.switch(used, [functools.partial(over, i + 1) for i in range(len(lengths))]))
 
 
 def known(q: Array, k: Array, v: Array, attn_mask: Array) -> Array:
@@ -172,7 +202,6 @@ def known(q: Array, k: Array, v: Array, attn_mask: Array) -> Array:
     if jax.default_backend() != "cpu":
         return jax.nn.dot_product_attention(q, k, v, mask=attn_mask[:, None])
     grouped = _grouped(q * q.shape[-1] ** -0.5, k.shape[2])
-    scores = jnp.einsum("bgrcd,bgnd->bgrcn", grouped, k.swapaxes(1, 2))
-    return _ungrouped(
-        _weighted(jnp.where(attn_mask[:, None, None], scores.astype(jnp.float32), _LOW), v.swapaxes(1, 2)[:, :, None])
-    )
+    scores = jnp.einsum("bgrcd,bgnd->bgrcn", grouped, k.swapaxes(1, 2)).astype(jnp.float32)
+    scores = jnp.where(attn_mask[:, None, None], scores, _LOW)
+    return _ungrouped(attention_blocks.weighted(scores, v.swapaxes(1, 2)[:, :, None]))

@@ -6,7 +6,6 @@ positions in a ring, and the stack takes one position at a time. Both give the s
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -57,13 +56,13 @@ class Cache(NamedTuple):
     """What a stack remembers.
 
     Attributes:
-        keys: For each block float[N, G, C, d]; C is 0 where whole sequences are read.
+        keys: For each block a ring in pages, float[N, G, P, d] each; without room where whole sequences are read.
         values: As keys.
         pos: Positions so far, int32[].
     """
 
-    keys: tuple[Array, ...]
-    values: tuple[Array, ...]
+    keys: tuple[tuple[Array, ...], ...]
+    values: tuple[tuple[Array, ...], ...]
     pos: Array
 
 
@@ -89,8 +88,32 @@ def initial(shape: Shape, num: int, length: int = 0, params: Any = None) -> Cach
     """
     dtype = jnp.float32 if params is None else jax.tree.leaves(params)[0].dtype
     groups = shape.kv_heads or shape.heads
-    empty = jnp.zeros((num, groups, min(length, shape.span), shape.width // shape.heads), dtype)
+    empty = attention.pages(num, groups, min(length, shape.span), shape.width // shape.heads, dtype)
     return Cache((empty,) * shape.num_layers, (empty,) * shape.num_layers, jnp.zeros((), jnp.int32))
+
+
+def by_rows(layer: Callable[[Array], Array], x: Array) -> Array:
+    """Applies a layer to float[B, L, D] as B L rows.
+
+    The gradient of a kernel is then one product of two matrices as they lie; over three axes XLA copies both transposed
+    for CPUs, which takes longer than the product.
+    """
+    return layer(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
+
+
+@jax.custom_vjp
+def _narrowing(x: Array, kernel: Array) -> Array:
+    """float[N, F] and float[F, D], F > D, to their product: the kernel's gradient is taken the way that CPUs like."""
+    return x @ kernel
+
+
+def _narrowing_backward(kept: tuple[Array, Array], grad: Array) -> tuple[Array, Array]:
+    x, kernel = kept
+    # XLA would move the transposition back into the product, which then takes half as long again.
+    return grad @ kernel.T, lax.optimization_barrier(grad.T @ x).T
+
+
+_narrowing.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _narrowing_backward)
 
 
 class Block(nn.Module):
@@ -104,8 +127,14 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Array, keys: Array, values: Array, pos: Array, key: Array | None, attn_mask: Array | None
-    ) -> tuple[Array, Array, Array]:
+        self,
+        x: Array,
+        keys: tuple[Array, ...],
+        values: tuple[Array, ...],
+        pos: Array,
+        key: Array | None,
+        attn_mask: Array | None,
+    ) -> tuple[Array, tuple[Array, ...], tuple[Array, ...]]:
         """Runs over a sequence, or over one position.
 
         Args:
@@ -122,7 +151,10 @@ class Block(nn.Module):
         shape, (batch, length, width) = self.shape, x.shape
         heads, d = shape.heads, shape.width // shape.heads
         groups = shape.kv_heads or heads
-        dense = functools.partial(nn.Dense, use_bias=False, dtype=x.dtype)
+
+        def dense(features: int, x: Array, **options: Any) -> Array:
+            return by_rows(nn.Dense(features, use_bias=False, dtype=x.dtype, **options), x)
+
         out_init = nn.initializers.variance_scaling(0.5 / shape.num_layers, "fan_in", "truncated_normal")
         drops = (None, None) if key is None else tuple(jax.random.split(key))
         table = None
@@ -131,32 +163,31 @@ class Block(nn.Module):
             table = table.astype(x.dtype)
 
         y = nn.LayerNorm(name="norm_attention", dtype=x.dtype)(x)
-        qkv = dense((heads + 2 * groups) * d, name="qkv")(y).reshape(batch, length, heads + 2 * groups, d)
-        q, k, v = qkv[:, :, :heads], qkv[:, :, heads : heads + groups], qkv[:, :, heads + groups :]
+        qkv = dense((heads + 2 * groups) * d, y, name="qkv").reshape(batch, length, heads + 2 * groups, d)
+        q, k, v = jnp.split(qkv, [heads, heads + groups], axis=2)
         if shape.positions == "rotary":
-            at = pos + jnp.arange(length)
-            q, k = attention.rotate(q, at), attention.rotate(k, at)
-        capacity = keys.shape[2]
+            turns = attention.turns(pos + jnp.arange(length), d, x.dtype)
+            q, k = attention.turn(q, turns), attention.turn(k, turns)
         if attn_mask is not None:
             o = attention.known(q, k, v, attn_mask)
-        elif capacity == 0:
+        elif keys[0].shape[2] == 0:
             o = attention.causal(q, k, v, table, shape.span)
         else:
-            keys = lax.dynamic_update_slice_in_dim(keys, k.swapaxes(1, 2), pos % capacity, 2)
-            values = lax.dynamic_update_slice_in_dim(values, v.swapaxes(1, 2), pos % capacity, 2)
+            keys, values = attention.write(keys, k, pos), attention.write(values, v, pos)
             o = attention.step(q, keys, values, table, pos)
-        o = dense(width, name="out", kernel_init=out_init)(o.reshape(batch, length, heads * d))
+        o = dense(width, o.reshape(batch, length, heads * d), name="out", kernel_init=out_init)
         one_mask = (batch, 1, width) if shape.variational else None
         x = x + dropouts.drop(o, shape.dropout, drops[0], one_mask)
 
         y = nn.LayerNorm(name="norm_feed_forward", dtype=x.dtype)(x)
-        up = dense(shape.feed_forward * (2 if shape.gated else 1), name="up")(y)
+        up = dense(shape.feed_forward * (2 if shape.gated else 1), y, name="up")
         if shape.gated:
             gate, up = jnp.split(up, 2, axis=-1)
             up = nn.silu(gate) * up
         else:
             up = nn.gelu(up)
-        y = dense(width, name="down", kernel_init=out_init)(up)
+        narrowing: Any = (lambda x, kernel, *_, **__: _narrowing(x, kernel)) if shape.feed_forward > width else None
+        y = dense(width, up, name="down", kernel_init=out_init, dot_general=narrowing)
         return x + dropouts.drop(y, shape.dropout, drops[1], one_mask), keys, values
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musejax.nn import attention
+from musejax.nn import attention, attention_blocks
 
 LENGTH, HEADS, WIDTH = 11, 4, 6
 # name -> heads of keys, span, rows of the relative table (0 for none)
@@ -58,56 +58,91 @@ def elsewhere(monkeypatch):
     monkeypatch.setattr(attention, "_implementation", lambda q: None)
 
 
-@pytest.mark.parametrize("block", [4, 64])
+def blocks(monkeypatch, size, parts):
+    """Cuts sequences into blocks of this size, and batches into parts of one sequence or not at all."""
+    monkeypatch.setattr(attention_blocks, "BLOCK", size)
+    monkeypatch.setattr(attention_blocks, "LARGE", 0 if parts else 1 << 30)
+    monkeypatch.setattr(attention_blocks, "PART", 0)
+
+
+@pytest.mark.parametrize(("size", "parts"), [(4, False), (4, True), (64, False)])
 @pytest.mark.parametrize("name", CASES)
-def test_causal_attention_in_blocks_is_a_plain_softmax(monkeypatch, name, block):
-    monkeypatch.setattr(attention, "BLOCK", block)
+def test_causal_attention_in_blocks_is_a_plain_softmax(monkeypatch, name, size, parts):
+    blocks(monkeypatch, size, parts)
     groups, span, rows = CASES[name]
-    parts = arrays(groups, rows)
-    found = causal(*parts, span)
-    np.testing.assert_allclose(found, plain(*parts, band(LENGTH, span)), atol=1e-5)
+    arguments = arrays(groups, rows)
+    found = causal(*arguments, span)
+    np.testing.assert_allclose(found, plain(*arguments, band(LENGTH, span)), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_causal_attention_elsewhere_gives_the_same_numbers(monkeypatch, name):
     groups, span, rows = CASES[name]
-    parts = arrays(groups, rows)
+    arguments = arrays(groups, rows)
     elsewhere(monkeypatch)
-    np.testing.assert_allclose(causal(*parts, span), plain(*parts, band(LENGTH, span)), atol=1e-5)
+    np.testing.assert_allclose(causal(*arguments, span), plain(*arguments, band(LENGTH, span)), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["relative", "relative, span beyond a block, grouped"])
+@pytest.mark.parametrize("name", ["grouped", "relative", "relative, span beyond a block, grouped"])
 def test_causal_attention_in_blocks_has_the_gradient_of_attention_elsewhere(monkeypatch, name):
     groups, span, rows = CASES[name]
-    q, k, v, table = arrays(groups, rows)
-    monkeypatch.setattr(attention, "BLOCK", 4)
+    arguments = arrays(groups, rows)
 
     def slope():
-        def power(parts):
-            q, k, v, table = parts
+        def power(arguments):
+            q, k, v, table = arguments
             return (attention.causal(q, k, v, table, span) ** 3).sum()
 
-        return jax.jit(jax.grad(power))((q, k, v, table))
+        return jax.tree.leaves(jax.jit(jax.grad(power))(arguments))
 
-    expected = slope()
-    elsewhere(monkeypatch)
-    for one, other in zip(slope(), expected, strict=True):
-        np.testing.assert_allclose(one, other, atol=2e-4)
+    with monkeypatch.context() as patch:
+        elsewhere(patch)
+        expected = slope()
+    assert len(expected) == 3 + bool(rows)
+    for parts in (False, True):
+        blocks(monkeypatch, 4, parts)
+        for one, other in zip(slope(), expected, strict=True):
+            np.testing.assert_allclose(one, other, atol=2e-4)
 
 
-@pytest.mark.parametrize("capacity", [1, 4, LENGTH, LENGTH + 3])
+@pytest.mark.parametrize("capacity", [1, 4, 10, LENGTH, LENGTH + 3])
 @pytest.mark.parametrize("name", ["grouped", "relative", "relative, clipped, grouped"])
-def test_a_step_over_a_ring_is_causal_attention_at_every_position(name, capacity):
+def test_a_step_over_a_ring_is_causal_attention_at_every_position(monkeypatch, name, capacity):
+    monkeypatch.setattr(attention, "SHORT", 8)
     groups, _, rows = CASES[name]
-    q, k, v, table = arrays(groups, rows)
-    expected = np.asarray(causal(q, k, v, table, capacity))
-    keys, values = np.zeros((2, 2, groups, capacity, WIDTH), np.float32)
-    step = jax.jit(attention.step)
+    q, k, v, distances = arrays(groups, rows)
+    expected = causal(q, k, v, distances, capacity)
+
+    @jax.jit
+    def advance(keys, values, q, k, v, pos):
+        keys, values = attention.write(keys, k, pos), attention.write(values, v, pos)
+        table = None if rows == 0 else jnp.asarray(distances)
+        return attention.step(q, keys, values, table, pos), keys, values
+
+    keys = values = attention.pages(2, groups, capacity, WIDTH, jnp.float32)
     for pos in range(LENGTH):
-        keys[:, :, pos % capacity], values[:, :, pos % capacity] = k[:, pos], v[:, pos]
-        # JAX may read a NumPy array where it lies, so what changes later is copied.
-        found = step(q[:, pos : pos + 1], keys.copy(), values.copy(), table, np.int32(pos))
-        np.testing.assert_allclose(found[:, 0], expected[:, pos], atol=1e-5)
+        here = (x[:, pos : pos + 1] for x in (q, k, v))
+        found, keys, values = advance(keys, values, *here, np.int32(pos))
+        np.testing.assert_allclose(found[:, 0], np.asarray(expected)[:, pos], atol=1e-5)
+
+
+@pytest.mark.parametrize(("capacity", "pages"), [(0, 1), (1, 1), (3, 2), (8, 2), (10, 4), (16, 4)])
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_pages_have_room_for_as_many_positions_as_the_ring(monkeypatch, capacity, pages, backend):
+    monkeypatch.setattr(attention, "SHORT", 8)
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    lengths = [page.shape[2] for page in attention.pages(1, 1, capacity, 2, jnp.float32)]
+    assert sum(lengths) == capacity
+    assert len(lengths) == (min(pages, max(capacity, 1)) if backend == "cpu" else 1)
+    assert lengths == sorted(lengths, reverse=True)
+
+
+def test_a_position_takes_the_slot_of_the_one_that_leaves_the_ring():
+    ring = attention.pages(1, 1, 6, 1, jnp.float32)
+    write = jax.jit(attention.write)
+    for pos in range(8):
+        ring = write(ring, np.full((1, 1, 1, 1), pos, np.float32), np.int32(pos))
+    assert np.concatenate([page.ravel() for page in ring]).tolist() == [6, 7, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("rows", [1, 3, LENGTH, 64])
@@ -115,7 +150,12 @@ def test_the_relative_term_is_a_gather_of_distances(rows):
     q, _, _, table = arrays(2, rows)
     assert table is not None
     late = q[:, -4:]  # queries that end where the keys end
-    found = jax.jit(lambda q: attention._relative(attention._grouped(q, 2), jnp.asarray(table), LENGTH))(late)
+
+    @jax.jit
+    def term(q, table):
+        return attention_blocks.relative(attention._grouped(q, 2), attention_blocks.by_distance(table, LENGTH, 4))
+
+    found = term(late, table)
     distance = np.arange(LENGTH - 4, LENGTH)[:, None] - np.arange(LENGTH)[None]
     gathered = np.asarray(table)[:, np.clip(distance, 0, rows - 1)]
     expected = np.einsum("bqhd,hqkd->bhqk", late, gathered).reshape(found.shape)
@@ -152,11 +192,12 @@ def test_cudnn_is_asked_for_only_where_it_takes_the_arrays(monkeypatch, dtype, w
 
 
 def test_rotation_makes_scores_depend_on_distance_alone():
-    x = jax.random.normal(jax.random.key(1), (2, 1, 1, 8))
+    x = np.random.default_rng(1).normal(size=(2, 1, 1, 1, 8)).astype(np.float32)
 
+    @jax.jit
     def score(query, key):
-        rotated = [attention.rotate(x[i][None], jnp.asarray([at])) for i, at in enumerate((query, key))]
-        return float((rotated[0] * rotated[1]).sum())
+        turned = [attention.turn(x[i], attention.turns(at[None], 8, jnp.float32)) for i, at in enumerate((query, key))]
+        return (turned[0] * turned[1]).sum()
 
     np.testing.assert_allclose(score(9, 4), score(25, 20), rtol=1e-4)
     assert abs(score(9, 4) - score(9, 5)) > 1e-3
