@@ -1,8 +1,8 @@
 """Measures steering and long pieces, and writes the page docs/steering.md with its pictures.
 
     python benchmarks/steering.py
-    python benchmarks/steering.py --only infill --models jsb16-fill        these anew, the others as they were
-    python benchmarks/steering.py --runs jsb16-fill=runs/jsb16-fill        a run that is not shipped
+    python benchmarks/steering.py --only infill --models jsb16-lstm        these anew, the others as they were
+    python benchmarks/steering.py --runs jsb16-causal=runs/jsb16-causal    a run that is not shipped
     python benchmarks/steering.py --num 4 --out trial                      a small trial, written elsewhere
 
 Everything is drawn with seed 0 at temperature 1. The raw answers are kept in benchmarks/results/steering.json.

@@ -18,10 +18,10 @@ SEED = 0
 # Section -> run -> the corpus on whose test split it is measured.
 SECTIONS: Mapping[str, Mapping[str, str]] = {
     "harmonize": {
-        **dict.fromkeys(("jsb16-lstm", "jsb16-transformer", "jsb16-fill"), "jsb16"),
+        **dict.fromkeys(("jsb16-lstm", "jsb16-causal", "jsb16-transformer"), "jsb16"),
         **dict.fromkeys(("chorale-lstm", "chorale-transformer"), "bach-chorales"),
     },
-    "infill": dict.fromkeys(("jsb16-transformer", "jsb16-fill"), "jsb16"),
+    "infill": dict.fromkeys(("jsb16-lstm", "jsb16-causal", "jsb16-transformer"), "jsb16"),
     "long": {
         **dict.fromkeys(("chorale-lstm", "chorale-transformer"), "bach-chorales"),
         **dict.fromkeys(("melody-lstm", "melody-transformer"), "folk-tunes"),

@@ -147,9 +147,10 @@ def parser() -> argparse.ArgumentParser:
         p.add_argument("--out", metavar="DIR", default=".", help="where the results go (default: this folder)")
         p.add_argument("--to", default=to, help=f"formats of mid, musicxml, wav, png, with commas (default: {to})")
 
-    p = commands.add_parser("pack", help="copy a run as it is shipped: best checkpoint only, bfloat16")
+    p = commands.add_parser("pack", help="copy a run as it is shipped: best checkpoint only, rounded")
     p.add_argument("model", metavar="MODEL", help="a run directory")
     p.add_argument("--out", metavar="DIR", required=True, help="a new directory")
+    p.add_argument("--bits", type=int, choices=(8, 16), default=16, help="of a weight: 16 for bfloat16, or 8")
     return top
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from musejax import errors, models
 from musejax import vocabulary as vocabularies
 from musejax.base import Model
-from musejax.training import checkpoints
+from musejax.training import checkpoints, quantisation
 
 FORMAT = 1
 
@@ -212,17 +212,22 @@ def load(path: Path, say: Callable[[str], None]) -> Run:
     return Run(description["name"], path, model, {"params": params, "state": state}, vocabulary, description, step)
 
 
-def pack(run: Run, out: Path) -> None:
-    """Writes a run as it is shipped: bfloat16 parameters, no optimiser state, no logs.
+def pack(run: Run, out: Path, bits: int = 16) -> None:
+    """Writes a run as it is shipped: rounded parameters, no optimiser state, no logs.
 
     Args:
         run: The run.
         out: A directory that does not exist yet.
+        bits: 16 for bfloat16; 8 for matrices of whole numbers with a scale a column.
     """
     if out.exists():
         raise errors.UserError(f"{out} exists; give a new directory")
-    params = jax.tree.map(lambda p: p.astype(jnp.bfloat16), run.variables["params"])
-    checkpoints.write_model(out / "checkpoints" / "best" / str(run.step), params, run.variables["state"])
+    params, scales = run.variables["params"], {}
+    if bits == 8:
+        params, scales = quantisation.quantise(params, jnp.bfloat16)
+    else:
+        params = jax.tree.map(lambda p: p.astype(jnp.bfloat16), params)
+    checkpoints.write_model(out / "checkpoints" / "best" / str(run.step), params, run.variables["state"], scales)
     write_text(out / "run.json", json.dumps(run.config, indent=1) + "\n")
 
 

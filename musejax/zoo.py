@@ -51,6 +51,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("jsb16-frames", "transformer", "chorale-pitches", 3164110, False),
     Entry("chorale-frames", "transformer", "chorale", 4079014, False),
     Entry("melody-frames", "transformer", "melody-basic", 2073134, False),
+    Entry("pianoroll-attention", "transformer", "pianoroll-88", 891512, False),
     Entry("pop-tracks", "transformer", "tracks", 1813650, False),
     Entry("chorale-lstm", "recurrent", "chorale", 1652678, True),
     Entry("jsb16-lstm", "recurrent", "chorale-pitches", 1537998, True),

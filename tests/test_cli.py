@@ -455,8 +455,9 @@ def test_figures_are_computed_from_the_weights_as_stored(made, tmp_path, capsys)
     assert json.loads(capsys.readouterr().out)["nll_per_token"] == figures[0]
 
 
-def test_a_packed_run_is_a_run(made, tmp_path, capsys):
-    assert run("pack", made / "tunes", "--out", tmp_path / "packed") == 0
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_packed_run_is_a_run(made, bits, tmp_path, capsys):
+    assert run("pack", made / "tunes", "--out", tmp_path / "packed", "--bits", bits) == 0
     assert run("evaluate", tmp_path / "packed", "--data", made / "tunes.npz", "--json") == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["kind"] == "exact" and figures["pieces"] == 3

@@ -1,4 +1,7 @@
-"""What the recurrent family means: nothing looks ahead, the chain rule holds, and its cells are the textbook's."""
+"""What the recurrent family means: nothing looks ahead, the chain rule holds, and its cells are the textbook's.
+
+The nets over binary frames are tested here over the stacks of both families.
+"""
 
 import functools
 import itertools
@@ -12,7 +15,7 @@ from flax import linen as nn
 
 from musejax import vocabulary
 from musejax.base import Choice
-from musejax.models import recurrent
+from musejax.models import recurrent, transformer
 from musejax.nn import cells, history, key_history, voices
 
 every_preset = pytest.mark.parametrize(("family", "preset"), tiny.PRESETS, ids=[p for _, p in tiny.PRESETS])
@@ -48,8 +51,11 @@ def test_the_likelihood_of_a_cell_does_not_depend_on_later_cells(family, preset)
     assert felt == 3 * streams  # the past is read
 
 
-def make(table, **kwargs):
-    model = recurrent.make(recurrent.Config(**{"hidden": 6, "num_layers": 1, "embed": 5, "head": 5, **kwargs}), table)
+def make(table, family=recurrent, **kwargs):
+    sizes = {"hidden": 6, "num_layers": 1, "embed": 5, "head": 5}
+    if family is transformer:
+        sizes = {"width": 8, "heads": 2, "feed_forward": 6, "num_layers": 1, "head": 5}
+    model = family.make(family.Config(**{**sizes, **kwargs}), table)
     batch = tiny.random_batch(table, 2, 3)
     params, state = model.init(jax.random.key(0), batch)
     return model, jax.tree.map(lambda p: p * 3, params), state
@@ -77,6 +83,8 @@ NETS = {
     "bits, plain": (KEYS, {"net": "frame", "history": False}),
     "bits, joint": (KEYS, {"net": "frame", "conditions": ("beat",), "nade": 4}),
     "bits, joint, plain": (KEYS, {"net": "frame", "history": False, "nade": 4, "cell": "gru"}),
+    "bits, attention": (KEYS, {"family": transformer, "net": "frame", "conditions": ("beat",)}),
+    "bits, joint, attention": (KEYS, {"family": transformer, "net": "frame", "nade": 4, "span": 4}),
 }
 
 

@@ -237,7 +237,7 @@ def test_the_page_says_what_was_measured_and_runs_that_are_not_there_are_left_ou
     statistics = dict.fromkeys((*pages.MEDIANS, *pages.MEANS), steady) | {"onsets": loud}
     raw = {
         "harmonize": {"chorale-lstm": tasks.harmony(CHORALE, [real], [drawn]) | {"likelihood": told}},
-        "infill": {"jsb16-fill": dict.fromkeys(pages.GAPS, ranks | {"figures": figures})},
+        "infill": {"jsb16-transformer": dict.fromkeys(pages.GAPS, ranks | {"figures": figures})},
         "long": {
             "melody-lstm": {"pieces": 3, "real_pieces": 9, "real_bars": 99, "window": 192, "statistics": statistics}
         },

@@ -2,7 +2,7 @@
 
 Three nets share the stack of recurrent layers. The token net reads one token a step, as Magenta's melody and
 performance nets do; streams are serialised frame by frame. The frame nets read a whole frame a step: the one of
-voices.py draws its streams one after the other in a small head, that of recurrent_keys.py draws 88 keys.
+voices.py draws its streams one after the other in a small head, that of keys.py draws 88 keys.
 """
 
 import dataclasses
@@ -17,7 +17,8 @@ from flax import struct
 
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Model, Params
-from musejax.models import recurrent_keys, tokens, voices
+from musejax.models import keys as key_nets
+from musejax.models import tokens, voices
 from musejax.nn import conditioning, recurrent, stepping
 from musejax.nn import dropout as dropouts
 
@@ -232,23 +233,16 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     for name in ("num_layers", "hidden", "embed", "head"):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} is {getattr(config, name)}; it must be 1 or more")
-    if config.nade < 0:
-        raise ValueError(f"nade is {config.nade}; it must be 0 or more")
-    if config.nade and vocabulary.kind != "bits":
-        raise ValueError(f"nade does not fit codec {vocabulary.name}: it draws the keys of binary frames")
+    key_nets.check(config, vocabulary)
     conditioning.check(config, vocabulary, ("dropout", "input_dropout", "recurrent_dropout", "head_dropout"))
     if config.tied and config.inputs != "embed":
         raise ValueError("tied needs inputs = embed")
-    if config.condition_dropout and vocabulary.kind == "bits":
-        raise ValueError(f"condition_dropout does not fit codec {vocabulary.name}; it is for nets over tokens")
 
     def start(num: int, length: int, params: Params) -> Any:
         return recurrent.initial(config.cell, config.num_layers, config.hidden, num, params)
 
     if vocabulary.kind == "bits":
-        if config.net == "token":
-            raise ValueError(f"net = token does not fit codec {vocabulary.name}; use net = frame")
-        return recurrent_keys.make(config, stack(config), vocabulary)
+        return key_nets.make(config, stack(config), start, vocabulary)
     if config.net == "frame":
         return voices.make(config, stack(config), start, vocabulary)
     return _make_token(config, start, vocabulary)

@@ -1,9 +1,9 @@
-"""The Transformer family: decoder-only nets over tokens of any codec, and over frames of voices.
+"""The Transformer family: decoder-only nets over tokens of any codec, over frames of voices, and over binary frames.
 
 The token net is Music Transformer's (Huang et al., 2019): one token a position. The frame net reads a whole frame a
-position and draws its voices one after the other in a small head; it shares everything but the stack with the
-recurrent family's. With `reader_layers` it also reads given cells ahead of their turn (`nn/given.py`), which makes it
-a model that fills gaps and harmonises.
+position and draws its voices, or 88 keys, one after the other in a small head; it shares everything but the stack with
+the recurrent family's. With `reader_layers` it also reads given cells ahead of their turn (`nn/given.py`), which makes
+it a model that fills gaps and harmonises.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from flax import struct
 
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Model, Params
-from musejax.models import tokens, voices
+from musejax.models import keys, tokens, voices
 from musejax.nn import conditioning, given, transformer, transformer_stepping
 from musejax.nn import dropout as dropouts
 
@@ -39,6 +39,8 @@ class Config(transformer.Shape):
         phase: Whether it reads the frames since the piece began modulo 48, for codecs that do not tell the beat.
         order: The voices in the order in which the frame net draws them; empty for the vocabulary's own.
         reader_layers: Blocks of the frame net's reader of given cells; 0 for a net that knows the past alone.
+        history: Whether the net over keys reads more of the past than the last frame (nn/key_history.py).
+        nade: Hidden units of a NADE over the keys of a frame; 0 leaves keys independent given the past.
     """
 
     net: Literal["token", "frame"] = "token"
@@ -52,6 +54,8 @@ class Config(transformer.Shape):
     phase: bool = False
     order: tuple[int, ...] = ()
     reader_layers: int = 0
+    history: bool = True
+    nade: int = 0
 
     @property
     def embed(self) -> int:
@@ -101,6 +105,10 @@ MELODIES = dataclasses.replace(
     VOICES, width=192, feed_forward=384, head=128, conditions=(), order=(), place=True, phase=True, reader_layers=2,
     dropout=0.1, input_dropout=0.05, head_dropout=0.1,
 )  # fmt: skip
+KEYS = Config(
+    net="frame", num_layers=2, width=192, heads=4, feed_forward=384, span=256, head=24, conditions=("beat",),
+    dropout=0.3, variational=True, input_dropout=0.2, head_dropout=0.1, nade=64,
+)  # fmt: skip
 TRACKS = Config(num_layers=4, width=192, heads=4, feed_forward=512, span=512, tied=True, dropout=0.1)
 
 # name -> (codec, config)
@@ -110,6 +118,7 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
     "jsb16-frames": ("chorale-pitches", VOICES),
     "chorale-frames": ("chorale", CHORALES),
     "melody-frames": ("melody-basic", MELODIES),
+    "pianoroll-attention": ("pianoroll-88", KEYS),
     "pop-tracks": ("tracks", TRACKS),
 }
 
@@ -135,7 +144,7 @@ class TokenNet(nn.Module):
         """Runs over a sequence, as `models.tokens` calls it."""
         config, size = self.config, self.vocabulary.size
         dtype = carry.keys[0][0].dtype
-        keys = (None, None) if key is None else tuple(jax.random.split(key))
+        inner = (None, None) if key is None else tuple(jax.random.split(key))
 
         def table(name: str, rows: int) -> Array:
             return self.param(name, nn.initializers.normal(0.02), (rows, config.width)).astype(dtype)
@@ -154,13 +163,30 @@ class TokenNet(nn.Module):
         for name in sorted(conditions):
             x = x + jax.nn.one_hot(conditions[name], sizes[name], dtype=dtype) @ table(name, sizes[name])
         x = x * jnp.asarray(config.width**0.5, dtype)
-        x = dropouts.drop(x, config.input_dropout, keys[0])
-        h, carry = transformer.Stack(config, name="stack")(x, carry, keys[1])
+        x = dropouts.drop(x, config.input_dropout, inner[0])
+        h, carry = transformer.Stack(config, name="stack")(x, carry, inner[1])
         if config.tied:
             bias = self.param("output_bias", nn.initializers.zeros, (size,)).astype(dtype)
             logits = transformer.by_rows(lambda h: h @ embedding[:size].T, h)
             return logits + jnp.broadcast_to(bias, (*h.shape[:2], size)), carry
         return transformer.by_rows(nn.Dense(size, name="output", dtype=dtype), h), carry
+
+
+class Bits(nn.Module):
+    """A stack over frames of bits and other numbers.
+
+    Attributes:
+        shape: The stack's.
+    """
+
+    shape: transformer.Shape
+
+    @nn.compact
+    def __call__(self, x: Array, carry: transformer.Cache, key: Array | None) -> tuple[Array, transformer.Cache]:
+        """As the stack, of float[B, T, F]."""
+        # Few bits are 1 at a time: weights of the usual size would let almost nothing of them through.
+        x = nn.Dense(self.shape.width, kernel_init=nn.initializers.normal(0.2), name="embedding")(x)
+        return transformer.Stack(self.shape, name="stack")(x, carry, key)
 
 
 @struct.dataclass
@@ -221,14 +247,15 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     if config.reader_layers < 0:
         raise ValueError(f"reader_layers is {config.reader_layers}; it must be 0 or more")
     conditioning.check(config, vocabulary, ("dropout", "input_dropout", "head_dropout"))
-    if vocabulary.kind == "bits":
-        raise ValueError(f"codec {vocabulary.name} is binary frames; the Transformer reads tokens")
-    if config.reader_layers and config.net == "token":
-        raise ValueError("reader_layers needs net = frame")
+    keys.check(config, vocabulary)
+    if config.reader_layers and (config.net == "token" or vocabulary.kind == "bits"):
+        raise ValueError("reader_layers needs net = frame and a codec of voices")
 
     def start(num: int, length: int, params: Params) -> transformer.Cache:
         return transformer.initial(config, num, length, params)
 
+    if vocabulary.kind == "bits":
+        return keys.make(config, Bits(config, name=None), start, vocabulary)
     if config.net == "token":
         return _make_token(config, start, vocabulary)
     reader = None

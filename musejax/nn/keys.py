@@ -1,4 +1,4 @@
-"""Nets over binary frames: one recurrent step a frame, then its keys.
+"""Nets over binary frames: one step of a stack a frame, then its keys.
 
 A net gives the logit of every key on its own, given the past (class A1 of `bl`), or what the past says of a frame whose
 keys are drawn one after the other (nn/nade.py, class A2). In `KeyNet` a key's logit is the sum of a linear read-out of
@@ -16,7 +16,7 @@ from flax import linen as nn
 
 from musejax.base import Array
 from musejax.nn import dropout as dropouts
-from musejax.nn import key_history, nade, recurrent
+from musejax.nn import key_history, nade
 
 # Decays in frames of how long ago a key sounded.
 DECAYS = (2.0, 6.0, 20.0, 60.0)
@@ -49,7 +49,7 @@ class KeyNet(nn.Module):
 
     Attributes:
         size: Keys, V.
-        stack: The recurrent layers.
+        stack: The layers over frames.
         conditions: (name, size) of each condition that is read.
         head: Width of the head that all keys share.
         input_dropout: On the bits that enter the recurrent layers.
@@ -58,7 +58,7 @@ class KeyNet(nn.Module):
     """
 
     size: int
-    stack: recurrent.Stack
+    stack: nn.Module
     conditions: tuple[tuple[str, int], ...]
     head: int
     input_dropout: float
@@ -116,14 +116,14 @@ class PlainKeyNet(nn.Module):
 
     Attributes:
         size: Keys, V.
-        stack: The recurrent layers.
+        stack: The layers over frames.
         conditions: (name, size) of each condition that is read.
         input_dropout: On the last frame.
         hidden: As in `KeyNet`.
     """
 
     size: int
-    stack: recurrent.Stack
+    stack: nn.Module
     conditions: tuple[tuple[str, int], ...]
     input_dropout: float
     hidden: int = 0

@@ -17,6 +17,7 @@ import numpy as np
 
 from musejax import errors
 from musejax.base import Params, State, TrainState
+from musejax.training import quantisation
 
 KINDS = ("best", "last")
 
@@ -161,18 +162,21 @@ def load(run: Path, like: tuple[Params, State], say: Callable[[str], None]) -> t
     raise errors.UserError(f"{run}: {what}; train it with `musejax train`")
 
 
-def write_model(folder: Path, params: Params, state: State) -> None:
+def write_model(folder: Path, params: Params, state: State, scales: dict[str, np.ndarray] | None = None) -> None:
     """Writes params and state alone as a checkpoint folder that `load` reads (for shipped runs).
 
     Args:
         folder: The folder of the step, as `run/checkpoints/best/1200`.
         params: Of the type in which they are to be stored.
         state: Beside them.
+        scales: Of arrays of eight bits, as `quantisation.quantise` gives them.
     """
     ocp = _orbax()
-    model = jax.tree.map(np.asarray, {"params": params, "state": state})
-    meta = {"loop": {}, "digests": {"model": digest(model)}}
-    items = {"model": ocp.args.StandardSave(model), "meta": ocp.args.JsonSave(meta)}
+    parts: dict[str, Any] = {"model": jax.tree.map(np.asarray, {"params": params, "state": state})}
+    if scales:
+        parts["scales"] = scales
+    items = {name: ocp.args.StandardSave(part) for name, part in parts.items()}
+    items["meta"] = ocp.args.JsonSave({"loop": {}, "digests": {name: digest(part) for name, part in parts.items()}})
     ocp.Checkpointer(ocp.CompositeCheckpointHandler()).save(folder.absolute(), args=ocp.args.Composite(**items))
     for mark in folder.rglob("commit_success.txt"):
         mark.write_text("\n")  # Orbax writes the absolute path of this machine into it and reads only that it is there
@@ -218,10 +222,18 @@ def _read(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
             types = jax.tree.unflatten(jax.tree.structure(tree), [x.dtype for x in stored])
             target = jax.tree.map(lambda x, d: jax.ShapeDtypeStruct(x.shape, d), tree, types)
         part = handler.restore(folder / name, args=ocp.args.StandardRestore(_abstract(target)))
-        if digest(part) != digests[name]:
-            raise ValueError("its content does not match its digest")
+        _compare(part, digests[name])
+        if name == "model" and "scales" in digests:
+            scales = handler.restore(folder / "scales")
+            _compare(scales, digests["scales"])
+            part = {**part, "params": quantisation.restore(part["params"], scales)}
         out[name] = jax.tree.map(lambda x, like: x.astype(like.dtype), part, tree)
     return out
+
+
+def _compare(part: Any, expected: str) -> None:
+    if digest(part) != expected:
+        raise ValueError("its content does not match its digest")
 
 
 def _reason(error: Exception) -> str:

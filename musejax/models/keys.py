@@ -1,23 +1,53 @@
-"""The recurrent family's nets over binary frames.
+"""Nets over binary frames, of any family: the glue between a stack and the record.
 
 Keys are independent given the past (class A1 of protocol `bl`), or each is given those below it (NADE, class A2).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 
 from musejax import objectives
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Autoregressive, Batch, Choice, Info, Model, Params, Request, Score, State
 from musejax.decoding import autoregressive, draws
-from musejax.nn import key_history, keys, nade, recurrent
+from musejax.nn import key_history, keys, nade
+
+# (rows, frames to be drawn or 0 for whole sequences, params whose type is taken) -> a stack's state
+Start = Callable[[int, int, Params], Any]
 
 
-def make(config: Any, stack: recurrent.Stack, vocabulary: vocabularies.Vocabulary) -> Model:
-    """Binds the net to a config of the recurrent family and a vocabulary of bits."""
+def check(config: Any, vocabulary: vocabularies.Vocabulary) -> None:
+    """Raises ValueError where a config and a vocabulary do not agree on whether there are keys.
+
+    Args:
+        config: Of a family; read are its net, nade and condition_dropout.
+        vocabulary: Of any kind.
+    """
+    if config.nade < 0:
+        raise ValueError(f"nade is {config.nade}; it must be 0 or more")
+    if vocabulary.kind != "bits":
+        if config.nade:
+            raise ValueError(f"nade does not fit codec {vocabulary.name}: it draws the keys of binary frames")
+        return
+    if config.net == "token":
+        raise ValueError(f"net = token does not fit codec {vocabulary.name}; use net = frame")
+    if config.condition_dropout:
+        raise ValueError(f"condition_dropout does not fit codec {vocabulary.name}; it is for nets over tokens")
+
+
+def make(config: Any, stack: nn.Module, start: Start, vocabulary: vocabularies.Vocabulary) -> Model:
+    """Binds a net over keys to a family's config and a vocabulary of bits.
+
+    Args:
+        config: The family's; read are its conditions, history, nade, head, input_dropout, head_dropout.
+        stack: The layers over frames.
+        start: Their state before the first frame.
+        vocabulary: Of binary frames.
+    """
     size = vocabulary.size
     sizes = dict(vocabulary.conditions)
     conditions = tuple((name, sizes[name]) for name in config.conditions)
@@ -29,9 +59,6 @@ def make(config: Any, stack: recurrent.Stack, vocabulary: vocabularies.Vocabular
         net = keys.PlainKeyNet(size, stack, conditions, config.input_dropout, config.nade)
     joint = nade.Nade(size, config.nade, config.head if config.history else 0, config.head_dropout)
 
-    def zero(num: int, params: Params = None) -> Any:
-        return recurrent.initial(config.cell, config.num_layers, config.hidden, num, params)
-
     def features(batch: Batch) -> dict[str, Array]:
         if ("match" if config.history else "last") in batch:
             return dict(batch)
@@ -41,13 +68,13 @@ def make(config: Any, stack: recurrent.Stack, vocabulary: vocabularies.Vocabular
 
     def init(key: Array, batch: Batch) -> tuple[Params, State]:
         few = features({k: v[:1, :2] for k, v in batch.items()})
-        params = net.init(key, few, zero(1), None)["params"]
+        params = net.init(key, few, start(1, 0, None), None)["params"]
         # The read-out begins at each key's frequency in the batch.
         frames = jnp.asarray(batch["frames"], jnp.float32)
         on = (frames.sum((0, 1)) + 0.2) / (frames.shape[0] * frames.shape[1] + 2.0)
         params = {**params, "output": {**params["output"], "bias": jnp.log(on / (1.0 - on))}}
         if config.nade:
-            context, _ = net.apply({"params": params}, few, zero(1), None)
+            context, _ = net.apply({"params": params}, few, start(1, 0, None), None)
             params["nade"] = joint.init(jax.random.fold_in(key, 1), context, few["frames"])["params"]
         return params, {}
 
@@ -57,7 +84,7 @@ def make(config: Any, stack: recurrent.Stack, vocabulary: vocabularies.Vocabular
     def logits(params: Params, batch: Batch, key: Array | None) -> Array:
         batch = features(batch)
         inner = None if key is None else jax.random.fold_in(key, 1)
-        out, _ = net.apply(past(params), batch, zero(len(batch["frames"]), params), key)
+        out, _ = net.apply(past(params), batch, start(len(batch["frames"]), 0, params), key)
         return joint.apply({"params": params["nade"]}, out, batch["frames"], inner) if config.nade else out  # type: ignore[return-value]
 
     def loss(
@@ -71,7 +98,7 @@ def make(config: Any, stack: recurrent.Stack, vocabulary: vocabularies.Vocabular
         return objectives.bernoulli_nll(logits(params, batch, None), batch["frames"]).sum(-1)
 
     def init_cache(params: Params, state: State, num: int, length: int) -> Any:
-        cache = {"carry": zero(num, params)}
+        cache = {"carry": start(num, length, params)}
         return {**cache, "past": key_history.start(num, length, size)} if config.history else cache
 
     def step(

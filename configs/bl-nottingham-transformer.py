@@ -1,0 +1,20 @@
+"""Protocol `bl`, Nottingham: a Transformer over 88-key frames, each key given those below it (class A2).
+
+musejax train bl-nottingham-transformer
+musejax evaluate bl-nottingham-transformer --data bl-nottingham --split test --json
+"""
+
+import dataclasses
+
+from musejax.experiments import Experiment
+from musejax.models import transformer
+from musejax.training.config import Optimizer, Training
+
+config = Experiment(
+    name="bl-nottingham-transformer",
+    data="bl-nottingham",
+    codec="pianoroll-88",
+    model=dataclasses.replace(transformer.KEYS, input_dropout=0.1, dropout=0.2, head_dropout=0.05),
+    optimizer=Optimizer(learning_rate=2e-3, warmup_steps=60, weight_decay=0.02, ema_decay=0.99, final_fraction=0.01),
+    training=Training(steps=1200, batch_size=16, window=128, eval_every=200, save_every=200),
+)
