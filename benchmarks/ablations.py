@@ -1,10 +1,12 @@
 """Ablations of the Transformer over frames on protocol `jsb16`: what each choice is worth on the validation split.
 
     python benchmarks/ablations.py --workdir runs/ablations
-    python benchmarks/ablations.py --workdir runs/ablations --only order,beat
+    python benchmarks/ablations.py --workdir runs/ablations --only order,beat       these anew, the others as they were
+    python benchmarks/ablations.py --only "" --curves jsb16-transformer=runs/jsb16-transformer   curves of whole runs
 
 Each variant differs from the first in one thing and is trained alike, for fewer steps than the shipped run. A variant
-whose run directory is there goes on where it stopped. Prints one JSON object; `--json FILE` also writes it.
+whose run directory is there goes on where it stopped. Writes docs/ablations.md with its picture; the curves are kept in
+benchmarks/results/ablations.json.
 """
 
 import argparse
@@ -13,6 +15,8 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+
+import results
 
 from musejax import experiments
 from musejax.models import transformer
@@ -45,9 +49,22 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 }
 
 
+ROOT = Path(__file__).parent.parent
+RAW = ROOT / "benchmarks" / "results" / "ablations.json"
+
+
+def curves(run: Path) -> dict[str, Any]:
+    """Loss by step of a run directory: of training, as it was logged, and of the validation split."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return {
+        part: [(line["step"], round(line["loss"], 4)) for line in lines if line["part"] == part and "loss" in line]
+        for part in ("train", "valid")
+    }
+
+
 def train(name: str, workdir: Path, steps: int) -> dict[str, Any]:
-    """Trains one variant and reads its curve on the validation split."""
-    what, model, training = VARIANTS[name]
+    """Trains one variant; its curves."""
+    _, model, training = VARIANTS[name]
     experiment = dataclasses.replace(
         BASE,
         name=name,
@@ -57,33 +74,136 @@ def train(name: str, workdir: Path, steps: int) -> dict[str, Any]:
     result = experiments.run(experiment, workdir / name, lambda text: print(text, file=sys.stderr))
     if result.stopped.startswith("SIG"):
         raise SystemExit(f"{name} was stopped at step {result.step}; the same command goes on from there")
-    lines = [json.loads(line) for line in (workdir / name / "metrics.jsonl").read_text().splitlines()]
-    curve = [(line["step"], round(line["loss"], 4)) for line in lines if line["part"] == "valid"]
-    train_loss = [line["loss"] for line in lines if line["part"] == "train"][-4:]
-    return {
-        "what": what,
-        "valid": curve[-1][1],
-        "best": min(loss for _, loss in curve),
-        "train": round(sum(train_loss) / len(train_loss), 4),
-        "curve": curve,
-    }
+    return curves(workdir / name)
+
+
+def late(curve: list[Any], share: float = 0.1) -> float:
+    """Mean of the last part of a noisy curve."""
+    last = [loss for step, loss in curve if step > (1 - share) * curve[-1][0]]
+    return sum(last) / len(last)
+
+
+def table(variants: dict[str, Any]) -> str:
+    """A row a variant."""
+    rows = [["variant", "what differs", "validation", "less the first's", "training"]]
+    for name, found in variants.items():
+        end, base = found["valid"][-1][1], variants["base"]["valid"][-1][1]
+        ahead = "" if name == "base" else f"{end - base:+.4f}"
+        rows.append([f"`{name}`", VARIANTS[name][0], f"{end:.4f}", ahead, f"{late(found['train']):.3f}"])
+    return results.markdown(rows)
+
+
+def whole(runs: dict[str, Any]) -> str:
+    """A row a whole run."""
+    rows = [["run", "steps", "best validation", "at step", "validation at the end", "training at the end"]]
+    for name, found in runs.items():
+        at, best = min(found["valid"], key=lambda point: point[1])
+        end = found["valid"][-1][1]
+        rows.append(
+            [f"`{name}`", f"{found['valid'][-1][0]:,}", f"{best:.4f}", f"{at:,}", f"{end:.4f}"]
+            + [f"{late(found['train']):.3f}"]
+        )
+    return results.markdown(rows) if len(rows) > 1 else "None is measured yet."
+
+
+def smooth(curve: list[Any], width: int = 9) -> list[float]:
+    """Running means of a noisy curve."""
+    values = [loss for _, loss in curve]
+    return [sum(part) / len(part) for part in (values[max(0, i - width + 1) : i + 1] for i in range(len(values)))]
+
+
+def picture(raw: dict[str, Any], out: Path) -> None:
+    """Two panels: the variants, and whole runs."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(12, 4.8), dpi=120, facecolor="white", layout="constrained")
+    FigureCanvasAgg(drawn)
+    left, right = drawn.subplots(1, 2)
+    for at, (name, found) in enumerate(raw["variants"].items()):
+        steps, losses = zip(*found["valid"], strict=True)
+        left.plot(steps, losses, color=f"C{at % 10}", linestyle="-" if at < 10 else "--", linewidth=1.3, label=name)
+    for at, (name, found) in enumerate(raw["runs"].items()):
+        steps = [step for step, _ in found["train"]]
+        right.plot(
+            steps, smooth(found["train"]), color=f"C{at}", linestyle=":", linewidth=1.2, label=f"{name}, training"
+        )
+        steps, losses = zip(*found["valid"], strict=True)
+        right.plot(steps, losses, color=f"C{at}", linewidth=1.5, label=f"{name}, validation")
+    for axes, title, low, high in ((left, "Variants, validation", 0.36, 0.5), (right, "Whole runs", 0.25, 0.5)):
+        axes.set_title(title, fontsize=10, loc="left")
+        axes.set_ylim(low, high)
+        axes.set_xlabel("step", fontsize=9)
+        axes.set_ylabel("nats a note", fontsize=9)
+        axes.legend(fontsize=8, frameon=False, ncols=2 if axes is left else 1)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    drawn.savefig(out, format="png", metadata={"Software": None})
+
+
+TEXT = """# What each choice is worth
+
+Written by `python benchmarks/ablations.py --workdir runs/ablations`. The Transformer over frames of four voices, on
+protocol `jsb16`: nats a note on the validation split, as training measures them. Each variant differs from `base` in
+one thing; {steps} steps of {batch} windows of {window} frames, one seed, so that differences of a few thousandths may
+be chance. The loss of training, a mean over its last tenth, counts with dropout and, where a net is trained to fill,
+with a part of the cells given.
+
+{table}
+
+![Validation by step](images/ablations.png)
+
+## Whole runs
+
+    python benchmarks/ablations.py --only "" --curves NAME=RUN,...
+
+{whole}
+"""
+
+
+def write(raw: dict[str, Any], root: Path) -> None:
+    """The raw curves, the page and its picture."""
+    for folder in ("benchmarks/results", "docs/images"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / RAW.relative_to(ROOT)).write_text(json.dumps(raw) + "\n")
+    training = BASE.training
+    text = TEXT.format(
+        window=training.window,
+        steps=raw["steps"],
+        batch=training.batch_size,
+        table=table(raw["variants"]),
+        whole=whole(raw["runs"]),
+    )
+    (root / "docs" / "ablations.md").write_text(text)
+    picture(raw, root / "docs" / "images" / "ablations.png")
 
 
 def main() -> None:
     """Trains the variants that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workdir", type=Path, required=True, help="where the run directories go")
+    parser.add_argument("--workdir", type=Path, help="where the run directories of the variants go")
     parser.add_argument("--only", default=",".join(VARIANTS), help="variants, with commas")
     parser.add_argument("--steps", type=int, default=BASE.training.steps)
-    parser.add_argument("--json", type=Path, help="also write the result there")
+    parser.add_argument("--curves", default="", metavar="NAME=RUN,...", help="run directories whose curves are shown")
+    parser.add_argument("--out", type=Path, default=ROOT, help="root of what is written")
     args = parser.parse_args()
-    result = {}
-    for name in args.only.split(","):
-        result[name] = train(name, args.workdir, args.steps)
-        text = json.dumps({"steps": args.steps, "variants": result}, indent=1)
-        if args.json:
-            args.json.write_text(text + "\n")
-    print(text)
+    names = [name for name in args.only.split(",") if name]
+    for name in names:
+        if name not in VARIANTS:
+            parser.error(f"--only {name}: there are {', '.join(VARIANTS)}")
+    if names and args.workdir is None:
+        parser.error("--workdir is needed")
+    file = args.out / RAW.relative_to(ROOT)
+    raw = json.loads(file.read_text()) if file.exists() else {"steps": args.steps, "variants": {}, "runs": {}}
+    if names and raw["steps"] != args.steps:
+        parser.error(f"--steps {args.steps}: the variants that are there had {raw['steps']}")
+    for name, _, run in (each.partition("=") for each in args.curves.split(",") if each):
+        raw["runs"][name] = curves(Path(run))
+    for name in names:
+        raw["variants"][name] = train(name, args.workdir, args.steps)
+        raw["variants"] = {each: raw["variants"][each] for each in VARIANTS if each in raw["variants"]}
+        write(raw, args.out)
+    write(raw, args.out)
 
 
 if __name__ == "__main__":
