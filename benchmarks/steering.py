@@ -14,17 +14,15 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import attribute_hits
 import long_pieces
 import steering_page as pages
 import steering_tasks as tasks
 
 from musejax import commands, errors, preparation, scoring, zoo
 from musejax.pipeline import dataset
-
-if TYPE_CHECKING:
-    pass
 
 
 def some(source: str, codec: str, num: int | None) -> list[dataset.Item]:
@@ -68,7 +66,17 @@ def long(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int | None
     }
 
 
-MEASURES: Mapping[str, Callable[..., dict[str, Any]]] = {"harmonize": harmonize, "infill": infill, "long": long}
+def attributes(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int | None) -> dict[str, Any]:
+    """How often bars have the density, polyphony and duration that was asked for."""
+    return attribute_hits.hits(loaded, num or pages.ASKED, pages.ASKED_BARS, pages.SEED)
+
+
+MEASURES: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "harmonize": harmonize,
+    "infill": infill,
+    "long": long,
+    "attributes": attributes,
+}
 
 
 def write(raw: Mapping[str, Any], root: Path) -> None:

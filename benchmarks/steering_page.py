@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("chorale-lstm", "chorale-transformer"), "bach-chorales"),
         **dict.fromkeys(("melody-lstm", "melody-transformer"), "folk-tunes"),
     },
+    "attributes": {"pop-transformer": "pop909"},
 }
 MODELS = tuple(dict.fromkeys(name for runs in SECTIONS.values() for name in runs))
 # Gaps: what is missing -> frames, voices.
@@ -42,6 +43,8 @@ WAYS = {
 }
 # Long pieces: how many, their bars, and how many bars stand for the beginning and for the end.
 PIECES, BARS, EDGE = 32, 64, 16
+# Pieces and their bars for each attribute that is asked for.
+ASKED, ASKED_BARS = 8, 8
 MEDIANS = {
     "onsets": "onsets a bar",
     "silent": "share of silent cells",
@@ -110,6 +113,19 @@ def gaps_page(raw: Mapping[str, Any]) -> str:
         rows.append(["chance", "", *map(tables.number, chance)])
         head = f"**{what.capitalize()}**: {count} gaps, {count * n:,} candidates, {first['cropped']} gaps in a piece"
         parts += [f"{head} longer than the window.", results.markdown(rows), *(["\n".join(ahead)] if ahead else [])]
+    return "\n\n".join(parts)
+
+
+def attributes_page(raw: Mapping[str, Any]) -> str:
+    """A row for each track and control: shares over all bins, and of each bin."""
+    parts = []
+    for name, r in raw.get("attributes", {}).items():
+        rows = [["attribute", "hit", "within one bin", "by chance", "hit, by bin asked for"]]
+        for control, found in r["controls"].items():
+            means = [float(np.mean([each[what] or 0 for each in found])) for what in ("hit", "near", "free")]
+            each = ", ".join(f"{one['bin']}: {one['hit']:.2f}" for one in found)
+            rows.append([control, *map(tables.number, means), each])
+        parts += [f"`{name}`, {r['bars']} bars for each bin:", results.markdown(rows)]
     return "\n\n".join(parts)
 
 
@@ -247,10 +263,21 @@ means. Beside real bars the median of the last {EDGE} bars lies below, within or
 that of the mean from the first {EDGE} bars to the last, with its interval over pieces.
 
 {{long}}
+
+## Attributes of tracks
+
+    python benchmarks/steering.py --only attributes
+
+One attribute of one track is asked for in all of {ASKED_BARS} bars of 4/4, each bin in turn, {ASKED} pieces each; all
+else is free. The bin of the notes that came out is compared with the one asked for; a silent bar is a miss. By chance:
+how often the bars of free samples in which the track sounds have that bin. Shares are means over bins.
+
+{{attributes}}
 """
 
 
 def page(raw: Mapping[str, Any]) -> str:
     """The page."""
     parts = {"harmonies": harmonies_page(raw), "gaps": gaps_page(raw), "long": long_page(raw)}
+    parts["attributes"] = attributes_page(raw)
     return TEXT.format(**{name: part or "No run is measured yet." for name, part in parts.items()})

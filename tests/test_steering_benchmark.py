@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import types
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -259,3 +260,22 @@ def test_the_page_says_what_was_measured_and_runs_that_are_not_there_are_left_ou
     )
     assert (tmp_path / "docs" / "images" / "long-folk-tunes.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((where / "steering.json").read_text()) == json.loads(json.dumps(raw))
+
+
+def test_attributes_hit_are_counted_by_bin_and_beside_chance(modules, monkeypatch):
+    hits = importlib.import_module("attribute_hits")
+    # Pieces are their bins: as asked for where something is, one too many for the melody's density, else 3.
+    monkeypatch.setattr(hits.codec, "attributes", lambda vocabulary, piece: piece)
+
+    def draw(loaded, wanted, seed):
+        found = np.where(wanted < 0, 3, wanted)
+        found[:, :, 0, 0] = np.where(wanted[:, :, 0, 0] < 0, 3, wanted[:, :, 0, 0] + 1)
+        return list(found)
+
+    monkeypatch.setattr(hits, "draw", draw)
+    controls = hits.hits(types.SimpleNamespace(codec=codecs.get("tracks")), 2, 3, 0)
+    assert controls["bars"] == 6
+    assert [one["bin"] for one in controls["controls"]["melody.density"]] == list(range(1, 10))
+    assert all((one["hit"], one["near"]) == (0, 1) for one in controls["controls"]["melody.density"])
+    piano = controls["controls"]["piano.duration"]
+    assert [(one["hit"], one["near"], one["free"]) for one in piano] == [(1, 1, float(b == 3)) for b in range(1, 6)]
