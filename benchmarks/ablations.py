@@ -26,7 +26,7 @@ BASE = experiments.Experiment(
     name="ablation",
     data="jsb16",
     codec="chorale-pitches",
-    model=dataclasses.replace(transformer.VOICES, num_layers=3, width=160, feed_forward=320, dropout=0.3),
+    model=dataclasses.replace(transformer.VOICES, width=160, feed_forward=320, dropout=0.3, reader_layers=0),
     optimizer=Optimizer(learning_rate=1e-3, warmup_steps=100, weight_decay=0.1, ema_decay=0.995, final_fraction=0.02),
     training=Training(
         steps=750, batch_size=6, window=192, context=16, transpose=6, eval_every=125, save_every=250, log_every=25

@@ -27,7 +27,9 @@ SPLITS = ("test", "valid")
 # Runs that make music for people: pieces, width, reference, codec through which the reference is read.
 MUSIC = {
     "chorale-lstm": (96, 32, "bach-chorales:test", None),
+    "chorale-transformer": (96, 32, "bach-chorales:test", None),
     "melody-lstm": (128, 64, "folk-tunes:test", "melody-basic"),
+    "melody-transformer": (128, 64, "folk-tunes:test", "melody-basic"),
 }
 
 
@@ -76,7 +78,7 @@ def bl(raw: dict[str, Any], group: str, others: Sequence[published.Figure]) -> s
     """The table of one class of protocol `bl`."""
     rows = [["model", *(s.removeprefix("bl-") for s in published.SETS)]]
     rows += [[f.model + (f", {f.remark}" if f.remark else ""), *f.values] for f in others]
-    kinds = sorted({n.rpartition("-")[2] for n, run in raw.items() if run["test"].get("class") == group})
+    kinds = list(dict.fromkeys(n.rpartition("-")[2] for n, run in raw.items() if run["test"].get("class") == group))
     for kind in kinds:
         runs = [raw.get(f"{s}-{kind}") for s in published.SETS]
         parts = [

@@ -2,6 +2,10 @@
 
 musejax train bl-jsb-transformer
 musejax evaluate bl-jsb-transformer --data bl-jsb --split test --json
+
+Result, from the weights as shipped (eight bits; the best checkpoint is of step 300): test 5.446 nats a frame (95 %
+interval over pieces 5.136 to 5.779), 5.434 without first frames. Training took 4 minutes on one core of an AMD EPYC
+(Zen 4), shared with other work.
 """
 
 import dataclasses

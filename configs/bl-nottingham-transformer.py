@@ -2,6 +2,10 @@
 
 musejax train bl-nottingham-transformer
 musejax evaluate bl-nottingham-transformer --data bl-nottingham --split test --json
+
+Result, from the weights as shipped (eight bits; the best checkpoint is of step 1,000): test 1.118 nats a frame (95 %
+interval over pieces 1.017 to 1.222), 1.103 without first frames. Training took 12 minutes on one core of an AMD EPYC
+(Zen 4), shared with other work.
 """
 
 import dataclasses

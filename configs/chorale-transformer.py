@@ -4,7 +4,9 @@ musejax train chorale-transformer
 musejax evaluate chorale-transformer --split test --json
 musejax harmonize chorale-transformer MELODY.mid
 
-It ends at .365 nats a token on the validation split, as training says, and still fell. Not shipped.
+Result, from the weights as shipped (eight bits; the best checkpoint is of step 2,000): test .4088 nats a token (95 %
+interval over pieces .3597 to .4552), validation .3526. Training took 26 minutes on one core of an AMD EPYC (Zen 4),
+shared with other work.
 """
 
 from musejax.experiments import Experiment
@@ -18,6 +20,6 @@ config = Experiment(
     model=transformer.CHORALES,
     optimizer=Optimizer(learning_rate=1.5e-3, warmup_steps=150, weight_decay=0.1, ema_decay=0.998, final_fraction=0.02),
     training=Training(
-        steps=1400, batch_size=6, window=192, context=16, transpose=6, eval_every=250, save_every=250, log_every=50
+        steps=3000, batch_size=6, window=192, context=16, transpose=6, eval_every=250, save_every=250, log_every=50
     ),
 )

@@ -48,7 +48,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("pianoroll-nade", "recurrent", "pianoroll-88", 825912, False),
     Entry("music-transformer", "transformer", "performance", 14321668, False),
     Entry("music-transformer-jsb16", "transformer", "chorale-pitches", 1068335, False),
-    Entry("jsb16-frames", "transformer", "chorale-pitches", 3164110, False),
+    Entry("jsb16-frames", "transformer", "chorale-pitches", 4846286, False),
     Entry("chorale-frames", "transformer", "chorale", 4079014, False),
     Entry("melody-frames", "transformer", "melody-basic", 2073134, False),
     Entry("pianoroll-attention", "transformer", "pianoroll-88", 891512, False),
@@ -56,6 +56,9 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("chorale-lstm", "recurrent", "chorale", 1652678, True),
     Entry("jsb16-lstm", "recurrent", "chorale-pitches", 1537998, True),
     Entry("melody-lstm", "recurrent", "melody-basic", 221990, True),
+    Entry("chorale-transformer", "transformer", "chorale", 4079014, True),
+    Entry("jsb16-transformer", "transformer", "chorale-pitches", 4846286, True),
+    Entry("melody-transformer", "transformer", "melody-basic", 2073134, True),
     Entry("bl-jsb-lstm", "recurrent", "pianoroll-88", 796088, True),
     Entry("bl-nottingham-lstm", "recurrent", "pianoroll-88", 796088, True),
     Entry("bl-musedata-lstm", "recurrent", "pianoroll-88", 796088, True),
@@ -64,6 +67,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("bl-nottingham-nade", "recurrent", "pianoroll-88", 825912, True),
     Entry("bl-musedata-nade", "recurrent", "pianoroll-88", 825912, True),
     Entry("bl-piano-midi-nade", "recurrent", "pianoroll-88", 825912, True),
+    Entry("bl-jsb-transformer", "transformer", "pianoroll-88", 891512, True),
+    Entry("bl-nottingham-transformer", "transformer", "pianoroll-88", 891512, True),
 )
 
 

@@ -38,8 +38,9 @@ def test_nothing_of_the_machine_that_trained_it_is_in_it(name):
             assert b"/work" not in data and b"/root" not in data and b"/home" not in data, path
 
 
-def test_chorales_end_and_have_a_track_a_voice():
-    loaded = zoo.load("chorale-lstm")
+@pytest.mark.parametrize("name", ["chorale-lstm", "chorale-transformer"])
+def test_chorales_end_and_have_a_track_a_voice(name):
+    loaded = zoo.load(name)
     pieces = generation.draw(loaded, 8, 0)
     assert sum(p.ended for p in pieces) >= 7
     for piece in pieces:
@@ -72,12 +73,15 @@ def test_figures_come_from_the_weights(chorales: list[dataset.Item]):
 
 PUBLISHED = {
     ("jsb16-lstm", "jsb16"): ("nll_per_note", 0.39),
+    ("jsb16-transformer", "jsb16"): ("nll_per_note", 0.36),
     ("bl-jsb-lstm", "bl-jsb"): ("nll_per_frame", 8.10),
     ("bl-nottingham-lstm", "bl-nottingham"): ("nll_per_frame", 3.07),
     ("bl-musedata-lstm", "bl-musedata"): ("nll_per_frame", 5.99),
     ("bl-piano-midi-lstm", "bl-piano-midi"): ("nll_per_frame", 8.82),
     ("bl-jsb-nade", "bl-jsb"): ("nll_per_frame", 5.56),
     ("bl-nottingham-nade", "bl-nottingham"): ("nll_per_frame", 2.31),
+    ("bl-jsb-transformer", "bl-jsb"): ("nll_per_frame", 5.56),
+    ("bl-nottingham-transformer", "bl-nottingham"): ("nll_per_frame", 2.31),
     ("bl-musedata-nade", "bl-musedata"): ("nll_per_frame", 5.60),
     ("bl-piano-midi-nade", "bl-piano-midi"): ("nll_per_frame", 7.05),
 }
@@ -91,9 +95,8 @@ def test_benchmark_runs_are_as_good_as_the_docs_say(name, data, data_folder):
     figures = scoring.evaluate(zoo.find(name), name, data, "test", lambda text: None)
     field, bound = PUBLISHED[name, data]
     assert figures["kind"] == "exact"
-    assert (
-        figures.get("class") == {"jsb16": None, "lstm": "A1", "nade": "A2"}["jsb16" if data == "jsb16" else name[-4:]]
-    )
+    group = None if data == "jsb16" else "A1" if name.endswith("lstm") else "A2"
+    assert figures.get("class") == group
     assert (figures["pieces"], figures["frames"]) == SIZES[data]
     assert figures[field] < bound
     assert figures["interval"][0] < figures[field] < figures["interval"][1]

@@ -82,7 +82,7 @@ SERIAL = dataclasses.replace(
     PERFORMANCE, num_layers=4, width=128, feed_forward=512, max_distance=512, conditions=("beat",), dropout=0.2
 )
 
-# Our own net over frames of voices.
+# Our own nets over frames of voices, which also fill gaps.
 VOICES = Config(
     net="frame",
     num_layers=3,
@@ -96,13 +96,13 @@ VOICES = Config(
     variational=True,
     input_dropout=0.2,
     head_dropout=0.4,
+    reader_layers=2,
 )
 CHORALES = dataclasses.replace(
-    VOICES, width=224, feed_forward=448, conditions=("beat", "key"), condition_dropout=0.1, place=True,
-    reader_layers=2,
-)  # fmt: skip
+    VOICES, width=224, feed_forward=448, conditions=("beat", "key"), condition_dropout=0.1, place=True
+)
 MELODIES = dataclasses.replace(
-    VOICES, width=192, feed_forward=384, head=128, conditions=(), order=(), place=True, phase=True, reader_layers=2,
+    VOICES, width=192, feed_forward=384, head=128, conditions=(), order=(), place=True, phase=True,
     dropout=0.1, input_dropout=0.05, head_dropout=0.1,
 )  # fmt: skip
 KEYS = Config(
