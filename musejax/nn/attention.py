@@ -63,7 +63,15 @@ def _ungrouped(o: Array) -> Array:
 def _implementation(q: Array) -> Literal["cudnn"] | None:
     """`cudnn` where it takes these arrays, else JAX's own choice: asked for elsewhere it raises."""
     fits = q.dtype in (jnp.bfloat16, jnp.float16) and q.shape[-1] % 8 == 0 and q.shape[-1] <= 128
-    return "cudnn" if fits and jax.default_backend() == "gpu" else None
+    return "cudnn" if fits and jax.default_backend() == "gpu" and _is_recent() else None
+
+
+def _is_recent() -> bool:
+    """Whether the GPU is one that cuDNN's kernel runs on: NVIDIA's from Ampere on."""
+    try:
+        return float(getattr(jax.local_devices()[0], "compute_capability", "0")) >= 8.0
+    except ValueError:  # AMD's have names
+        return False
 
 
 def causal(q: Array, k: Array, v: Array, table: Array | None, span: int) -> Array:

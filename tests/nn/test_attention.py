@@ -1,5 +1,7 @@
 """Every form of attention computes what a plain softmax over all scores computes."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -175,19 +177,23 @@ def test_attention_over_a_known_set_is_a_plain_masked_softmax(monkeypatch, group
 
 
 @pytest.mark.parametrize(
-    ("dtype", "width", "backend", "expected"),
+    ("dtype", "width", "backend", "capability", "expected"),
     [
-        (jnp.bfloat16, 64, "gpu", "cudnn"),
-        (jnp.float16, 128, "gpu", "cudnn"),
-        (jnp.float32, 64, "gpu", None),
-        (jnp.bfloat16, 36, "gpu", None),
-        (jnp.bfloat16, 136, "gpu", None),
-        (jnp.bfloat16, 64, "tpu", None),
-        (jnp.bfloat16, 64, "cpu", None),
+        (jnp.bfloat16, 64, "gpu", "9.0", "cudnn"),
+        (jnp.float16, 128, "gpu", "8.0", "cudnn"),
+        (jnp.bfloat16, 64, "gpu", "10.0", "cudnn"),
+        (jnp.bfloat16, 64, "gpu", "7.5", None),
+        (jnp.bfloat16, 64, "gpu", "gfx90a", None),
+        (jnp.float32, 64, "gpu", "9.0", None),
+        (jnp.bfloat16, 36, "gpu", "9.0", None),
+        (jnp.bfloat16, 136, "gpu", "9.0", None),
+        (jnp.bfloat16, 64, "tpu", "9.0", None),
+        (jnp.bfloat16, 64, "cpu", "9.0", None),
     ],
 )
-def test_cudnn_is_asked_for_only_where_it_takes_the_arrays(monkeypatch, dtype, width, backend, expected):
+def test_cudnn_is_asked_for_only_where_it_takes_the_arrays(monkeypatch, dtype, width, backend, capability, expected):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    monkeypatch.setattr(jax, "local_devices", lambda: [types.SimpleNamespace(compute_capability=capability)])
     assert attention._implementation(jnp.zeros((1, 2, 1, width), dtype)) == expected
 
 
