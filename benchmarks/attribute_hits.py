@@ -35,7 +35,7 @@ def draw(loaded: zoo.Loaded, wanted: np.ndarray, seed: int) -> list[np.ndarray]:
         part = wanted[first : first + ROWS]
         part = np.concatenate([part, np.full((ROWS - len(part), *part.shape[1:]), -1)])
         constraint = constraints.all_of(
-            loaded.codec.grammar(),
+            bars_and_tracks.grammar(vocabulary),
             bars_and_tracks.metre(vocabulary, np.full((1, bars), 16)),
             bars_and_tracks.controls(vocabulary, part),
         )
