@@ -215,12 +215,13 @@ def picture(source: str, found: Mapping[str, Any]) -> bytes:
 
 TEXT = f"""# Steering
 
-Written by `python benchmarks/steering.py`. All music is drawn with seed {SEED} at temperature 1; intervals are 95 %
+Written by `python benchmarks/steering.py`, section by section; `jsb16-causal` is a run of the config of that name,
+which does not ship. All music is drawn with seed {SEED} at temperature 1; intervals are 95 %
 bootstrap intervals over pieces, or over gaps.
 
 ## Harmonising a soprano
 
-    python benchmarks/steering.py --only harmonize
+    python benchmarks/steering.py --only harmonize --runs jsb16-causal=runs/jsb16-causal
 
 Each test piece's soprano is given as the piece has it, with the piece's beat (and fermatas and key, where the model
 reads them); the other three voices are drawn once. Notes changed counts the soprano notes of the result that are not
@@ -235,7 +236,7 @@ and for what was drawn in the key estimated from Bach's own setting.
 
 ## Filling gaps
 
-    python benchmarks/steering.py --only infill
+    python benchmarks/steering.py --only infill --num 40 --runs jsb16-causal=runs/jsb16-causal
 
 A gap lies at a random multiple of 16 frames of a test piece of `jsb16`, one gap a piece, at least 16 frames away from
 either end. The true cells are ranked by their cost among {DISTRACTORS} distractors: stretches of the same voices of
