@@ -13,6 +13,8 @@ from flax import struct
 Array = jax.Array
 Params = Any  # a pytree of float arrays
 State = Any  # a pytree of what is not trained by gradient; {} when there is none
+# (rows, positions to be drawn or 0 for whole sequences, params whose type is taken) -> a stack's state
+Start = Callable[[int, int, Params], Any]
 Batch = Mapping[str, Any]  # arrays of JAX or NumPy: tokens, loss_mask, one array a condition; leading axis B
 Info = dict[str, Array]  # scalars; `weight` counts the cells over which `loss` is a mean
 

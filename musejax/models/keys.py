@@ -3,7 +3,7 @@
 Keys are independent given the past (class A1 of protocol `bl`), or each is given those below it (NADE, class A2).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -12,12 +12,9 @@ from flax import linen as nn
 
 from musejax import objectives
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Autoregressive, Batch, Choice, Info, Model, Params, Request, Score, State
+from musejax.base import Array, Autoregressive, Batch, Choice, Info, Model, Params, Request, Score, Start, State
 from musejax.decoding import autoregressive, draws
 from musejax.nn import key_history, keys, nade
-
-# (rows, frames to be drawn or 0 for whole sequences, params whose type is taken) -> a stack's state
-Start = Callable[[int, int, Params], Any]
 
 
 def check(config: Any, vocabulary: vocabularies.Vocabulary) -> None:

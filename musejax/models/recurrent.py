@@ -16,7 +16,7 @@ from flax import linen as nn
 from flax import struct
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Model, Params
+from musejax.base import Array, Model, Params, Start
 from musejax.models import keys as key_nets
 from musejax.models import tokens, voices
 from musejax.nn import conditioning, recurrent, stepping
@@ -248,7 +248,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     return _make_token(config, start, vocabulary)
 
 
-def _make_token(config: Config, start: tokens.Start, vocabulary: vocabularies.Vocabulary) -> Model:
+def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabulary) -> Model:
     def prepare(params: Params) -> Prepared:
         return _lay_out(config, vocabulary, params)
 

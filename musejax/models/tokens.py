@@ -17,12 +17,10 @@ from flax import linen as nn
 
 from musejax import objectives
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Autoregressive, Batch, Info, Model, Params, Request, Score, State
+from musejax.base import Array, Autoregressive, Batch, Info, Model, Params, Request, Score, Start, State
 from musejax.decoding import autoregressive
 from musejax.nn import conditioning
 
-# (rows, positions to be drawn or 0 for whole sequences, params whose type is taken) -> a stack's state
-Start = Callable[[int, int, Params], Any]
 # (params, previous [N], before [N] or None, conditions {name: [N]}, carry) -> logits [N, V], carry
 Advance = Callable[[Any, Array, Array | None, dict[str, Array], Any], tuple[Array, Any]]
 

@@ -17,7 +17,7 @@ from flax import linen as nn
 from flax import struct
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Model, Params
+from musejax.base import Array, Model, Params, Start
 from musejax.models import keys, tokens, voices
 from musejax.nn import conditioning, given, transformer, transformer_stepping
 from musejax.nn import dropout as dropouts
@@ -220,7 +220,7 @@ def _lay_out(config: Config, vocabulary: vocabularies.Vocabulary, params: Params
     return Prepared(transformer_stepping.lay_out(config, params["stack"], rows, output, bias), offsets)
 
 
-def _make_token(config: Config, start: tokens.Start, vocabulary: vocabularies.Vocabulary) -> Model:
+def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabulary) -> Model:
     def prepare(params: Params) -> Prepared:
         return _lay_out(config, vocabulary, params)
 

@@ -1,7 +1,7 @@
 """Nets over frames of voices, of any family: the glue between `nn.voices.VoiceNet` over a stack and the record."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -10,12 +10,9 @@ from flax import linen as nn
 
 from musejax import objectives
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Autoregressive, Batch, Info, Model, Params, Request, Score, State
+from musejax.base import Array, Autoregressive, Batch, Info, Model, Params, Request, Score, Start, State
 from musejax.decoding import autoregressive
 from musejax.nn import conditioning, given, history, voices
-
-# (rows, frames to be drawn or 0 for whole sequences, params whose type is taken) -> a stack's state
-Start = Callable[[int, int, Params], Any]
 
 
 def make(
