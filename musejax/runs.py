@@ -167,8 +167,11 @@ def _config(cls: type, data: Mapping[str, Any], where: str) -> Any:
 def example(vocabulary: vocabularies.Vocabulary, rows: int = 1, frames: int = 2) -> dict[str, np.ndarray]:
     """A batch of zeros with the shapes and fields that a codec gives."""
     shape = (rows, frames)
-    if vocabulary.kind == "bits":
-        batch: dict[str, np.ndarray] = {"frames": np.zeros((*shape, vocabulary.size), np.int32)}
+    batch: dict[str, np.ndarray]
+    if vocabulary.kind == "groove":
+        batch = {"frames": np.zeros((*shape, vocabulary.size), np.float32)}
+    elif vocabulary.kind == "bits":
+        batch = {"frames": np.zeros((*shape, vocabulary.size), np.int32)}
     else:
         batch = {"tokens": np.zeros((*shape, vocabulary.streams) if vocabulary.streams > 1 else shape, np.int32)}
     for name, _ in vocabulary.conditions:

@@ -15,6 +15,10 @@ import numpy as np
 BEATS = 32
 # Key signatures from 7 flats to 7 sharps, as 0..14.
 KEYS = 15
+# Classes of drums: kick, snare, closed and open hat, low, middle and high tom, crash, ride.
+DRUMS = 9
+# The event types of each stream of `trio`, in the order of its streams; a stream has no others.
+TRIO = (("melody_hold", "melody_off", "melody"), ("bass_hold", "bass_off", "bass"), ("drums",))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +43,8 @@ class Vocabulary:
         name: The codec's name.
         version: Raised whenever the meaning of an id changes; a run of another version is refused.
         ranges: Event ranges in the order of their ids.
-        kind: `tokens`, one id a cell; or `bits`, in which every id is a switch of its own and a frame is a set of ids.
+        kind: `tokens`, one id a cell; `bits`, in which every id is a switch of its own and a frame is a set of ids; or
+            `groove`, in which every id is a column of its own and a frame is a row of real numbers.
         streams: Cells a frame: 4 for the voices of a chorale, 1 for a sequence.
         conditions: Names and sizes of the integer inputs that come with each frame (`beat`, `fermata`, `key`).
         frames_per_quarter: Frames in a quarter note, or 0 where tokens are not frames.
@@ -48,7 +53,7 @@ class Vocabulary:
     name: str
     version: int
     ranges: tuple[EventRange, ...]
-    kind: Literal["tokens", "bits"] = "tokens"
+    kind: Literal["tokens", "bits", "groove"] = "tokens"
     streams: int = 1
     conditions: tuple[tuple[str, int], ...] = ()
     frames_per_quarter: int = 4
@@ -202,3 +207,33 @@ def tracks() -> Vocabulary:
         EventRange("length", 1, 32),
     )
     return Vocabulary(name="tracks", version=1, ranges=ranges, frames_per_quarter=0)
+
+
+def drums() -> Vocabulary:
+    """Nine classes of drums struck in each 16th, as one of the 512 sets of them: class k is bit k of the value."""
+    return Vocabulary(name="drums", version=1, ranges=(EventRange("drums", 0, 2**DRUMS - 1),))
+
+
+def drum_bits() -> Vocabulary:
+    """The nine classes of `drums`, each a switch of its own; frames are 16ths."""
+    return Vocabulary(name="drums-bits", version=1, ranges=(EventRange("drum", 0, DRUMS - 1),), kind="bits")
+
+
+def trio() -> Vocabulary:
+    """Melody, bass and drums on the 16th grid, three streams with ids of their own: 90 + 90 + 512.
+
+    As MusicVAE's trio (Roberts et al., 2018): note-seq's melody events over pitches 21..108 for each of two lines, and
+    the sets of `drums`. `TRIO` has the event types of each stream.
+    """
+    lines = [[EventRange(f"{n}_hold"), EventRange(f"{n}_off"), EventRange(n, 21, 108)] for n in ("melody", "bass")]
+    ranges = (*lines[0], *lines[1], *drums().ranges)
+    return Vocabulary(name="trio", version=1, ranges=ranges, streams=len(TRIO))
+
+
+def groove() -> Vocabulary:
+    """Played drums (Gillick et al., 2019): 27 columns, for the nine classes whether, how loud and how early or late.
+
+    `hit` is 0 or 1, `velocity` 0..1, `offset` -.5..+.5 of a frame; frames are 16ths.
+    """
+    ranges = tuple(EventRange(column, 0, DRUMS - 1) for column in ("hit", "velocity", "offset"))
+    return Vocabulary(name="groove", version=1, ranges=ranges, kind="groove")

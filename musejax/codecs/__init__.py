@@ -1,8 +1,8 @@
 """NoteSequence to arrays and back: one representation a file, looked up by name.
 
 A codec is a small record of functions over its vocabulary. Its arrays are what the core trains on and samples:
-`tokens` int32[T, S] for a vocabulary of several streams, int32[L] for one, uint8[T, V] `frames` for bits, and one
-int32[T] array for each condition of the vocabulary.
+`tokens` int32[T, S] for a vocabulary of several streams, int32[L] for one, uint8[T, V] `frames` for bits, float32[T, V]
+`frames` for groove, and one int32[T] array for each condition of the vocabulary.
 """
 
 import importlib
@@ -31,6 +31,10 @@ CODECS: Mapping[str, tuple[str, str]] = {
     "chorale-pitches": ("chorale", "four voices on the 16th grid as sounding pitches (jsb16)"),
     "pianoroll-88": ("pianoroll", "binary frames of 88 keys"),
     "tracks": ("tracks", "melody, bridge and piano bar by bar, with controls of density, polyphony and duration"),
+    "drums": ("drums", "nine classes of drums on the 16th grid, a frame one of 512 sets"),
+    "drums-bits": ("drums", "nine classes of drums on the 16th grid, a switch each"),
+    "trio": ("trio", "melody, bass and drums on the 16th grid"),
+    "groove": ("groove", "nine classes of drums as they were played: hit, velocity, offset from the 16th grid"),
     "remi": ("tokenizers", "melody, bridge and piano as miditok's REMI (needs musejax[miditok])"),
 }
 

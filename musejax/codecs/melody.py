@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musejax import codecs, errors, noteseq, vocabulary
-from musejax.codecs import timing
+from musejax.codecs import lines
 
 if TYPE_CHECKING:
     from note_seq.melodies_lib import Melody
@@ -35,8 +35,6 @@ MIN_BARS = 7
 MIN_PITCHES = 5
 MAX_FRAMES = 512
 VELOCITY = 80
-# note-seq's event values.
-_GO_ON, _NOTE_OFF = -2, -1
 
 _VOCABULARIES = {
     "melody": lambda: vocabulary.melody(),
@@ -63,7 +61,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool
     sequences_lib = noteseq.load().sequences_lib
     reason, out = "empty", []
     for part in sequences_lib.split_note_sequence_on_time_changes(sequence):
-        quantised = _quantise(part, vocab.frames_per_quarter)
+        quantised = lines.quantise(part, vocab.frames_per_quarter)
         for instrument in sorted({n.instrument for n in quantised.notes}):
             melodies, why = _melodies(quantised, instrument)
             reason = why or reason
@@ -79,9 +77,9 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool
 
 def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool) -> codecs.Arrays:
     """The first melody of a primer; raises `errors.DiscardError` if there is none or it leaves the range."""
-    quantised = _quantise(_steady(sequence), vocab.frames_per_quarter)
+    quantised = lines.quantise(lines.steady(sequence), vocab.frames_per_quarter)
     for instrument in sorted({n.instrument for n in quantised.notes}):
-        melody = _extract(quantised, instrument, 0, ignore_polyphonic_notes=True)
+        melody = lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True)
         if len(melody):
             return {"tokens": _tokens(vocab, melody, squash)}
     raise errors.DiscardError("empty")
@@ -94,39 +92,12 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
     return melody.to_sequence(velocity=VELOCITY, qpm=qpm)
 
 
-def _quantise(sequence: "NoteSequence", frames_per_quarter: int) -> "NoteSequence":
-    """note-seq's relative quantisation, its complaints as discard reasons."""
-    sequences_lib = noteseq.load().sequences_lib
-    try:
-        quantised = sequences_lib.quantize_note_sequence(sequence, frames_per_quarter)
-    except sequences_lib.BadTimeSignatureError as error:
-        raise errors.DiscardError("a time signature that is none") from error
-    except sequences_lib.NegativeTimeError as error:
-        raise errors.DiscardError("a note before time 0") from error
-    if sequences_lib.steps_per_bar_in_quantized_sequence(quantised) % 1:
-        raise errors.DiscardError("bars are no whole number of 16ths")
-    return quantised
-
-
-def _extract(quantised: "NoteSequence", instrument: int, start: int, *, ignore_polyphonic_notes: bool) -> "Melody":
-    """The next melody of an instrument from a frame on, empty if there is none."""
-    melody = noteseq.load().Melody()
-    melody.from_quantized_sequence(
-        quantised,
-        search_start_step=start,
-        instrument=instrument,
-        gap_bars=1,
-        ignore_polyphonic_notes=ignore_polyphonic_notes,
-    )
-    return melody
-
-
 def _melodies(quantised: "NoteSequence", instrument: int) -> tuple[list["Melody"], str]:
     """The melodies of one instrument by Magenta's rules, and why the last one left out was."""
     out, reason, start = [], "", 0
     while True:
         try:
-            melody = _extract(quantised, instrument, start, ignore_polyphonic_notes=False)
+            melody = lines.extract(quantised, instrument, start, ignore_polyphonic_notes=False)
         except noteseq.load().PolyphonicMelodyError:
             return out, "two notes start together"
         if not len(melody):
@@ -156,9 +127,9 @@ def _tokens(vocab: vocabulary.Vocabulary, melody: "Melody", squash: bool) -> np.
             raise errors.DiscardError(f"pitch {pitch} is outside {pitches.min}..{pitches.max}")
     out = np.full(len(events), vocab.id("hold"), np.int32)
     if vocab.has("note_off"):
-        out[events == _NOTE_OFF] = vocab.id("note_off")
+        out[events == lines.NOTE_OFF] = vocab.id("note_off")
     else:
-        out[~_sounding(events)] = vocab.id("rest")
+        out[~lines.sounding(events)] = vocab.id("rest")
     on = events >= 0
     out[on] = events[on] - pitches.min + vocab.start("pitch")
     return out
@@ -168,39 +139,9 @@ def _events(vocab: vocabulary.Vocabulary, tokens: np.ndarray) -> np.ndarray:
     """Ids -> note-seq's events: int32[L]."""
     values = vocab.values("pitch")[tokens]
     ending = tokens == (vocab.id("note_off") if vocab.has("note_off") else vocab.id("rest"))
-    events = np.where(values >= 0, values, np.where(ending, _NOTE_OFF, _GO_ON))
+    events = np.where(values >= 0, values, np.where(ending, lines.NOTE_OFF, lines.GO_ON))
     # A rest is one NOTE_OFF, however long it lasts; a hold in a rest goes on resting.
-    silent = ~_sounding(events)
+    silent = ~lines.sounding(events)
     again = np.concatenate([[False], silent[:-1]])[: len(silent)]
-    events[ending & again] = _GO_ON
+    events[ending & again] = lines.GO_ON
     return events
-
-
-def _sounding(events: np.ndarray) -> np.ndarray:
-    """Whether a note sounds in each frame: bool[L]."""
-    last = np.maximum.accumulate(np.where(events == _GO_ON, -1, np.arange(len(events))))
-    return (last >= 0) & (events[np.maximum(last, 0)] >= 0)
-
-
-def _steady(sequence: "NoteSequence") -> "NoteSequence":
-    """The notes at one tempo under the one time signature that holds longest, all others left out."""
-    out = noteseq.load().NoteSequence()
-    qpm = timing.DEFAULT_QPM
-    out.tempos.add(qpm=qpm)
-    marks = sorted(sequence.time_signatures, key=lambda s: s.time)
-    if marks:
-        ends = [*[s.time for s in marks[1:]], max(sequence.total_time, marks[-1].time)]
-        spans: dict[tuple[int, int], float] = {}
-        for mark, end in zip(marks, ends):
-            key = (mark.numerator, mark.denominator)
-            spans[key] = spans.get(key, 0.0) + end - mark.time
-        numerator, denominator = max(spans, key=lambda key: spans[key])
-        out.time_signatures.add(numerator=numerator, denominator=denominator)
-    seconds = np.array([(n.start_time, n.end_time) for n in sequence.notes], np.float64).reshape(-1, 2)
-    moved = timing.to_quarters(sequence, seconds.ravel()).reshape(-1, 2) * 60.0 / qpm
-    for note, (start, end) in zip(sequence.notes, moved.tolist()):
-        new = out.notes.add()
-        new.CopyFrom(note)
-        new.start_time, new.end_time = start, end
-        out.total_time = max(out.total_time, end)
-    return out

@@ -159,6 +159,9 @@ def constraint(args: argparse.Namespace, loaded: "zoo.Loaded", length: int, bar:
     vocabulary, parts = loaded.codec.vocabulary, []
     left_to_right = loaded.model.autoregressive
     order = left_to_right.order if left_to_right is not None else ()
+    for option, value in (("--scale", args.scale), ("--pitches", args.pitches)):
+        if value and not constraints.pitched(vocabulary):
+            raise errors.UserError(f"{option} {value}: codec {vocabulary.name} of {loaded.name} has no pitches")
     if args.scale:
         text, _, name = args.scale.partition(":")
         pitch_class = tonic(text)

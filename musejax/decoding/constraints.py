@@ -26,16 +26,23 @@ def by_stream(allowed: np.ndarray) -> Constraint:
     return jax.tree_util.Partial(_table, jnp.asarray(allowed))
 
 
-def _pitched(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
-    for type in ("pitch", "note_on", "key"):
-        if vocabulary.has(type):
-            return vocabulary.values(type)
-    raise KeyError(f"{vocabulary.name} has no pitches")
+_PITCHED = ("pitch", "note_on", "key", "melody", "bass")
+
+
+def pitched(vocabulary: vocabularies.Vocabulary) -> bool:
+    """Whether the vocabulary has pitches, which drums alone have not."""
+    return any(vocabulary.has(type) for type in _PITCHED)
+
+
+def _pitches(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
+    if not pitched(vocabulary):
+        raise KeyError(f"{vocabulary.name} has no pitches")
+    return np.max([vocabulary.values(type) for type in _PITCHED if vocabulary.has(type)], axis=0)
 
 
 def pitch_range(vocabulary: vocabularies.Vocabulary, ranges: Sequence[tuple[int, int]]) -> Constraint:
     """Keeps sounding pitches within MIDI (low, high), both included: one pair for all streams, or one for each."""
-    pitch = _pitched(vocabulary)
+    pitch = _pitches(vocabulary)
     return by_stream(np.stack([(pitch < 0) | ((pitch >= low) & (pitch <= high)) for low, high in ranges]))
 
 
@@ -47,7 +54,7 @@ def scale(vocabulary: vocabularies.Vocabulary, tonic: int, name: str = "major") 
         tonic: Pitch class of the tonic, 0 = C.
         name: A key of `SCALES`; `minor` has both sevenths.
     """
-    pitch = _pitched(vocabulary)
+    pitch = _pitches(vocabulary)
     inside = np.isin((pitch - tonic) % 12, SCALES[name])
     return by_stream(((pitch < 0) | inside)[None])
 

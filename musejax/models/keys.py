@@ -26,6 +26,8 @@ def check(config: Any, vocabulary: vocabularies.Vocabulary) -> None:
     """
     if config.nade < 0:
         raise ValueError(f"nade is {config.nade}; it must be 0 or more")
+    if vocabulary.kind == "groove":
+        raise ValueError(f"codec {vocabulary.name} has rows of real numbers; this family draws tokens and switches")
     if vocabulary.kind != "bits":
         if config.nade:
             raise ValueError(f"nade does not fit codec {vocabulary.name}: it draws the keys of binary frames")

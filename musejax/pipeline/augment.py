@@ -7,7 +7,7 @@ import numpy as np
 from musejax import vocabulary as vocabularies
 from musejax.pipeline import dataset
 
-PITCHED = ("pitch", "note_on", "note_off", "key")
+PITCHED = ("pitch", "note_on", "note_off", "key", "melody", "bass")
 # Fields that hold ids, and fields whose last axis is the keys of a frame.
 IDS = ("tokens", "previous", "sounding", "match")
 KEYS = ("frames", "last", "lags", "hold", "silence", "match")
@@ -28,7 +28,12 @@ def _shifted(vocabulary: vocabularies.Vocabulary, semitones: int) -> np.ndarray:
 
 
 def limits(item: dataset.Item, vocabulary: vocabularies.Vocabulary, most: int) -> tuple[int, int]:
-    """The lowest and highest transposition of an item within +-most that keeps every pitch in the table."""
+    """The lowest and highest transposition of an item within +-most that keeps every pitch in the table.
+
+    Where the table has no pitches, as for drums, both are 0.
+    """
+    if not any(r.type in PITCHED for r in vocabulary.ranges):
+        return 0, 0
     if vocabulary.kind == "bits":
         used = np.flatnonzero(item.arrays["frames"].any(0))
     else:

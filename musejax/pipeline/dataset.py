@@ -92,7 +92,14 @@ class Dataset:
             raise
 
 
+def widened(array: np.ndarray) -> np.ndarray:
+    """The array as items have it: int32, or float32 where it has fractions."""
+    return array.astype(np.float32 if array.dtype.kind == "f" else np.int32)
+
+
 def _small(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
     return array.astype(np.uint8 if array.max(initial=0) < 256 else np.int32)
 
 
@@ -129,11 +136,15 @@ def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Dataset:
         offsets = arrays.get(f"{split}/offsets", np.zeros(1, int))
         sizes = {"tokens": vocabulary.size, "frames": 2, **dict(vocabulary.conditions)}
         for field in fields:
-            stored = arrays[f"{split}/{field}"]
-            if len(stored) != offsets[-1] or stored.max(initial=0) >= sizes[field] or stored.min(initial=0) < 0:
+            stored, end = arrays[f"{split}/{field}"], sizes[field]
+            if vocabulary.kind == "groove":
+                fits = bool((np.abs(stored) <= 1).all())  # False where a number is none
+            else:
+                fits = 0 <= stored.min(initial=0) <= stored.max(initial=0) < end
+            if len(stored) != offsets[-1] or not fits:
                 raise ValueError(f"{field} of {split} does not fit the vocabulary")
         splits[split] = [
-            Item(name, group, {f: arrays[f"{split}/{f}"][a:b].astype(np.int32) for f in fields})
+            Item(name, group, {f: widened(arrays[f"{split}/{f}"][a:b]) for f in fields})
             for (name, group), a, b in zip(names, offsets[:-1], offsets[1:], strict=True)
         ]
     return Dataset(meta["source"], vocabulary, splits, meta["report"])

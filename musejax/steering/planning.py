@@ -80,6 +80,11 @@ def infilling(
             f"{loaded.name} writes codec {vocabulary.name}, which has no grid whose cells could be kept; infilling "
             "needs a model of a codec with frames, such as chorale or melody, and a primer continues any piece"
         )
+    if not (vocabulary.has("pitch") or vocabulary.has("key")):
+        raise errors.UserError(
+            f"{loaded.name} writes codec {vocabulary.name}; only pitched notes of chorales, melodies and binary frames "
+            "can be filled in"
+        )
     if voices and vocabulary.streams == 1:
         raise errors.UserError(
             f"voices {', '.join(voices)}: codec {vocabulary.name} of {loaded.name} has no voices; name bars alone"

@@ -43,7 +43,7 @@ def test_a_key_signature_stays_in_the_table():
         np.testing.assert_array_equal((key - arrays["key"] - 7 * k) % 12, 0)
 
 
-@pytest.mark.parametrize("name", ["melody-basic", "chorale", "performance"])
+@pytest.mark.parametrize("name", ["melody-basic", "chorale", "performance", "trio"])
 def test_limits_never_leave_the_table(name):
     table = codecs.get(name).vocabulary
     rng = np.random.default_rng(0)
@@ -69,6 +69,14 @@ def test_bits_roll_within_the_keyboard():
     moved = augment.transpose(item.arrays, table, 2)
     np.testing.assert_array_equal(np.flatnonzero(moved["frames"][0]), [4, 42, 87])
     np.testing.assert_array_equal(moved["beat"], np.arange(5))
+
+
+@pytest.mark.parametrize("name", ["drums", "drums-bits", "groove"])
+def test_drums_are_not_transposed(name):
+    table = codecs.get(name).vocabulary
+    field = "tokens" if table.kind == "tokens" else "frames"
+    item = dataset.Item("a", "a", {field: np.ones((4,) if field == "tokens" else (4, table.size), np.int32)})
+    assert augment.limits(item, table, 6) == (0, 0)
 
 
 def test_derived_fields_move_as_if_derived_from_moved_music():

@@ -37,6 +37,20 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["data.npz"]
 
 
+def test_a_groove_keeps_its_fractions(tmp_path):
+    frames = np.zeros((32, 27), np.float32)
+    frames[::4, [0, 9, 18]] = 1, 0.25, -0.125
+    items = [dataset.Item("a", "a", {"frames": frames})]
+    dataset.Dataset("made", vocabulary.groove(), {"train": items}, {}).save(tmp_path / "data.npz")
+    again = dataset.load(tmp_path / "data.npz").split("train")[0].arrays["frames"]
+    np.testing.assert_array_equal(again, frames)
+    assert again.dtype == np.float32
+    frames[3, 4] = np.nan
+    dataset.Dataset("made", vocabulary.groove(), {"train": items}, {}).save(tmp_path / "data.npz")
+    with pytest.raises(errors.UserError, match="does not fit the vocabulary"):
+        dataset.load(tmp_path / "data.npz")
+
+
 def test_an_unknown_or_empty_split_is_an_error():
     with pytest.raises(errors.UserError, match="split 'best' is unknown; made has train, valid, test"):
         small().split("best")
