@@ -136,6 +136,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("source", metavar="DIR", help="a folder, or a corpus by name")
     p.add_argument("--codec", required=True, help="the representation")
     p.add_argument("--out", metavar="FILE", required=True, help="the data set to write, ending in .npz")
+    p.add_argument("--bars", type=int, help="cut it into windows of so many bars, none of them twice")
+    p.add_argument("--frames-per-bar", type=int, help="frames of a bar, 12 for 3/4 in 16ths (default: 16)")
     p.add_argument("--json", action="store_true", help="print what was used and discarded as JSON")
 
     for name, what, to in (

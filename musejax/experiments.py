@@ -12,9 +12,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import jax
 
-from musejax import errors, models, preparation, runs
+from musejax import codecs, errors, models, preparation, runs
 from musejax.models import recurrent, transformer
-from musejax.pipeline import batches, dataset, stream
+from musejax.pipeline import batches, dataset, stream, windows
 from musejax.training import config as configs
 from musejax.training import loop
 from musejax.training import step as steps
@@ -101,7 +101,7 @@ def _check_choices(config: Any, prefix: str) -> None:
 
 def _check(training: configs.Training, optimizer: configs.Optimizer) -> None:
     _check_choices(optimizer, "optimizer")
-    for name in ("context", "transpose", "patience", "seed"):
+    for name in ("bars", "context", "transpose", "patience", "seed"):
         if getattr(training, name) < 0:
             raise errors.UserError(f"--training.{name} is {getattr(training, name)}; it must be 0 or more")
     if training.seed >= 2**32:
@@ -151,10 +151,13 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
     _check(training, experiment.optimizer)
     if (workdir / "run.json").exists():
         runs.read_description(workdir)  # a run of another version is refused before the data are read
+    if training.bars:
+        windows.check(codecs.get(experiment.codec).vocabulary, training.bars, training.window)
     data = preparation.prepare(experiment.data, experiment.codec, say)
     model = build(experiment, data)
-    train_items, valid_items = data.split("train"), data.splits.get("valid", [])
     sizes = {s: len(i) for s, i in data.splits.items()}
+    data = windows.of(data, training.bars)
+    train_items, valid_items = data.split("train"), data.splits.get("valid", [])
     description = runs.describe(
         name=experiment.name,
         family=experiment.family,
@@ -166,6 +169,8 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
     )
     runs.start(workdir, description)
     say(f"{data.source}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + f" pieces as {data.vocabulary.name}")
+    for line in windows.tell(data):
+        say(line)
     if model.features is not None:
         features = jax.jit(model.features)
         train_items, valid_items = (batches.derive(items, features) for items in (train_items, valid_items))

@@ -13,7 +13,7 @@ from musejax.corpora import base, cache, splits
 from musejax.pipeline import dataset
 
 # Raise when a codec changes what it gives for the same piece, or a corpus what it gives under the same name.
-VERSION = 2
+VERSION = 3
 
 
 def prepare(source: str, codec: str, say: Callable[[str], None]) -> dataset.Dataset:

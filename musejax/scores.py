@@ -11,7 +11,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from musejax import errors, midi, noteseq
+from musejax.codecs import timing
 
 if TYPE_CHECKING:
     import xml.etree.ElementTree as ET
@@ -19,8 +22,13 @@ if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 FERMATA = "fermata"
+# Marks each bar line of a tune in ABC, the start of a pick-up included.
+BAR_LINE = "bar line"
 # Guitar chords would become an accompaniment of notes of their own.
 _NO_ACCOMPANIMENT = "%%MIDI gchordoff"
+# The reader keeps no bar lines, but it begins its drum pattern anew at each: one stroke a bar on a track of its own.
+_STROKE = 127
+_STROKES = f"{_NO_ACCOMPANIMENT}\\n%%MIDI drum dz {_STROKE} 1\\n%%MIDI drumon"
 _ATTEMPTS = 20
 # Semitones of each step above C.
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -95,6 +103,9 @@ def abc_tunes(text: str) -> list[str]:
 def abc_to_sequence(tune: str) -> "NoteSequence":
     """Reads one tune in ABC, repeats played out, times in seconds; chord symbols are left out.
 
+    Bar lines, which need not be where the time signature has them (pick-ups, and bars in two halves around a repeat),
+    stand as text annotations `bar line`, unless the tune has a drum pattern of its own.
+
     symusic's reader writes warnings to standard output from C: call this within `quiet_stdout`, or in a process that
     has called `close_stdout`.
 
@@ -104,21 +115,7 @@ def abc_to_sequence(tune: str) -> "NoteSequence":
     Raises:
         errors.UserError: It cannot be read; the message is the reason.
     """
-    import symusic
-
-    # The reader passes the tune through a file in /tmp whose name two processes may draw at the same time, so a tune
-    # may fail, or come back as another's: a title of our own tells.
-    token = secrets.token_hex(8)
-    text = re.sub(r"(?m)^T:.*\n?", "", tune)
-    text = re.sub(r"(?m)^(X:.*)$", rf"\1\nT:{token}", text, count=1)
-    text = re.sub(r"(?m)^(K:.*)$", rf"\1\n{_NO_ACCOMPANIMENT}", text, count=1)
-    for _ in range(_ATTEMPTS):
-        with contextlib.suppress(RuntimeError, ValueError):
-            score: Any = symusic.Score.from_abc(text)
-            if any(track.name == token for track in score.tracks):
-                break
-    else:
-        raise errors.UserError("it cannot be read as ABC")
+    score = _score(tune, _NO_ACCOMPANIMENT)
     for track in score.tracks:
         track.name = ""
     for track in score.tracks:
@@ -129,12 +126,47 @@ def abc_to_sequence(tune: str) -> "NoteSequence":
     sequence = midi.score_to_sequence(score, [t for t in score.tracks if len(t.notes)])
     if sequence is None:
         raise errors.UserError("it holds notes without length")
+    for time in timing.to_seconds(sequence, _bar_lines(tune)).tolist():
+        sequence.text_annotations.add(time=time, text=BAR_LINE)
     info = sequence.source_info
     info.parser, info.encoding_type, info.source_type = info.UNKNOWN_PARSER, info.ABC, info.SCORE_BASED
     title = re.search(r"(?m)^T:\s*(.*?)\s*$", tune)
     if title:
         sequence.sequence_metadata.title = title.group(1)
     return sequence
+
+
+def _score(tune: str, settings: str) -> Any:
+    """What symusic reads of a tune, with settings of our own; raises `errors.UserError` if it reads nothing."""
+    import symusic
+
+    # The reader passes the tune through a file in /tmp whose name two processes may draw at the same time, so a tune
+    # may fail, or come back as another's: a title of our own tells.
+    token = secrets.token_hex(8)
+    text = re.sub(r"(?m)^T:.*\n?", "", tune)
+    text = re.sub(r"(?m)^(X:.*)$", rf"\1\nT:{token}", text, count=1)
+    text = re.sub(r"(?m)^(K:.*)$", rf"\1\n{settings}", text, count=1)
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(RuntimeError, ValueError):
+            score: Any = symusic.Score.from_abc(text)
+            if any(track.name == token for track in score.tracks):
+                return score
+    raise errors.UserError("it cannot be read as ABC")
+
+
+def _bar_lines(tune: str) -> np.ndarray:
+    """Where the bars of a tune begin, in quarters: float64[M], none where that cannot be told.
+
+    The tune is read once more: with a drum track, changes of key and time signature are lost.
+    """
+    if "%%MIDI drum" in tune:
+        return np.zeros(0)
+    try:
+        score = _score(tune, _STROKES)
+    except errors.UserError:
+        return np.zeros(0)
+    drums = [t for t in score.tracks if t.is_drum and all(note.pitch == _STROKE for note in t.notes)]
+    return np.array(sorted({note.time - 1 for t in drums for note in t.notes})) / score.ticks_per_quarter
 
 
 def close_stdout() -> None:

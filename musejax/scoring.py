@@ -7,6 +7,7 @@ from typing import Any
 from musejax import corpora, errors, preparation, runs
 from musejax.codecs import chorale
 from musejax.evaluation import likelihood
+from musejax.pipeline import windows
 
 
 def _check_overlap(trained: str, data: str, name: str) -> None:
@@ -83,8 +84,12 @@ def evaluate(
     _check_overlap(description["data"]["source"], dataset.source, name)  # a prepared file says where it comes from
     if run.model.score is None:
         raise errors.UserError(f"{name} has no likelihood to evaluate; see `musejax metrics` for its music")
-    items = dataset.split(split)
+    bars = description["training"].get("bars", 0)
+    items = windows.of(dataset, bars).split(split)
     scores = likelihood.score_pieces(run.model, run.variables, items, samples=samples, seed=seed, given=streams)
     figures = likelihood.figures(scores, run.vocabulary, source, run.model.score)
-    told = {"given": list(given)} if given else {}
+    told: dict[str, Any] = {"given": list(given)} if given else {}
+    if bars:
+        figures = {**figures, "windows": len(items), "pieces": windows.pieces(items)}
+        told["bars"] = bars
     return {"model": name, "data": source, "split": split, **told, **figures}

@@ -130,16 +130,17 @@ class Vocabulary:
         return Vocabulary(**fields)
 
 
-def melody(min_pitch: int = 0, max_pitch: int = 127, *, name: str = "melody") -> Vocabulary:
+def melody(min_pitch: int = 0, max_pitch: int = 127, *, name: str = "melody", beat: bool = False) -> Vocabulary:
     """note-seq's melody events: 0 holds, 1 ends the note, then a note-on for each pitch; frames are 16ths.
 
     Args:
         min_pitch: Lowest MIDI pitch.
         max_pitch: Highest MIDI pitch, included.
         name: The codec's name.
+        beat: Whether the position in the bar comes with each frame.
     """
     ranges = (EventRange("hold"), EventRange("note_off"), EventRange("pitch", min_pitch, max_pitch))
-    return Vocabulary(name=name, version=1, ranges=ranges)
+    return Vocabulary(name=name, version=1, ranges=ranges, conditions=(("beat", BEATS),) if beat else ())
 
 
 def sketch() -> Vocabulary:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import musejax
-from musejax import cli, errors, vocabulary
+from musejax import cli, codecs, errors, vocabulary
 from musejax.pipeline import dataset
 
 CONFIG = """
@@ -44,6 +44,30 @@ def prepared(path, table, source, high):
     dataset.Dataset(source, table, {"train": items(8), "valid": items(2), "test": items(3)}, {"used": 13}).save(path)
 
 
+def bars(root):
+    """Tunes of three bars whose windows of two bars are shared, in other keys, and a run trained on these windows."""
+    table = codecs.get("melody-90").vocabulary
+    rng = np.random.default_rng(3)
+    first, second, third, fourth = np.where(rng.random((4, 16)) < 0.5, rng.integers(30, 50, (4, 16)), 0)
+    for bar in (first, second, third, fourth):
+        bar[0] = 40
+
+    def item(name, *parts, up=0):
+        tokens = np.concatenate(parts).astype(np.int32)
+        beat = np.arange(len(tokens), dtype=np.int32) % 16
+        return dataset.Item(name, name, {"tokens": np.where(tokens > 1, tokens + up, tokens), "beat": beat})
+
+    splits = {
+        "train": [item("a", first, second, third), item("b", first, second, fourth, up=2)],
+        "valid": [item("c", second, third, first, up=-3)],
+        "test": [item("d", second, fourth, first, up=5), item("e", third, first, first)],
+    }
+    dataset.Dataset("bars", table, splits, {"used": 5}).save(root / "bars.npz")
+    text = CONFIG.format(name="bars", data=str(root / "bars.npz"), codec="melody-90")
+    (root / "bars.py").write_text(text.replace("window=16", "window=32, bars=2"))
+    assert run("train", root / "bars.py", "--workdir", root / "bars") == 0
+
+
 def run(*argv):
     """The exit status of one command in this process."""
     with pytest.raises(SystemExit) as e:
@@ -62,6 +86,7 @@ def made(tmp_path_factory):
     for name, codec in (("tunes", "melody"), ("chorales", "chorale")):
         (root / f"{name}.py").write_text(CONFIG.format(name=name, data=str(root / f"{name}.npz"), codec=codec))
         assert run("train", root / f"{name}.py", "--workdir", root / name) == 0
+    bars(root)
     (root / "empty.mid").write_bytes(b"")
     (root / "noise.mid").write_bytes(b"MThd noise")
     (root / "tune.abc").write_text(ABC.format(notes="C D E F"))
@@ -99,10 +124,12 @@ def made(tmp_path_factory):
 
 
 TRAIN = ["train", "{root}/tunes.py", "--workdir", "new"]
+BARS = ["train", "{root}/bars.py", "--workdir", "new"]
 SAMPLE = ["sample", "{root}/tunes"]
 HARMONIZE = ["harmonize", "{root}/chorales"]
 TUNE = [*HARMONIZE, "{root}/tune.mid"]
 INFILL = ["infill", "{root}/tunes", "{root}/tune.mid"]
+PREPARE = ["prepare", "{root}/bars.npz", "--codec", "melody-90", "--out", "x.npz"]
 EVALUATE = ["evaluate", "{root}/tunes", "--data", "{root}/tunes.npz"]
 # The command, and what its one line must hold.
 BAD = [
@@ -234,6 +261,10 @@ BAD = [
     ([*TRAIN, "--data", "{root}/noise.npz"], "is not a prepared data set"),
     ([*TRAIN, "--training.steps", "0"], "--training.steps is 0; it must be 1 or more"),
     ([*TRAIN, "--training.context", "16"], "--training.context 16 leaves nothing"),
+    ([*TRAIN, "--training.bars", "-1"], "--training.bars is -1"),
+    ([*TRAIN, "--training.bars", "1"], "codec melody does not tell where bars begin"),
+    ([*BARS, "--training.bars", "1"], "--training.window 32 with --training.bars 1: so many bars have 16 frames"),
+    ([*BARS, "--training.bars", "4", "--training.window", "64"], "nowhere 4 whole bars of 16 frames"),
     ([*TRAIN, "--training.seed", "-1"], "--training.seed is -1"),
     ([*TRAIN, "--optimizer.accumulate", "0"], "--optimizer.accumulate 0 does not divide"),
     ([*TRAIN, "--optimizer.accumulate", "3"], "--optimizer.accumulate 3 does not divide"),
@@ -252,6 +283,10 @@ BAD = [
     (["prepare", "no-such", "--codec", "melody", "--out", "x.npz"], "corpus 'no-such' is neither"),
     (["prepare", "{root}/folder", "--codec", "melody", "--out", "x.zip"], "a prepared data set ends in .npz"),
     (["prepare", "{root}/folder", "--codec", "melody"], "required: --out"),
+    ([*PREPARE, "--bars", "0"], "--bars 0: it must be 1 or more"),
+    ([*PREPARE, "--frames-per-bar", "12"], "--frames-per-bar 12 needs --bars"),
+    ([*PREPARE, "--bars", "9"], "nowhere 9 whole bars of 16 frames"),
+    (["prepare", "{root}/tunes.npz", "--codec", "melody", "--bars", "2", "--out", "x.npz"], "does not tell where bars"),
     (["convert", "{root}/noise.mid"], "noise.mid"),
     (["convert", "{root}/empty.mid"], "the file is empty"),
     (["convert", "{root}/tune.abc", "{root}/empty.mid"], "the file is empty"),
@@ -468,3 +503,48 @@ def test_fields_lists_what_can_be_set(made, capsys):
     assert run("train", made / "tunes.py", "--fields") == 0
     out = capsys.readouterr().out
     assert "--model.num-layers 1" in out and "--training.steps 4" in out
+
+
+def test_a_run_on_bars_is_scored_on_windows_cut_as_in_training(made, tmp_path, capfd):
+    described = json.loads((made / "bars" / "run.json").read_text())
+    assert described["training"]["bars"] == 2
+    assert described["data"]["pieces"] == {"train": 2, "valid": 1, "test": 2}
+    counted = described["data"]["report"]["windows"]
+    kept = {split: c["kept"] for split, c in counted["splits"].items()}
+    assert kept == {"train": 3, "valid": 0, "test": 3}
+    assert counted["splits"]["train"]["repeated"] == counted["splits"]["test"]["in_train"] == 1
+    assert counted["splits"]["valid"]["in_train"] == counted["splits"]["valid"]["in_test"] == 1
+
+    def figures(folder, data, *options):
+        assert run("evaluate", folder, "--data", data, "--json", *options) == 0
+        return json.loads(capfd.readouterr().out)
+
+    capfd.readouterr()
+    found = figures(made / "bars", made / "bars.npz")
+    assert (found["bars"], found["windows"], found["pieces"], found["frames"]) == (2, 3, 2, 96)
+    # The same windows, cut beforehand.
+    argv = [
+        "prepare",
+        made / "bars.npz",
+        "--codec",
+        "melody-90",
+        "--bars",
+        "2",
+        "--out",
+        tmp_path / "cut.npz",
+        "--json",
+    ]
+    assert run(*argv) == 0
+    assert json.loads(capfd.readouterr().out)["windows"] == counted
+    names = [i.name for i in dataset.load(tmp_path / "cut.npz").splits["test"]]
+    assert names == ["d@2", "e@1", "e@2"]
+    # A run of before the field was there reads pieces whole.
+    shutil.copytree(made / "bars", tmp_path / "old")
+    del described["training"]["bars"]
+    (tmp_path / "old" / "run.json").write_text(json.dumps(described))
+    cut, whole = figures(tmp_path / "old", tmp_path / "cut.npz"), figures(tmp_path / "old", made / "bars.npz")
+    assert cut["nll_per_token"] == found["nll_per_token"] and "bars" not in cut
+    assert whole["frames"] == 96 and whole["pieces"] == 2
+    # Nothing of the validation split is left.
+    assert run("evaluate", made / "bars", "--data", made / "bars.npz", "--split", "valid") == 2
+    assert "no piece in its valid split" in capfd.readouterr().err

@@ -1,6 +1,6 @@
 import pytest
 
-from musejax import noteseq, rendering, scores
+from musejax import errors, noteseq, rendering, scores
 
 
 def note(step, octave, length=2, alter=0, tie="", voice=1):
@@ -84,3 +84,59 @@ def test_a_program_comes_back_from_a_score(tmp_path, program):
     sequence.notes.add(pitch=60, velocity=80, end_time=2.0, program=program)
     rendering.write(sequence, tmp_path / "one.musicxml")
     assert [n.program for n in scores.musicxml_to_sequence(tmp_path / "one.musicxml").notes] == [program]
+
+
+def abc(body, head="M:4/4\nL:1/4\nK:C"):
+    with scores.quiet_stdout():
+        return scores.abc_to_sequence(f"X:1\nT:Tune\n{head}\n{body}\n")
+
+
+def lines(sequence):
+    """Its bar lines in quarters."""
+    return [round(a.time * 2, 6) for a in sequence.text_annotations if a.text == scores.BAR_LINE]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("CDEF|GABc|", [0, 4]),
+        ("G|CDEF|GAB|", [0, 1, 5]),
+        ("|:G|CDEF|GAB:|", [0, 1, 5, 9, 13]),
+        ("CDEF|GA|Bc|CDEF|", [0, 4, 6, 8]),
+        ("CDEF|GA||Bc|CDEF|", [0, 4, 8]),
+        ("|:CDEF|1G4:|2A4|c4|", [0, 4, 8, 12, 16]),
+        ("CDEF|\nM:3/4\nCDE|FGA|", [0, 4, 7]),
+        ("z2|CDEF|", [0, 2]),
+    ],
+)
+def test_bar_lines_of_a_tune_are_marked_through_its_repeats(body, expected):
+    assert lines(abc(body)) == expected
+
+
+def test_marking_bar_lines_changes_nothing_else(monkeypatch):
+    bodies = ["G|CDEF|GAB:|", "V:1\nC D E F|\nV:2\nE F G A|", "CDEF|\nK:Dm\nM:3/4\nCDE|FGA|", '"G"C4|[CE]4|{d}c4|']
+    marked = [abc(body) for body in bodies]
+    monkeypatch.setattr(scores, "_bar_lines", lambda tune: [])
+    for body, sequence in zip(bodies, marked, strict=True):
+        assert lines(sequence)
+        del sequence.text_annotations[:]
+        assert sequence == abc(body)
+
+
+def test_a_tune_with_drums_of_its_own_keeps_them():
+    sequence = abc("CDEF|GABc|", "M:4/4\nL:1/4\nK:C\n%%MIDI drum dzdz 38 40 90 80\n%%MIDI drumon")
+    assert not lines(sequence)
+    assert {n.pitch for n in sequence.notes if n.is_drum} == {38, 40}
+
+
+def test_bar_lines_are_a_bonus(monkeypatch):
+    whole = scores._score
+
+    def fails(tune, settings):
+        if "drum" in settings:
+            raise errors.UserError("it cannot be read as ABC")
+        return whole(tune, settings)
+
+    monkeypatch.setattr(scores, "_score", fails)
+    sequence = abc("CDEF|GABc|")
+    assert len(sequence.notes) == 8 and not lines(sequence)

@@ -24,6 +24,7 @@ Arrays = dict[str, np.ndarray]
 CODECS: Mapping[str, tuple[str, str]] = {
     "melody": ("melody", "note-seq's melody events, all 128 pitches"),
     "melody-basic": ("melody", "note-seq's melody events, pitches 48..83, transposed to C"),
+    "melody-90": ("melody_bars", "note-seq's melody events, pitches 21..108, in whole bars with the beat"),
     "melody-100": ("melody", "the pattern page's 100 classes: 98 pitches, rest, hold"),
     "performance": ("performance", "note-seq's 388 performance events with 32 velocity bins"),
     "performance-356": ("performance", "note-seq's performance events without dynamics"),
@@ -97,7 +98,7 @@ def free_conditions(
     beat = np.arange(length)
     if vocabulary.name == "chorale":
         beat = (beat + 12) % 16
-    elif vocabulary.name == "chorale-pitches":
+    elif vocabulary.kind == "tokens":
         beat = beat % 16
     known = {"beat": beat, "fermata": np.zeros(length), "key": np.full(length, 7)}
     out = {}

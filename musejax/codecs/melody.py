@@ -50,7 +50,7 @@ def make(name: str) -> codecs.Codec:
     return codecs.Codec(
         vocabulary=vocab,
         encode=lambda sequence: _encode(vocab, sequence, squash),
-        decode=lambda arrays, qpm: _decode(vocab, arrays, qpm),
+        decode=lambda arrays, qpm: decode(vocab, arrays, qpm),
         prime=lambda sequence: _prime(vocab, sequence, squash),
         variants=lambda sequence: [sequence],
     )
@@ -67,7 +67,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool
             reason = why or reason
             for melody in melodies:
                 try:
-                    out.append({"tokens": _tokens(vocab, melody, squash)})
+                    out.append({"tokens": to_ids(vocab, melody, squash)})
                 except errors.DiscardError as error:
                     reason = str(error)
     if not out:
@@ -81,11 +81,11 @@ def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool)
     for instrument in sorted({n.instrument for n in quantised.notes}):
         melody = lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True)
         if len(melody):
-            return {"tokens": _tokens(vocab, melody, squash)}
+            return {"tokens": to_ids(vocab, melody, squash)}
     raise errors.DiscardError("empty")
 
 
-def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
+def decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
     """Tokens int[L] -> NoteSequence with one instrument; every token counts, for there is no END."""
     events = _events(vocab, np.asarray(arrays["tokens"])).tolist()
     melody = noteseq.load().Melody(events, steps_per_quarter=vocab.frames_per_quarter)
@@ -116,7 +116,7 @@ def _melodies(quantised: "NoteSequence", instrument: int) -> tuple[list["Melody"
         out.append(melody)
 
 
-def _tokens(vocab: vocabulary.Vocabulary, melody: "Melody", squash: bool) -> np.ndarray:
+def to_ids(vocab: vocabulary.Vocabulary, melody: "Melody", squash: bool = False) -> np.ndarray:
     """Events -> ids: int32[L]; raises `errors.DiscardError` for a pitch outside the table."""
     pitches = vocab.range("pitch")
     if squash:

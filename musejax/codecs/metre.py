@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import vocabulary
+from musejax import scores, vocabulary
 from musejax.codecs import timing
 
 if TYPE_CHECKING:
@@ -35,6 +35,19 @@ def read(sequence: "NoteSequence") -> list[tuple[int, int]]:
     frames = timing.nearest(timing.to_quarters(sequence, np.array([s.time for s in signatures])) * 4)
     lengths = [max(1, round(16 * s.numerator / s.denominator)) for s in signatures]
     return sorted(zip(frames.tolist(), lengths), key=lambda s: s[0])
+
+
+def read_lines(sequence: "NoteSequence") -> list[tuple[int, int]]:
+    """As `read`, and at each bar line that is marked (`scores.BAR_LINE`) the signature that holds there once more.
+
+    `beats` then counts anew at each of them.
+    """
+    marked = read(sequence)
+    times = np.array([a.time for a in sequence.text_annotations if a.text == scores.BAR_LINE])
+    lines = []
+    for frame in timing.nearest(timing.to_quarters(sequence, times) * 4).tolist():
+        lines.append((frame, next((size for at, size in reversed(marked) if at <= frame), _COMMON)))
+    return sorted([*marked, *lines], key=lambda s: s[0])
 
 
 def write(sequence: "NoteSequence", signatures: Sequence[tuple[int, int]], seconds_per_frame: float) -> None:

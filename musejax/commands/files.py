@@ -10,11 +10,16 @@ from musejax.commands import options
 def prepare(args: argparse.Namespace, rest: list[str]) -> int:
     """Writes a data set."""
     from musejax import preparation
+    from musejax.pipeline import windows
 
     out = Path(args.out)
     if out.suffix != ".npz":
         raise errors.UserError(f"--out {out}: a prepared data set ends in .npz")
+    options.check_counts(args, "bars", "frames-per-bar")
+    if args.frames_per_bar is not None and args.bars is None:
+        raise errors.UserError(f"--frames-per-bar {args.frames_per_bar} needs --bars")
     data = preparation.prepare(args.source, args.codec, commands.say)
+    data = windows.of(data, args.bars or 0, args.frames_per_bar or windows.COMMON)
     data.save(out)
     sizes = {s: len(items) for s, items in data.splits.items()}
     if args.json:
@@ -23,6 +28,8 @@ def prepare(args: argparse.Namespace, rest: list[str]) -> int:
         commands.say(f"{out}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()))
         for reason, count in data.report["discarded"].items():
             commands.say(f"discarded {count}: {reason}")
+        for line in windows.tell(data):
+            commands.say(line)
     return 0
 
 

@@ -12,6 +12,8 @@ from musejax import errors, files, scores
 from musejax.corpora import base, cache, melodies, parallel, splits, wheel
 
 COLLECTIONS = ("essenFolksong", "oneills1850", "airdsAirs", "ryansMammoth")
+# Changed whenever a tune's sequence is; what was cached before is then read anew.
+_READ = "with bar lines"
 
 
 class Tune(NamedTuple):
@@ -71,13 +73,13 @@ def groups(tunes_read: Sequence[Read]) -> list[str]:
 
 
 def load(name: str, terms: str) -> base.Corpus:
-    """The corpus, read the first time (under a minute on two cores) and from the cache after that.
+    """The corpus, read the first time (a minute or two on two cores) and from the cache after that.
 
     Args:
         name: The corpus's name.
         terms: Its source and licence.
     """
-    wanted = cache.stamp(name, *COLLECTIONS)
+    wanted = cache.stamp(name, *COLLECTIONS, _READ)
     cached = cache.load(name, wanted)
     if cached is None:
         wanted_tunes = tunes()

@@ -2,14 +2,14 @@
 
 The main version of each song is used, not the earlier ones in its folder `versions`. The set's public repository is
 downloaded as a zip file of one commit; a zip file in MUSEJAX_DATA may be packed in any way and hold less, as long as
-the 909 files `POP909/NNN/NNN.mid` are the same, byte for byte; for `pop909` also the files `beat_midi.txt` beside
-them.
+the 909 files `POP909/NNN/NNN.mid` are the same, byte for byte; for all but `pop909-piano` also the files
+`beat_midi.txt` beside them.
 
 The MIDI files keep a tempo but no metre: 1/4 is the time signature of most, and the first beat lies anywhere, so that
 52 of 100 notes begin further than a quarter of a 16th from the grid of 16ths that starts at time 0. Counted from the
-first beat of `beat_midi.txt` it is 4 of 100. Sequences of `pop909` therefore carry the time signatures that the beat
-files give, the first of them on the downbeat before the first note. `pop909-melody` and `pop909-piano` are left as
-the files have them.
+first beat of `beat_midi.txt` it is 4 of 100. Sequences of `pop909` and `pop909-melody` therefore carry the time
+signatures that the beat files give, the first of them on the downbeat before the first note. `pop909-piano` is left
+as the files have it.
 """
 
 import collections
@@ -124,7 +124,7 @@ def load(name: str, terms: str) -> base.Corpus:
     Raises:
         errors.UserError: The file is not here and cannot be downloaded, or is not the right one.
     """
-    beats = name == "pop909"
+    beats = name != "pop909-piano"
     wanted = cache.stamp(name, FILE.sha256, *([BEATS.sha256] if beats else []))
     cached = cache.load(name, wanted)
     if cached is None:

@@ -27,6 +27,12 @@ def _shifted(vocabulary: vocabularies.Vocabulary, semitones: int) -> np.ndarray:
     return ids
 
 
+@functools.lru_cache(maxsize=64)
+def pitched(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
+    """Which ids a transposition moves: bool[V]."""
+    return _shifted(vocabulary, 1)[:-1] != np.arange(vocabulary.size)
+
+
 def limits(item: dataset.Item, vocabulary: vocabularies.Vocabulary, most: int) -> tuple[int, int]:
     """The lowest and highest transposition of an item within +-most that keeps every pitch in the table.
 

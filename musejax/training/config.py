@@ -43,6 +43,8 @@ class Training:
         steps: Optimiser updates in all.
         batch_size: Windows in a batch, over all devices.
         window: Frames in a window (tokens where tokens are not frames).
+        bars: Cuts the music into windows of so many bars of 16 frames, each once (`pipeline.windows`); `window` must be
+            as long. 0 leaves pieces whole, and windows begin anywhere.
         context: Leading frames of a window inside a piece that are read but not scored.
         transpose: Largest transposition of a training window either way, in semitones.
         eval_every: Steps between evaluations on the validation split.
@@ -57,6 +59,7 @@ class Training:
     steps: int = 1000
     batch_size: int = 16
     window: int = 128
+    bars: int = 0
     context: int = 0
     transpose: int = 0
     eval_every: int = 200

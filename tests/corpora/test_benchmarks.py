@@ -98,3 +98,6 @@ def test_pop909(data, name):
     assert len(corpus.pieces) == corpus.report.used == 909
     assert splits(corpus) == {"train": 826, "valid": 40, "test": 43}
     assert {p.name for p in corpus.pieces} == {f"pop909/{i:03}" for i in range(1, 910)}
+    # The bars of the beat files, but for the piano alone.
+    second = next(p for p in corpus.pieces if p.name == "pop909/002").sequence()
+    assert [s.numerator for s in second.time_signatures] == ([2] if name == "pop909-piano" else [4])

@@ -35,7 +35,7 @@ def test_a_beat_file_without_bars(marks):
         pop909.bars(_file(marks), 0.0)
 
 
-def test_only_the_corpus_of_all_tracks_takes_the_beats(data):
+def test_beats_change_the_time_signatures_alone(data):
     with zipfile.ZipFile(data / "pop909.zip") as archive:
         song, beats = (archive.read(f"POP909/002/{name}") for name in ("002.mid", "beat_midi.txt"))
     plain = pop909.read(("002", song, pop909.TRACKS["pop909"])).piece().sequence()
