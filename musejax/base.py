@@ -113,6 +113,20 @@ class Score(NamedTuple):
     joint: bool = True
 
 
+class Latent(NamedTuple):
+    """What a family with a latent vector offers: everything that is done with latents builds on these two.
+
+    Attributes:
+        size: Z.
+        encode: (params, state, batch) -> mean, scale of a diagonal normal, float[B, Z] each.
+        decode: (params, state, key, z float[N, Z], request) -> as `Model.sample`, of pieces with these vectors.
+    """
+
+    size: int
+    encode: Callable[[Params, State, Batch], tuple[Array, Array]]
+    decode: Callable[[Params, State, Array, Array, "Request"], dict[str, Array]]
+
+
 class Step(NamedTuple):
     """Training as two pure functions.
 
@@ -136,6 +150,7 @@ class Model(NamedTuple):
             log-likelihood in nats of what was drawn, under the model as it is.
         score: The likelihood, where the family has one.
         autoregressive: The pair of functions of a left-to-right family.
+        latent: The latent vector of a family that has one.
         make_step: (optimizer config) -> Step, where one loss and one optimiser do not describe training.
         features: batch of whole pieces -> the same with what the model derives from the past of each frame. Training
             calls it once a piece, before windows are cut, so that a window knows the past that it was cut from; a
@@ -148,6 +163,7 @@ class Model(NamedTuple):
     sample: Callable[[Params, State, Array, Request], dict[str, Array]]
     score: Score | None = None
     autoregressive: Autoregressive | None = None
+    latent: Latent | None = None
     make_step: Callable[..., Step] | None = None
     features: Callable[[Batch], dict[str, Array]] | None = None
 

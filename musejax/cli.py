@@ -67,6 +67,17 @@ def _steering(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--formats", help="for a folder: of mid, wav, png, musicxml, with commas (default: as FILE)")
 
 
+def _through_latents(parser: argparse.ArgumentParser, files: Sequence[str]) -> None:
+    """What the commands of models with latent vectors take."""
+    parser.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
+    for file in files:
+        parser.add_argument(file, metavar=file.upper(), help="MIDI, MusicXML or ABC")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes (default: 0)")
+    parser.add_argument("--temperature", type=float, default=1.0, help="below 1 more cautious (default: 1)")
+    parser.add_argument("--out", metavar="DIR", default=".", help="where the pieces go (default: this folder)")
+    parser.add_argument("--formats", default="mid", help="of mid, wav, png, musicxml, with commas (default: mid)")
+
+
 def _attributes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--attributes",
@@ -112,6 +123,14 @@ def parser() -> argparse.ArgumentParser:
     _steering(p)
     p.add_argument("--tracks", default="melody", help="what is kept: of melody, bridge, piano (default: melody)")
     _attributes(p)
+
+    for name, what, files in (
+        ("reconstruct", "write a piece as a VAE remembers it", ("file",)),
+        ("interpolate", "write pieces on the way from one to another in a VAE's latent space", ("first", "last")),
+    ):
+        p = commands.add_parser(name, help=what)
+        _through_latents(p, files)
+    p.add_argument("--num", type=int, default=9, help="number of pieces, both ends among them (default: 9)")
 
     p = commands.add_parser("evaluate", help="likelihood under a published protocol")
     p.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")

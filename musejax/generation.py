@@ -18,6 +18,7 @@ from musejax import vocabulary as vocabularies
 from musejax.base import Autoregressive, Choice, Constraint, Request
 from musejax.decoding import autoregressive, beam, constraints
 from musejax.decoding import guidance as guiding
+from musejax.pipeline import windows
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -107,8 +108,14 @@ def _sampler(loaded: zoo.Loaded, beams: int | None, guidance: float | None) -> S
     return _left_to_right(pair, vocabulary, read, beams, guidance)
 
 
-def default_length(vocabulary: vocabularies.Vocabulary) -> int:
-    """Frames of a free sample: as many as a piece may have (32 bars) where the model ends it, else 16 bars of 4/4."""
+def default_length(loaded: zoo.Loaded) -> int:
+    """Frames of a free sample: those of the windows that the model was trained on, where it knows no others.
+
+    Else as many as a piece may have (32 bars) where the model ends it, or 16 bars of 4/4.
+    """
+    vocabulary = loaded.codec.vocabulary
+    if bars := loaded.config["training"].get("bars", 0):
+        return bars * windows.COMMON
     if vocabulary.frames_per_quarter == 0:
         return 1024
     return vocabulary.frames_per_quarter * 4 * (32 if vocabulary.has("end") else 16)
@@ -135,7 +142,7 @@ def draw(
     if given is not None:
         length = len(given.cells)
     elif length is None:
-        length = default_length(vocabulary)
+        length = default_length(loaded)
     for name, value in (("num", num), ("length", length), ("width", width)):
         if value < 1:
             raise errors.UserError(f"{name} is {value}; it must be 1 or more")
@@ -183,7 +190,7 @@ def draw(
             arrays = {k: np.asarray(v) for k, v in out.items()}
             for row in wanted:
                 if row not in done or not done[row].ended:
-                    done[row] = _piece(loaded.codec, arrays, row, qpm)
+                    done[row] = piece(loaded.codec, arrays, row, qpm)
             if all(done[row].ended for row in wanted):
                 break
         pieces += [done[row] for row in wanted]
@@ -200,7 +207,8 @@ def _key(loaded: zoo.Loaded, seed: int, index: int, sharps: int | None) -> int:
     return int(list(counts)[rng.choice(len(shares), p=shares / shares.sum())])
 
 
-def _piece(codec: codecs.Codec, arrays: codecs.Arrays, row: int, qpm: float) -> Piece:
+def piece(codec: codecs.Codec, arrays: codecs.Arrays, row: int, qpm: float) -> Piece:
+    """One row of what a model's `sample` returned, as music."""
     log_prob, size = float(arrays["log_prob"][row]), int(arrays["length"][row])
     mine = {k: v[row, :size] for k, v in arrays.items() if k not in ("log_prob", "length")}
     ended = not codec.vocabulary.has("end") or bool((mine["tokens"][-1] == codec.vocabulary.id("end")).any())
@@ -284,7 +292,7 @@ def prime(loaded: zoo.Loaded, primer: "NoteSequence", length: int | None = None)
         raise errors.UserError(f"the primer does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
     bits = vocabulary.kind == "bits"
     cells = arrays.pop("frames" if bits else "tokens")
-    length = default_length(vocabulary) if length is None else length
+    length = default_length(loaded) if length is None else length
     if len(cells) >= length:
         raise errors.UserError(f"the primer has {len(cells)} frames, the piece only {length}; give a larger --length")
     whole = np.zeros((length, *cells.shape[1:]), np.int32)

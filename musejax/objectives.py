@@ -64,3 +64,8 @@ def cross_entropy(logits: Array, tokens: Array, mask: Array, state: State) -> tu
     mean, weight = masked_mean(categorical_nll(logits, tokens), mask)
     accuracy, _ = masked_mean(hits(logits, tokens), mask)
     return mean, (state, {"loss": mean, "accuracy": accuracy, "weight": weight})
+
+
+def kl_to_standard(mean: Array, scale: Array) -> Array:
+    """The KL divergence of independent normals from the standard normal, in nats: float[...] of float[...] each."""
+    return 0.5 * (jnp.square(mean) + jnp.square(scale) - 1.0) - jnp.log(scale)

@@ -14,7 +14,7 @@ from musejax.pipeline import dataset
 
 CONFIG = """
 from musejax.experiments import Experiment
-from musejax.models import recurrent
+from musejax.models import music_vae, recurrent
 from musejax.training.config import Optimizer, Training
 
 config = Experiment(
@@ -66,6 +66,10 @@ def bars(root):
     text = CONFIG.format(name="bars", data=str(root / "bars.npz"), codec="melody-90")
     (root / "bars.py").write_text(text.replace("window=16", "window=32, bars=2"))
     assert run("train", root / "bars.py", "--workdir", root / "bars") == 0
+    net = "music_vae.Config(latent=4, encoder_hidden=6, hidden=8, num_layers=1)"
+    text = (root / "bars.py").read_text().replace("recurrent.Config(hidden=8, num_layers=1)", net)
+    (root / "vae.py").write_text(text.replace("name='bars'", "name='vae'"))
+    assert run("train", root / "vae.py", "--workdir", root / "vae") == 0
 
 
 def run(*argv):
@@ -126,6 +130,7 @@ def made(tmp_path_factory):
 TRAIN = ["train", "{root}/tunes.py", "--workdir", "new"]
 BARS = ["train", "{root}/bars.py", "--workdir", "new"]
 SAMPLE = ["sample", "{root}/tunes"]
+PATH = ["interpolate", "{root}/vae", "{root}/tune.mid", "{root}/tune.mid"]
 HARMONIZE = ["harmonize", "{root}/chorales"]
 TUNE = [*HARMONIZE, "{root}/tune.mid"]
 INFILL = ["infill", "{root}/tunes", "{root}/tune.mid"]
@@ -212,6 +217,15 @@ BAD = [
     ([*INFILL, "--bars", "1", "--voices", "organ"], "--voices organ: the voices are"),
     ([*INFILL, "--voices", "alto"], "voices alto: codec melody of tunes has no voices; name bars alone"),
     (["infill", "{root}/chorales", "{root}/tune.mid", "--bars", "1"], "1 part sounds; codec chorale needs four voices"),
+    # Latent vectors
+    (["reconstruct", "{root}/tunes", "{root}/tune.mid"], "tunes has no latent vector"),
+    (["reconstruct", "{root}/vae", "{root}/low.abc"], "the piece does not fit codec melody-90 of vae: pitch 12 is outside"),
+    (["reconstruct", "{root}/vae", "{root}/tune.mid", "--temperature", "0"], "--temperature 0.0: it must be above 0"),
+    (["reconstruct", "{root}/vae", "{root}/noise.mid"], "noise.mid: it cannot be read as MIDI"),
+    (["interpolate", "{root}/vae", "{root}/tune.mid"], "required: LAST"),
+    ([*PATH, "--num", "1"], "--num 1: it must be 2 or more"),
+    ([*PATH, "--formats", "mp3"], "format 'mp3' is unknown"),
+    ([*PATH, "--seed", "-1"], "--seed -1: it must lie in 0.."),
     ([*SAMPLE, "--bars", "0"], "--bars 0: it must be 1 or more"),
     ([*SAMPLE, "--bars", "4"], "bars, attributes and given tracks need codec tracks"),
     ([*SAMPLE, "--attributes", "piano=8"], "--attributes piano=8: give TRACK.ATTRIBUTE=BIN"),
@@ -548,3 +562,17 @@ def test_a_run_on_bars_is_scored_on_windows_cut_as_in_training(made, tmp_path, c
     # Nothing of the validation split is left.
     assert run("evaluate", made / "bars", "--data", made / "bars.npz", "--split", "valid") == 2
     assert "no piece in its valid split" in capfd.readouterr().err
+
+
+def test_a_vae_samples_and_takes_pieces_through_its_latent_space(made, tmp_path):
+    vae, tune = made / "vae", made / "tune.mid"
+    assert run("sample", vae, "--num", 2, "--out", tmp_path / "free") == 0
+    assert run("interpolate", vae, tune, tune, "--num", 3, "--out", tmp_path / "path", "--seed", 1) == 0
+    assert run("reconstruct", vae, tune, "--out", tmp_path / "again", "--formats", "mid,png") == 0
+    found = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*"))
+    written = {
+        "again": ["tune-vae-0.mid", "tune-vae-0.png"],
+        "free": [f"vae-0-{i:03}.mid" for i in range(2)],
+        "path": [f"vae-1-{i:03}.mid" for i in range(3)],
+    }
+    assert found == [f"{folder}/{name}" for folder, names in written.items() for name in names]

@@ -10,6 +10,7 @@ from musejax import codecs, models, runs, zoo
 from musejax.training import checkpoints
 
 every_preset = pytest.mark.parametrize(("family", "preset"), tiny.PRESETS, ids=[p for _, p in tiny.PRESETS])
+every_form = pytest.mark.parametrize(("family", "preset"), tiny.FORMS, ids=[p for _, p in tiny.FORMS])
 
 
 @every_preset
@@ -21,7 +22,7 @@ def test_the_table_counts_parameters(family, preset):
     assert entry == (preset, family, codec, runs.count(model, vocabulary), False)
 
 
-@every_preset
+@every_form
 def test_a_step_is_finite_trains_every_parameter_and_is_traced_once(family, preset):
     t = tiny.make(family, preset)
     step = tiny.trained_step(family, preset)
@@ -37,7 +38,7 @@ def test_a_step_is_finite_trains_every_parameter_and_is_traced_once(family, pres
     assert step.update._cache_size() == 1
 
 
-@every_preset
+@every_form
 def test_jit_equals_eager(family, preset):
     t = tiny.make(family, preset)
     args = (t.params, t.state, jax.random.key(0), t.batch)
@@ -47,7 +48,7 @@ def test_jit_equals_eager(family, preset):
     np.testing.assert_allclose(eager, jitted, rtol=1e-5)
 
 
-@every_preset
+@every_form
 def test_padding_and_unscored_cells_do_not_count(family, preset):
     t = tiny.make(family, preset)
     field = "frames" if t.vocabulary.kind == "bits" else "tokens"
@@ -57,7 +58,7 @@ def test_padding_and_unscored_cells_do_not_count(family, preset):
     np.testing.assert_allclose(*losses, rtol=1e-6)
 
 
-@every_preset
+@every_form
 def test_samples_have_the_codec_shapes_and_decode(family, preset):
     t = tiny.make(family, preset)
     out = tiny.sampler(family, preset)(t.params, t.state, jax.random.key(1), tiny.request(t.vocabulary, 3))
@@ -74,7 +75,7 @@ def test_samples_have_the_codec_shapes_and_decode(family, preset):
         codec.decode({k: v[row, :n] for k, v in arrays.items() if k not in ("length", "log_prob")}, 120.0)
 
 
-@every_preset
+@every_form
 def test_the_same_key_gives_the_same_music_and_another_does_not(family, preset):
     t = tiny.make(family, preset)
     sample, request = tiny.sampler(family, preset), tiny.request(t.vocabulary, 3)
@@ -84,7 +85,7 @@ def test_the_same_key_gives_the_same_music_and_another_does_not(family, preset):
     assert (np.asarray(first[field]) != np.asarray(other[field])).any()
 
 
-@every_preset
+@every_form
 def test_piece_i_is_drawn_from_its_own_key(family, preset):
     t = tiny.make(family, preset)
     sample, request = tiny.sampler(family, preset), tiny.request(t.vocabulary, 3)
@@ -94,7 +95,7 @@ def test_piece_i_is_drawn_from_its_own_key(family, preset):
     np.testing.assert_array_equal(block[1:], later[:-1])
 
 
-@every_preset
+@every_form
 def test_a_saved_model_is_the_model_that_was_saved(family, preset, tmp_path):
     t = tiny.make(family, preset)
     checkpoints.write_model(tmp_path / "checkpoints" / "best" / "1", t.params, t.state)
@@ -106,7 +107,7 @@ def test_a_saved_model_is_the_model_that_was_saved(family, preset, tmp_path):
 
 likelihoods = pytest.mark.parametrize(
     ("family", "preset"),
-    [(f, p) for f, p in tiny.PRESETS if tiny.bind(f, p)[0].score is not None],
+    [(f, p) for f, p in tiny.FORMS if getattr(tiny.bind(f, p)[0].score, "nll", None) is not None],
 )
 
 

@@ -33,7 +33,14 @@ NETS = {
     "frames": {"net": "frame", "order": (0, 3, 2, 1), "conditions": ("beat", "key"), "place": True},
     "frames, sliding": {"net": "frame", "span": 3, "positions": "relative"},
     "one voice": {"net": "frame", "phase": True, "place": True, "reader_layers": 1},
-    "reader": {"net": "frame", "order": (0, 3, 2, 1), "conditions": ("beat", "key"), "reader_layers": 1},
+    "plain reader": {"net": "frame", "conditions": ("beat",), "reader_layers": 1},
+    "reader": {
+        "net": "frame",
+        "order": (0, 3, 2, 1),
+        "conditions": ("beat", "key"),
+        "reader_layers": 1,
+        "lookahead": True,
+    },
 }
 
 
@@ -181,6 +188,7 @@ def test_a_held_given_note_is_known_by_its_pitch_unless_its_onset_is_free():
         ({"span": 0}, "span is 0"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"reader_layers": 1}, "reader_layers needs net = frame"),
+        ({"net": "frame", "lookahead": True}, "lookahead needs reader_layers"),
         ({"conditions": ("chord",)}, "'chord' is not a condition"),
     ],
 )

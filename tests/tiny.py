@@ -15,7 +15,10 @@ from musejax.training import config, step
 
 FAMILIES = sorted(models.FAMILIES)
 PRESETS = [(f, p) for f in FAMILIES for p in models.family(f).PRESETS]
-SHRUNK = {"hidden": 12, "embed": 10, "head": 8, "width": 16, "feed_forward": 12, "num_layers": 2}
+SHRUNK = {
+    "hidden": 12, "embed": 10, "head": 8, "width": 16, "feed_forward": 12, "num_layers": 2,
+    "latent": 4, "encoder_hidden": 6, "encoder_layers": 1, "conductor": 6, "conductor_layers": 1, "segment": 5,
+}  # fmt: skip
 FRAMES = 10
 
 
@@ -39,6 +42,21 @@ def bind(family: str, preset: str) -> tuple[Model, Any, vocabularies.Vocabulary]
     fields = {f.name for f in dataclasses.fields(full)}
     small = dataclasses.replace(full, **{k: min(v, getattr(full, k)) for k, v in SHRUNK.items() if k in fields})
     return module.make(small, vocabulary), small, vocabulary
+
+
+def _forms() -> list[tuple[str, str]]:
+    """Presets that differ in more than widths and rates: of those that do not, one stands for all."""
+    found: dict[Any, tuple[str, str]] = {}
+    for family, preset in PRESETS:
+        _, small, vocabulary = bind(family, preset)
+        fields = dataclasses.asdict(small).items()
+        form = (family, vocabulary.name, tuple((k, v) for k, v in fields if not isinstance(v, float)))
+        found.setdefault(form, (family, preset))
+    return list(found.values())
+
+
+FORMS = _forms()
+LEFT_TO_RIGHT = [(f, p) for f, p in FORMS if bind(f, p)[0].autoregressive is not None]
 
 
 @functools.cache

@@ -19,6 +19,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "harmonize": ("music", "harmonize"),
     "infill": ("music", "infill"),
     "accompany": ("music", "accompany"),
+    "reconstruct": ("latents", "reconstruct"),
+    "interpolate": ("latents", "interpolate"),
     "evaluate": ("measuring", "evaluate"),
     "metrics": ("measuring", "metrics"),
     "prepare": ("files", "prepare"),

@@ -25,14 +25,14 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     options.check_seed(args.seed)
     sharps = options.sharps(args)
     path = zoo.find(args.model)
-    primer = _read(args.primer) if args.primer else None
+    primer = read(args.primer) if args.primer else None
     commands.compile_cache()
     from musejax import generation
 
     loaded = zoo.load(path, commands.say)
     options.check_key(args, loaded)
     vocabulary = loaded.codec.vocabulary
-    length = args.length or generation.default_length(vocabulary)
+    length = args.length or generation.default_length(loaded)
     asked = options.attributes(args.attributes)
     parts = [options.constraint(args, loaded, length, 4 * vocabulary.frames_per_quarter or None)]
     if args.bars is not None or asked or (vocabulary.name == "tracks" and primer is None):
@@ -90,7 +90,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
     options.check_seed(args.seed)
     path, outputs = zoo.find(args.model), _outputs(args, Path(args.file))
     asked, tracks = options.attributes(args.attributes), options.names(args.tracks)
-    sequence = _read(args.file)
+    sequence = read(args.file)
     commands.compile_cache()
     from musejax import generation
     from musejax.steering import band
@@ -120,7 +120,7 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
     options.check_seed(args.seed)
     sharps, source, path = options.sharps(args), Path(args.file), zoo.find(args.model)
     outputs = _outputs(args, source)
-    sequence = _read(args.file)
+    sequence = read(args.file)
     commands.compile_cache()
     from musejax import generation, steering
 
@@ -141,7 +141,7 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
     return 0
 
 
-def _read(path: str) -> "NoteSequence":
+def read(path: str) -> "NoteSequence":
     """The first piece of a file."""
     from musejax import files
 

@@ -3,7 +3,11 @@
 import importlib
 from types import ModuleType
 
-FAMILIES = {"recurrent": "musejax.models.recurrent", "transformer": "musejax.models.transformer"}
+FAMILIES = {
+    "recurrent": "musejax.models.recurrent",
+    "transformer": "musejax.models.transformer",
+    "music_vae": "musejax.models.music_vae",
+}
 
 
 def family(name: str) -> ModuleType:

@@ -39,6 +39,7 @@ class Config(transformer.Shape):
         phase: Whether it reads the frames since the piece began modulo 48, for codecs that do not tell the beat.
         order: The voices in the order in which the frame net draws them; empty for the vocabulary's own.
         reader_layers: Blocks of the frame net's reader of given cells; 0 for a net that knows the past alone.
+        lookahead: Whether the heads also see which given cells come next and what like passages have (nn/ahead.py).
         history: Whether the net over keys reads more of the past than the last frame (nn/key_history.py).
         nade: Hidden units of a NADE over the keys of a frame; 0 leaves keys independent given the past.
     """
@@ -54,6 +55,7 @@ class Config(transformer.Shape):
     phase: bool = False
     order: tuple[int, ...] = ()
     reader_layers: int = 0
+    lookahead: bool = False
     history: bool = True
     nade: int = 0
 
@@ -250,6 +252,8 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     keys.check(config, vocabulary)
     if config.reader_layers and (config.net == "token" or vocabulary.kind == "bits"):
         raise ValueError("reader_layers needs net = frame and a codec of voices")
+    if config.lookahead and not config.reader_layers:
+        raise ValueError("lookahead needs reader_layers: it is about given cells")
 
     def start(num: int, length: int, params: Params) -> transformer.Cache:
         return transformer.initial(config, num, length, params)
@@ -261,5 +265,5 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     reader = None
     if config.reader_layers:
         layers = dataclasses.replace(config, num_layers=config.reader_layers)
-        reader = given.Reader(vocabulary, layers, config.input_dropout, name=None)
+        reader = given.Reader(vocabulary, layers, config.input_dropout, config.lookahead, name=None)
     return voices.make(config, transformer.Stack(config, name=None), start, vocabulary, reader)

@@ -104,31 +104,32 @@ def make(
     def init_cache(params: Params, state: State, num: int, length: int) -> Any:
         past = history.start(table, num, length, streams)
         dtype = jax.tree.leaves(params)[0].dtype
-        cache = {
+        return {
             "carry": start(num, length, params),
             "past": past,
             "read": history.read(table, past),
             "z": jnp.zeros((num, streams, config.head), dtype),
             "frame": jnp.zeros((num, streams), jnp.int32),
         }
-        if reader is not None:
-            cache["heard"] = jnp.zeros((num, length, reader.shape.width), dtype)
-        return cache
 
     def read(
         params: Params, state: State, cache: Any, given: Array, infill_mask: Array, conditions: Mapping[str, Array]
     ) -> Any:
         """Reads the given cells of whole pieces."""
         batch = {**conditions, "given": jnp.where(framed(infill_mask) > 0, table.size, framed(given))}
-        heard = net.apply({"params": params}, batch, cache["z"].dtype, None, method="read")
-        return {**cache, "heard": heard}
+        known = net.apply({"params": params}, batch, cache["z"].dtype, None, method="read")
+        here = jax.tree.map(lambda x: jnp.zeros_like(x[:, 0]), known)
+        return {**cache, "known": known, "read": {**cache["read"], **here}}
 
     def begin(params: Params, conditions: Mapping[str, Array], cache: Any) -> Any:
         """Reads the past and advances the stack by a frame."""
         found = history.read(table, cache["past"])
+        known = {
+            name: jax.lax.dynamic_index_in_dim(x, cache["past"].length, 1, keepdims=False)
+            for name, x in cache.get("known", {}).items()
+        }
+        found = {**found, **known}
         here = {k: v[:, None] for k, v in {**found, **conditions}.items()}
-        if reader is not None:
-            here["heard"] = jax.lax.dynamic_slice_in_dim(cache["heard"], cache["past"].length, 1, 1)
         z, carry = net.apply({"params": params}, here, cache["carry"], None, method="frame")
         return {**cache, "carry": carry, "read": found, "z": z[:, 0]}
 

@@ -27,11 +27,13 @@ class Reader(nn.Module):
         vocabulary: Of tokens.
         shape: The stack's; its positions are rotary.
         feature_dropout: Share of input features dropped.
+        lookahead: Whether the heads of the net that hears it see the features of nn/ahead.py as well.
     """
 
     vocabulary: vocabularies.Vocabulary
     shape: transformer.Shape
     feature_dropout: float
+    lookahead: bool = False
 
     @nn.compact
     def __call__(

@@ -19,8 +19,8 @@ from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
 from musejax.base import Array
+from musejax.nn import ahead, features, given, history
 from musejax.nn import dropout as dropouts
-from musejax.nn import features, given, history
 
 
 @jax.custom_vjp
@@ -105,7 +105,15 @@ class VoiceNet(nn.Module):
         self.norms = [nn.LayerNorm() for _ in range(streams)]
         small = nn.initializers.variance_scaling(0.01, "fan_in", "normal")
         more = 1 + (12 if self.by_degree else 0)
-        self.outputs = [nn.Dense(size + (2 * pitches - 1) * (1 + j) + more, kernel_init=small) for j in range(streams)]
+        # With lookahead there are interval heads for what comes next and for every voice, and a second match.
+        anchors = [streams + 1 if self.lookahead else 1 + j for j in range(streams)]
+        more += 1 if self.lookahead else 0
+        self.outputs = [nn.Dense(size + (2 * pitches - 1) * n + more, kernel_init=small) for n in anchors]
+
+    @property
+    def lookahead(self) -> bool:
+        """Whether the heads see features of the given cells (nn/ahead.py)."""
+        return self.reader is not None and self.reader.lookahead
 
     @property
     def by_degree(self) -> bool:
@@ -138,18 +146,48 @@ class VoiceNet(nn.Module):
             *self._degree(batch, now),
         ]
 
-    def read(self, batch: Mapping[str, Array], dtype: Any, key: Array | None) -> Array:
-        """What the given cells say to each frame: float[B, T, E] of `given` int32[B, T, S], V where a cell is free."""
+    def read(self, batch: Mapping[str, Array], dtype: Any, key: Array | None) -> dict[str, Array]:
+        """What the given cells say to each frame.
+
+        Args:
+            batch: `given` int32[B, T, S], V where a cell is free, and the conditions.
+            dtype: Type of the computation.
+            key: For dropout; None when nothing is to be dropped.
+
+        Returns:
+            `heard` float[B, T, E], what the reader found, and with lookahead the features of nn/ahead.py.
+        """
         assert self.reader is not None
         signature = batch["key"] if self.by_degree else None
-        return self.reader(batch["given"], self._told(batch), signature, dtype, key)
+        heard = self.reader(batch["given"], self._told(batch), signature, dtype, key)
+        more = ahead.over(history.tables(self.vocabulary), batch["given"]) if self.lookahead else {}
+        return {"heard": heard, **more}
+
+    def _ahead(self, batch: Mapping[str, Array], j: int) -> list[tuple[Array, int]]:
+        """Features of the given cells for the stream that is drawn j-th."""
+        t, s = history.tables(self.vocabulary), self.order[j]
+        mine, comes, like = (batch[name][..., s] for name in ("sounding", "next", "like"))
+        wide = history.relations(history.WIDE)
+        parts = [
+            (comes, t.size + 1),
+            (batch["away"][..., s], len(ahead.AWAY) + 1),
+            (history.relation(t, comes, mine, history.WIDE), wide),
+            (like, t.size + 1),
+            (history.relation(t, like, mine, history.WIDE), wide),
+            (batch["agree_before"], len(ahead.AGREE) + 1),
+            (batch["agree_after"], len(ahead.AGREE) + 1),
+        ]
+        for u in self.order[j + 1 :]:
+            there = batch["given"][..., u]
+            parts += [(there, t.size + 1), (history.relation(t, there, mine, history.WIDE), wide)]
+        return parts
 
     def frame(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> tuple[Array, Any]:
         """What the past says to each stream of each frame.
 
         Args:
-            batch: History features and conditions, int32[B, T, ...]; for a net that has a reader also what it found,
-                `heard` float[B, T, E].
+            batch: History features and conditions, int32[B, T, ...]; for a net that has a reader also what `read`
+                gives.
             carry: The stack's state; its type is that of the computation.
             key: For dropout; None when nothing is to be dropped.
 
@@ -206,6 +244,11 @@ class VoiceNet(nn.Module):
                 ((token == batch["match"][..., u]).astype(jnp.int32), 2),
                 *self._degree(batch, now),
             ]
+            if self.lookahead:
+                parts.append(((token == batch["like"][..., u]).astype(jnp.int32), 2))
+        if self.lookahead:
+            parts += self._ahead(batch, j)
+            anchors += [batch["next"][..., s], *(batch["given"][..., u] for u in self.order[j + 1 :])]
         y = z + self.present[j](features.one_hots(parts, self.feature_dropout, keys[0], z.dtype))
         y = dropouts.drop(nn.silu(self.norms[j](y)), self.dropout, keys[1])
         scores = self.outputs[j](y).astype(jnp.float32)
@@ -219,12 +262,13 @@ class VoiceNet(nn.Module):
             pad = [(0, 0)] * (logits.ndim - 1) + [(first, size - first - pitches)]
             logits = logits + jnp.pad(placed, pad)
             at += 2 * pitches - 1
-        match = jax.nn.one_hot(batch["match"][..., s], size)
-        logits = logits + scores[..., at : at + 1] * match
+        for name in ("match", "like") if self.lookahead else ("match",):
+            logits = logits + scores[..., at : at + 1] * jax.nn.one_hot(batch[name][..., s], size)
+            at += 1
         if self.by_degree:
             # One-hot rows: a product, where a gather's gradient would be a scatter.
             rows = np.swapaxes(np.eye(13, 12, dtype=np.float32)[features.degrees(self.vocabulary)[:, :size]], 1, 2)
-            logits = logits + jnp.einsum("...d,...dv->...v", scores[..., at + 1 :], jnp.asarray(rows)[batch["key"]])
+            logits = logits + jnp.einsum("...d,...dv->...v", scores[..., at:], jnp.asarray(rows)[batch["key"]])
         return logits
 
     def __call__(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> Array:
@@ -232,7 +276,7 @@ class VoiceNet(nn.Module):
         streams = self.vocabulary.streams
         keys = (None,) * (2 + streams) if key is None else tuple(jax.random.split(key, 2 + streams))
         if self.reader is not None:
-            batch = {**batch, "heard": self.read(batch, jax.tree.leaves(carry)[0].dtype, keys[-1])}
+            batch = {**batch, **self.read(batch, jax.tree.leaves(carry)[0].dtype, keys[-1])}
         z, _ = self.frame(batch, carry, keys[0])
         logits: list[Any] = [None] * streams
         for j, s in enumerate(self.order):

@@ -96,7 +96,7 @@ def plan(
         parts.append(bars_and_tracks.controls(vocabulary, _wanted(vocabulary, attributes, given, bars)))
     if not parts:
         raise errors.UserError("nothing is asked for; give bars, attributes or music with tracks to accompany")
-    length = generation.default_length(vocabulary) if bars is None else ROOM * bars
+    length = generation.default_length(loaded) if bars is None else ROOM * bars
     return Plan(constraints.all_of(*parts), length, qpm)
 
 

@@ -1,0 +1,189 @@
+"""Music through the latent vectors of a trained model: reconstruct a piece, or go from one piece to another.
+
+A file is read as the model's codec reads a primer, from a bar line on, and cut into windows as long as those that the
+model was trained on; the last is filled up with silence. A window's vector is the mean of its posterior.
+"""
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from musejax import codecs, errors, generation, zoo
+from musejax import vocabulary as vocabularies
+from musejax.base import Choice, Latent, Request
+from musejax.decoding import latents
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+
+def of(loaded: zoo.Loaded) -> Latent:
+    """The latent functions of a trained model.
+
+    Raises:
+        errors.UserError: It has no latent vector.
+    """
+    if loaded.model.latent is None:
+        names = ", ".join(e.name for e in zoo.ENTRIES if e.shipped and e.family == "music_vae")
+        raise errors.UserError(
+            f"{loaded.name} has no latent vector; a VAE has one" + (f", such as {names}" if names else "")
+        )
+    return loaded.model.latent
+
+
+def silence(vocabulary: vocabularies.Vocabulary, cells: np.ndarray, frames: int) -> np.ndarray:
+    """Frames of silence to go on with behind cells [T, ...]: [frames, ...]."""
+    out = np.zeros((frames, *cells.shape[1:]), cells.dtype)
+    if vocabulary.name == "trio":
+        out[:] = [vocabulary.id("melody_hold"), vocabulary.id("bass_hold"), vocabulary.id("drums")]
+        out[:1] = [vocabulary.id("melody_off"), vocabulary.id("bass_off"), vocabulary.id("drums")]
+    elif vocabulary.has("note_off"):
+        out[:] = vocabulary.id("hold")
+        out[:1] = vocabulary.id("note_off")
+    elif vocabulary.has("rest"):
+        out[:] = vocabulary.id("rest")
+    return out
+
+
+def windows(loaded: zoo.Loaded, sequence: "NoteSequence") -> codecs.Arrays:
+    """A piece as the windows that the model reads, one after the other: arrays [N, T, ...] of codec and conditions.
+
+    Raises:
+        errors.UserError: It does not fit the codec.
+    """
+    vocabulary, length = loaded.codec.vocabulary, generation.default_length(loaded)
+    try:
+        arrays = loaded.codec.prime(sequence)
+    except errors.DiscardError as error:
+        raise errors.UserError(f"the piece does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
+    field = "frames" if "frames" in arrays else "tokens"
+    cells = arrays[field]
+    missing = -len(cells) % length
+    cells = np.concatenate([cells, silence(vocabulary, cells, missing)])
+    told = codecs.free_conditions(vocabulary, 1, len(cells), arrays)
+    return {
+        field: cells.reshape(-1, length, *cells.shape[1:]),
+        **{name: row[0].reshape(-1, length) for name, row in told.items()},
+    }
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(latent: Latent) -> tuple[Any, Any]:
+    return jax.jit(latent.encode), jax.jit(latent.decode)
+
+
+def encode(loaded: zoo.Loaded, arrays: codecs.Arrays) -> np.ndarray:
+    """The vectors of windows [N, T, ...]: float32[N, Z]."""
+    variables, width = loaded.variables, generation.WIDTH
+    run, out = _compiled(of(loaded))[0], []
+    num, length = next(iter(arrays.values())).shape[:2]
+    for first in range(0, num, width):
+        rows = np.minimum(np.arange(first, first + width), num - 1)
+        batch = {name: jnp.asarray(a[rows]) for name, a in arrays.items()}
+        batch["pad_mask"] = batch["loss_mask"] = jnp.ones((width, length), jnp.int32)
+        mean, _ = run(variables["params"], variables["state"], batch)
+        out.append(np.asarray(mean)[: num - first])
+    return np.concatenate(out)
+
+
+def decode(
+    loaded: zoo.Loaded,
+    z: np.ndarray,
+    seed: int = 0,
+    *,
+    choice: Choice | None = None,
+    conditions: codecs.Arrays | None = None,
+    qpm: float = 100.0,
+) -> list[generation.Piece]:
+    """Draws a piece for each vector.
+
+    Args:
+        loaded: A model with a latent vector.
+        z: float[N, Z].
+        seed: Any integer; piece i does not change with how many there are.
+        choice: How a token is chosen.
+        conditions: int32[N, T] for each condition; by default those of a free sample.
+        qpm: Quarter notes a minute.
+    """
+    variables, width, length = loaded.variables, generation.WIDTH, generation.default_length(loaded)
+    run, key, pieces = _compiled(of(loaded))[1], jax.random.key(seed), []
+    told = conditions or codecs.free_conditions(loaded.codec.vocabulary, len(z), length)
+    grammar = None if loaded.codec.grammar is None else loaded.codec.grammar()
+    for first in range(0, len(z), width):
+        rows = np.minimum(np.arange(first, first + width), len(z) - 1)
+        request = Request(
+            num=width,
+            length=length,
+            choice=choice or Choice(),
+            first=jnp.asarray(first),  # type: ignore[arg-type]
+            conditions={name: jnp.asarray(rows_of[rows]) for name, rows_of in told.items()},
+            constraint=grammar,
+        )
+        out = run(variables["params"], variables["state"], key, jnp.asarray(z[rows], jnp.float32), request)
+        arrays = {k: np.asarray(v) for k, v in out.items()}
+        pieces += [generation.piece(loaded.codec, arrays, row, qpm) for row in range(min(width, len(z) - first))]
+    return pieces
+
+
+def reconstruct(
+    model: "str | zoo.Loaded",
+    sequence: "NoteSequence",
+    seed: int = 0,
+    *,
+    temperature: float = 1.0,
+) -> "NoteSequence":
+    """A piece as a model remembers it: each of its windows through its latent vector and back.
+
+    Args:
+        model: A run's name or directory, or what `load` returned.
+        sequence: The music.
+        seed: Any integer.
+        temperature: Of the draws; near 0 takes the likeliest.
+
+    Raises:
+        errors.UserError: The model has no latent vector, or the music does not fit its codec.
+    """
+    loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
+    of(loaded)
+    arrays = windows(loaded, sequence)
+    conditions = {name: arrays[name] for name, _ in loaded.codec.vocabulary.conditions}
+    choice, qpm = Choice(temperature=temperature), sequence.tempos[0].qpm if sequence.tempos else 100.0
+    pieces = decode(loaded, encode(loaded, arrays), seed, choice=choice, conditions=conditions, qpm=qpm)
+    return loaded.codec.decode(
+        {name: np.concatenate([p.arrays[name] for p in pieces]) for name in pieces[0].arrays}, qpm
+    )
+
+
+def interpolate(
+    model: "str | zoo.Loaded",
+    a: "NoteSequence",
+    b: "NoteSequence",
+    num: int = 9,
+    seed: int = 0,
+    *,
+    temperature: float = 1.0,
+) -> "list[NoteSequence]":
+    """Pieces on the way from the first window of one piece to that of another, both ends included.
+
+    Args:
+        model: A run's name or directory, or what `load` returned.
+        a: Where the path begins.
+        b: Where it ends.
+        num: Pieces, 2 or more.
+        seed: Any integer.
+        temperature: Of the draws; near 0 takes the likeliest.
+
+    Raises:
+        errors.UserError: The model has no latent vector, or the music does not fit its codec.
+    """
+    loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
+    of(loaded)
+    if num < 2:
+        raise errors.UserError(f"num is {num}; it must be 2 or more: both ends are among the pieces")
+    ends = [encode(loaded, {k: v[:1] for k, v in windows(loaded, s).items()})[0] for s in (a, b)]
+    z = np.asarray(latents.path(jnp.asarray(ends[0]), jnp.asarray(ends[1]), num))
+    qpm = a.tempos[0].qpm if a.tempos else 100.0
+    return [p.sequence for p in decode(loaded, z, seed, choice=Choice(temperature=temperature), qpm=qpm)]

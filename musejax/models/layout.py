@@ -1,0 +1,118 @@
+"""How a frame of any vocabulary is read and written by nets that see frames whole.
+
+Its streams are one-hots side by side, or its switches, with its conditions; each decoder writes some of the streams.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from musejax import vocabulary as vocabularies
+from musejax.base import Array, Batch
+
+
+class Part(NamedTuple):
+    """What one decoder writes: its streams, and how many numbers a frame come out of it."""
+
+    streams: tuple[int, ...]
+    outputs: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """How frames are read and written.
+
+    Attributes:
+        vocabulary: Of one-hot streams or of switches.
+        conditions: Names of the conditions that are read.
+        separate: Whether each stream has a decoder of its own, which sees that stream alone.
+        nade: Hidden units of a NADE over switches; 0 for none.
+    """
+
+    vocabulary: vocabularies.Vocabulary
+    conditions: tuple[str, ...] = ()
+    separate: bool = False
+    nade: int = 0
+
+    @property
+    def bits(self) -> bool:
+        """Whether frames are switches."""
+        return self.vocabulary.kind == "bits"
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """For each stream its first id and the number of its ids."""
+        vocabulary = self.vocabulary
+        if vocabulary.name != "trio":
+            return ((0, vocabulary.size),) * vocabulary.streams
+        sizes = [sum(vocabulary.range(type).size for type in types) for types in vocabularies.TRIO]
+        return tuple((vocabulary.start(types[0]), size) for types, size in zip(vocabularies.TRIO, sizes, strict=True))
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The decoders."""
+        sizes = [size for _, size in self.spans]
+        if self.separate:
+            return tuple(Part((s,), size) for s, size in enumerate(sizes))
+        return (Part(tuple(range(len(sizes))), sum(sizes) + self.nade),)
+
+    def inputs(self, batch: Batch, part: Part | None = None) -> Array:
+        """The frames of all streams, or of a part's, as float32[B, T, D]; what stands before the first is zeros."""
+        if self.bits:
+            return jnp.asarray(batch["frames"], jnp.float32)
+        tokens = self.framed(batch["tokens"])
+        streams = range(tokens.shape[-1]) if part is None else part.streams
+        hots = [jax.nn.one_hot(tokens[..., s] - self.spans[s][0], self.spans[s][1]) for s in streams]
+        return jnp.concatenate(hots, axis=-1)
+
+    def told(self, batch: Batch) -> list[Array]:
+        """The conditions as one-hots."""
+        sizes = dict(self.vocabulary.conditions)
+        return [jax.nn.one_hot(batch[name], sizes[name]) for name in self.conditions]
+
+    def framed(self, tokens: Array) -> Array:
+        """Tokens with an axis for streams."""
+        return tokens if self.vocabulary.streams > 1 else tokens[..., None]
+
+    def before(self, batch: Batch) -> dict[str, Array]:
+        """A batch whose frames are those before each; conditions stay."""
+        name, start = ("frames", 0) if self.bits else ("tokens", self.vocabulary.size)
+        x = jnp.asarray(batch[name])
+        wide = [(0, 0), (1, 0)] + [(0, 0)] * (x.ndim - 2)
+        return {**batch, name: jnp.pad(x, wide, constant_values=start)[:, :-1]}
+
+    def width(self, part: Part) -> int:
+        """How many inputs a decoder has beside its context."""
+        sizes = dict(self.vocabulary.conditions)
+        return sum(self.spans[s][1] for s in part.streams) + sum(sizes[name] for name in self.conditions)
+
+    def ids(self, part: Part, previous: Array, conditions: Mapping[str, Array]) -> Array:
+        """Which inputs of a decoder are 1, int32[N, P]: of the frame before (int32[N, S] or [N, V]) and conditions."""
+        none, at, found = self.width(part), 0, []
+        if self.bits:
+            place = jnp.arange(previous.shape[1])[None]
+            found, at = [jnp.where(previous > 0, place, none)], previous.shape[1]
+        for s in () if self.bits else part.streams:
+            start, size = self.spans[s]
+            token = previous[:, s : s + 1] - start
+            found.append(jnp.where((token >= 0) & (token < size), token + at, none))
+            at += size
+        sizes = dict(self.vocabulary.conditions)
+        for name in self.conditions:
+            value = conditions[name][:, None]
+            found.append(jnp.where(value < sizes[name], value + at, none))
+            at += sizes[name]
+        return jnp.concatenate(found, axis=1)
+
+    def logits(self, outs: tuple[Array, ...], s: int) -> Array:
+        """Logits of one stream's own ids, from what the decoders gave."""
+        for part, out in zip(self.parts, outs, strict=True):
+            at = 0
+            for stream in part.streams:
+                if stream == s:
+                    return out[..., at : at + self.spans[s][1]]
+                at += self.spans[stream][1]
+        raise KeyError(s)

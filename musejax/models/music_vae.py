@@ -1,0 +1,184 @@
+"""The VAE family: MusicVAE (Roberts et al., 2018), flat and hierarchical, over melodies, drums and trios.
+
+A bidirectional encoder reads a piece of fixed length and gives a normal distribution over latent vectors z. A decoder
+draws the piece frame by frame from z: a flat one from z itself, a hierarchical one from the contexts that a conductor
+makes of z, one a segment. The streams of a frame are independent given z and the frames before.
+
+The loss is the mean over frames of reconstruction plus beta times what the KL divergence exceeds its free bits by,
+both in nats. Scheduled sampling draws its inputs in a pass of its own; no gradient passes a draw, so the rest is the
+ordinary pass over inputs that are known.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from musejax import vocabulary as vocabularies
+from musejax.base import Array, Batch, Model
+from musejax.models import latents, layout
+from musejax.nn import conditioning, latent
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """What a recurrent VAE can be.
+
+    Attributes:
+        latent: Size Z of the latent vector.
+        encoder_hidden: Units of each direction of the encoder.
+        encoder_layers: Its layers.
+        hidden: Units of the decoder's layers.
+        num_layers: The decoder's layers.
+        conductor: Units of the conductor; 0 for a flat decoder.
+        conductor_layers: Its layers.
+        segment: Frames of a segment under a conductor.
+        nade: Hidden units of a NADE over the switches of a frame; 0 leaves them independent.
+        conditions: Names of the vocabulary's conditions that encoder and decoder read.
+        condition_dropout: Share of training pieces whose conditions are unknown, for guidance.
+        dropout: On the decoder's layers.
+        max_beta: Largest weight of the KL divergence.
+        beta_rate: beta = max_beta * (1 - beta_rate ** step).
+        free_bits: Bits of the whole KL divergence that cost nothing.
+        free_bits_per_dimension: Bits of the batch's mean KL divergence in each dimension that cost nothing.
+        sampling: How the share of the decoder's inputs that are drawn from itself in training grows: `none`,
+            `constant` (rate), `exponential` (1 - rate ** step), `inverse_sigmoid` (1 - rate / (rate + e^(step/rate))).
+        sampling_rate: Of that schedule.
+    """
+
+    latent: int = 256
+    encoder_hidden: int = 512
+    encoder_layers: int = 1
+    hidden: int = 256
+    num_layers: int = 2
+    conductor: int = 0
+    conductor_layers: int = 2
+    segment: int = 16
+    nade: int = 0
+    conditions: tuple[str, ...] = ()
+    condition_dropout: float = 0.0
+    dropout: float = 0.0
+    max_beta: float = 0.2
+    beta_rate: float = 0.99999
+    free_bits: float = 0.0
+    free_bits_per_dimension: float = 0.0
+    sampling: Literal["none", "constant", "exponential", "inverse_sigmoid"] = "none"
+    sampling_rate: float = 0.0
+
+
+MELODY_2BAR = Config(sampling="inverse_sigmoid", sampling_rate=1000)
+MELODY_2BAR_BIG = Config(
+    latent=512, encoder_hidden=2048, hidden=2048, num_layers=3, max_beta=0.5, sampling="inverse_sigmoid",
+    sampling_rate=1000,
+)  # fmt: skip
+DRUMS_2BAR = Config(free_bits=48, sampling="inverse_sigmoid", sampling_rate=1000)
+MELODY_16BAR = Config(latent=512, encoder_hidden=2048, encoder_layers=2, hidden=2048, num_layers=3, free_bits=256)
+
+# name -> (codec, config). Sizes are those of Magenta's model files.
+PRESETS: Mapping[str, tuple[str, Config]] = {
+    "mel-2bar-small": ("melody-90", MELODY_2BAR),
+    "mel-2bar-big": ("melody-90", MELODY_2BAR_BIG),
+    "drums-2bar-small": ("drums", DRUMS_2BAR),
+    "drums-2bar-big": (
+        "drums",
+        dataclasses.replace(DRUMS_2BAR, latent=512, encoder_hidden=2048, hidden=2048, num_layers=3),
+    ),
+    "drums-2bar-nade": (
+        "drums-bits",
+        dataclasses.replace(DRUMS_2BAR, encoder_hidden=1024, hidden=512, nade=128),
+    ),
+    "mel-16bar-flat": ("melody-90", MELODY_16BAR),
+    "mel-16bar-hierarchical": (
+        "melody-90",
+        dataclasses.replace(MELODY_16BAR, hidden=1024, num_layers=2, conductor=1024),
+    ),
+    "trio-16bar-flat": ("trio", MELODY_16BAR),
+    "trio-16bar-hierarchical": (
+        "trio",
+        dataclasses.replace(MELODY_16BAR, hidden=1024, num_layers=2, conductor=1024),
+    ),
+}
+
+
+class Net(nn.Module):
+    """Encoder, conductor and decoders.
+
+    Attributes:
+        config: The family's.
+        frame: How frames are read and written.
+    """
+
+    config: Config
+    frame: layout.Frame
+
+    def setup(self) -> None:
+        """Makes the parts."""
+        config = self.config
+        self.encoder = latent.Encoder(config.encoder_hidden, config.encoder_layers, config.latent)
+        if config.conductor:
+            self.conductor = latent.Conductor(config.conductor_layers, config.conductor)
+        self.decoders = [
+            latent.Decoder(config.num_layers, config.hidden, part.outputs, config.dropout) for part in self.frame.parts
+        ]
+
+    def encode(self, batch: Batch) -> tuple[Array, Array]:
+        """mean, scale: float32[B, Z] each."""
+        x = jnp.concatenate([self.frame.inputs(batch), *self.frame.told(batch)], axis=-1)
+        return self.encoder(x, batch["pad_mask"].sum(1))
+
+    def contexts(self, z: Array, segments: int) -> Array:
+        """float[B, U, C] of float[B, Z]."""
+        return self.conductor(z, segments) if self.config.conductor else z[:, None]
+
+    def decode(self, before: Batch, contexts: Array, key: Array | None) -> tuple[Array, ...]:
+        """What each decoder gives, float[B, T, O], of the frames before each of T (whole segments)."""
+        num, segments = contexts.shape[:2]
+        out = []
+        for i, (part, decoder) in enumerate(zip(self.frame.parts, self.decoders, strict=True)):
+            x = jnp.concatenate([self.frame.inputs(before, part), *self.frame.told(before)], axis=-1)
+            x = x.reshape(num * segments, x.shape[1] // segments, -1)
+            inner = None if key is None else jax.random.fold_in(key, i)
+            y = decoder(x, contexts.reshape(num * segments, -1), inner)
+            out.append(y.reshape(num, -1, part.outputs))
+        return tuple(out)
+
+    def initial(self, contexts: Array) -> tuple[Any, ...]:
+        """The first state of every segment of each decoder: of float[N, U, C] (h, c) [N U, H] for each layer."""
+        flat = contexts.reshape(-1, contexts.shape[-1])
+        return tuple(decoder.begin(flat) for decoder in self.decoders)
+
+    def __call__(self, batch: Batch, before: Batch, z: Array, segments: int) -> Any:
+        """Runs everything once, to make the parameters."""
+        contexts = self.contexts(z, segments)
+        return self.encode(batch), self.decode(before, contexts, None), self.initial(contexts)
+
+
+def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
+    """Binds the family to a config and a vocabulary.
+
+    Raises:
+        ValueError: The config does not fit the vocabulary.
+    """
+    sizes = ("latent", "encoder_hidden", "encoder_layers", "hidden", "num_layers", "conductor_layers", "segment")
+    for name in sizes:
+        if getattr(config, name) < 1:
+            raise ValueError(f"{name} is {getattr(config, name)}; it must be 1 or more")
+    for name in ("conductor", "nade", "max_beta", "free_bits", "free_bits_per_dimension"):
+        if getattr(config, name) < 0:
+            raise ValueError(f"{name} is {getattr(config, name)}; it must be 0 or more")
+    if not 0.0 <= config.beta_rate < 1.0:
+        raise ValueError(f"beta_rate is {config.beta_rate}; it must lie in [0, 1)")
+    latents.check_sampling(config)
+    conditioning.check(config, vocabulary, ("dropout",))
+    if vocabulary.kind == "groove":
+        raise ValueError(f"codec {vocabulary.name} has rows of real numbers; this net draws tokens and switches")
+    if vocabulary.frames_per_quarter == 0:
+        raise ValueError(f"codec {vocabulary.name} has no frames; a VAE reads frames")
+    if config.nade and vocabulary.kind != "bits":
+        raise ValueError(f"nade does not fit codec {vocabulary.name}: it draws the switches of a frame")
+    separate = bool(config.conductor) and vocabulary.streams > 1
+    frame = layout.Frame(vocabulary, tuple(config.conditions), separate, config.nade)
+    return latents.make(config, Net(config, frame), frame)

@@ -1,0 +1,148 @@
+"""Encoder and decoder of MusicVAE (Roberts et al., 2018), over frames as one-hot vectors or switches.
+
+The encoder reads a piece both ways and gives the mean and scale of a diagonal normal. The decoder begins each segment
+from a context: of a flat decoder the one segment is the whole piece and its context is z; a hierarchical decoder has a
+conductor, a recurrent net that turns z into a context for each segment. A context sets the first state through a tanh
+layer and joins every input.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from musejax.base import Array
+from musejax.nn import recurrent
+
+# Keeps the scale of a posterior away from 0.
+MIN_SCALE = 1e-4
+
+
+class Encoder(nn.Module):
+    """Bidirectional LSTM layers and a diagonal normal.
+
+    Attributes:
+        hidden: Units of each direction.
+        num_layers: Layers; from the second on a layer reads both directions of the one below.
+        latent: Size Z of the latent vector.
+    """
+
+    hidden: int
+    num_layers: int
+    latent: int
+
+    @nn.compact
+    def __call__(self, x: Array, lengths: Array) -> tuple[Array, Array]:
+        """Reads pieces.
+
+        Args:
+            x: float[B, T, D].
+            lengths: int32[B], frames of each; what comes after is not read.
+
+        Returns:
+            mean, scale: float32[B, Z] each.
+        """
+        num, frames = x.shape[:2]
+        place = jnp.arange(frames)[None]
+        within = place < lengths[:, None]
+        flipped = jnp.where(within, lengths[:, None] - 1 - place, place)
+
+        def turn(y: Array) -> Array:
+            return jnp.take_along_axis(y, flipped[..., None], axis=1)
+
+        is_last = (place == lengths[:, None] - 1).astype(x.dtype)
+        ends = []
+        for i in range(self.num_layers):
+            start = recurrent.initial("lstm", 1, self.hidden, num, x)[0]
+            options: dict[str, Any] = {"recurrent_dropout": 0.0, "key": None, "input_grad": i > 0}
+            ahead, _ = recurrent.Layer("lstm", self.hidden, name=f"forward_{i}")(x, start, **options)
+            back, _ = recurrent.Layer("lstm", self.hidden, name=f"backward_{i}")(turn(x), start, **options)
+            # Both directions end at the last frame of their order.
+            ends = [jnp.einsum("bt,bth->bh", is_last, y) for y in (ahead, back)]
+            x = jnp.concatenate([ahead, turn(back)], axis=-1)
+        h = jnp.concatenate(ends, axis=-1)
+        small = nn.initializers.normal(0.001)
+        mean = nn.Dense(self.latent, kernel_init=small, name="mean")(h)
+        raw = nn.Dense(self.latent, kernel_init=small, name="scale")(h)
+        return mean.astype(jnp.float32), jax.nn.softplus(raw.astype(jnp.float32)) + MIN_SCALE
+
+
+class Initial(nn.Module):
+    """The first state of a stack, from a vector.
+
+    Attributes:
+        num_layers: The stack's.
+        hidden: The same.
+    """
+
+    num_layers: int
+    hidden: int
+
+    @nn.compact
+    def __call__(self, context: Array) -> tuple[tuple[Array, Array], ...]:
+        """float[B, C] -> for each layer (h, c), float[B, H] each."""
+        size = 2 * self.num_layers * self.hidden
+        flat = jnp.tanh(nn.Dense(size, kernel_init=nn.initializers.normal(0.001), name="dense")(context))
+        parts = jnp.split(flat, 2 * self.num_layers, axis=-1)
+        return tuple(zip(parts[::2], parts[1::2], strict=True))
+
+
+class Conductor(nn.Module):
+    """From a latent vector to a context for each segment.
+
+    Attributes:
+        num_layers: Recurrent layers.
+        hidden: Units in each; the size C of a context.
+    """
+
+    num_layers: int
+    hidden: int
+
+    @nn.compact
+    def __call__(self, z: Array, segments: int) -> Array:
+        """float[B, Z] -> float[B, U, C]; z sets the first state and is every input."""
+        start = Initial(self.num_layers, self.hidden, name="initial")(z)
+        x = jnp.broadcast_to(z[:, None], (z.shape[0], segments, z.shape[1]))
+        return recurrent.Stack("lstm", self.num_layers, self.hidden, name="stack")(x, start)[0]
+
+
+class Decoder(nn.Module):
+    """LSTM layers over the frames of a segment.
+
+    Attributes:
+        num_layers: Recurrent layers.
+        hidden: Units in each.
+        outputs: Numbers a frame that come out.
+        dropout: On each layer's output, when training.
+    """
+
+    num_layers: int
+    hidden: int
+    outputs: int
+    dropout: float = 0.0
+
+    def setup(self) -> None:
+        """The layers."""
+        self.initial = Initial(self.num_layers, self.hidden)
+        self.stack = recurrent.Stack("lstm", self.num_layers, self.hidden, self.dropout)
+        self.output = nn.Dense(self.outputs)
+
+    def __call__(self, before: Array, context: Array, key: Array | None = None) -> Array:
+        """What comes out of each frame of a segment.
+
+        Args:
+            before: float[B, T, D], the frame before each, with conditions.
+            context: float[B, C].
+            key: For dropout; None when nothing is to be dropped.
+
+        Returns:
+            float[B, T, O].
+        """
+        joined = jnp.broadcast_to(context[:, None], (*before.shape[:2], context.shape[1]))
+        x = jnp.concatenate([before, joined], axis=-1)
+        return self.output(self.stack(x, self.initial(context), key)[0])
+
+    def begin(self, context: Array) -> tuple[tuple[Array, Array], ...]:
+        """The first state of a segment: float[B, C] -> (h, c) for each layer."""
+        return self.initial(context)

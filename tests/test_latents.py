@@ -1,0 +1,90 @@
+"""Music through latent vectors: files become windows, windows come back in their places, paths keep their ends."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from musejax import codecs, errors, latents, zoo
+from musejax.models import music_vae
+
+
+@functools.cache
+def loaded(codec="melody-90", bars=2):
+    """A VAE of two bars, untrained."""
+    coder = codecs.get(codec)
+    sizes = {"latent": 4, "encoder_hidden": 6, "hidden": 8, "num_layers": 1}
+    model = music_vae.make(music_vae.Config(**sizes), coder.vocabulary)
+    params, state = model.init(jax.random.key(0), tiny.random_batch(coder.vocabulary, 2, 4))
+    params = jax.tree.map(lambda p: p * 4, params)
+    # Far apart, so that near temperature 0 there is one likeliest token.
+    params["decoders_0"]["output"] = jax.tree.map(lambda p: p * 300, params["decoders_0"]["output"])
+    config = {"training": {"bars": bars}, "data": {}}
+    return zoo.Loaded(model, {"params": params, "state": state}, coder, config, "small")
+
+
+def tune(*pitches, codec="melody-90"):
+    """Quarters, one after the other."""
+    coder = codecs.get(codec)
+    tokens = np.full(4 * len(pitches), coder.vocabulary.id("hold"), np.int32)
+    tokens[::4] = [coder.vocabulary.id("pitch", p) for p in pitches]
+    return coder.decode({"tokens": tokens}, 90.0)
+
+
+def test_a_piece_is_cut_into_windows_and_the_last_is_filled_with_silence():
+    arrays = latents.windows(loaded(), tune(*range(60, 74)))  # three and a half bars
+    assert arrays["tokens"].shape == arrays["beat"].shape == (2, 32)
+    np.testing.assert_array_equal(arrays["beat"], np.tile(np.arange(16), (2, 2)))
+    cells = arrays["tokens"].ravel()
+    np.testing.assert_array_equal(cells[:56:4], np.arange(60, 74) - 21 + 2)
+    assert cells[56] == 1 and not cells[57:].any()
+
+
+def test_silence_of_a_trio_is_silent_in_every_stream():
+    table = codecs.get("trio").vocabulary
+    found = latents.silence(table, np.zeros((4, 3), np.int32), 2)
+    assert [table.event(t)[0] for t in found[0]] == ["melody_off", "bass_off", "drums"]
+    assert [table.event(t) for t in found[1]] == [("melody_hold", 0), ("bass_hold", 0), ("drums", 0)]
+
+
+def test_a_window_has_its_vector_wherever_it_stands_and_however_many_there_are():
+    whole = latents.windows(loaded(), tune(*np.random.default_rng(0).integers(50, 70, 8 * 10)))
+    z = latents.encode(loaded(), whole)
+    assert z.shape == (10, 4)
+    np.testing.assert_allclose(latents.encode(loaded(), {k: v[9:] for k, v in whole.items()})[0], z[9], atol=1e-5)
+    assert np.abs(np.diff(z, axis=0)).max() > 1e-3
+
+
+def test_pieces_do_not_change_with_how_many_are_decoded():
+    z = np.random.default_rng(0).normal(size=(11, 4)).astype(np.float32)
+    many, few = (latents.decode(loaded(), z[:n], 3) for n in (11, 9))
+    for a, b in zip(many, few):
+        np.testing.assert_array_equal(a.arrays["tokens"], b.arrays["tokens"])
+
+
+def test_a_reconstruction_is_as_long_as_the_piece_and_keeps_its_tempo():
+    found = latents.reconstruct(loaded(), tune(*range(60, 76)), 1, temperature=1e-3)
+    assert found.tempos[0].qpm == 90.0
+    again = latents.reconstruct(loaded(), tune(*range(60, 76)), 2, temperature=1e-3)
+    assert [(n.pitch, n.start_time) for n in found.notes] == [(n.pitch, n.start_time) for n in again.notes]
+    assert all(n.end_time <= 16 * 60 / 90 + 1e-6 for n in found.notes)
+
+
+def test_a_path_begins_and_ends_with_the_two_pieces():
+    a, b = tune(*range(60, 68)), tune(*range(50, 58))
+    found = latents.interpolate(loaded(), a, b, 5, temperature=1e-3)
+    ends = [latents.reconstruct(loaded(), piece, temperature=1e-3) for piece in (a, b)]
+    assert len(found) == 5
+    for piece, end in ((found[0], ends[0]), (found[-1], ends[1])):
+        assert [n.pitch for n in piece.notes] == [n.pitch for n in end.notes]
+
+
+def test_what_does_not_fit_is_said():
+    with pytest.raises(errors.UserError, match="it must be 2 or more"):
+        latents.interpolate(loaded(), tune(60), tune(62), 1)
+    with pytest.raises(errors.UserError, match="chorale-lstm has no latent vector"):
+        latents.reconstruct("chorale-lstm", tune(60))
+    with pytest.raises(errors.UserError, match="the piece does not fit codec melody-90 of small"):
+        latents.reconstruct(loaded(), tune(*range(12), codec="melody"))
