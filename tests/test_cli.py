@@ -219,7 +219,7 @@ BAD = [
     (["infill", "{root}/chorales", "{root}/tune.mid", "--bars", "1"], "1 part sounds; codec chorale needs four voices"),
     # Latent vectors
     (["reconstruct", "{root}/tunes", "{root}/tune.mid"], "tunes has no latent vector"),
-    (["reconstruct", "{root}/vae", "{root}/low.abc"], "the piece does not fit codec melody-90 of vae: pitch 12 is outside"),
+    (["reconstruct", "{root}/vae", "{root}/low.abc"], "piece does not fit codec melody-90 of vae: pitch 12 is outside"),
     (["reconstruct", "{root}/vae", "{root}/tune.mid", "--temperature", "0"], "--temperature 0.0: it must be above 0"),
     (["reconstruct", "{root}/vae", "{root}/noise.mid"], "noise.mid: it cannot be read as MIDI"),
     (["interpolate", "{root}/vae", "{root}/tune.mid"], "required: LAST"),
