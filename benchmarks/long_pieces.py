@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from steering_tasks import BAR, ROWS, Items, Sound, as_rolls, heard
 
-from musejax import codecs, zoo
+from musejax import codecs, lengths, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Request
 from musejax.decoding import constraints
@@ -25,10 +25,12 @@ def free(loaded: zoo.Loaded, num: int, bars: int, seed: int) -> list[dataset.Ite
     pickup = int(codecs.free_conditions(vocabulary, 1, BAR).get("beat", np.zeros((1, 1)))[0].argmin())
     length = pickup + bars * BAR
     conditions = codecs.free_conditions(vocabulary, num, length, keys=keys)
+    left = lengths.left(loaded, length, None, never=True)
+    told = {} if left is None else {"bars_left": np.tile(left, (num, 1))}
     request = Request(
         num=num,
         length=length,
-        conditions={name: jnp.asarray(c) for name, c in conditions.items()},
+        conditions={name: jnp.asarray(c) for name, c in {**conditions, **told}.items()},
         constraint=constraints.no_end_before(vocabulary, length) if vocabulary.has("end") else None,
     )
     drawn = jax.jit(loaded.model.sample)(variables["params"], variables["state"], jax.random.key(seed), request)

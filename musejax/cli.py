@@ -107,7 +107,11 @@ def parser() -> argparse.ArgumentParser:
 
     p = commands.add_parser("sample", help="write music with a trained model")
     _sampling(p)
-    p.add_argument("--bars", type=int, help="bars of 4/4, for a model of several tracks (default there: 16)")
+    p.add_argument(
+        "--bars",
+        type=int,
+        help="bars of 4/4, for a model of several tracks (default: 16) or one that can be told how many bars are left",
+    )
     _attributes(p)
 
     p = commands.add_parser("harmonize", help="keep a melody, or one voice of a chorale, and write the others")

@@ -13,12 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musejax import codecs, errors, zoo
+from musejax import codecs, errors, lengths, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Autoregressive, Choice, Constraint, Request
 from musejax.decoding import autoregressive, beam, constraints
 from musejax.decoding import guidance as guiding
-from musejax.pipeline import windows
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -108,19 +107,6 @@ def _sampler(loaded: zoo.Loaded, beams: int | None, guidance: float | None) -> S
     return _left_to_right(pair, vocabulary, read, beams, guidance)
 
 
-def default_length(loaded: zoo.Loaded) -> int:
-    """Frames of a free sample: those of the windows that the model was trained on, where it knows no others.
-
-    Else as many as a piece may have (32 bars) where the model ends it, or 16 bars of 4/4.
-    """
-    vocabulary = loaded.codec.vocabulary
-    if bars := loaded.config["training"].get("bars", 0):
-        return bars * windows.COMMON
-    if vocabulary.frames_per_quarter == 0:
-        return 1024
-    return vocabulary.frames_per_quarter * 4 * (32 if vocabulary.has("end") else 16)
-
-
 def draw(
     loaded: zoo.Loaded,
     num: int,
@@ -128,6 +114,7 @@ def draw(
     *,
     length: int | None = None,
     min_length: int | None = None,
+    bars: int | None = None,
     choice: Choice | None = None,
     given: Given | None = None,
     constraint: Constraint | None = None,
@@ -139,10 +126,12 @@ def draw(
 ) -> list[Piece]:
     """Samples pieces; see `sample` for the arguments. `given` has the length of the pieces, and takes its place."""
     vocabulary = loaded.codec.vocabulary
+    if bars is not None:
+        length, min_length = lengths.around(loaded, bars)
     if given is not None:
         length = len(given.cells)
     elif length is None:
-        length = default_length(loaded)
+        length = lengths.default(loaded)
     for name, value in (("num", num), ("length", length), ("width", width)):
         if value < 1:
             raise errors.UserError(f"{name} is {value}; it must be 1 or more")
@@ -158,9 +147,11 @@ def draw(
     if loaded.codec.grammar is not None:
         parts.append(loaded.codec.grammar())
     on_grid = vocabulary.frames_per_quarter > 0
+    left = None
     if vocabulary.has("end") and on_grid:
         shortest = min(8 * 16, length // 2) if min_length is None else min_length
         parts.append(constraints.no_end_before(vocabulary, shortest))
+        left = lengths.left(loaded, length, bars, never=shortest >= length)
     request = Request(
         num=width,
         length=length,
@@ -180,6 +171,8 @@ def draw(
     for first in range(0, num, width):
         signatures = np.array([_key(loaded, seed, first + row, sharps) for row in range(width)])
         conditions = codecs.free_conditions(vocabulary, width, length, known, signatures)
+        if left is not None:
+            conditions["bars_left"] = np.tile(left, (width, 1))
         block = request.replace(  # type: ignore[attr-defined]
             first=jnp.asarray(first), conditions={n: jnp.asarray(c) for n, c in conditions.items()}
         )
@@ -210,7 +203,7 @@ def _key(loaded: zoo.Loaded, seed: int, index: int, sharps: int | None) -> int:
 def piece(codec: codecs.Codec, arrays: codecs.Arrays, row: int, qpm: float) -> Piece:
     """One row of what a model's `sample` returned, as music."""
     log_prob, size = float(arrays["log_prob"][row]), int(arrays["length"][row])
-    mine = {k: v[row, :size] for k, v in arrays.items() if k not in ("log_prob", "length")}
+    mine = {k: v[row, :size] for k, v in arrays.items() if k not in ("log_prob", "length", "bars_left")}
     ended = not codec.vocabulary.has("end") or bool((mine["tokens"][-1] == codec.vocabulary.id("end")).any())
     return Piece(codec.decode(mine, qpm), mine, log_prob, ended)
 
@@ -222,6 +215,7 @@ def sample(
     *,
     length: int | None = None,
     min_length: int | None = None,
+    bars: int | None = None,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
@@ -245,6 +239,7 @@ def sample(
         length: Most frames of a piece (16ths; events for performances). Where the model ends pieces (32 bars by
             default), one that has not ended by then is drawn again, seven times at most.
         min_length: Frames before which a piece may not end, where the model ends it (default: eight bars).
+        bars: About how many bars of 4/4 a piece has, in place of both, for a model that can be told (`bars_left`).
         temperature: Below 1 is more cautious, above 1 bolder.
         top_k: Keeps the k likeliest tokens at each step.
         top_p: Keeps the likeliest tokens up to this probability.
@@ -268,8 +263,8 @@ def sample(
     given = None if primer is None else prime(loaded, primer, length)
     choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     pieces = draw(
-        loaded, num, seed, length=length, min_length=min_length, choice=choice, given=given, constraint=constraint,
-        sharps=sharps, beams=beams, guidance=guidance, width=width, qpm=qpm,
+        loaded, num, seed, length=length, min_length=min_length, bars=bars, choice=choice, given=given,
+        constraint=constraint, sharps=sharps, beams=beams, guidance=guidance, width=width, qpm=qpm,
     )  # fmt: skip
     return [p.sequence for p in pieces]
 
@@ -292,7 +287,7 @@ def prime(loaded: zoo.Loaded, primer: "NoteSequence", length: int | None = None)
         raise errors.UserError(f"the primer does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
     bits = vocabulary.kind == "bits"
     cells = arrays.pop("frames" if bits else "tokens")
-    length = default_length(loaded) if length is None else length
+    length = lengths.default(loaded) if length is None else length
     if len(cells) >= length:
         raise errors.UserError(f"the primer has {len(cells)} frames, the piece only {length}; give a larger --length")
     whole = np.zeros((length, *cells.shape[1:]), np.int32)

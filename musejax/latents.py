@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musejax import codecs, errors, generation, zoo
+from musejax import codecs, errors, generation, lengths, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Choice, Latent, Request
 from musejax.decoding import latents
@@ -54,7 +54,7 @@ def windows(loaded: zoo.Loaded, sequence: "NoteSequence") -> codecs.Arrays:
     Raises:
         errors.UserError: It does not fit the codec.
     """
-    vocabulary, length = loaded.codec.vocabulary, generation.default_length(loaded)
+    vocabulary, length = loaded.codec.vocabulary, lengths.default(loaded)
     try:
         arrays = loaded.codec.prime(sequence)
     except errors.DiscardError as error:
@@ -108,7 +108,7 @@ def decode(
         conditions: int32[N, T] for each condition; by default those of a free sample.
         qpm: Quarter notes a minute.
     """
-    variables, width, length = loaded.variables, generation.WIDTH, generation.default_length(loaded)
+    variables, width, length = loaded.variables, generation.WIDTH, lengths.default(loaded)
     run, key, pieces = _compiled(of(loaded))[1], jax.random.key(seed), []
     told = conditions or codecs.free_conditions(loaded.codec.vocabulary, len(z), length)
     grammar = None if loaded.codec.grammar is None else loaded.codec.grammar()

@@ -18,7 +18,7 @@ from musejax.base import Choice
 from musejax.models import recurrent, transformer
 from musejax.nn import cells, history, key_history, voices
 
-every_preset = pytest.mark.parametrize(("family", "preset"), tiny.PRESETS, ids=[p for _, p in tiny.PRESETS])
+every_preset = pytest.mark.parametrize(("family", "preset"), tiny.LEFT_TO_RIGHT, ids=[p for _, p in tiny.LEFT_TO_RIGHT])
 
 
 def field(table):

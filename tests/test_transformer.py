@@ -30,7 +30,13 @@ NETS = {
     "sliding": {"net": "token", "span": 7},
     "sliding, relative": {"net": "token", "span": 9, "positions": "relative", "max_distance": 4},
     "remat": {"net": "token", "remat": True, "conditions": ("beat",)},
-    "frames": {"net": "frame", "order": (0, 3, 2, 1), "conditions": ("beat", "key"), "place": True},
+    "frames": {
+        "net": "frame",
+        "order": (0, 3, 2, 1),
+        "conditions": ("beat", "key"),
+        "place": True,
+        "bars_left": 0.5,
+    },
     "frames, sliding": {"net": "frame", "span": 3, "positions": "relative"},
     "one voice": {"net": "frame", "phase": True, "place": True, "reader_layers": 1},
     "plain reader": {"net": "frame", "conditions": ("beat",), "reader_layers": 1},
@@ -137,6 +143,31 @@ def test_a_net_that_is_given_nothing_does_not_know_how_long_the_piece_is():
     short = {k: v[:, :5] for k, v in batch.items()}
     short["pad_mask"] = batch["pad_mask"][:, :5]
     np.testing.assert_allclose(nll(params, state, short), nll(params, state, batch)[:, :5], atol=1e-5)
+
+
+def test_a_net_that_is_told_how_many_bars_are_left_is_scored_without():
+    model, batch, params, state = make("frames")
+    nll, step = jax.jit(model.score.nll), jax.jit(model.autoregressive.step)
+    told = {**batch, "bars_left": np.zeros((2, 8), np.int32)}
+    np.testing.assert_array_equal(nll(params, state, batch), nll(params, state, told))
+    params = jax.tree.map(lambda p: p * 3, params)
+    conditions = {n: jnp.asarray(batch[n][:, 0]) for n, _ in CHORALE.conditions}
+    previous, at = jnp.full((2,), CHORALE.size, jnp.int32), jnp.asarray(0)
+
+    def first(**more):
+        cache = model.autoregressive.init_cache(params, state, 2, 8)
+        return np.asarray(step(params, state, cache, previous, at, {**conditions, **more})[0])
+
+    left = [first(bars_left=jnp.full((2,), n)) for n in (0, 5, history.LEFT)]
+    np.testing.assert_allclose(left[2], first(), atol=1e-6)
+    assert np.abs(left[0] - left[1]).max() > 1e-4 and np.abs(left[0] - left[2]).max() > 1e-4
+
+
+def test_bars_left_are_counted_from_the_end():
+    t = history.tables(CHORALE)
+    found = np.asarray(history.bars_left(t, jnp.asarray([40, 600]), 600))
+    assert found[0, 39] == found[0, 24] == 0 and found[0, 23] == 1 and found[0, 0] == 2
+    assert found[1].max() == history.LEFT - 1 and found[1, 0] == history.LEFT - 1 and found[1, 599] == 0
 
 
 def test_the_sampler_keeps_given_cells_and_scores_the_free_ones():

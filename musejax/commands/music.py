@@ -27,15 +27,16 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     path = zoo.find(args.model)
     primer = read(args.primer) if args.primer else None
     commands.compile_cache()
-    from musejax import generation
+    from musejax import generation, lengths
 
     loaded = zoo.load(path, commands.say)
     options.check_key(args, loaded)
     vocabulary = loaded.codec.vocabulary
-    length = args.length or generation.default_length(loaded)
+    told = args.bars if lengths.can_be_told(loaded) else None
+    length = args.length or (lengths.default(loaded) if told is None else lengths.around(loaded, told)[0])
     asked = options.attributes(args.attributes)
     parts = [options.constraint(args, loaded, length, 4 * vocabulary.frames_per_quarter or None)]
-    if args.bars is not None or asked or (vocabulary.name == "tracks" and primer is None):
+    if (args.bars is not None and told is None) or asked or (vocabulary.name == "tracks" and primer is None):
         from musejax.steering import band
 
         bars = args.bars or (16 if args.length is None else None)
@@ -48,6 +49,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
         args.seed,
         length=length,
         min_length=args.min_length,
+        bars=told,
         choice=choice,
         given=None if primer is None else generation.prime(loaded, primer, length),
         constraint=options.join(parts),

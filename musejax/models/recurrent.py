@@ -45,6 +45,8 @@ class Config:
         layer_norm: Whether layers normalise their output.
         head: Width of the frame net's head for one stream.
         place: Whether the net over voices reads how many bars the piece has lasted.
+        bars_left: Share of training pieces of which the net over voices is told how many bars are left, so that it can
+            be asked for a length; 0 for a net that is never told.
         phase: Whether it reads the frames since the piece began modulo 48, for codecs that do not tell the beat.
         order: The streams in the order in which the frame net draws them; empty for the vocabulary's own.
         head_dropout: In the frame net's heads, and in its NADE.
@@ -69,6 +71,7 @@ class Config:
     layer_norm: bool = False
     head: int = 192
     place: bool = False
+    bars_left: float = 0.0
     phase: bool = False
     order: tuple[int, ...] = ()
     head_dropout: float = 0.0
@@ -234,7 +237,9 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         if getattr(config, name) < 1:
             raise ValueError(f"{name} is {getattr(config, name)}; it must be 1 or more")
     key_nets.check(config, vocabulary)
-    conditioning.check(config, vocabulary, ("dropout", "input_dropout", "recurrent_dropout", "head_dropout"))
+    conditioning.check(
+        config, vocabulary, ("dropout", "input_dropout", "recurrent_dropout", "head_dropout", "bars_left")
+    )
     if config.tied and config.inputs != "embed":
         raise ValueError("tied needs inputs = embed")
 

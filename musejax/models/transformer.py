@@ -36,6 +36,8 @@ class Config(transformer.Shape):
         head: Width of the frame net's head for one voice.
         head_dropout: In the frame net's heads.
         place: Whether the frame net reads how many bars the piece has lasted.
+        bars_left: Share of training pieces of which the net over voices is told how many bars are left, so that it can
+            be asked for a length; 0 for a net that is never told.
         phase: Whether it reads the frames since the piece began modulo 48, for codecs that do not tell the beat.
         order: The voices in the order in which the frame net draws them; empty for the vocabulary's own.
         reader_layers: Blocks of the frame net's reader of given cells; 0 for a net that knows the past alone.
@@ -52,6 +54,7 @@ class Config(transformer.Shape):
     head: int = 192
     head_dropout: float = 0.0
     place: bool = False
+    bars_left: float = 0.0
     phase: bool = False
     order: tuple[int, ...] = ()
     reader_layers: int = 0
@@ -248,7 +251,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         raise ValueError(f"head is {config.head}; it must be 1 or more")
     if config.reader_layers < 0:
         raise ValueError(f"reader_layers is {config.reader_layers}; it must be 0 or more")
-    conditioning.check(config, vocabulary, ("dropout", "input_dropout", "head_dropout"))
+    conditioning.check(config, vocabulary, ("dropout", "input_dropout", "head_dropout", "bars_left"))
     keys.check(config, vocabulary)
     if config.reader_layers and (config.net == "token" or vocabulary.kind == "bits"):
         raise ValueError("reader_layers needs net = frame and a codec of voices")

@@ -21,7 +21,8 @@ def make(
     """Binds a net over frames to a family's config and a vocabulary.
 
     Args:
-        config: The family's; read are its order, conditions, place, phase, embed, head, input_dropout, head_dropout.
+        config: The family's; read are its order, conditions, place, bars_left, phase, embed, head, input_dropout,
+            head_dropout.
         stack: The layers over frames.
         start: Their state before the first frame.
         vocabulary: Of tokens.
@@ -42,6 +43,7 @@ def make(
         reader,
         tuple(config.conditions),
         config.place,
+        config.bars_left > 0,
         config.phase,
         order,
         config.embed,
@@ -58,7 +60,18 @@ def make(
     def features(batch: Batch) -> dict[str, Array]:
         if "match" in batch:
             return dict(batch)
-        return {**batch, **history.over(table, framed(batch["tokens"]))}
+        batch = {**batch, **history.over(table, framed(batch["tokens"]))}
+        if config.bars_left and "pad_mask" in batch:
+            lengths = jnp.asarray(batch["pad_mask"]).sum(1)
+            batch["bars_left"] = history.bars_left(table, lengths, batch["tokens"].shape[1])
+        return batch
+
+    def untold(batch: Batch) -> dict[str, Array]:
+        """A batch whose net is not told how long the pieces are."""
+        batch = features(batch)
+        if config.bars_left:
+            batch["bars_left"] = jnp.full(batch["match_length"].shape, history.LEFT)
+        return batch
 
     def whole(batch: Batch, infill_mask: Array | None) -> dict[str, Array]:
         """A batch as the net reads it: [B, T, S], with the given cells."""
@@ -71,9 +84,8 @@ def make(
         return batch
 
     def init(key: Array, batch: Batch) -> tuple[Params, State]:
-        return net.init(key, whole({k: v[:1, :2] for k, v in batch.items()}, None), start(1, 0, None), None)[
-            "params"
-        ], {}
+        few = whole(untold({k: v[:1, :2] for k, v in batch.items()}), None)
+        return net.init(key, few, start(1, 0, None), None)["params"], {}
 
     def logits(params: Params, batch: Batch, key: Array | None, infill_mask: Array | None = None) -> Array:
         batch = whole(batch, infill_mask)
@@ -85,8 +97,14 @@ def make(
         tokens = framed(batch["tokens"])
         mask = jnp.broadcast_to(batch["loss_mask"][..., None], tokens.shape)
         free = None
-        if train:
-            key, masks, unknown = (jax.random.fold_in(key, i) for i in range(3))
+        if not train:
+            batch = untold(batch)
+        else:
+            key, masks, unknown, told = (jax.random.fold_in(key, i) for i in range(4))
+            if config.bars_left:
+                batch = features(batch)
+                is_told = jax.random.bernoulli(told, config.bars_left, (len(tokens), 1))
+                batch["bars_left"] = jnp.where(is_told, batch["bars_left"], history.LEFT)
             if reader is not None:
                 free = given.masks(masks, *tokens.shape)
                 mask = mask * free
@@ -98,7 +116,7 @@ def make(
         free = batch.get("infill_mask")
         tokens = framed(batch["tokens"])
         free = None if free is None else framed(jnp.asarray(free))
-        cost = objectives.categorical_nll(logits(params, batch, None, free), tokens)
+        cost = objectives.categorical_nll(logits(params, untold(batch), None, free), tokens)
         return (cost if free is None else cost * free).reshape(batch["tokens"].shape)
 
     def init_cache(params: Params, state: State, num: int, length: int) -> Any:
@@ -136,7 +154,9 @@ def make(
     def step(
         params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
     ) -> tuple[Array, Any]:
-        conditions = {name: conditions[name] for name in config.conditions}
+        told = {name: conditions[name] for name in config.conditions}
+        if config.bars_left:
+            told["bars_left"] = conditions.get("bars_left", jnp.full_like(previous, history.LEFT))
         place = pos % streams
 
         def store(cache: Any) -> Any:
@@ -149,10 +169,10 @@ def make(
             return {**cache, "past": history.push(table, cache["past"], cache["frame"])}
 
         cache = jax.lax.cond((place == 0) & (pos > 0), push, lambda cache: cache, cache)
-        cache = jax.lax.cond(place == 0, functools.partial(begin, params, conditions), lambda cache: cache, cache)
+        cache = jax.lax.cond(place == 0, functools.partial(begin, params, told), lambda cache: cache, cache)
 
         def stream(j: int) -> Array:
-            here = {k: v[:, None] for k, v in {**cache["read"], **conditions}.items()}
+            here = {k: v[:, None] for k, v in {**cache["read"], **told}.items()}
             z, frame = cache["z"][:, None, j], cache["frame"][:, None]
             return jnp.asarray(net.apply({"params": params}, z, here, frame, j, None, method="stream"))[:, 0]
 

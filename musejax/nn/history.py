@@ -24,6 +24,8 @@ MATCHES = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64)
 FIELDS = ("previous", "sounding", "hold", "interval", "match", "match_length", "place", "phase")
 # Classes of how far a piece has come: bars of 4/4, the last for all beyond.
 PLACES = 48
+# Classes of how many bars of 4/4 are left, the last for all beyond; a net that is not told has one more.
+LEFT = 17
 # Frames after which the phase begins anew: whole bars of 4/4, 3/4, 6/8 and 2/4 on the 16th grid.
 PHASES = 48
 # Width of an interval that is told apart, in semitones either way.
@@ -181,3 +183,18 @@ def over(t: Tables, frames: Array) -> dict[str, Array]:
 
     _, features = jax.lax.scan(one, start(t, num, length, streams), jnp.swapaxes(frames, 0, 1))
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), features)
+
+
+def bars_left(t: Tables, lengths: Array, frames: int) -> Array:
+    """How many whole bars of 4/4 follow the bar that each frame would end if the piece were cut from its end.
+
+    Args:
+        t: The vocabulary's tables.
+        lengths: int32[N], frames of each piece.
+        frames: T.
+
+    Returns:
+        int32[N, T], 0 in the last 16 frames, at most LEFT - 1.
+    """
+    after = lengths[:, None] - 1 - jnp.arange(frames)[None]
+    return jnp.clip(after // (4 * t.period), 0, LEFT - 1)

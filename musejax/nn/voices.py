@@ -70,6 +70,7 @@ class VoiceNet(nn.Module):
         reader: Reads the cells that are given ahead of their turn; None for a net that knows the past alone.
         conditions: Names of the conditions that are read.
         place: Whether it reads how many bars the piece has lasted, which a piece that ends wants to know.
+        bars_left: Whether it may be told how many bars are left.
         phase: Whether it reads the frames since the piece began modulo 48, where no condition tells the beat.
         order: The streams in the order in which they are drawn.
         embed: Width E of a frame's embedding.
@@ -83,6 +84,7 @@ class VoiceNet(nn.Module):
     reader: given.Reader | None
     conditions: tuple[str, ...]
     place: bool
+    bars_left: bool
     phase: bool
     order: tuple[int, ...]
     embed: int
@@ -131,6 +133,7 @@ class VoiceNet(nn.Module):
     def _conditions(self, batch: Mapping[str, Array]) -> list[tuple[Array, int]]:
         parts = self._told(batch)
         parts += [(batch["place"], history.PLACES)] if self.place else []
+        parts += [(batch["bars_left"], history.LEFT)] if self.bars_left else []
         return [*parts, (batch["phase"], history.PHASES)] if self.phase else parts
 
     def _voice(self, batch: Mapping[str, Array], s: int) -> list[tuple[Array, int]]:

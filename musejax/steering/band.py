@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import errors, generation, zoo
+from musejax import errors, generation, lengths, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Constraint
 from musejax.codecs import ensemble
@@ -96,7 +96,7 @@ def plan(
         parts.append(bars_and_tracks.controls(vocabulary, _wanted(vocabulary, attributes, given, bars)))
     if not parts:
         raise errors.UserError("nothing is asked for; give bars, attributes or music with tracks to accompany")
-    length = generation.default_length(loaded) if bars is None else ROOM * bars
+    length = lengths.default(loaded) if bars is None else ROOM * bars
     return Plan(constraints.all_of(*parts), length, qpm)
 
 

@@ -1,0 +1,55 @@
+"""How long pieces are: by default, of so many bars, and without an end in sight."""
+
+import functools
+
+import jax
+import pytest
+import tiny
+
+from musejax import codecs, errors, generation, lengths, zoo
+from musejax.models import recurrent
+from musejax.nn import history
+
+
+@functools.cache
+def loaded(told=0.5, codec="chorale", **training):
+    """An untrained net over voices."""
+    coder = codecs.get(codec)
+    config = recurrent.Config(net="frame", hidden=6, embed=5, head=5, num_layers=1, bars_left=told)
+    model = recurrent.make(config, coder.vocabulary)
+    params, state = model.init(jax.random.key(0), tiny.random_batch(coder.vocabulary, 2, 4))
+    return zoo.Loaded(model, {"params": params, "state": state}, coder, {"training": training, "data": {}}, "small")
+
+
+def test_a_piece_by_default_is_as_long_as_what_its_model_knows():
+    assert lengths.default(loaded()) == 32 * 16
+    assert lengths.default(loaded(0.0, "chorale-pitches")) == 16 * 16
+    assert lengths.default(loaded(0.0, "melody-90", bars=2)) == 32
+
+
+def test_the_bars_that_are_left_are_counted_down_to_the_last_bar():
+    most, least = lengths.around(loaded(), 3)
+    assert (most, least) == (4 + 64, 4 + 32)  # a pick-up of a quarter, and a bar more or less
+    left = lengths.left(loaded(), most, 3, never=False)
+    assert left.tolist() == [3] * 5 + [2] * 16 + [1] * 16 + [0] * 31
+    endless = lengths.left(loaded(), 40, None, never=True)
+    assert endless.tolist() == [history.LEFT - 1] * 40
+    assert lengths.left(loaded(), 40, None, never=False) is None
+    assert lengths.left(loaded(0.0), 40, None, never=True) is None
+
+
+def test_a_piece_of_so_many_bars_ends_about_there():
+    pieces = generation.draw(loaded(), 3, 0, bars=2, width=3)
+    assert all(4 + 16 < len(p.arrays["tokens"]) <= 4 + 48 for p in pieces)
+    assert all("bars_left" not in p.arrays for p in pieces)
+    assert all(p.ended for p in pieces)
+    for p in pieces:
+        assert not (p.arrays["tokens"][: 4 + 16] == codecs.get("chorale").vocabulary.id("end")).any()
+
+
+def test_what_cannot_be_told_is_said():
+    with pytest.raises(errors.UserError, match="bars is 0; it must be 1 or more"):
+        lengths.around(loaded(), 0)
+    for model in (loaded(0.0), loaded(0.5, "chorale-pitches")):
+        with pytest.raises(errors.UserError, match="small cannot be asked for a number of bars"):
+            generation.draw(model, 1, 0, bars=8)
