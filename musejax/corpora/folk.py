@@ -73,7 +73,7 @@ def groups(tunes_read: Sequence[Read]) -> list[str]:
 
 
 def load(name: str, terms: str) -> base.Corpus:
-    """The corpus, read the first time (a minute or two on two cores) and from the cache after that.
+    """The corpus, read the first time (about a minute on two cores) and from the cache after that.
 
     Args:
         name: The corpus's name.
