@@ -1,7 +1,6 @@
 """`reconstruct` and `interpolate`: music through the latent vectors of a trained model."""
 
 import argparse
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,8 +41,7 @@ def interpolate(args: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _check(args: argparse.Namespace) -> list[str]:
-    if not 0 < args.temperature < math.inf:
-        raise errors.UserError(f"--temperature {args.temperature}: it must be above 0")
+    options.check_temperature(args.temperature)
     options.check_seed(args.seed)
     return options.formats(args.formats)
 

@@ -33,7 +33,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     options.check_key(args, loaded)
     vocabulary = loaded.codec.vocabulary
     told = args.bars if lengths.can_be_told(loaded) else None
-    length = args.length or (lengths.default(loaded) if told is None else lengths.around(loaded, told)[0])
+    length = lengths.around(loaded, told)[0] if told is not None else args.length or lengths.default(loaded)
     asked = options.attributes(args.attributes)
     parts = [options.constraint(args, loaded, length, 4 * vocabulary.frames_per_quarter or None)]
     if (args.bars is not None and told is None) or asked or (vocabulary.name == "tracks" and primer is None):

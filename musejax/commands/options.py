@@ -53,12 +53,17 @@ def check_not_source(out: Path, source: Path) -> None:
         raise errors.UserError(f"{out} would overwrite its source; give another --out")
 
 
+def check_temperature(temperature: float) -> None:
+    """Raises for a temperature that is none."""
+    if not 0 < temperature < math.inf:
+        raise errors.UserError(f"--temperature {temperature}: it must be above 0")
+
+
 def choice(args: argparse.Namespace) -> "Choice":
     """How a token is chosen."""
     from musejax.base import Choice
 
-    if not 0 < args.temperature < math.inf:
-        raise errors.UserError(f"--temperature {args.temperature}: it must be above 0")
+    check_temperature(args.temperature)
     for name in ("top_p", "min_p"):
         value = getattr(args, name)
         if value is not None and not 0 < value <= 1:

@@ -11,7 +11,7 @@ from flax import linen as nn
 
 from musejax import objectives
 from musejax.base import Array, Autoregressive, Batch, Choice, Info, Latent, Model, Params, Request, Score, State
-from musejax.decoding import autoregressive, draws
+from musejax.decoding import autoregressive, draws, latents
 from musejax.models import layout
 from musejax.nn import conditioning, latent_stepping, nade
 
@@ -244,7 +244,7 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
 
     def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
         keys = autoregressive.piece_keys(key, request.first, request.num)
-        z = jax.vmap(lambda k: jax.random.normal(jax.random.fold_in(k, 1), (config.latent,)))(keys)
+        z = latents.prior(jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys), config.latent)
         return decode(params, state, key, z, request)
 
     return Model(
