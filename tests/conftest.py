@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# How many tests of this process have ended.
+ENDED = pytest.StashKey[int]()
 
 
 def pytest_configure(config):
@@ -19,6 +21,18 @@ def _cache(tmp_path_factory):
     """Corpora are read once a test session, into a cache that is thrown away, unless one is given."""
     if "MUSEJAX_CACHE" not in os.environ:
         os.environ["MUSEJAX_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def _room(request):
+    """Compiled code is let go before the process has as many memory maps as the system allows (65,530 on Linux)."""
+    yield
+    request.session.stash[ENDED] = request.session.stash.get(ENDED, 0) + 1
+    maps = Path("/proc/self/maps")
+    if request.session.stash[ENDED] % 10 == 0 and maps.exists() and maps.read_text().count("\n") > 30_000:
+        import jax
+
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

@@ -92,9 +92,8 @@ def sounding(t: history.Tables, given: Array) -> Array:
 def masks(key: Array, num: int, frames: int, streams: int) -> Array:
     """Random sets of free cells for training: what people ask to be filled.
 
-    A quarter of the rows are free in all cells; a quarter are all voices but one (harmonising); a quarter are all
-    voices of a stretch of frames (a gap); a quarter are some voices of a stretch or of all frames. Of one stream: all
-    cells, or a stretch.
+    A quarter of the rows are free in all cells; a quarter are all voices but one (harmonising); a quarter are gaps in
+    all voices; a quarter are some voices, in gaps or in all frames. Of one stream: all cells, or gaps.
 
     Args:
         key: A random key.
@@ -107,13 +106,25 @@ def masks(key: Array, num: int, frames: int, streams: int) -> Array:
     """
     kinds, ends, voices, one, whole = (jax.random.fold_in(key, i) for i in range(5))
     kind = jax.random.randint(kinds, (num,), 0, 4)
-    ends = jnp.sort(jax.random.randint(ends, (num, 2), 0, frames + 1), axis=1)
-    place = jnp.arange(frames)[None]
-    stretch = (place >= ends[:, :1]) & (place < ends[:, 1:])
     some = jax.random.bernoulli(voices, 0.5, (num, streams))
     kept = jax.nn.one_hot(jax.random.randint(one, (num,), 0, streams), streams, dtype=bool)
     some = jnp.where(some.any(1, keepdims=True), some, kept)
     all_frames = jax.random.bernoulli(whole, 0.5, (num,)) & (streams > 1)
-    in_frames = stretch | (kind < 2)[:, None] | ((kind == 3) & all_frames)[:, None]
+    in_frames = gaps(ends, num, frames) | (kind < 2)[:, None] | ((kind == 3) & all_frames)[:, None]
     in_voices = jnp.where((kind == 1)[:, None] & (streams > 1), ~kept, (kind != 3)[:, None] | some)
     return (in_frames[:, :, None] & in_voices[:, None, :]).astype(jnp.int32)
+
+
+def gaps(key: Array, num: int, frames: int) -> Array:
+    """Stretches of free frames that come and go along each row: bool[B, T].
+
+    Free and given stretches follow each other with lengths from exponential distributions, whose means, 8 to 64 and
+    16 to 128 frames, are each row's own. So most gaps are short, with something to read on both sides, and a row has
+    several of them.
+    """
+    means, first, lengths = (jax.random.fold_in(key, i) for i in range(3))
+    mean = jnp.asarray([[8.0, 16.0]]) * 2.0 ** jax.random.uniform(means, (num, 2), maxval=3.0)
+    is_free = (jnp.arange(frames) % 2 == 0)[None] == jax.random.bernoulli(first, 0.5, (num, 1))
+    runs = jax.random.exponential(lengths, (num, frames)) * jnp.where(is_free, mean[:, :1], mean[:, 1:])
+    begun = (jnp.cumsum(runs, axis=1)[:, None] <= jnp.arange(frames)[None, :, None]).sum(-1)
+    return jnp.take_along_axis(is_free, jnp.minimum(begun, frames - 1), axis=1)
