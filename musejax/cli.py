@@ -32,7 +32,7 @@ def _drawing(parser: argparse.ArgumentParser) -> None:
         "--key", metavar="TONIC[:MODE]", help="key signature, such as G or C:minor, where a model reads it"
     )
     parser.add_argument("--pitches", metavar="LOW-HIGH", help="keep to a range of MIDI pitches, such as 48-83")
-    parser.add_argument("--chords", metavar="CHORDS", help='keep to a progression, such as "C G Am F", over and over')
+    parser.add_argument("--chords", metavar="CHORDS", help='a progression, such as "C G Am F", over and over')
     parser.add_argument("--chord-frames", type=int, default=16, help="frames of each chord (default: 16)")
     parser.add_argument("--density", metavar="LOW-HIGH", help="onsets in a bar, such as 4-8")
     parser.add_argument(

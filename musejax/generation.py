@@ -118,6 +118,7 @@ def draw(
     choice: Choice | None = None,
     given: Given | None = None,
     constraint: Constraint | None = None,
+    conditions: codecs.Arrays | None = None,
     sharps: int | None = None,
     beams: int | None = None,
     guidance: float | None = None,
@@ -170,11 +171,12 @@ def draw(
     pieces: list[Piece] = []
     for first in range(0, num, width):
         signatures = np.array([_key(loaded, seed, first + row, sharps) for row in range(width)])
-        conditions = codecs.free_conditions(vocabulary, width, length, known, signatures)
+        told = codecs.free_conditions(vocabulary, width, length, known, signatures)
+        told |= {name: np.tile(row, (width, 1)) for name, row in (conditions or {}).items()}
         if left is not None:
-            conditions["bars_left"] = np.tile(left, (width, 1))
+            told["bars_left"] = np.tile(left, (width, 1))
         block = request.replace(  # type: ignore[attr-defined]
-            first=jnp.asarray(first), conditions={n: jnp.asarray(c) for n, c in conditions.items()}
+            first=jnp.asarray(first), conditions={n: jnp.asarray(c) for n, c in told.items()}
         )
         done: dict[int, Piece] = {}
         wanted = range(min(width, num - first))
@@ -222,6 +224,7 @@ def sample(
     min_p: float | None = None,
     primer: "NoteSequence | None" = None,
     constraint: Constraint | None = None,
+    conditions: codecs.Arrays | None = None,
     sharps: int | None = None,
     beams: int | None = None,
     guidance: float | None = None,
@@ -246,6 +249,8 @@ def sample(
         min_p: Keeps tokens at least this many times as likely as the likeliest.
         primer: Music to continue; it opens every piece.
         constraint: Which tokens may stand where (`musejax.decoding.constraints`).
+        conditions: What the model is told in place of a free sample's conditions: int32[length] for each, such as
+            `{"chord": decoding.harmony.classes("C G Am F", 16, 64)}`.
         sharps: Key signature, -7..7 (negative: flats), where the model reads it; by default as in the training data.
         beams: Searches for the likeliest piece with this many beams, and draws none; `num` must be 1.
         guidance: Scale of classifier-free guidance, above 1 to follow conditions more than the model does; it needs one
@@ -264,7 +269,8 @@ def sample(
     choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     pieces = draw(
         loaded, num, seed, length=length, min_length=min_length, bars=bars, choice=choice, given=given,
-        constraint=constraint, sharps=sharps, beams=beams, guidance=guidance, width=width, qpm=qpm,
+        constraint=constraint, conditions=conditions, sharps=sharps, beams=beams, guidance=guidance, width=width,
+        qpm=qpm,
     )  # fmt: skip
     return [p.sequence for p in pieces]
 

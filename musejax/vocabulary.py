@@ -15,6 +15,8 @@ import numpy as np
 BEATS = 32
 # Key signatures from 7 flats to 7 sharps, as 0..14.
 KEYS = 15
+# No chord, then the twelve roots of major, minor, augmented, diminished and other chords (decoding/harmony.triad).
+CHORDS = 61
 # Classes of drums: kick, snare, closed and open hat, low, middle and high tom, crash, ride.
 DRUMS = 9
 # The event types of each stream of `trio`, in the order of its streams; a stream has no others.
@@ -130,7 +132,9 @@ class Vocabulary:
         return Vocabulary(**fields)
 
 
-def melody(min_pitch: int = 0, max_pitch: int = 127, *, name: str = "melody", beat: bool = False) -> Vocabulary:
+def melody(
+    min_pitch: int = 0, max_pitch: int = 127, *, name: str = "melody", beat: bool = False, chords: bool = False
+) -> Vocabulary:
     """note-seq's melody events: 0 holds, 1 ends the note, then a note-on for each pitch; frames are 16ths.
 
     Args:
@@ -138,9 +142,11 @@ def melody(min_pitch: int = 0, max_pitch: int = 127, *, name: str = "melody", be
         max_pitch: Highest MIDI pitch, included.
         name: The codec's name.
         beat: Whether the position in the bar comes with each frame.
+        chords: Whether the class of a chord does.
     """
     ranges = (EventRange("hold"), EventRange("note_off"), EventRange("pitch", min_pitch, max_pitch))
-    return Vocabulary(name=name, version=1, ranges=ranges, conditions=(("beat", BEATS),) if beat else ())
+    told = (("beat", BEATS),) * beat + (("chord", CHORDS),) * chords
+    return Vocabulary(name=name, version=1, ranges=ranges, conditions=told)
 
 
 def sketch() -> Vocabulary:

@@ -1,5 +1,6 @@
 """Music through latent vectors: files become windows, windows come back in their places, paths keep their ends."""
 
+import argparse
 import functools
 
 import jax
@@ -7,21 +8,22 @@ import numpy as np
 import pytest
 import tiny
 
-from musejax import codecs, errors, latents, zoo
+from musejax import codecs, errors, generation, latents, zoo
+from musejax.commands import options
 from musejax.models import music_vae
 
 
 @functools.cache
-def loaded(codec="melody-90", bars=2):
+def loaded(codec="melody-90", bars=2, conditions=()):
     """A VAE of two bars, untrained."""
     coder = codecs.get(codec)
     sizes = {"latent": 4, "encoder_hidden": 6, "hidden": 8, "num_layers": 1}
-    model = music_vae.make(music_vae.Config(**sizes), coder.vocabulary)
+    model = music_vae.make(music_vae.Config(**sizes, conditions=conditions), coder.vocabulary)
     params, state = model.init(jax.random.key(0), tiny.random_batch(coder.vocabulary, 2, 4))
     params = jax.tree.map(lambda p: p * 4, params)
     # Far apart, so that near temperature 0 there is one likeliest token.
     params["decoders_0"]["output"] = jax.tree.map(lambda p: p * 300, params["decoders_0"]["output"])
-    config = {"training": {"bars": bars}, "data": {}}
+    config = {"training": {"bars": bars}, "data": {}, "model": {"conditions": list(conditions)}}
     return zoo.Loaded(model, {"params": params, "state": state}, coder, config, "small")
 
 
@@ -40,6 +42,25 @@ def test_a_piece_is_cut_into_windows_and_the_last_is_filled_with_silence():
     cells = arrays["tokens"].ravel()
     np.testing.assert_array_equal(cells[:56:4], np.arange(60, 74) - 21 + 2)
     assert cells[56] == 1 and not cells[57:].any()
+
+
+def test_a_model_is_told_the_chords_that_are_asked_for():
+    told = loaded("melody-90-chords", conditions=("chord",))
+    args = argparse.Namespace(
+        chords="C Am", chord_frames=16, scale=None, pitches=None, density=None, model="small"
+    )  # fmt: skip
+    asked = options.told(args, told, 32)
+    assert asked["chord"].tolist() == [1] * 16 + [1 + 12 + 9] * 16
+    assert options.constraint(args, told, 32, 16) is None
+    assert options.told(args, loaded(), 32) == {} and options.constraint(args, loaded(), 32, 16) is not None
+    (piece,) = generation.draw(told, 1, 0, conditions=asked)
+    np.testing.assert_array_equal(piece.arrays["chord"], asked["chord"])
+    free = generation.draw(told, 1, 0)[0]
+    assert not free.arrays["chord"].any()
+    assert free.log_prob != piece.log_prob
+    args.chords = "C H"
+    with pytest.raises(errors.UserError, match="--chords C H: chord 'H' is unknown"):
+        options.told(args, told, 32)
 
 
 def test_silence_of_a_trio_is_silent_in_every_stream():

@@ -25,6 +25,7 @@ CODECS: Mapping[str, tuple[str, str]] = {
     "melody": ("melody", "note-seq's melody events, all 128 pitches"),
     "melody-basic": ("melody", "note-seq's melody events, pitches 48..83, transposed to C"),
     "melody-90": ("melody_bars", "note-seq's melody events, pitches 21..108, in whole bars with the beat"),
+    "melody-90-chords": ("melody_bars", "the same with the chord of every frame"),
     "melody-100": ("melody", "the pattern page's 100 classes: 98 pitches, rest, hold"),
     "performance": ("performance", "note-seq's 388 performance events with 32 velocity bins"),
     "performance-356": ("performance", "note-seq's performance events without dynamics"),
@@ -81,7 +82,7 @@ def free_conditions(
     primer: Arrays | None = None,
     keys: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Conditions of a free sample: 4/4, no fermatas, one key throughout; a primer's own as far as it goes.
+    """Conditions of a free sample: 4/4, no fermatas, no chords, one key throughout; a primer's own as far as it goes.
 
     Chorales begin with a pick-up of a quarter, as most of Bach's do; benchmark files count from the first frame.
 
@@ -100,7 +101,7 @@ def free_conditions(
         beat = (beat + 12) % 16
     elif vocabulary.kind == "tokens":
         beat = beat % 16
-    known = {"beat": beat, "fermata": np.zeros(length), "key": np.full(length, 7)}
+    known = {"beat": beat, "fermata": np.zeros(length), "key": np.full(length, 7), "chord": np.zeros(length)}
     out = {}
     for name, size in vocabulary.conditions:
         row = np.asarray(known[name] % size, np.int32)

@@ -1,7 +1,8 @@
-"""One voice as note-seq's melody events in whole bars, with the beat of every frame: `melody-90`.
+"""One voice as note-seq's melody events in whole bars, with the beat of every frame: `melody-90`, `melody-90-chords`.
 
 Arrays: tokens int32[L], one a frame of a 16th, the ids of `melody` over the pitches 21..108 (90 ids, MusicVAE's);
-beat int32[L], the position in the bar in 16ths.
+beat int32[L], the position in the bar in 16ths; with chords also chord int32[L], see `chords`. A sequence without
+chord symbols is discarded there.
 
 Time signatures and marked bar lines (those of ABC) say where bars begin, see `metre`. The sequence is split where
 tempo or time signature change. Each instrument gives its melodies: of any length and any number of pitch classes,
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musejax import codecs, errors, noteseq, vocabulary
-from musejax.codecs import lines, melody, metre, timing
+from musejax.codecs import chords, lines, melody, metre, timing
 
 if TYPE_CHECKING:
     from note_seq.melodies_lib import Melody
@@ -43,8 +44,8 @@ _TOUCHING = 0.002
 
 
 def make(name: str) -> codecs.Codec:
-    """The codec `melody-90`."""
-    vocab = vocabulary.melody(21, 108, name=name, beat=True)
+    """A codec by its name."""
+    vocab = vocabulary.melody(21, 108, name=name, beat=True, chords=name == "melody-90-chords")
     return codecs.Codec(
         vocabulary=vocab,
         encode=lambda sequence: _encode(vocab, sequence),
@@ -56,7 +57,9 @@ def make(name: str) -> codecs.Codec:
 
 def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[codecs.Arrays]:
     """The melodies of a sequence; raises `errors.DiscardError` with the last reason if there is none."""
-    beat, sequence, begin = _from_first_signature(sequence)
+    told, sequence, begin = _from_first_signature(vocab, sequence)
+    if not told.get("chord", np.ones(1)).any():
+        raise errors.DiscardError("no chord symbols")
     reason, out = "empty", []
     for part in noteseq.load().sequences_lib.split_note_sequence_on_time_changes(sequence):
         quantised = lines.quantise(part, vocab.frames_per_quarter)
@@ -68,7 +71,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[code
             reason = why or reason
             for one in found:
                 try:
-                    out.append(_fill(vocab, one, beat[start + one.start_step :], end=True))
+                    out.append(_fill(vocab, one, told, start + one.start_step, end=True))
                 except errors.DiscardError as error:
                     reason = str(error)
     if not out:
@@ -92,24 +95,27 @@ def _melodies(quantised: "NoteSequence", instrument: int) -> tuple[list["Melody"
 
 def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> codecs.Arrays:
     """The first melody of a primer, filled up to the bar line before it alone."""
-    beat, sequence, begin = _from_first_signature(sequence)
+    told, sequence, begin = _from_first_signature(vocab, sequence)
     quantised = lines.quantise(lines.steady(sequence), vocab.frames_per_quarter)
     for instrument in sorted({n.instrument for n in quantised.notes}):
         one = lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True, gap_bars=GAP_BARS)
         if len(one):
-            return _fill(vocab, one, beat[begin + one.start_step :], end=False)
+            return _fill(vocab, one, told, begin + one.start_step, end=False)
     raise errors.DiscardError("empty")
 
 
 def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
-    """Tokens int[L] -> NoteSequence with one instrument; with the time signatures of the beat where it is given."""
+    """Tokens int[L] -> NoteSequence with one instrument; with the beat's time signatures and the chords if given."""
     sequence = melody.decode(vocab, arrays, qpm)
+    seconds = 60.0 / qpm / vocab.frames_per_quarter
+    if "chord" in arrays:
+        chords.write(sequence, arrays["chord"], seconds)
     if "beat" in arrays:
         beat = np.asarray(arrays["beat"])
         lines_and_end = np.append(np.flatnonzero(beat == 0), len(beat))
         if len(set(np.diff(lines_and_end))) == 1:
             beat = np.append(beat, 0)  # bars of one length are whole, the last too
-        metre.write(sequence, metre.signatures(beat), 60.0 / qpm / vocab.frames_per_quarter)
+        metre.write(sequence, metre.signatures(beat), seconds)
     return sequence
 
 
@@ -128,38 +134,45 @@ def _drop_ornaments(quantised: "NoteSequence") -> None:
         del quantised.notes[i]
 
 
-def _from_first_signature(sequence: "NoteSequence") -> tuple[np.ndarray, "NoteSequence", int]:
-    """The beat of every frame and some more, the sequence from where its grid begins, and the frame of that place.
+def _from_first_signature(
+    vocab: vocabulary.Vocabulary, sequence: "NoteSequence"
+) -> tuple[codecs.Arrays, "NoteSequence", int]:
+    """The conditions of all frames and some more, the sequence from where its grid begins, and the frame of that.
 
     The grid begins at the first time signature if that comes with the first note, else at time 0.
     """
     ends = timing.to_quarters(sequence, np.array([n.end_time for n in sequence.notes] or [0.0])) * 4
-    beat = metre.beats(metre.read_lines(sequence), int(timing.nearest(ends).max()) + 2)
+    frames = int(timing.nearest(ends).max()) + 2
+    told = {"beat": metre.beats(metre.read_lines(sequence), frames)}
+    if dict(vocab.conditions).get("chord"):
+        # A chord may outlast the notes by up to a bar.
+        told["chord"] = chords.read(sequence, frames + vocabulary.BEATS, vocab.frames_per_quarter)
     first = min((s.time for s in sequence.time_signatures), default=0.0)
     onset = min((n.start_time for n in sequence.notes), default=0.0)
     place, note = timing.to_quarters(sequence, np.array([first, onset])).tolist()
     if first <= 0 or note < place - _EARLY:
-        return beat, sequence, 0
+        return told, sequence, 0
     moved = type(sequence).FromString(sequence.SerializeToString())
     for n in moved.notes:
         n.start_time = max(n.start_time, first)
     sequences_lib = noteseq.load().sequences_lib
-    return beat, sequences_lib.extract_subsequence(moved, first, moved.total_time), round(4 * place)
+    return told, sequences_lib.extract_subsequence(moved, first, moved.total_time), round(4 * place)
 
 
-def _fill(vocab: vocabulary.Vocabulary, one: "Melody", beat: np.ndarray, *, end: bool) -> codecs.Arrays:
+def _fill(vocab: vocabulary.Vocabulary, one: "Melody", told: codecs.Arrays, at: int, *, end: bool) -> codecs.Arrays:
     """A melody with silence up to the bar line before it and, if asked, after it.
 
     Args:
         vocab: That of the codec.
         one: The melody.
-        beat: The beat of its first frame and of those after it.
+        told: The conditions of all frames of the sequence.
+        at: The melody's first frame.
         end: Whether the last bar is filled up too.
     """
     if one.steps_per_bar > vocabulary.BEATS:
         raise errors.DiscardError(f"bars of more than {vocabulary.BEATS} 16ths")
     tokens = melody.to_ids(vocab, one)
-    beat = beat[: len(tokens)]
+    beat = told["beat"][at : at + len(tokens)]
     before, last = int(beat[0]), int(beat[-1])
     after = -(last + 1) % one.steps_per_bar if end else 0
     silence = np.full(after, vocab.id("hold"))
@@ -168,4 +181,8 @@ def _fill(vocab: vocabulary.Vocabulary, one: "Melody", beat: np.ndarray, *, end:
         "tokens": [np.full(before, vocab.id("hold")), tokens, silence],
         "beat": [np.arange(before), beat, last + 1 + np.arange(after)],
     }
+    if "chord" in told:
+        # A bar that begins before the first frame has no chord until then.
+        missing, inside = max(before - at, 0), told["chord"][max(at - before, 0) : at + len(tokens) + after]
+        parts["chord"] = [np.zeros(missing), inside]
     return {name: np.concatenate(arrays).astype(np.int32) for name, arrays in parts.items()}

@@ -53,6 +53,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
         choice=choice,
         given=None if primer is None else generation.prime(loaded, primer, length),
         constraint=options.join(parts),
+        conditions=options.told(args, loaded, length),
         sharps=sharps,
         width=args.width or generation.WIDTH,
         qpm=args.qpm,

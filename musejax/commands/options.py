@@ -150,6 +150,23 @@ def join(parts: "Sequence[Constraint | None]") -> "Constraint | None":
     return constraints.all_of(*asked) if asked else None
 
 
+def told(args: argparse.Namespace, loaded: "zoo.Loaded", length: int) -> dict[str, Any]:
+    """What the model is told of the piece: int32[T] for a condition; the chords, where it reads chords."""
+    from musejax.decoding import harmony
+
+    if not args.chords or not reads_chords(loaded):
+        return {}
+    try:
+        return {"chord": harmony.classes(args.chords, args.chord_frames, length)}
+    except ValueError as error:
+        raise errors.UserError(f"--chords {args.chords}: {error}") from None
+
+
+def reads_chords(loaded: "zoo.Loaded") -> bool:
+    """Whether a model is told chords; others are kept to them."""
+    return "chord" in loaded.config["model"].get("conditions", ())
+
+
 def constraint(args: argparse.Namespace, loaded: "zoo.Loaded", length: int, bar: int | None) -> "Constraint | None":
     """What the options allow.
 
@@ -180,7 +197,7 @@ def constraint(args: argparse.Namespace, loaded: "zoo.Loaded", length: int, bar:
             raise errors.UserError(f"--pitches {args.pitches}: give two MIDI pitches within 0-127, such as 48-83")
         parts.append(constraints.pitch_range(vocabulary, [ends]))
     for option, value in (("--chords", args.chords), ("--density", args.density)):
-        if not value:
+        if not value or (option == "--chords" and reads_chords(loaded)):
             continue
         if bar is None:
             raise errors.UserError(f"{option} {value}: codec {vocabulary.name} of {loaded.name} has no grid of bars")

@@ -3,13 +3,13 @@
 The main version of each song is used, not the earlier ones in its folder `versions`. The set's public repository is
 downloaded as a zip file of one commit; a zip file in MUSEJAX_DATA may be packed in any way and hold less, as long as
 the 909 files `POP909/NNN/NNN.mid` are the same, byte for byte; for all but `pop909-piano` also the files
-`beat_midi.txt` beside them.
+`beat_midi.txt` and `chord_midi.txt` beside them.
 
 The MIDI files keep a tempo but no metre: 1/4 is the time signature of most, and the first beat lies anywhere, so that
 52 of 100 notes begin further than a quarter of a 16th from the grid of 16ths that starts at time 0. Counted from the
 first beat of `beat_midi.txt` it is 4 of 100. Sequences of `pop909` and `pop909-melody` therefore carry the time
-signatures that the beat files give, the first of them on the downbeat before the first note. `pop909-piano` is left
-as the files have it.
+signatures that the beat files give, the first of them on the downbeat before the first note, and the chords of the
+chord files as chord symbols, without what lies in the bass. `pop909-piano` is left as the files have it.
 """
 
 import collections
@@ -38,6 +38,15 @@ _BEATS = r"(?:[^/]+/)?POP909/(\d{3})/beat_midi\.txt"
 BEATS = dataclasses.replace(
     FILE, sha256="54817bf2ba8defe4c03f5b9eb1eafd0d9896550e03db455118d914ca1e4d53af", members=_BEATS
 )
+_CHORDS = r"(?:[^/]+/)?POP909/(\d{3})/chord_midi\.txt"
+CHORDS = dataclasses.replace(
+    FILE, sha256="9f4e3dcdf19e256b7a82f809140f5ce18a04438e1c8cefc099a19f862e1f4fc8", members=_CHORDS
+)
+# The qualities of the chord files as note-seq's figures.
+_QUALITIES = {
+    "maj": "", "min": "m", "aug": "aug", "dim": "dim", "maj7": "maj7", "min7": "m7", "7": "7", "minmaj7": "m(maj7)",
+    "hdim7": "m7b5", "dim7": "dim7", "maj6": "6", "min6": "m6", "sus2": "sus2", "sus4": "sus4", "sus4(b7)": "sus4",
+}  # fmt: skip
 # How long before its beat, in seconds, a first note may begin and still belong to it.
 _EARLY = 0.05
 # The tracks a corpus keeps.
@@ -53,15 +62,36 @@ def read(song: tuple[str, bytes, tuple[str, ...]]) -> cache.Entry:
     return _entry(song[0], _sequence(*song))
 
 
-def read_with_beats(song: tuple[str, bytes, tuple[str, ...], bytes]) -> cache.Entry:
-    """Reads one song and the time signatures of its beat file; a worker's task."""
-    number, data, tracks, beats = song
+def read_with_beats(song: tuple[str, bytes, tuple[str, ...], bytes, bytes]) -> cache.Entry:
+    """Reads one song, the time signatures of its beat file and the chords of its chord file; a worker's task."""
+    number, data, tracks, beats, chords = song
     sequence = _sequence(number, data, tracks)
     signatures = bars(beats.decode(), min(note.start_time for note in sequence.notes))
     del sequence.time_signatures[:]
     for time, quarters in signatures:
         sequence.time_signatures.add(time=time, numerator=quarters, denominator=4)
+    for time, symbol in chord_symbols(chords.decode()):
+        kind = sequence.TextAnnotation.CHORD_SYMBOL
+        sequence.text_annotations.add(time=time, text=symbol, annotation_type=kind)
     return _entry(number, sequence)
+
+
+def chord_symbols(text: str) -> list[tuple[float, str]]:
+    """The chords of a chord file, (seconds, symbol): its lines are begin, end and `Bb:min7/b3` or `N`.
+
+    Raises:
+        errors.UserError: A line is of another form.
+    """
+    found = []
+    for line in text.splitlines():
+        begin, _, chord = (*line.split("\t"), "", "")[:3]
+        root, _, rest = chord.partition(":")
+        quality = rest.partition("/")[0]
+        if chord and chord != "N" and quality not in _QUALITIES:
+            raise errors.UserError(f"chord {chord!r} in chord_midi.txt is unknown")
+        if chord:
+            found.append((float(begin), "N.C." if chord == "N" else root + _QUALITIES[quality]))
+    return found
 
 
 def bars(text: str, first: float) -> list[tuple[float, int]]:
@@ -109,6 +139,12 @@ def _sequence(number: str, data: bytes, tracks: tuple[str, ...]) -> "NoteSequenc
     return sequence
 
 
+def _texts(entry: download.Entry, pattern: str) -> dict[str, bytes]:
+    """The files beside the songs, by the song's number."""
+    with zipfile.ZipFile(download.fetch(entry)) as archive:
+        return {number: archive.read(member) for number, member in download.members(archive, pattern)}
+
+
 def _entry(number: str, sequence: "NoteSequence") -> cache.Entry:
     """A song as it is cached, a group of its own."""
     return cache.Entry(f"pop909/{number}", f"pop909/{number}", cache.pack(sequence))
@@ -125,7 +161,7 @@ def load(name: str, terms: str) -> base.Corpus:
         errors.UserError: The file is not here and cannot be downloaded, or is not the right one.
     """
     beats = name != "pop909-piano"
-    wanted = cache.stamp(name, FILE.sha256, *([BEATS.sha256] if beats else []))
+    wanted = cache.stamp(name, FILE.sha256, *([BEATS.sha256, CHORDS.sha256] if beats else []))
     cached = cache.load(name, wanted)
     if cached is None:
         with zipfile.ZipFile(download.fetch(FILE)) as archive:
@@ -133,9 +169,10 @@ def load(name: str, terms: str) -> base.Corpus:
                 (number, archive.read(member), TRACKS[name]) for number, member in download.members(archive, _SONGS)
             ]
         if beats:
-            with zipfile.ZipFile(download.fetch(BEATS)) as archive:
-                texts = {number: archive.read(member) for number, member in download.members(archive, _BEATS)}
-            results = parallel.read_all(read_with_beats, [(*song, texts[song[0]]) for song in songs])
+            found = [_texts(BEATS, _BEATS), _texts(CHORDS, _CHORDS)]
+            results = parallel.read_all(
+                read_with_beats, [(*song, *(texts[song[0]] for texts in found)) for song in songs]
+            )
         else:
             results = parallel.read_all(read, songs)
         entries, report = parallel.sift(results)

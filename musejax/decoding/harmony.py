@@ -33,14 +33,34 @@ QUALITIES = {
     "add9": (0, 2, 4, 7),
     "9": (0, 2, 4, 7, 10),
 }
+# The kinds of chord that a model can be told, by the third and fifth above the root; what is none of these is the last.
+TRIADS = (("", 4, 7), ("m", 3, 7), ("aug", 4, 8), ("dim", 3, 6), ("sus4", 5, 7))
+_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _ROOTS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SYMBOL = re.compile(r"([A-G])([#b]?)([^/]*)(?:/[A-G][#b]?)?")
 
 
-def _chord(symbol: str) -> np.ndarray:
-    """The pitch classes of a chord symbol, bool[12]; raises ValueError if it is not one."""
+def triad(root: int, pitch_classes: Sequence[int]) -> int:
+    """The class of a chord as a model is told it (`vocabulary.CHORDS`): 1 + 12 * the place in TRIADS + root.
+
+    Args:
+        root: Its pitch class.
+        pitch_classes: Of what sounds.
+    """
+    above = {(p - root) % 12 for p in pitch_classes}
+    kinds = [i for i, (_, third, fifth) in enumerate(TRIADS[:-1]) if {third, fifth} <= above]
+    return 1 + 12 * (kinds[0] if kinds else len(TRIADS) - 1) + root % 12
+
+
+def symbol(chord: int) -> str:
+    """The symbol of a class of `triad`; `N.C.` for 0."""
+    return _NAMES[(chord - 1) % 12] + TRIADS[(chord - 1) // 12][0] if chord else "N.C."
+
+
+def _chord(symbol: str) -> tuple[int | None, np.ndarray]:
+    """The root of a chord symbol and its pitch classes, bool[12]; raises ValueError if it is not one."""
     if symbol in ("N", "-"):
-        return np.ones(12, bool)
+        return None, np.ones(12, bool)
     found = _SYMBOL.fullmatch(symbol)
     if found is None or found[3] not in QUALITIES:
         qualities = ", ".join(q for q in QUALITIES if q)
@@ -51,7 +71,7 @@ def _chord(symbol: str) -> np.ndarray:
     root = _ROOTS[found[1]] + {"#": 1, "b": -1, "": 0}[found[2]]
     allowed = np.zeros(12, bool)
     allowed[[(root + step) % 12 for step in QUALITIES[found[3]]]] = True
-    return allowed
+    return root % 12, allowed
 
 
 def progression(text: str, frames_per_chord: int, length: int) -> np.ndarray:
@@ -68,13 +88,27 @@ def progression(text: str, frames_per_chord: int, length: int) -> np.ndarray:
     Raises:
         ValueError: A symbol is not a chord (the message names it), or there is nothing to play.
     """
+    table = np.stack([allowed for _, allowed in _symbols(text, frames_per_chord)])
+    return table[np.arange(length) // frames_per_chord % len(table)]
+
+
+def classes(text: str, frames_per_chord: int, length: int) -> np.ndarray:
+    """A chord progression as a model is told it: int32[T], the class of `triad` of each frame.
+
+    Arguments and errors are those of `progression`.
+    """
+    found = _symbols(text, frames_per_chord)
+    table = np.array([0 if root is None else triad(root, np.flatnonzero(on).tolist()) for root, on in found], np.int32)
+    return table[np.arange(length) // frames_per_chord % len(table)]
+
+
+def _symbols(text: str, frames_per_chord: int) -> list[tuple[int | None, np.ndarray]]:
     symbols = text.split()
     if not symbols:
         raise ValueError("the progression has no chords")
     if frames_per_chord < 1:
         raise ValueError(f"frames_per_chord is {frames_per_chord}; it must be 1 or more")
-    table = np.stack([_chord(symbol) for symbol in symbols])
-    return table[np.arange(length) // frames_per_chord % len(table)]
+    return [_chord(symbol) for symbol in symbols]
 
 
 def _places(vocabulary: vocabularies.Vocabulary, order: tuple[int, ...]) -> np.ndarray:

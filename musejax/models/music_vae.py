@@ -74,6 +74,9 @@ MELODY_2BAR_BIG = Config(
     latent=512, encoder_hidden=2048, hidden=2048, num_layers=3, max_beta=0.5, sampling="inverse_sigmoid",
     sampling_rate=1000,
 )  # fmt: skip
+MELODY_2BAR_CHORDS = dataclasses.replace(
+    MELODY_2BAR, encoder_hidden=1024, hidden=512, num_layers=3, conditions=("chord",), condition_dropout=0.1
+)
 DRUMS_2BAR = Config(free_bits=48, sampling="inverse_sigmoid", sampling_rate=1000)
 MELODY_16BAR = Config(latent=512, encoder_hidden=2048, encoder_layers=2, hidden=2048, num_layers=3, free_bits=256)
 
@@ -81,6 +84,7 @@ MELODY_16BAR = Config(latent=512, encoder_hidden=2048, encoder_layers=2, hidden=
 PRESETS: Mapping[str, tuple[str, Config]] = {
     "mel-2bar-small": ("melody-90", MELODY_2BAR),
     "mel-2bar-big": ("melody-90", MELODY_2BAR_BIG),
+    "mel-2bar-chords": ("melody-90-chords", MELODY_2BAR_CHORDS),
     "drums-2bar-small": ("drums", DRUMS_2BAR),
     "drums-2bar-big": (
         "drums",

@@ -51,7 +51,7 @@ def limits(item: dataset.Item, vocabulary: vocabularies.Vocabulary, most: int) -
 def transpose(
     arrays: dict[str, np.ndarray], vocabulary: vocabularies.Vocabulary, semitones: int
 ) -> dict[str, np.ndarray]:
-    """Arrays moved by `semitones`; a key signature moves with them along the circle of fifths."""
+    """Arrays moved by `semitones`; a key signature moves with them along the circle of fifths, a chord by its root."""
     if semitones == 0:
         return arrays
     out = dict(arrays)
@@ -62,4 +62,7 @@ def transpose(
             out[field] = _shifted(vocabulary, semitones)[arrays[field]]
     if "key" in arrays:
         out["key"] = (arrays["key"] - 7 + 7 * semitones + 6) % 12 - 6 + 7
+    if "chord" in arrays:
+        chord = arrays["chord"] - 1
+        out["chord"] = np.where(chord < 0, 0, 1 + chord // 12 * 12 + (chord + semitones) % 12).astype(np.int32)
     return out

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import strategies as st
 
 from musejax import codecs, errors, noteseq, scores
+from musejax.pipeline import augment
 
 NAME = "melody-90"
 BARS = {16: (4, 4), 12: (3, 4), 8: (2, 4), 14: (7, 8)}
@@ -153,3 +154,33 @@ def test_discards(sequence, reason):
 def test_a_free_sample_counts_bars_of_16_frames():
     conditions = codecs.free_conditions(codecs.get(NAME).vocabulary, 2, 40)
     np.testing.assert_array_equal(conditions["beat"], np.tile(np.arange(40) % 16, (2, 1)))
+
+
+def test_chords_come_with_their_frames_and_go_back_into_symbols():
+    sequence = _sequence((4, 8, 60), (16, 28, 62))
+    kind = sequence.TextAnnotation.CHORD_SYMBOL
+    for frame, text in ((0, "C"), (8, "Am7/G"), (20, "N.C."), (24, "F#dim"), (28, "Gsus4")):
+        sequence.text_annotations.add(time=frame / 8, text=text, annotation_type=kind)
+    codec = codecs.get("melody-90-chords")
+    (arrays,) = codec.encode(sequence)
+    c, a_minor, f_sharp_dim, g_other = 1, 1 + 12 + 9, 1 + 36 + 6, 1 + 48 + 7
+    expected = [c] * 8 + [a_minor] * 12 + [0] * 4 + [f_sharp_dim] * 4 + [g_other] * 4
+    assert arrays["chord"].tolist() == expected
+    back = codec.decode(arrays, 120.0)
+    found = [(a.time, a.text) for a in back.text_annotations if a.annotation_type == kind]
+    assert found == [(0.0, "C"), (1.0, "Am"), (2.5, "N.C."), (3.0, "F#dim"), (3.5, "Gsus4")]
+    assert codec.encode(back)[0]["chord"].tolist() == expected
+    moved = augment.transpose(arrays, codec.vocabulary, 3)["chord"]
+    assert moved[:24].tolist() == [c + 3] * 8 + [a_minor - 9] * 12 + [0] * 4
+
+
+def test_a_melody_without_chord_symbols_is_no_piece_with_chords():
+    with pytest.raises(errors.DiscardError, match="no chord symbols"):
+        codecs.get("melody-90-chords").encode(_sequence((0, 16, 60)))
+
+
+def test_a_first_bar_that_begins_before_the_first_frame_has_no_chord_until_then():
+    sequence = _sequence((0, 4, 60), (4, 20, 62), lines=(4,))
+    sequence.text_annotations.add(time=0.0, text="G", annotation_type=sequence.TextAnnotation.CHORD_SYMBOL)
+    (arrays,) = codecs.get("melody-90-chords").encode(sequence)
+    assert arrays["chord"].tolist() == [0] * 12 + [1 + 7] * 20

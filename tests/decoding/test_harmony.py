@@ -222,3 +222,17 @@ def test_what_does_not_fit_is_refused():
     for low, high, frames in ((-1, 1, 4), (2, 1, 4), (5, 6, 4), (0, 1, 0)):
         with pytest.raises(ValueError, match="onsets in"):
             harmony.density(table, low, high, frames)
+
+
+def test_a_progression_as_a_model_is_told_it():
+    found = harmony.classes("C Am7/G Bb+ F#dim Dsus4 N", 2, 14)
+    names = [harmony.symbol(int(c)) for c in found[::2]]
+    assert names == ["C", "Am", "Bbaug", "F#dim", "Dsus4", "N.C.", "C"]
+    assert (found[::2] == found[1::2]).all()
+    assert harmony.classes("C", 1, 1).tolist() == [1]
+    every = [
+        harmony.triad(root, [root, root + steps[1], root + steps[2]]) for steps in harmony.TRIADS for root in range(12)
+    ]
+    assert sorted(every) == list(range(1, vocabulary.CHORDS))
+    with pytest.raises(ValueError, match="no chords"):
+        harmony.classes(" ", 2, 4)
