@@ -17,8 +17,8 @@ from musejax.models import music_vae
 def loaded(codec="melody-90", bars=2, conditions=()):
     """A VAE of two bars, untrained."""
     coder = codecs.get(codec)
-    sizes = {"latent": 4, "encoder_hidden": 6, "hidden": 8, "num_layers": 1}
-    model = music_vae.make(music_vae.Config(**sizes, conditions=conditions), coder.vocabulary)
+    shape = music_vae.Config(latent=4, encoder_hidden=6, hidden=8, num_layers=1, conditions=conditions)
+    model = music_vae.make(shape, coder.vocabulary)
     params, state = model.init(jax.random.key(0), tiny.random_batch(coder.vocabulary, 2, 4))
     params = jax.tree.map(lambda p: p * 4, params)
     # Far apart, so that near temperature 0 there is one likeliest token.
