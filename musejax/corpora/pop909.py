@@ -169,9 +169,9 @@ def load(name: str, terms: str) -> base.Corpus:
                 (number, archive.read(member), TRACKS[name]) for number, member in download.members(archive, _SONGS)
             ]
         if beats:
-            found = [_texts(BEATS, _BEATS), _texts(CHORDS, _CHORDS)]
+            beat_files, chord_files = _texts(BEATS, _BEATS), _texts(CHORDS, _CHORDS)
             results = parallel.read_all(
-                read_with_beats, [(*song, *(texts[song[0]] for texts in found)) for song in songs]
+                read_with_beats, [(*song, beat_files[song[0]], chord_files[song[0]]) for song in songs]
             )
         else:
             results = parallel.read_all(read, songs)
