@@ -62,10 +62,15 @@ class Encoder(nn.Module):
             ends = [jnp.einsum("bt,bth->bh", is_last, y) for y in (ahead, back)]
             x = jnp.concatenate([ahead, turn(back)], axis=-1)
         h = jnp.concatenate(ends, axis=-1)
-        small = nn.initializers.normal(0.001)
-        mean = nn.Dense(self.latent, kernel_init=small, name="mean")(h)
-        raw = nn.Dense(self.latent, kernel_init=small, name="scale")(h)
-        return mean.astype(jnp.float32), jax.nn.softplus(raw.astype(jnp.float32)) + MIN_SCALE
+        return normal(h, self.latent)
+
+
+def normal(h: Array, size: int) -> tuple[Array, Array]:
+    """The layers of a diagonal normal, inside an encoder: float[B, D] -> mean and scale, float32[B, Z] each."""
+    small = nn.initializers.normal(0.001)
+    mean = nn.Dense(size, kernel_init=small, name="mean")(h)
+    raw = nn.Dense(size, kernel_init=small, name="scale")(h)
+    return mean.astype(jnp.float32), jax.nn.softplus(raw.astype(jnp.float32)) + MIN_SCALE
 
 
 class Initial(nn.Module):
