@@ -10,7 +10,8 @@ def batch(vocabulary: int, rows: int, length: int) -> dict[str, Any]:
     import numpy as np
 
     tokens = np.random.default_rng(0).integers(0, vocabulary, (rows, length)).astype(np.int32)
-    return {"tokens": tokens, "loss_mask": np.ones((rows, length), np.int32)}
+    ones = np.ones((rows, length), np.int32)
+    return {"tokens": tokens, "loss_mask": ones, "pad_mask": ones}
 
 
 def training(model: Any, data: dict[str, Any]) -> harness.Job:

@@ -98,7 +98,9 @@ def corpus(raw: dict[str, Any]) -> str:
     for name, run in raw.items():
         test = run["test"]
         if test["protocol"] == "corpus":
-            values = [figure(test, "nll_per_token"), f"{run['valid']['nll_per_token']:.3f}"]
+            unit = test["interval_of"]
+            bound = f", at most ({test['samples']} importance samples)" if test["kind"] == "bound" else ""
+            values = [figure(test, unit) + bound, f"{run['valid'][unit]:.3f}"]
             rows.append([f"`{name}`", f"`{test['data']}`", str(test["pieces"]), *values])
     return markdown(rows)
 

@@ -114,17 +114,21 @@ class Score(NamedTuple):
 
 
 class Latent(NamedTuple):
-    """What a family with a latent vector offers: everything that is done with latents builds on these two.
+    """What a family with a latent vector offers: everything that is done with latents builds on these.
 
     Attributes:
         size: Z.
         encode: (params, state, batch) -> mean, scale of a diagonal normal, float[B, Z] each.
         decode: (params, state, key, z float[N, Z], request) -> as `Model.sample`, of pieces with these vectors.
+        costs: (params, state, batch, z float[B, Z]) -> nats of each cell given the vector and the true frames before,
+            and whether its likeliest value is right, float[B, T, S] each (S = 1 for bits, whose frames are right
+            whole); None where frames are real numbers, which are not right or wrong.
     """
 
     size: int
     encode: Callable[[Params, State, Batch], tuple[Array, Array]]
     decode: Callable[[Params, State, Array, Array, "Request"], dict[str, Array]]
+    costs: Callable[[Params, State, Batch, Array], tuple[Array, Array]] | None = None
 
 
 class Step(NamedTuple):

@@ -145,6 +145,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--seed", type=int, default=0, help="of these draws (default: 0)")
     p.add_argument("--given", metavar="V,V", help="voices of a chorale that are given; the others are scored")
+    p.add_argument(
+        "--frames-per-bar", type=int, help="for a run on windows of bars: frames of a bar, 12 for 3/4 (default: 16)"
+    )
     p.add_argument("--json", action="store_true", help="print the figures as JSON")
 
     p = commands.add_parser("metrics", help="music statistics beside those of real music, and the copy check")

@@ -4,10 +4,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from musejax import corpora, errors, preparation, runs
 from musejax.codecs import chorale
-from musejax.evaluation import likelihood
+from musejax.evaluation import likelihood, reconstruction
+from musejax.pipeline import dataset as datasets
 from musejax.pipeline import windows
+
+# Windows scored at a time; whole pieces, which are longer, go in smaller batches.
+WINDOWS = 128
 
 
 def _check_overlap(trained: str, data: str, name: str) -> None:
@@ -52,8 +58,12 @@ def evaluate(
     samples: int = 64,
     seed: int = 0,
     given: Sequence[str] = (),
+    frames_per_bar: int | None = None,
 ) -> dict[str, Any]:
     """The figures of a run on a split, with the protocol, the kind and the interval.
+
+    A run on windows of bars is scored on windows that it was not trained on, up to transposition; its intervals
+    resample whole pieces. A model with latent vectors has its reconstructions measured too.
 
     Args:
         path: The run directory.
@@ -64,6 +74,7 @@ def evaluate(
         samples: Draws a piece, for a model without an exact likelihood.
         seed: Of the draws.
         given: Voices of a chorale that are given; the likelihood is that of the others.
+        frames_per_bar: Frames in the bars of windows; None for those of a data set that is cut already, else 16.
 
     Raises:
         errors.UserError: The model cannot be scored on these data.
@@ -84,12 +95,57 @@ def evaluate(
     _check_overlap(description["data"]["source"], dataset.source, name)  # a prepared file says where it comes from
     if run.model.score is None:
         raise errors.UserError(f"{name} has no likelihood to evaluate; see `musejax metrics` for its music")
-    bars = description["training"].get("bars", 0)
-    items = windows.of(dataset, bars).split(split)
-    scores = likelihood.score_pieces(run.model, run.variables, items, samples=samples, seed=seed, given=streams)
-    figures = likelihood.figures(scores, run.vocabulary, source, run.model.score)
-    told: dict[str, Any] = {"given": list(given)} if given else {}
+    bars, told = description["training"].get("bars", 0), {"given": list(given)} if given else {}
     if bars:
-        figures = {**figures, "windows": len(items), "pieces": windows.pieces(items)}
-        told["bars"] = bars
+        items, cut = _windows(dataset, description, split, bars, frames_per_bar, say)
+        told |= cut
+    else:
+        if frames_per_bar is not None:
+            raise errors.UserError(f"--frames-per-bar {frames_per_bar}: {name} reads whole pieces, not windows of bars")
+        items = dataset.split(split)
+    together = windows.pieces(items) if bars else None
+    scores = likelihood.score_pieces(
+        run.model, run.variables, items, batch_size=WINDOWS if bars else 16, samples=samples, seed=seed, given=streams
+    )
+    figures = likelihood.figures(scores, run.vocabulary, source, run.model.score, together)
+    if together is not None:
+        figures |= {"windows": len(items), "pieces": int(together.max()) + 1}
+    if run.model.latent is not None and run.model.latent.costs is not None:
+        rebuilt = reconstruction.rebuild(run.model, run.variables, run.vocabulary, items, seed=seed)
+        rows = np.arange(len(items)) if together is None else together
+        figures |= reconstruction.figures(rebuilt, rows)
     return {"model": name, "data": source, "split": split, **told, **figures}
+
+
+def _windows(
+    data: datasets.Dataset,
+    description: dict[str, Any],
+    split: str,
+    bars: int,
+    frames_per_bar: int | None,
+    say: Callable[[str], None],
+) -> tuple[list[datasets.Item], dict[str, Any]]:
+    """The windows of a split without those that the run was trained on, and what the answer says of them.
+
+    A run says which corpus it was trained on, not with which windows: they are cut from that corpus again. Where it is
+    no corpus by name (a folder, a file of somebody's own) and not the data in question either, nothing is left out and
+    `apart_from` is None.
+    """
+    before = data.report.get("windows", {}).get("frames_per_bar", windows.COMMON)
+    frames = before if frames_per_bar is None else frames_per_bar
+    trained = description["data"]["source"]
+    cut = windows.of(data, bars, frames)
+    items, known = cut.split(split), f"{trained}:train"
+    own = data.source == trained
+    if own and split == "train":
+        known = None
+    elif not (own and data.splits.get("train")):
+        if trained in corpora.CORPORA:
+            training = windows.of(preparation.prepare(trained, data.vocabulary.name, say), bars, frames).split("train")
+            items = windows.unseen(items, training, data.vocabulary)
+        else:
+            known = None
+            say(f"{trained}, on which this run was trained, cannot be read again: windows that it knows may be scored")
+        if not items:
+            raise errors.UserError(f"every window of the {split} split of {data.source} is in {trained}:train")
+    return items, {"bars": bars, "frames_per_bar": frames, "apart_from": known}

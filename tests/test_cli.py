@@ -1,5 +1,6 @@
 """The command line: bad input is one line and exit status 2, nothing is left behind; and what good input gives."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 import musejax
-from musejax import cli, codecs, errors, vocabulary
-from musejax.pipeline import dataset
+from musejax import cli, codecs, corpora, errors, scoring, vocabulary
+from musejax.pipeline import augment, dataset, windows
 
 CONFIG = """
 from musejax.experiments import Experiment
@@ -231,6 +232,7 @@ BAD = [
     ([*SAMPLE, "--attributes", "piano=8"], "--attributes piano=8: give TRACK.ATTRIBUTE=BIN"),
     (["accompany", "{root}/tunes", "{root}/tune.mid"], "bars, attributes and given tracks need codec tracks"),
     # Scoring
+    ([*EVALUATE, "--frames-per-bar", "0"], "--frames-per-bar 0: it must be 1 or more"),
     ([*EVALUATE, "--given", "organ"], "--given organ: the voices are soprano, alto, tenor, bass"),
     ([*EVALUATE, "--given", "soprano"], "reads melody, which has no such voices"),
     ([*EVALUATE, "--split", "best"], "split 'best' is unknown; tunes has train, valid, test"),
@@ -562,6 +564,62 @@ def test_a_run_on_bars_is_scored_on_windows_cut_as_in_training(made, tmp_path, c
     # Nothing of the validation split is left.
     assert run("evaluate", made / "bars", "--data", made / "bars.npz", "--split", "valid") == 2
     assert "no piece in its valid split" in capfd.readouterr().err
+
+
+RIGHT = ("teacher_forced", "sampled", "without_z", "onsets", "all_hold")
+
+
+def test_a_vae_is_scored_on_what_it_rebuilds_of_windows(made, capfd):
+    capfd.readouterr()
+    assert run("evaluate", made / "vae", "--data", made / "bars.npz", "--samples", 3, "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["windows"], found["pieces"], found["samples"], found["dimensions"]) == (3, 2, 3, 4)
+    assert found["iwae_per_frame"] < found["elbo_per_frame"]
+    # One of the two tunes has two of the three windows, so there is no other vector for each.
+    assert found.pop("accuracy_without_z") is None
+    assert all(0 <= found[f"accuracy_{name}"] <= 1 for name in RIGHT if name != "without_z")
+    items = windows.of(dataset.load(made / "bars.npz"), 2).split("test")
+    assert found["accuracy_all_hold"] == pytest.approx(
+        np.mean([i.arrays["tokens"] == codecs.get("melody-90").vocabulary.id("hold") for i in items]), abs=1e-5
+    )
+    assert 0 <= found["active_dimensions"] <= 4
+    assert found["frames_per_bar"] == 16 and found["apart_from"] == "bars:train"
+
+
+def test_windows_of_another_bar_length_and_of_other_music(made, tmp_path, capfd, monkeypatch):
+    def figures(data, *options):
+        capfd.readouterr()
+        assert run("evaluate", made / "bars", "--data", data, "--json", *options) == 0
+        out, err = capfd.readouterr()
+        return json.loads(out), err
+
+    bars = dataset.load(made / "bars.npz")
+    waltz = [i._replace(arrays={**i.arrays, "beat": np.arange(48, dtype=np.int32) % 12}) for i in bars.splits["test"]]
+    dataclasses.replace(bars, splits={**bars.splits, "test": waltz}).save(tmp_path / "waltz.npz")
+    found, _ = figures(tmp_path / "waltz.npz", "--frames-per-bar", 12)
+    assert found["frames_per_bar"] == 12 and found["frames"] == 24 * found["windows"]
+    argv = ["prepare", tmp_path / "waltz.npz", "--codec", "melody-90", "--bars", 2, "--frames-per-bar", 12]
+    assert run(*argv, "--out", tmp_path / "cut.npz", "--json") == 0
+    assert figures(tmp_path / "cut.npz")[0]["nll_per_token"] == found["nll_per_token"]
+    assert run("evaluate", made / "tunes", "--data", made / "tunes.npz", "--frames-per-bar", 12) == 2
+    assert "tunes reads whole pieces, not windows of bars" in capfd.readouterr().err
+
+    # Other music, some of it what the run was trained on in another key.
+    up = [i._replace(arrays=augment.transpose(i.arrays, bars.vocabulary, 4)) for i in bars.splits["train"][:1]]
+    other = dataset.Dataset("other", bars.vocabulary, {"test": [*up, *bars.splits["test"]]}, {})
+    other.save(tmp_path / "other.npz")
+    found, said = figures(tmp_path / "other.npz")
+    assert found["apart_from"] is None and found["windows"] == 6
+    assert "bars, on which this run was trained, cannot be read again" in said
+    # A corpus by name is cut again.
+    source = corpora.Source("none", "", "")
+    monkeypatch.setattr(corpora, "CORPORA", {**corpora.CORPORA, "bars": source})
+    prepare = scoring.preparation.prepare
+    path = str(made / "bars.npz")
+    monkeypatch.setattr(scoring.preparation, "prepare", lambda s, *rest: prepare(path if s == "bars" else s, *rest))
+    found, said = figures(tmp_path / "other.npz")
+    assert found["apart_from"] == "bars:train" and found["windows"] == 3
+    assert "cannot be read again" not in said
 
 
 def test_a_vae_samples_and_takes_pieces_through_its_latent_space(made, tmp_path):

@@ -7,7 +7,7 @@ from musejax.commands import options
 
 
 def evaluate(args: argparse.Namespace, rest: list[str]) -> int:
-    """Prints a model's likelihood on a split."""
+    """Prints a model's likelihood on a split, and what a VAE rebuilds of it."""
     path = zoo.find(args.model)
     from musejax import scoring
 
@@ -15,6 +15,7 @@ def evaluate(args: argparse.Namespace, rest: list[str]) -> int:
     if args.samples < 1:
         raise errors.UserError(f"--samples {args.samples}: it must be 1 or more")
     options.check_seed(args.seed)
+    options.check_counts(args, "frames-per-bar")
     result = scoring.evaluate(
         path,
         args.model,
@@ -24,6 +25,7 @@ def evaluate(args: argparse.Namespace, rest: list[str]) -> int:
         samples=args.samples,
         seed=args.seed,
         given=options.names(args.given),
+        frames_per_bar=args.frames_per_bar,
     )
     if args.json:
         commands.print_json(result)

@@ -136,15 +136,30 @@ def importance_weighted(draws: np.ndarray) -> np.ndarray:
     return low - np.log(np.exp(low - draws).mean(0))
 
 
-def interval(totals: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """The 95 % bootstrap interval over pieces of sum(totals) / sum(weights)."""
+def interval(totals: np.ndarray, weights: np.ndarray, together: np.ndarray | None = None) -> tuple[float, float]:
+    """The 95 % bootstrap interval of sum(totals) / sum(weights).
+
+    Args:
+        totals: float64[N].
+        weights: float64[N].
+        together: int64[N], which rows are resampled together, such as overlapping windows of one piece; None for each
+            row by itself.
+    """
+    if together is not None:
+        totals, weights = np.bincount(together, totals), np.bincount(together, weights)
     rng = np.random.default_rng(0)
     chosen = rng.integers(0, len(totals), (RESAMPLES, len(totals)))
     low, high = np.quantile(totals[chosen].sum(1) / weights[chosen].sum(1), (0.025, 0.975))
     return round(float(low), 5), round(float(high), 5)
 
 
-def figures(scores: PieceScores, vocabulary: vocabularies.Vocabulary, source: str, score: Score) -> dict[str, Any]:
+def figures(
+    scores: PieceScores,
+    vocabulary: vocabularies.Vocabulary,
+    source: str,
+    score: Score,
+    together: np.ndarray | None = None,
+) -> dict[str, Any]:
     """The figures of a protocol with their units in their names.
 
     Args:
@@ -152,6 +167,7 @@ def figures(scores: PieceScores, vocabulary: vocabularies.Vocabulary, source: st
         vocabulary: The model's table.
         source: The corpus.
         score: The model's likelihood, for its kind and its class.
+        together: As in `interval`.
     """
     rule = protocol(source)
     cells, frames = scores.cells.sum(), scores.frames.sum()
@@ -164,7 +180,9 @@ def figures(scores: PieceScores, vocabulary: vocabularies.Vocabulary, source: st
         out["class"] = bl_class(score)
     else:
         out["tokens"] = int(cells)
-        units = {"token": scores.cells, **(units if vocabulary.streams > 1 else {})}
+        # Of one stream a frame is a token; bounds are given by frame too, as VAEs over any codec are compared by it.
+        framed = vocabulary.streams > 1 or (score.kind == "bound" and vocabulary.frames_per_quarter > 0)
+        units = {"token": scores.cells, **(units if framed else {})}
     name = {"exact": "nll", "bound": "elbo", "orderless": "orderless_nll", "pseudo": "pseudo_nll"}[score.kind]
     if scores.causal:
         out["kind"], name = "causal", "causal_nll"
@@ -174,7 +192,7 @@ def figures(scores: PieceScores, vocabulary: vocabularies.Vocabulary, source: st
     totals, headline = scores.nll, f"{name}_per_{first}"
     if scores.first is not None and rule == "bl":
         out["nll_per_frame_without_first"] = (totals - scores.first).sum() / (frames - len(totals))
-        out["interval_without_first"] = interval(totals - scores.first, scores.frames - 1)
+        out["interval_without_first"] = interval(totals - scores.first, scores.frames - 1, together)
     if scores.draws is not None:
         out["samples"] = len(scores.draws)
         if score.kind == "bound":
@@ -184,6 +202,6 @@ def figures(scores: PieceScores, vocabulary: vocabularies.Vocabulary, source: st
         elif len(scores.draws) > 1:
             spread = np.sqrt(scores.draws.var(0, ddof=1).sum() / len(scores.draws))
             out["standard_error"] = spread / units[first].sum()
-    out["interval"] = interval(totals, units[first])
+    out["interval"] = interval(totals, units[first], together)
     out["interval_of"] = headline
     return {k: round(float(v), 5) if isinstance(v, float) else v for k, v in out.items()}

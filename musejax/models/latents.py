@@ -247,9 +247,11 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         z = latents.prior(jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys), config.latent)
         return decode(params, state, key, z, request)
 
-    return Model(
-        config, init, loss, sample, Score("bound", estimate=estimate), latent=Latent(config.latent, posterior, decode)
-    )
+    def known(params: Params, state: State, batch: Batch, z: Array) -> tuple[Array, Array]:
+        return teacher_forced(params, batch, batch, z, None)
+
+    latent = Latent(config.latent, posterior, decode, known)
+    return Model(config, init, loss, sample, Score("bound", estimate=estimate), latent=latent)
 
 
 def share_drawn(config: Any, step: Array | int) -> Array:

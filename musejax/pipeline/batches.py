@@ -10,6 +10,8 @@ from musejax import vocabulary as vocabularies
 from musejax.pipeline import augment, dataset
 
 Arrays = dict[str, np.ndarray]
+# Pieces of one length are padded to a multiple of this: a bar of 4/4, and a segment of a hierarchical decoder.
+_STEP = 16
 
 
 class Batches:
@@ -112,8 +114,11 @@ def whole(items: Sequence[dataset.Item], batch_size: int) -> Iterator[tuple[list
         The indices of the batch's pieces, and the batch. Rows beyond the indices are filling.
     """
     by_length: dict[int, list[int]] = {}
+    # Windows are all of one length, of which half a bucket would be padding.
+    alike = len({item.length for item in items}) == 1
     for index, item in enumerate(items):
-        by_length.setdefault(bucket(item.length), []).append(index)
+        size = -(-item.length // _STEP) * _STEP if alike else bucket(item.length)
+        by_length.setdefault(size, []).append(index)
     for length, indices in sorted(by_length.items()):
         for at in range(0, len(indices), batch_size):
             chosen = indices[at : at + batch_size]

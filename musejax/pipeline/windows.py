@@ -7,6 +7,7 @@ training does not depend on what is held out.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -21,6 +22,8 @@ ORDER = ("train", "test", "valid")
 LEFT_OUT = ("silent", "repeated", "in_train", "in_test")
 # Frames of a bar in 4/4.
 COMMON = 16
+# What the name of a window, or of a part of a piece, has behind the piece's own.
+_OF_PIECE = re.compile(r"(#\d+)?(@\d+)*$")
 
 
 def check(vocabulary: vocabularies.Vocabulary, bars: int, window: int) -> None:
@@ -73,9 +76,20 @@ def tell(data: dataset.Dataset) -> list[str]:
     return out
 
 
-def pieces(items: Sequence[dataset.Item]) -> int:
-    """From how many pieces windows come."""
-    return len({item.name.rpartition("@")[0] for item in items})
+def pieces(items: Sequence[dataset.Item]) -> np.ndarray:
+    """Of which piece of the corpus each window is, int64[N], pieces numbered from 0 on.
+
+    The parts of a piece, as where its metre changes, are of one piece.
+    """
+    return np.unique([_OF_PIECE.sub("", item.name) for item in items], return_inverse=True)[1]
+
+
+def unseen(
+    items: Sequence[dataset.Item], training: Sequence[dataset.Item], vocabulary: vocabularies.Vocabulary
+) -> list[dataset.Item]:
+    """The windows that are not alike with any training window."""
+    known = {fingerprint(item.arrays, vocabulary) for item in training}
+    return [item for item in items if fingerprint(item.arrays, vocabulary) not in known]
 
 
 def _check_beat(vocabulary: vocabularies.Vocabulary) -> None:

@@ -89,6 +89,13 @@ def test_whole_gives_every_piece_once_with_right_padding():
     assert sorted(seen) == list(range(len(lengths)))
 
 
+def test_windows_of_one_length_are_padded_to_a_whole_bar_alone():
+    for length, padded in ((32, 32), (24, 32), (7, 16)):
+        for _, batch in batches.whole(numbered([length] * 3), 2):
+            assert batch["tokens"].shape == (2, padded)
+            assert set(batch["pad_mask"].sum(1)) <= {length, 0}
+
+
 def test_buckets_are_few_and_less_than_half_too_long():
     sizes = [batches.bucket(n) for n in range(1, 5000)]
     assert all(size >= n for n, size in enumerate(sizes, 1))

@@ -183,3 +183,16 @@ def test_what_cannot_be_cut_is_a_user_error():
     with pytest.raises(errors.UserError, match="--training.window 16 with --training.bars 2: .* 32 frames"):
         windows.check(TABLE, 2, 16)
     windows.check(TABLE, 2, 32)
+
+
+def test_pieces_are_counted_whatever_their_parts_and_however_often_they_were_cut():
+    names = ["a/1@1", "a/1@2@1", "a/2#0@1", "a/2#1@3", "a/1", "b#x@2", "b#x"]
+    found = windows.pieces([tune(name, UNALIKE[:4]) for name in names])
+    np.testing.assert_array_equal(found, [0, 0, 1, 1, 0, 2, 2])
+
+
+def test_unseen_windows_are_those_that_training_has_in_no_key():
+    first, second = tune("a", UNALIKE[:4]), tune("b", UNALIKE[4:8])
+    found = windows.unseen([moved(first, 5), second, moved(second, -3)], [first], TABLE)
+    assert [i.name for i in found] == ["b", "b"]
+    assert windows.unseen([first], [], TABLE) == [first]

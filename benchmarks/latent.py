@@ -1,0 +1,166 @@
+# pyright: reportMissingImports=false
+"""Speed of the VAE family: a training step, and sampling of two-bar melodies, against PyTorch.
+
+    python benchmarks/latent.py --json OUT.json [--rows NAME ...]
+    python benchmarks/latent.py --check
+
+Both sides are the preset mel-2bar-small (90 tokens, 32 frames, z of 256; a bidirectional LSTM of 512 reads, a 2 x 256
+LSTM writes with z beside every input), in float32 on the same cores. A training step is loss, gradients, clipping and
+Adam at batch 512. In `step` the decoder reads the true frames; in `step-scheduled` half of its inputs are drawn from
+it: the peer draws them in the loop over cells through which its gradient passes, ours in a pass of its own. Sampling
+draws 512 pieces from z of the prior; ours also gives the log-likelihood of what it drew. The rows `small-...` are the
+same at 16 pieces.
+"""
+
+import functools
+import importlib.util
+import sys
+from typing import Any
+
+import harness
+import jobs
+
+LENGTH = 32
+VOCABULARY = 90
+BATCHES = {"": 512, "small-": 16}
+# Share of the decoder's inputs that are drawn from it in `step-scheduled`.
+SHARE = 0.5
+
+
+def _config(share: float | None) -> Any:
+    import dataclasses
+
+    from musejax.models import music_vae
+
+    return dataclasses.replace(
+        music_vae.MELODY_2BAR, sampling="none" if share is None else "constant", sampling_rate=share or 0.0
+    )
+
+
+def _model(share: float | None = None, **fields: Any) -> Any:
+    import dataclasses
+
+    from musejax import codecs
+    from musejax.models import music_vae
+
+    return music_vae.make(dataclasses.replace(_config(share), **fields), codecs.get("melody-90").vocabulary)
+
+
+def training(threads: int, *, batch: int, share: float | None) -> harness.Job:
+    """Our training step."""
+    return jobs.training(_model(share), jobs.batch(VOCABULARY, batch, LENGTH))
+
+
+def generation(threads: int, *, num: int) -> harness.Job:
+    """Our sampler."""
+    return jobs.generation(_model(), VOCABULARY, num, LENGTH)
+
+
+def shape(config: Any) -> Any:
+    """The twin's shape of a config of ours."""
+    import twins_latent
+
+    fields = (config.latent, config.encoder_hidden, config.hidden, config.num_layers, config.max_beta, config.beta_rate)
+    return twins_latent.Shape(VOCABULARY, *fields)
+
+
+def _twin(kind: str, threads: int, **options: Any) -> harness.Job:
+    import twins_latent
+
+    return getattr(twins_latent, kind)(threads, shape=shape(_config(None)), length=LENGTH, **options)
+
+
+def _step_row(name: str, batch: int, share: float | None) -> harness.Row:
+    theirs = {
+        f"compiled {compiled}" if compiled else "eager": functools.partial(
+            _twin, "training", batch=batch, share=share, compiled=compiled
+        )
+        for compiled in (("", "whole") if share is None else ("", "frame", "whole"))
+    }
+    ours = {"jit": functools.partial(training, batch=batch, share=share)}
+    return harness.Row(name, batch * LENGTH, harness.Side(ours), harness.Side(theirs))
+
+
+def _sample_row(name: str, num: int) -> harness.Row:
+    theirs = {
+        f"{'compiled' if compiled else 'eager'} {loop}, {draw}": functools.partial(
+            _twin, "generation", num=num, loop=loop, draw=draw, compiled=compiled
+        )
+        # torch.compile breaks its graph at nn.LSTM, so that only the loop over cells gains from it.
+        for loop, compiled in (("layers", False), ("cells", False), ("cells", True))
+        for draw in ("multinomial", "gumbel")
+    }
+    ours = {"jit": functools.partial(generation, num=num)}
+    return harness.Row(name, num * LENGTH, harness.Side(ours), harness.Side(theirs))
+
+
+ROWS = [
+    row
+    for prefix, batch in BATCHES.items()
+    for row in (
+        _step_row(f"{prefix}step", batch, None),
+        _step_row(f"{prefix}step-scheduled", batch, SHARE),
+        _sample_row(f"{prefix}sample", batch),
+    )
+]
+
+
+def check() -> str:
+    """Loss and gradients of net and twin with the same weights and noise, and the logits of the twin's two loops.
+
+    Raises:
+        AssertionError: They are not those of one network.
+    """
+    import jax
+    import numpy as np
+    import torch
+    import twins_latent as twin
+    from torch.nn import functional
+
+    from musejax.models import latents
+
+    model, data = _model(latent=8, encoder_hidden=24, hidden=16), jobs.batch(VOCABULARY, 4, 12)
+    params, state = model.init(jax.random.key(1), data)
+    # Far enough from the start of training for every weight to have a say.
+    params = jax.tree.map(lambda p: p + 0.1 * jax.random.normal(jax.random.key(p.size), p.shape), params)
+    key, lines = jax.random.key(0), []
+    noise = np.array(jax.random.normal(jax.random.fold_in(key, 0), (4, 8)))
+    tokens = torch.from_numpy(data["tokens"].T.astype(np.int64))
+    hot = functional.one_hot(tokens, VOCABULARY).float()
+    count = sum(p.size for p in jax.tree.leaves(params))
+    for train, step in ((False, 0), (True, 20_000)):
+
+        def ours_of(p: Any, train: bool = train, step: int = step) -> Any:
+            return model.loss(p, state, key, data, step=step, train=train)[0]
+
+        ours, grads = jax.tree.map(np.asarray, jax.jit(jax.value_and_grad(ours_of))(params))
+        net = twin.load(twin.Net(shape(model.config)), jax.tree.map(np.asarray, params))
+        assert count == sum(p.numel() for n, p in net.named_parameters() if "bias_hh" not in n)
+        # In float32, in which the rate itself is rounded.
+        risen = float(1 - np.float32(model.config.beta_rate) ** np.float32(step)) if train else 1.0
+        theirs = twin.loss(net.shape, net(hot, torch.from_numpy(noise)), tokens, risen)
+        theirs.backward()
+        np.testing.assert_allclose(ours, theirs.item(), rtol=1e-5)
+        worst = twin.apart(net, grads)
+        assert worst < 1e-4, worst
+        said = "training" if train else "evaluation"
+        lines.append(f"{said}: loss {ours:.6f} and {theirs.item():.6f}, gradients differ by {worst:.1e} at most")
+        with torch.inference_mode():
+            whole = net(hot, torch.from_numpy(noise))
+            none = torch.zeros(hot.shape[:2], dtype=torch.bool)
+            torch.testing.assert_close(twin.Scheduled(net)(hot, torch.from_numpy(noise), none), whole)
+            z = whole[1]
+            state_of = tuple(torch.stack(x) for x in zip(*net.begin(z), strict=True))
+            for before, logits in zip(twin.shifted(hot), net.decode(twin.shifted(hot), z), strict=True):
+                out, state_of = net.decoder(torch.cat([before, z], -1)[None], state_of)
+                torch.testing.assert_close(net.output(out[0]), logits)
+    assert float(latents.share_drawn(_config(SHARE), 7)) == SHARE
+    lines.append(f"{count} parameters on both sides; without a draw scheduled sampling gives the same logits")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    # Nothing is timed before the twin has been shown to be the same network.
+    if not {"--check", "-h", "--help"} & set(sys.argv[1:]) and importlib.util.find_spec("torch"):
+        sys.stdout.write(check() + "\n")
+    sys.exit(harness.main(ROWS, check, __doc__ or ""))

@@ -1,0 +1,119 @@
+"""Measures the latent space of a VAE over windows of one line, and writes the page docs/latents.md with its pictures.
+
+    python benchmarks/latent_space.py melody-vae-2bar
+    python benchmarks/latent_space.py runs/melody-vae-2bar --only interpolation     this anew, the rest as it was
+    python benchmarks/latent_space.py runs/melody-vae-2bar --num 20 --out trial     a small trial, written elsewhere
+
+The raw answers are kept in benchmarks/results/latents.json.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import latent_measures as measured
+import latent_page as pages
+import numpy as np
+
+from musejax import commands, errors, scoring, zoo
+
+
+def reconstruction(loaded: zoo.Loaded, data: measured.Music, path: Path, num: int | None) -> dict[str, Any]:
+    """What `musejax evaluate` says of bars of each length."""
+    options: dict[str, Any] = {} if num is None else {"samples": min(num, 64)}
+    return {
+        str(frames): scoring.evaluate(path, loaded.name, None, "test", commands.say, frames_per_bar=frames, **options)
+        for frames in pages.BARS
+    }
+
+
+def interpolation(loaded: zoo.Loaded, data: measured.Music, path: Path, num: int | None) -> dict[str, Any]:
+    """Ways from one held-out window to another."""
+    return measured.interpolation(loaded, data, num or pages.PAIRS, np.linspace(0, 1, pages.STEPS), pages.SEED)
+
+
+def prior(loaded: zoo.Loaded, data: measured.Music, path: Path, num: int | None) -> dict[str, Any]:
+    """Free samples beside held-out windows."""
+    return measured.prior(loaded, data, num or pages.SAMPLES, pages.SEED)
+
+
+def directions(loaded: zoo.Loaded, data: measured.Music, path: Path, num: int | None) -> dict[str, Any]:
+    """Steps along the vectors of attributes."""
+    known = 10 * num if num else pages.KNOWN
+    return measured.directions(loaded, data, num or pages.MOVED, known, pages.BY, pages.SEED)
+
+
+def example(loaded: zoo.Loaded, data: measured.Music, path: Path, num: int | None) -> Mapping[str, Any]:
+    """One way between two windows."""
+    return measured.example(loaded, data, pages.PICTURED, pages.SEED)
+
+
+def digest(loaded: zoo.Loaded) -> str:
+    """A few digits that other weights do not share."""
+    out = hashlib.sha256()
+    for leaf in jax.tree.leaves(loaded.variables["params"]):
+        out.update(np.asarray(leaf).tobytes())
+    return out.hexdigest()[:12]
+
+
+SECTIONS: Mapping[str, Callable[..., Mapping[str, Any]]] = {
+    "reconstruction": reconstruction,
+    "interpolation": interpolation,
+    "example": example,
+    "prior": prior,
+    "directions": directions,
+}
+
+
+def write(raw: Mapping[str, Any], root: Path, codec: str) -> None:
+    """Writes raw answers, page and pictures."""
+    for folder in ("benchmarks/results", "docs/images"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / "benchmarks/results/latents.json").write_text(json.dumps(raw) + "\n")
+    (root / "docs/latents.md").write_text(pages.page(raw))
+    images = root / "docs/images"
+    if "interpolation" in raw:
+        (images / "latents-interpolation.png").write_bytes(pages.interpolation_picture(raw["interpolation"]))
+    if "example" in raw:
+        (images / "latents-path.png").write_bytes(pages.path_picture(raw["example"], codec))
+
+
+def main() -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", help="a shipped run's name, or a run directory")
+    parser.add_argument("--only", nargs="*", choices=SECTIONS, metavar="SECTION", help="what to measure (default: all)")
+    parser.add_argument("--num", type=int, help="so many pairs, samples and windows, for a trial")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent, help="root of what is written")
+    args = parser.parse_args()
+    if args.num is not None and args.num < 4:
+        parser.error(f"--num {args.num}: it must be 4 or more")
+    commands.compile_cache()
+    try:
+        path = zoo.find(args.run)
+        loaded = zoo.load(path, commands.say)
+        data = measured.music(loaded, commands.say)
+    except errors.UserError as error:
+        parser.error(str(error))
+    file = args.out / "benchmarks/results/latents.json"
+    raw = json.loads(file.read_text()) if file.exists() and args.only is not None else {}
+    about = {"run": loaded.name, "source": loaded.config["data"]["source"], "weights": digest(loaded)}
+    if raw and raw["weights"] != about["weights"]:
+        parser.error(f"{file} is of other weights than those of {args.run}; measure all sections of these")
+    raw |= about
+    for section in SECTIONS if args.only is None else args.only:
+        begin = time.perf_counter()
+        raw[section] = SECTIONS[section](loaded, data, path, args.num)
+        commands.say(f"{section}: {time.perf_counter() - begin:.0f} s")
+        write(raw, args.out, data.vocabulary.name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
