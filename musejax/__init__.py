@@ -1,8 +1,8 @@
 """musejax: a functional model zoo for symbolic music in JAX.
 
 `create` builds a model of the zoo, `load` reads a trained run, `sample` writes music with it, `harmonize`, `infill` and
-`accompany` complete music that is there, `reconstruct` and `interpolate` go through latent vectors, `list_models` tells
-what there is. Everything is imported when it is first used, so `import musejax` is quick.
+`accompany` complete music that is there, `reconstruct`, `interpolate`, `humanize` and `personalize` go through latent
+vectors, `list_models` tells what there is. Everything is imported when it is first used, so `import musejax` is quick.
 """
 
 import importlib
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from musejax.generation import sample as sample
+    from musejax.latents import humanize as humanize
     from musejax.latents import interpolate as interpolate
     from musejax.latents import reconstruct as reconstruct
+    from musejax.personal import personalize as personalize
     from musejax.steering import harmonize as harmonize
     from musejax.steering import infill as infill
     from musejax.steering.band import accompany as accompany
@@ -25,15 +27,18 @@ _HOMES = {
     "accompany": "steering.band",
     "create": "zoo",
     "harmonize": "steering",
+    "humanize": "latents",
     "infill": "steering",
     "interpolate": "latents",
     "list_models": "zoo",
     "load": "zoo",
+    "personalize": "personal",
     "reconstruct": "latents",
     "sample": "generation",
 }
 __all__ = [
-    "accompany", "create", "harmonize", "infill", "interpolate", "list_models", "load", "reconstruct", "sample",
+    "accompany", "create", "harmonize", "humanize", "infill", "interpolate", "list_models", "load", "personalize",
+    "reconstruct", "sample",
 ]  # fmt: skip
 
 

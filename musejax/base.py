@@ -50,8 +50,10 @@ class Request:
         length: Number of frames T (tokens where tokens are not frames).
         choice: How a token is chosen.
         first: Index of the first piece: piece i of a larger request is drawn from `fold_in(key, first + i)`.
-        given: Cells that are fixed, int32[N, T, S] (or [N, T]; uint8[N, T, V] for bits); None for a free sample.
+        given: Cells that are fixed, int32[N, T, S] (or [N, T]; uint8[N, T, V] for bits, float32 for rows of real
+            numbers); None for a free sample.
         infill_mask: 1 where a cell is to be drawn, of given's shape ([N, T] for bits). A primer is a prefix of zeros.
+            Of rows of real numbers [N, T], or [N, T, V] where their hits alone are given.
         conditions: One int32[N, T] array for each condition that the model was trained with.
         constraint: Which tokens may stand where.
     """
@@ -73,7 +75,7 @@ class Autoregressive(NamedTuple):
         init_cache: (params, state, num, length in frames) -> cache, an explicit pytree of static shape. Every array in
             it of rank 1 or more has the N rows first; those of rank 0 serve all rows.
         step: (params, state, cache, previous token [N], pos, conditions of pos {name: [N]}) -> logits [N, V], cache.
-            At pos 0 the previous token is `start`. For bits the token is a frame, [N, V].
+            At pos 0 the previous token is `start`. For bits and rows of real numbers the token is a frame, [N, V].
         start: The id that stands before the first token.
         order: The streams of a frame in the order in which they are drawn; empty for the vocabulary's own.
         prepare: params -> the same laid out for a loop, which init_cache and step take in place of params; None where
@@ -123,12 +125,14 @@ class Latent(NamedTuple):
         costs: (params, state, batch, z float[B, Z]) -> nats of each cell given the vector and the true frames before,
             and whether its likeliest value is right, float[B, T, S] each (S = 1 for bits, whose frames are right
             whole); None where frames are real numbers, which are not right or wrong.
+        length: The frames of a vector's piece, at most; None where it has as many as are asked for.
     """
 
     size: int
     encode: Callable[[Params, State, Batch], tuple[Array, Array]]
     decode: Callable[[Params, State, Array, Array, "Request"], dict[str, Array]]
     costs: Callable[[Params, State, Batch, Array], tuple[Array, Array]] | None = None
+    length: int | None = None
 
 
 class Step(NamedTuple):

@@ -130,11 +130,20 @@ def parser() -> argparse.ArgumentParser:
 
     for name, what, files in (
         ("reconstruct", "write a piece as a VAE remembers it", ("file",)),
+        ("humanize", "write drums as a VAE of grooves would play them", ("file",)),
         ("interpolate", "write pieces on the way from one to another in a VAE's latent space", ("first", "last")),
     ):
         p = commands.add_parser(name, help=what)
         _through_latents(p, files)
     p.add_argument("--num", type=int, default=9, help="number of pieces, both ends among them (default: 9)")
+
+    p = commands.add_parser("personalize", help="write pieces like some of your own with a VAE that stays as it is")
+    _through_latents(p, ())
+    p.add_argument(
+        "files", metavar="FILE|DIR", nargs="+", help="your pieces: MIDI, MusicXML or ABC, or folders of them"
+    )
+    p.add_argument("--num", type=int, default=8, help="number of pieces (default: 8)")
+    p.add_argument("--steps", type=int, default=500, help="of fitting a small model to them (default: 500)")
 
     p = commands.add_parser("evaluate", help="likelihood under a published protocol")
     p.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")

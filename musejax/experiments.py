@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import jax
 
 from musejax import codecs, errors, models, preparation, runs
-from musejax.models import music_vae, recurrent, transformer
+from musejax.models import dense_vae, music_vae, recurrent, transformer
 from musejax.pipeline import batches, dataset, stream, windows
 from musejax.training import config as configs
 from musejax.training import loop
@@ -38,7 +38,7 @@ class Experiment:
     name: str
     data: str
     codec: str
-    model: recurrent.Config | transformer.Config | music_vae.Config = dataclasses.field(
+    model: recurrent.Config | transformer.Config | music_vae.Config | dense_vae.Config = dataclasses.field(
         default_factory=recurrent.Config
     )
     optimizer: configs.Optimizer = dataclasses.field(default_factory=configs.Optimizer)

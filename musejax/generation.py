@@ -49,8 +49,9 @@ class Given(NamedTuple):
     """What is fixed in every piece before it is drawn, and how long it is.
 
     Attributes:
-        cells: int32[T, S], [T] for one stream, [T, V] for bits; what stands in a free cell does not matter.
-        infill_mask: 1 where a cell is free, of the same shape; int32[T] for bits.
+        cells: int32[T, S], [T] for one stream, [T, V] for bits, float32[T, V] for rows of real numbers; what stands in
+            a free cell does not matter.
+        infill_mask: 1 where a cell is free, of the same shape; int32[T] for bits and rows.
         conditions: int32[up to T] for each; behind its end they go on as in a free sample.
     """
 
@@ -161,7 +162,7 @@ def draw(
     )
     known = None
     if given is not None:
-        cells, mask = (jnp.tile(jnp.asarray(a, jnp.int32), (width,) + (1,) * a.ndim) for a in given[:2])
+        cells, mask = (jnp.tile(jnp.asarray(a), (width,) + (1,) * a.ndim) for a in given[:2])
         request = request.replace(given=cells, infill_mask=mask)  # type: ignore[attr-defined]
         known = given.conditions
     run = _compiled(_sampler(loaded, beams, guidance))
@@ -291,13 +292,13 @@ def prime(loaded: zoo.Loaded, primer: "NoteSequence", length: int | None = None)
         arrays = loaded.codec.prime(primer)
     except errors.DiscardError as error:
         raise errors.UserError(f"the primer does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
-    bits = vocabulary.kind == "bits"
-    cells = arrays.pop("frames" if bits else "tokens")
+    rows = vocabulary.kind != "tokens"
+    cells = arrays.pop("frames" if rows else "tokens")
     length = lengths.default(loaded) if length is None else length
     if len(cells) >= length:
         raise errors.UserError(f"the primer has {len(cells)} frames, the piece only {length}; give a larger --length")
-    whole = np.zeros((length, *cells.shape[1:]), np.int32)
+    whole = np.zeros((length, *cells.shape[1:]), np.float32 if vocabulary.kind == "groove" else np.int32)
     whole[: len(cells)] = cells
-    infill_mask = np.ones(length if bits else whole.shape, np.int32)
+    infill_mask = np.ones(length if rows else whole.shape, np.int32)
     infill_mask[: len(cells)] = 0
     return Given(whole, infill_mask, arrays)

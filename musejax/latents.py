@@ -1,4 +1,4 @@
-"""Music through the latent vectors of a trained model: reconstruct a piece, or go from one piece to another.
+"""Music through the latent vectors of a trained model: reconstruct a piece, go from one to another, play drums anew.
 
 A file is read as the model's codec reads a primer, from a bar line on, and cut into windows as long as those that the
 model was trained on; the last is filled up with silence. A window's vector is the mean of its posterior.
@@ -27,7 +27,7 @@ def of(loaded: zoo.Loaded) -> Latent:
         errors.UserError: It has no latent vector.
     """
     if loaded.model.latent is None:
-        names = ", ".join(e.name for e in zoo.ENTRIES if e.shipped and e.family == "music_vae")
+        names = ", ".join(e.name for e in zoo.ENTRIES if e.shipped and e.family in ("music_vae", "dense_vae"))
         raise errors.UserError(
             f"{loaded.name} has no latent vector; a VAE has one" + (f", such as {names}" if names else "")
         )
@@ -37,14 +37,9 @@ def of(loaded: zoo.Loaded) -> Latent:
 def silence(vocabulary: vocabularies.Vocabulary, cells: np.ndarray, frames: int) -> np.ndarray:
     """Frames of silence to go on with behind cells [T, ...]: [frames, ...]."""
     out = np.zeros((frames, *cells.shape[1:]), cells.dtype)
-    if vocabulary.name == "trio":
-        out[:] = [vocabulary.id("melody_hold"), vocabulary.id("bass_hold"), vocabulary.id("drums")]
-        out[:1] = [vocabulary.id("melody_off"), vocabulary.id("bass_off"), vocabulary.id("drums")]
-    elif vocabulary.has("note_off"):
-        out[:] = vocabulary.id("hold")
-        out[:1] = vocabulary.id("note_off")
-    elif vocabulary.has("rest"):
-        out[:] = vocabulary.id("rest")
+    if vocabulary.kind == "tokens":
+        ends, goes_on = np.transpose([vocabulary.silence(stream) for stream in range(vocabulary.streams)])
+        out[:], out[:1] = goes_on, ends  # one stream's arrays have no axis for it; its one id serves all
     return out
 
 
@@ -77,6 +72,11 @@ def _compiled(latent: Latent) -> tuple[Any, Any]:
 
 def encode(loaded: zoo.Loaded, arrays: codecs.Arrays) -> np.ndarray:
     """The vectors of windows [N, T, ...]: float32[N, Z]."""
+    return posterior(loaded, arrays)[0]
+
+
+def posterior(loaded: zoo.Loaded, arrays: codecs.Arrays) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and scale of the posteriors of windows [N, T, ...]: float32[N, Z] each."""
     variables, width = loaded.variables, generation.WIDTH
     run, out = _compiled(of(loaded))[0], []
     num, length = next(iter(arrays.values())).shape[:2]
@@ -84,9 +84,10 @@ def encode(loaded: zoo.Loaded, arrays: codecs.Arrays) -> np.ndarray:
         rows = np.minimum(np.arange(first, first + width), num - 1)
         batch = {name: jnp.asarray(a[rows]) for name, a in arrays.items()}
         batch["pad_mask"] = batch["loss_mask"] = jnp.ones((width, length), jnp.int32)
-        mean, _ = run(variables["params"], variables["state"], batch)
-        out.append(np.asarray(mean)[: num - first])
-    return np.concatenate(out)
+        found = run(variables["params"], variables["state"], batch)
+        out.append([np.asarray(x)[: num - first] for x in found])
+    mean, scale = (np.concatenate(x) for x in zip(*out, strict=True))
+    return mean, scale
 
 
 def decode(
@@ -96,6 +97,7 @@ def decode(
     *,
     choice: Choice | None = None,
     conditions: codecs.Arrays | None = None,
+    given: tuple[np.ndarray, np.ndarray] | None = None,
     qpm: float = 100.0,
 ) -> list[generation.Piece]:
     """Draws a piece for each vector.
@@ -106,6 +108,7 @@ def decode(
         seed: Any integer; piece i does not change with how many there are.
         choice: How a token is chosen.
         conditions: int32[N, T] for each condition; by default those of a free sample.
+        given: Cells that are kept and their infill_mask, [N, T, ...] each; see `base.Request`.
         qpm: Quarter notes a minute.
     """
     variables, width, length = loaded.variables, generation.WIDTH, lengths.default(loaded)
@@ -122,6 +125,9 @@ def decode(
             conditions={name: jnp.asarray(rows_of[rows]) for name, rows_of in told.items()},
             constraint=grammar,
         )
+        if given is not None:
+            cells, mask = (jnp.asarray(a[rows]) for a in given)
+            request = request.replace(given=cells, infill_mask=mask)  # type: ignore[attr-defined]
         out = run(variables["params"], variables["state"], key, jnp.asarray(z[rows], jnp.float32), request)
         arrays = {k: np.asarray(v) for k, v in out.items()}
         pieces += [generation.piece(loaded.codec, arrays, row, qpm) for row in range(min(width, len(z) - first))]
@@ -150,11 +156,56 @@ def reconstruct(
     of(loaded)
     arrays = windows(loaded, sequence)
     conditions = {name: arrays[name] for name, _ in loaded.codec.vocabulary.conditions}
-    choice, qpm = Choice(temperature=temperature), sequence.tempos[0].qpm if sequence.tempos else 100.0
+    choice, qpm = Choice(temperature=temperature), _qpm(sequence)
     pieces = decode(loaded, encode(loaded, arrays), seed, choice=choice, conditions=conditions, qpm=qpm)
-    return loaded.codec.decode(
-        {name: np.concatenate([p.arrays[name] for p in pieces]) for name in pieces[0].arrays}, qpm
+    return _joined(loaded, pieces, qpm)
+
+
+def humanize(
+    model: "str | zoo.Loaded",
+    sequence: "NoteSequence",
+    seed: int = 0,
+    *,
+    temperature: float = 1.0,
+) -> "NoteSequence":
+    """Drums as a player might play them: every hit stays on its 16th, how loud and how early or late it is is drawn.
+
+    Args:
+        model: A run's name or directory, or what `load` returned; of codec `groove`, trained with `humanize`.
+        sequence: The drums; what they have of velocities and of timing within a 16th is not read.
+        seed: Any integer.
+        temperature: Of the draws; near 0 takes the likeliest.
+
+    Raises:
+        errors.UserError: The model does not humanise, or the music does not fit its codec.
+    """
+    loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
+    if not getattr(loaded.model.config, "humanize", False):
+        raise errors.UserError(
+            f"{loaded.name} does not humanise drums; a VAE of codec groove trained with humanize does"
+        )
+    arrays, qpm = windows(loaded, sequence), _qpm(sequence)
+    free = np.ones(arrays["frames"].shape, np.int32)
+    free[..., : vocabularies.DRUMS] = 0
+    pieces = decode(
+        loaded,
+        encode(loaded, arrays),
+        seed,
+        choice=Choice(temperature=temperature),
+        given=(arrays["frames"], free),
+        qpm=qpm,
     )
+    return _joined(loaded, pieces, qpm)
+
+
+def _qpm(sequence: "NoteSequence") -> float:
+    return sequence.tempos[0].qpm if sequence.tempos else 100.0
+
+
+def _joined(loaded: zoo.Loaded, pieces: list[generation.Piece], qpm: float) -> "NoteSequence":
+    """Windows, one after the other, as music."""
+    arrays = {name: np.concatenate([p.arrays[name] for p in pieces]) for name in pieces[0].arrays}
+    return loaded.codec.decode(arrays, qpm)
 
 
 def interpolate(
@@ -185,5 +236,4 @@ def interpolate(
         raise errors.UserError(f"num is {num}; it must be 2 or more: both ends are among the pieces")
     ends = [encode(loaded, {k: v[:1] for k, v in windows(loaded, s).items()})[0] for s in (a, b)]
     z = np.asarray(latents.path(jnp.asarray(ends[0]), jnp.asarray(ends[1]), num))
-    qpm = a.tempos[0].qpm if a.tempos else 100.0
-    return [p.sequence for p in decode(loaded, z, seed, choice=Choice(temperature=temperature), qpm=qpm)]
+    return [p.sequence for p in decode(loaded, z, seed, choice=Choice(temperature=temperature), qpm=_qpm(a))]

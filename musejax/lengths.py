@@ -16,9 +16,13 @@ def default(loaded: zoo.Loaded) -> int:
 
     Else as many as a piece may have (32 bars) where the model ends it, or 16 bars of 4/4.
     """
-    vocabulary = loaded.codec.vocabulary
+    vocabulary, latent = loaded.codec.vocabulary, loaded.model.latent
+    if latent is not None and latent.length is not None:
+        return latent.length
     if bars := loaded.config["training"].get("bars", 0):
         return bars * BAR
+    if latent is not None:
+        return loaded.config["training"]["window"]
     if vocabulary.frames_per_quarter == 0:
         return 1024
     return vocabulary.frames_per_quarter * 4 * (32 if vocabulary.has("end") else 16)

@@ -85,8 +85,9 @@ def start(path: Path, description: Mapping[str, Any]) -> None:
     file = path / "run.json"
     if file.exists():
         old = read_description(path)
-        for field in ("family", "model", "vocabulary"):
-            if json.loads(json.dumps(description[field])) != old[field]:
+        found, wanted = _parts(old, path), _parts(description, path)
+        for field, before, now in zip(("family", "model", "vocabulary"), found, wanted, strict=True):
+            if now != before:
                 raise errors.UserError(
                     f"{path} holds a run with another {field} than this experiment's; give another --workdir"
                 )
@@ -179,19 +180,33 @@ def example(vocabulary: vocabularies.Vocabulary, rows: int = 1, frames: int = 2)
     return {**batch, "pad_mask": np.ones(shape, np.int32), "loss_mask": np.ones(shape, np.int32)}
 
 
-def build(description: Mapping[str, Any], where: str) -> tuple[Model, vocabularies.Vocabulary]:
-    """The model of a run.json.
+def _parts(description: Mapping[str, Any], path: Path) -> tuple[str, Any, vocabularies.Vocabulary]:
+    """Family, config and vocabulary of a run.json; fields that were added since it was written have their defaults.
 
     Raises:
-        errors.UserError: The family or a field of its config is unknown.
+        errors.UserError: The family or a field of its config is unknown, or the file is damaged.
     """
-    if description["family"] not in models.FAMILIES:
-        raise errors.UserError(
-            f"{where}: family {description['family']!r} is unknown; have {', '.join(models.FAMILIES)}"
-        )
-    module = models.family(description["family"])
-    vocabulary = vocabularies.Vocabulary.from_json(description["vocabulary"])
-    return module.make(_config(module.Config, description["model"], where), vocabulary), vocabulary
+    family = description["family"]
+    if family not in models.FAMILIES:
+        raise errors.UserError(f"{path}: family {family!r} is unknown; have {', '.join(models.FAMILIES)}")
+    try:
+        config = _config(models.family(family).Config, description["model"], str(path))
+        return family, config, vocabularies.Vocabulary.from_json(description["vocabulary"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.UserError(f"{path / 'run.json'} does not describe a model: {error}") from None
+
+
+def build(description: Mapping[str, Any], path: Path) -> tuple[Model, vocabularies.Vocabulary]:
+    """The model of a run.json, and its vocabulary.
+
+    Raises:
+        errors.UserError: It does not describe a model.
+    """
+    family, config, vocabulary = _parts(description, path)
+    try:
+        return models.family(family).make(config, vocabulary), vocabulary
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.UserError(f"{path / 'run.json'} does not describe a model: {error}") from None
 
 
 def load(path: Path, say: Callable[[str], None]) -> Run:
@@ -205,10 +220,7 @@ def load(path: Path, say: Callable[[str], None]) -> Run:
         errors.UserError: It is not a run directory, of another version, or has no good checkpoint.
     """
     description = read_description(path)
-    try:
-        model, vocabulary = build(description, str(path))
-    except (KeyError, TypeError, ValueError) as error:
-        raise errors.UserError(f"{path / 'run.json'} does not describe a model: {error}") from None
+    model, vocabulary = build(description, path)
     batch = example(vocabulary)
     like = jax.eval_shape(model.init, jax.random.key(0), batch)
     params, state, step = checkpoints.load(path, like, say)

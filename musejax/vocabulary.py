@@ -19,8 +19,6 @@ KEYS = 15
 CHORDS = 61
 # Classes of drums: kick, snare, closed and open hat, low, middle and high tom, crash, ride.
 DRUMS = 9
-# The event types of each stream of `trio`, in the order of its streams; a stream has no others.
-TRIO = (("melody_hold", "melody_off", "melody"), ("bass_hold", "bass_off", "bass"), ("drums",))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +46,8 @@ class Vocabulary:
         kind: `tokens`, one id a cell; `bits`, in which every id is a switch of its own and a frame is a set of ids; or
             `groove`, in which every id is a column of its own and a frame is a row of real numbers.
         streams: Cells a frame: 4 for the voices of a chorale, 1 for a sequence.
+        own: The event types of each stream, in the order of their ids and side by side in the table, where streams have
+            ids of their own; empty where every stream has all.
         conditions: Names and sizes of the integer inputs that come with each frame (`beat`, `fermata`, `key`).
         frames_per_quarter: Frames in a quarter note, or 0 where tokens are not frames.
     """
@@ -57,6 +57,7 @@ class Vocabulary:
     ranges: tuple[EventRange, ...]
     kind: Literal["tokens", "bits", "groove"] = "tokens"
     streams: int = 1
+    own: tuple[tuple[str, ...], ...] = ()
     conditions: tuple[tuple[str, int], ...] = ()
     frames_per_quarter: int = 4
 
@@ -64,6 +65,26 @@ class Vocabulary:
     def size(self) -> int:
         """Number of token ids."""
         return sum(r.size for r in self.ranges)
+
+    def types(self, stream: int) -> tuple[str, ...]:
+        """The event types of a stream."""
+        return self.own[stream] if self.own else tuple(r.type for r in self.ranges)
+
+    def span(self, stream: int) -> tuple[int, int]:
+        """The first id of a stream, and how many it has."""
+        types = self.types(stream)
+        return self.start(types[0]), sum(self.range(type).size for type in types)
+
+    def silence(self, stream: int) -> tuple[int, int]:
+        """The ids of silence in a stream of tokens: one that ends what sounds, and one with which silence goes on.
+
+        A stream without holds, rests and the like, as of drums, is silent at its first id.
+        """
+        found = {t.removeprefix("note_").rpartition("_")[2]: self.start(t) for t in self.types(stream)}
+        if "off" in found and "hold" in found:
+            return found["off"], found["hold"]
+        rest = found.get("rest", self.span(stream)[0])
+        return rest, rest
 
     def has(self, type: str) -> bool:
         """Whether the table has events of this type."""
@@ -129,6 +150,9 @@ class Vocabulary:
         fields = dict(data)
         fields["ranges"] = tuple(EventRange(**r) for r in data["ranges"])
         fields["conditions"] = tuple((str(n), int(s)) for n, s in data["conditions"])
+        # What was saved before the field was there says by its name whether streams have ids of their own.
+        own = data.get("own", trio().own if data["name"] == "trio" else ())
+        fields["own"] = tuple(tuple(str(type) for type in types) for types in own)
         return Vocabulary(**fields)
 
 
@@ -230,11 +254,17 @@ def trio() -> Vocabulary:
     """Melody, bass and drums on the 16th grid, three streams with ids of their own: 90 + 90 + 512.
 
     As MusicVAE's trio (Roberts et al., 2018): note-seq's melody events over pitches 21..108 for each of two lines, and
-    the sets of `drums`. `TRIO` has the event types of each stream.
+    the sets of `drums`.
     """
-    lines = [[EventRange(f"{n}_hold"), EventRange(f"{n}_off"), EventRange(n, 21, 108)] for n in ("melody", "bass")]
-    ranges = (*lines[0], *lines[1], *drums().ranges)
-    return Vocabulary(name="trio", version=1, ranges=ranges, streams=len(TRIO))
+    lines = [(EventRange(f"{n}_hold"), EventRange(f"{n}_off"), EventRange(n, 21, 108)) for n in ("melody", "bass")]
+    streams = (*lines, drums().ranges)
+    return Vocabulary(
+        name="trio",
+        version=1,
+        ranges=tuple(r for ranges in streams for r in ranges),
+        streams=len(streams),
+        own=tuple(tuple(r.type for r in ranges) for ranges in streams),
+    )
 
 
 def groove() -> Vocabulary:

@@ -227,6 +227,16 @@ BAD = [
     ([*PATH, "--num", "1"], "--num 1: it must be 2 or more"),
     ([*PATH, "--formats", "mp3"], "format 'mp3' is unknown"),
     ([*PATH, "--seed", "-1"], "--seed -1: it must lie in 0.."),
+    (["humanize", "{root}/vae", "{root}/tune.mid"], "vae does not humanise drums; a VAE of codec groove trained with"),
+    (["personalize", "{root}/vae"], "required: FILE|DIR"),
+    (["personalize", "{root}/tunes", "{root}/tune.mid"], "tunes has no latent vector"),
+    (["personalize", "{root}/vae", "{root}/tune.mid"], "one window of vae is all there is; two or more are needed"),
+    (["personalize", "{root}/vae", "{root}/low.abc"], "piece does not fit codec melody-90 of vae: pitch 12 is outside"),
+    (["personalize", "{root}/vae", "{root}/tune.mid", "{root}/noise.mid"], "noise.mid: it cannot be read as MIDI"),
+    (["personalize", "{root}/vae", "{root}/folder"], "none of 2 files could be used (1 x"),
+    (["personalize", "{root}/vae", "{root}/plain"], "holds no file ending in"),
+    (["personalize", "{root}/vae", "{root}/tune.mid", "--num", "0"], "--num 0: it must be 1 or more"),
+    (["personalize", "{root}/vae", "{root}/tune.mid", "--steps", "0"], "--steps 0: it must be 1 or more"),
     ([*SAMPLE, "--bars", "0"], "--bars 0: it must be 1 or more"),
     ([*SAMPLE, "--bars", "4"], "bars, attributes and given tracks need codec tracks"),
     ([*SAMPLE, "--attributes", "piano=8"], "--attributes piano=8: give TRACK.ATTRIBUTE=BIN"),
@@ -634,3 +644,32 @@ def test_a_vae_samples_and_takes_pieces_through_its_latent_space(made, tmp_path)
         "path": [f"vae-1-{i:03}.mid" for i in range(3)],
     }
     assert found == [f"{folder}/{name}" for folder, names in written.items() for name in names]
+
+
+def test_pieces_like_one_s_own_come_from_files_and_folders(made, tmp_path, capfd):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("tune.abc", "noise.mid", "low.abc"):
+        shutil.copy(made / name, mine / name)
+    argv = ["personalize", made / "vae", mine, made / "tune.mid", "--num", 3, "--steps", 20, "--seed", 2]
+    assert run(*argv, "--out", tmp_path / "like") == 0
+    assert sorted(p.name for p in (tmp_path / "like").iterdir()) == [f"vae-2-{i:03}.mid" for i in range(3)]
+    told = capfd.readouterr().err
+    assert "1 x it cannot be read as MIDI" in told and "low.abc is left out: the piece does not fit" in told
+    assert run(*argv, "--out", tmp_path / "again") == 0
+    for path in (tmp_path / "like").iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+
+
+def test_a_run_of_before_a_field_was_there_goes_on(made, tmp_path, capfd):
+    shutil.copytree(made / "vae", tmp_path / "old")
+    described = json.loads((tmp_path / "old" / "run.json").read_text())
+    del described["model"]["spread"], described["vocabulary"]["own"]
+    (tmp_path / "old" / "run.json").write_text(json.dumps(described))
+    assert run("train", made / "vae.py", "--workdir", tmp_path / "old") == 0
+    assert run("sample", tmp_path / "old", "--out", tmp_path / "out") == 0
+    described["model"]["spread"] = 0.3
+    (tmp_path / "old" / "run.json").write_text(json.dumps(described))
+    capfd.readouterr()
+    assert run("train", made / "vae.py", "--workdir", tmp_path / "old") == 2
+    assert "holds a run with another model than this experiment's" in capfd.readouterr().err

@@ -1,38 +1,13 @@
 """Music through latent vectors: files become windows, windows come back in their places, paths keep their ends."""
 
 import argparse
-import functools
 
-import jax
 import numpy as np
 import pytest
-import tiny
+from small_vae import loaded, tune
 
-from musejax import codecs, errors, generation, latents, zoo
+from musejax import codecs, errors, generation, latents
 from musejax.commands import options
-from musejax.models import music_vae
-
-
-@functools.cache
-def loaded(codec="melody-90", bars=2, conditions=()):
-    """A VAE of two bars, untrained."""
-    coder = codecs.get(codec)
-    shape = music_vae.Config(latent=4, encoder_hidden=6, hidden=8, num_layers=1, conditions=conditions)
-    model = music_vae.make(shape, coder.vocabulary)
-    params, state = model.init(jax.random.key(0), tiny.random_batch(coder.vocabulary, 2, 4))
-    params = jax.tree.map(lambda p: p * 4, params)
-    # Far apart, so that near temperature 0 there is one likeliest token.
-    params["decoders_0"]["output"] = jax.tree.map(lambda p: p * 300, params["decoders_0"]["output"])
-    config = {"training": {"bars": bars}, "data": {}, "model": {"conditions": list(conditions)}}
-    return zoo.Loaded(model, {"params": params, "state": state}, coder, config, "small")
-
-
-def tune(*pitches, codec="melody-90"):
-    """Quarters, one after the other."""
-    coder = codecs.get(codec)
-    tokens = np.full(4 * len(pitches), coder.vocabulary.id("hold"), np.int32)
-    tokens[::4] = [coder.vocabulary.id("pitch", p) for p in pitches]
-    return coder.decode({"tokens": tokens}, 90.0)
 
 
 def test_a_piece_is_cut_into_windows_and_the_last_is_filled_with_silence():

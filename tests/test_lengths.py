@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from musejax import codecs, errors, generation, lengths, zoo
-from musejax.models import recurrent
+from musejax.models import dense_vae, music_vae, recurrent
 from musejax.nn import history
 
 
@@ -25,6 +25,17 @@ def test_a_piece_by_default_is_as_long_as_what_its_model_knows():
     assert lengths.default(loaded()) == 32 * 16
     assert lengths.default(loaded(0.0, "chorale-pitches")) == 16 * 16
     assert lengths.default(loaded(0.0, "melody-90", bars=2)) == 32
+
+
+def test_what_comes_from_a_vector_is_as_long_as_what_it_stands_for():
+    music, dense = (music_vae.Config(latent=2, encoder_hidden=3, hidden=3), dense_vae.Config(frames=24))
+    nets = [(music_vae.make, music, "groove"), (dense_vae.make, dense, "melody-100")]
+    of_window, of_net = (
+        zoo.Loaded(make(config, coder.vocabulary), {}, coder, {"training": {"window": 48}, "data": {}}, "vae")
+        for make, config, coder in ((m, c, codecs.get(name)) for m, c, name in nets)
+    )
+    assert lengths.default(of_window) == 48
+    assert lengths.default(of_net) == 24
 
 
 def test_the_bars_that_are_left_are_counted_down_to_the_last_bar():

@@ -25,6 +25,8 @@ NETS = {
     "trio, a decoder each": (vocabulary.trio(), UNDER),
     "switches": (vocabulary.drum_bits(), {}),
     "nade": (vocabulary.drum_bits(), {"nade": 3, **UNDER}),
+    "groove": (vocabulary.groove(), {}),
+    "groove, humanised": (vocabulary.groove(), {"humanize": True, **UNDER}),
 }
 FRAMES = 8
 
@@ -158,7 +160,7 @@ def test_the_share_of_drawn_inputs_follows_its_schedule(fields, step, share):
     np.testing.assert_allclose(latents.share_drawn(config, step), share, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["flat", "trio, a decoder each", "nade"])
+@pytest.mark.parametrize("name", ["flat", "trio, a decoder each", "nade", "groove"])
 def test_scheduled_sampling_of_no_inputs_is_teacher_forcing_and_of_all_is_not(name):
     plain, batch, params, state = make(name)
     found = {}
@@ -206,7 +208,9 @@ def test_beta_rises_to_its_largest_value():
         (MELODY, {"conditions": ("key",)}, "'key' is not a condition of codec melody"),
         (MELODY, {"sampling": "constant", "sampling_rate": 2.0}, "sampling_rate is 2.0"),
         (vocabulary.performance(), {}, "has no frames"),
-        (vocabulary.groove(), {}, "rows of real numbers"),
+        (vocabulary.groove(), {"nade": 4}, "nade does not fit codec groove"),
+        (vocabulary.groove(), {"spread": 0.0}, "spread is 0.0; it must be above 0"),
+        (MELODY, {"humanize": True}, "humanize does not fit codec melody"),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(table, fields, message):

@@ -15,11 +15,12 @@ from musejax.training import config, step
 
 FAMILIES = sorted(models.FAMILIES)
 PRESETS = [(f, p) for f in FAMILIES for p in models.family(f).PRESETS]
+FRAMES = 10
 SHRUNK = {
     "hidden": 12, "embed": 10, "head": 8, "width": 16, "feed_forward": 12, "num_layers": 2,
     "latent": 4, "encoder_hidden": 6, "encoder_layers": 1, "conductor": 6, "conductor_layers": 1, "segment": 5,
+    "frames": FRAMES,
 }  # fmt: skip
-FRAMES = 10
 
 
 class Tiny(NamedTuple):
@@ -68,13 +69,27 @@ def make(family: str, preset: str) -> Tiny:
     return Tiny(model, small, vocabulary, batch, params, state)
 
 
+def field(vocabulary: vocabularies.Vocabulary) -> str:
+    """The field of a batch that has its cells."""
+    return "tokens" if vocabulary.kind == "tokens" else "frames"
+
+
+def random_grooves(rng: np.random.Generator, rows: int, frames: int) -> np.ndarray:
+    """Rows of the codec `groove`: float32[B, T, 27]."""
+    hit = rng.random((rows, frames, 9)) < 0.3
+    played = np.stack([np.ones(hit.shape), rng.integers(1, 128, hit.shape) / 127, rng.random(hit.shape) - 0.5])
+    return np.concatenate(played * hit, axis=-1).astype(np.float32)
+
+
 def random_batch(vocabulary: vocabularies.Vocabulary, rows: int, frames: int, seed: int = 0) -> dict[str, np.ndarray]:
     """A batch of random cells, its last two frames padding in the last row."""
     rng = np.random.default_rng(seed)
     batch = runs.example(vocabulary, rows, frames)
-    field = "frames" if vocabulary.kind == "bits" else "tokens"
-    high = 2 if vocabulary.kind == "bits" else vocabulary.size
-    batch[field] = rng.integers(0, high, batch[field].shape).astype(np.int32)
+    if vocabulary.kind == "groove":
+        batch["frames"] = random_grooves(rng, rows, frames)
+    else:
+        high = 2 if vocabulary.kind == "bits" else vocabulary.size
+        batch[field(vocabulary)] = rng.integers(0, high, batch[field(vocabulary)].shape).astype(np.int32)
     for name, size in vocabulary.conditions:
         batch[name] = rng.integers(0, size, (rows, frames)).astype(np.int32)
     batch["loss_mask"][-1, -2:] = batch["pad_mask"][-1, -2:] = 0

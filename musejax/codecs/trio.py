@@ -1,6 +1,6 @@
 """Melody, bass and drums together on the 16th grid: `trio`, MusicVAE's (Roberts et al., 2018).
 
-Arrays: tokens int32[T, 3], streams melody, bass, drums. Each stream has ids of its own (`vocabulary.TRIO`): the two
+Arrays: tokens int32[T, 3], streams melody, bass, drums. Each stream has ids of its own (`Vocabulary.own`): the two
 lines note-seq's melody events (a hold, an off, a note-on for each pitch 21..108), the drums one of the 512 sets of
 the codec `drums`. The grammar keeps each stream to its ids.
 
@@ -89,7 +89,7 @@ def _grammar(vocab: vocabulary.Vocabulary) -> "Constraint":
 
 def allowed(vocab: vocabulary.Vocabulary) -> np.ndarray:
     """The ids that each stream has: bool[3, V]."""
-    return np.stack([np.any([vocab.values(t) >= 0 for t in types], axis=0) for types in vocabulary.TRIO])
+    return np.stack([np.any([vocab.values(t) >= 0 for t in types], axis=0) for types in vocab.own])
 
 
 def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[np.ndarray]:

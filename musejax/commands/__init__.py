@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "accompany": ("music", "accompany"),
     "reconstruct": ("latents", "reconstruct"),
     "interpolate": ("latents", "interpolate"),
+    "humanize": ("latents", "humanize"),
+    "personalize": ("latents", "personalize"),
     "evaluate": ("measuring", "evaluate"),
     "metrics": ("measuring", "metrics"),
     "prepare": ("files", "prepare"),

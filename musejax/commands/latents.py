@@ -1,6 +1,7 @@
-"""`reconstruct` and `interpolate`: music through the latent vectors of a trained model."""
+"""`reconstruct`, `interpolate`, `humanize` and `personalize`: music through the latent vectors of a trained model."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,23 @@ if TYPE_CHECKING:
 
 def reconstruct(args: argparse.Namespace, rest: list[str]) -> int:
     """Writes a piece as a model remembers it."""
+    return _one(args, "reconstruct")
+
+
+def humanize(args: argparse.Namespace, rest: list[str]) -> int:
+    """Writes drums as a model would play them."""
+    return _one(args, "humanize")
+
+
+def _one(args: argparse.Namespace, what: str) -> int:
+    """Writes what a function of `musejax.latents` makes of a file."""
     formats, path = _check(args), zoo.find(args.model)
     sequence = music.read(args.file)
     commands.compile_cache()
     from musejax import latents
 
     loaded = zoo.load(path, commands.say)
-    piece = latents.reconstruct(loaded, sequence, args.seed, temperature=args.temperature)
+    piece = getattr(latents, what)(loaded, sequence, args.seed, temperature=args.temperature)
     _write([piece], [f"{Path(args.file).stem}-{loaded.name}-{args.seed}"], formats, args)
     return 0
 
@@ -40,22 +51,51 @@ def interpolate(args: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
+def personalize(args: argparse.Namespace, rest: list[str]) -> int:
+    """Writes pieces like those of some files and folders."""
+    formats, path = _check(args), zoo.find(args.model)
+    options.check_counts(args, "num", "steps")
+    pieces = _pieces(args.files)
+    commands.compile_cache()
+    from musejax import personal
+
+    loaded = zoo.load(path, commands.say)
+    found = personal.personalize(
+        loaded, pieces, args.num, args.seed, temperature=args.temperature, steps=args.steps, say=commands.say
+    )
+    _write(found, [f"{loaded.name}-{args.seed}-{index:03d}" for index in range(len(found))], formats, args)
+    return 0
+
+
+def _pieces(names: Sequence[str]) -> "list[NoteSequence]":
+    """The pieces of files, and of folders with what is under them.
+
+    Raises:
+        errors.UserError: A file cannot be read, or nothing in a folder can.
+    """
+    from musejax import files
+    from musejax.corpora import folder
+
+    out, left_out = [], []
+    for name in names:
+        if not Path(name).is_dir():
+            out += files.read(name)
+            continue
+        corpus = folder.load(Path(name))
+        out += [piece.sequence() for piece in corpus.pieces if piece.sequence is not None]
+        left_out += [f"{name}: {count} x {reason}, left out" for reason, count in corpus.report.discarded.items()]
+    for line in left_out:
+        commands.say(line)
+    return out
+
+
 def _check(args: argparse.Namespace) -> list[str]:
     options.check_temperature(args.temperature)
     options.check_seed(args.seed)
     return options.formats(args.formats)
 
 
-def _write(pieces: "list[NoteSequence]", stems: list[str], formats: list[str], args: argparse.Namespace) -> None:
-    from musejax import rendering
-
-    out = Path(args.out)
-    for piece, stem in zip(pieces, stems, strict=True):
-        if not piece.notes:
-            commands.say(f"{stem} is silent: nothing is written")
-            continue
-        for suffix in formats:
-            path = out / f"{stem}.{suffix}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            rendering.write(piece, path)
-            commands.say(str(path))
+def _write(
+    pieces: "Sequence[NoteSequence]", stems: Sequence[str], formats: Sequence[str], args: argparse.Namespace
+) -> None:
+    music.write(pieces, music.paths(args, stems, formats), lambda index, files: commands.say(files))

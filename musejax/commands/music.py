@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
         **how,
     )
     stems = [f"{loaded.name}-{args.seed}-{index:03d}" for index in range(len(pieces))]
-    _write(pieces, [[Path(args.out) / f"{stem}.{f}" for f in formats] for stem in stems], args)
+    _write(pieces, paths(args, stems, formats), args)
     return 0
 
 
@@ -178,27 +178,53 @@ def _outputs(args: argparse.Namespace, source: Path) -> Callable[[str], list[lis
     formats = options.formats(args.formats or ("musicxml" if source.suffix.lower() in files.MUSICXML else "mid"))
 
     def named(model: str) -> list[list[Path]]:
-        stems = [f"{source.stem}-{model}-{args.seed}-{index:03d}" for index in range(args.num)]
-        return [[out / f"{stem}.{f}" for f in formats] for stem in stems]
+        return paths(args, [f"{source.stem}-{model}-{args.seed}-{index:03d}" for index in range(args.num)], formats)
 
     return named
 
 
-def _write(pieces: "list[generation.Piece]", paths: list[list[Path]], args: argparse.Namespace) -> None:
-    """Writes each piece to its files, and tells of it."""
+def paths(args: argparse.Namespace, stems: Sequence[str], formats: Sequence[str]) -> list[list[Path]]:
+    """The files of each piece: in the folder `--out`, by name."""
+    return [[Path(args.out) / f"{stem}.{f}" for f in formats] for stem in stems]
+
+
+def write(
+    sequences: "Sequence[NoteSequence]", paths: Sequence[Sequence[Path]], tell: Callable[[int, str], None]
+) -> list[list[str]]:
+    """Writes each piece to its files.
+
+    Args:
+        sequences: The pieces.
+        paths: The files of each.
+        tell: Is told the index of a piece and its files, once they are written.
+
+    Returns:
+        The files of each; none for a piece without notes, which is said.
+    """
     from musejax import rendering
 
-    written = []
-    for index, (piece, files) in enumerate(zip(pieces, paths, strict=True)):
-        if not piece.sequence.notes:
-            commands.say(f"piece {index} is silent: nothing is written")
-            files = []
-        for path in files:
+    out = []
+    for index, (sequence, files) in enumerate(zip(sequences, paths, strict=True)):
+        for path in files if sequence.notes else ():
             path.parent.mkdir(parents=True, exist_ok=True)
-            rendering.write(piece.sequence, path)
-        written.append({"files": [str(p) for p in files], "log_prob": piece.log_prob, "ended": piece.ended})
-        if files and not args.json:
-            cut = "" if piece.ended else ", cut at its length"
-            commands.say(f"{', '.join(map(str, files))}: log-likelihood {piece.log_prob:.1f} nats{cut}")
+            rendering.write(sequence, path)
+        out.append([str(path) for path in files] if sequence.notes else [])
+        if out[-1]:
+            tell(index, ", ".join(out[-1]))
+        else:
+            commands.say(f"piece {index} is silent: nothing is written")
+    return out
+
+
+def _write(pieces: "list[generation.Piece]", paths: list[list[Path]], args: argparse.Namespace) -> None:
+    """Writes drawn pieces to their files, and tells how likely each is."""
+
+    def tell(index: int, files: str) -> None:
+        if not args.json:
+            cut = "" if pieces[index].ended else ", cut at its length"
+            commands.say(f"{files}: log-likelihood {pieces[index].log_prob:.1f} nats{cut}")
+
+    written = write([p.sequence for p in pieces], paths, tell)
     if args.json:
-        commands.print_json(written)
+        told = zip(written, pieces, strict=True)
+        commands.print_json([{"files": f, "log_prob": p.log_prob, "ended": p.ended} for f, p in told])

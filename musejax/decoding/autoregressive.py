@@ -18,7 +18,7 @@ class Drawn(NamedTuple):
     """What the loop returns.
 
     Attributes:
-        values: int32[N, L] tokens, or int32[N, L, V] bits.
+        values: int32[N, L] tokens, int32[N, L, V] bits, or float32[N, L, V] rows of real numbers.
         nll: float32[N, L], nats of each value under the model's own distribution; 0 after the end.
         lengths: int32[N], cells up to and including END, or L.
     """
@@ -107,14 +107,15 @@ def sample(
         draw: How a value is drawn.
         conditions: {name: int32[N, L]}.
         given: int32[N, L, ...], values to keep where infill_mask is 0.
-        infill_mask: [N, L], 1 where a value is drawn; None draws all. A piece may not end before its last given value.
+        infill_mask: [N, L], 1 where a value is drawn, or of given's shape; None draws all. A piece may not end before
+            its last given value.
         constraint: Which tokens may stand where; given values are kept even against it.
         end: The END id, which stops a piece; None never stops.
         order: The streams of a frame in the order of their values, for the constraint.
     """
     num = keys.shape[0]
     uniform = jax.vmap(lambda k: jax.random.uniform(k, (length, *draw.noise_shape)))(keys)
-    values = jnp.zeros((num, length, *draw.value_shape), jnp.int32)
+    values = jnp.zeros((num, length, *draw.value_shape), draw.dtype)
     last = None if end is None or given is None or infill_mask is None else last_given(infill_mask)
 
     def unfinished(carry: tuple) -> Array:
@@ -130,7 +131,7 @@ def sample(
         if given is not None and infill_mask is not None:
             free = jax.lax.dynamic_index_in_dim(infill_mask, pos, 1, False).astype(bool)
             fixed = jax.lax.dynamic_index_in_dim(given, pos, 1, False)
-            value = jnp.where(free.reshape((num,) + (1,) * len(draw.value_shape)), value, fixed)
+            value = jnp.where(free.reshape(free.shape + (1,) * (value.ndim - free.ndim)), value, fixed)
         if end is not None:
             value = jnp.where(done, end, value)
         cost = jnp.where(done, 0.0, draw.nll(logits, value))
@@ -177,7 +178,7 @@ def lay_out(
     num, frames, streams = request.num, request.length, vocabulary.streams
     order = model.order or tuple(range(streams))
     given, infill_mask = request.given, request.infill_mask
-    if given is not None and infill_mask is not None and vocabulary.kind != "bits":
+    if given is not None and infill_mask is not None and vocabulary.kind == "tokens":
         given, infill_mask = (
             x.reshape(num, frames, streams)[..., order].reshape(num, frames * streams) for x in (given, infill_mask)
         )
@@ -221,22 +222,22 @@ def sample_request(
     Streams are drawn in turn within a frame, in the model's order.
 
     Returns:
-        `tokens` int32[N, T, S] ([N, T] for one stream) or `frames` int32[N, T, V] for bits; `length` int32[N] in
-        frames, END included; `log_prob` float32[N] in nats of what was drawn, given cells left out; the request's
-        conditions.
+        `tokens` int32[N, T, S] ([N, T] for one stream) or `frames` [N, T, V], int32 for bits and float32 for rows of
+        real numbers; `length` int32[N] in frames, END included; `log_prob` float32[N] in nats of what was drawn, given
+        cells left out; the request's conditions.
     """
-    bits = vocabulary.kind == "bits"
     layout = lay_out(model, vocabulary, params, state, request)
     if model.draw is not None:
         draw = model.draw(layout.params, request.choice)
     else:
+        bits = vocabulary.kind == "bits"
         draw = draws.bernoulli(vocabulary.size, request.choice) if bits else draws.categorical(request.choice)
     drawn = sample(
         layout.step,
         layout.cache,
         piece_keys(key, request.first, request.num),
         length=request.length * vocabulary.streams,
-        start=jnp.full((request.num, *draw.value_shape), model.start, jnp.int32),
+        start=jnp.full((request.num, *draw.value_shape), model.start, draw.dtype),
         draw=draw,
         conditions=layout.conditions,
         given=layout.given,
@@ -245,9 +246,10 @@ def sample_request(
         end=layout.end,
         order=layout.order,
     )
-    nll = drawn.nll if layout.infill_mask is None else drawn.nll * layout.infill_mask
+    mask = layout.infill_mask
+    nll = drawn.nll if mask is None else drawn.nll * (mask.any(-1) if mask.ndim > drawn.nll.ndim else mask)
     return {
-        "frames" if bits else "tokens": by_frame(drawn.values, layout.order),
+        "tokens" if vocabulary.kind == "tokens" else "frames": by_frame(drawn.values, layout.order),
         "length": -(-drawn.lengths // vocabulary.streams),
         "log_prob": -nll.sum(axis=1),
         **request.conditions,

@@ -21,13 +21,15 @@ class Draw(NamedTuple):
         noise_shape: Shape of the uniform noise for one cell.
         draw: (a step's output, mostly logits [N, V]; allowed bool [N, V]; uniform [N, *noise_shape]) -> value [N, ...].
         nll: (a step's output, value) -> nats [N].
-        value_shape: Shape of one value: () for a token, (V,) for a frame of bits.
+        value_shape: Shape of one value: () for a token, (V,) for a frame of bits or a row of real numbers.
+        dtype: Type of a value.
     """
 
     noise_shape: tuple[int, ...]
     draw: Callable[[Any, Array | None, Array], Array]
     nll: Callable[[Any, Array], Array]
     value_shape: tuple[int, ...]
+    dtype: Any = jnp.int32
 
 
 def filter_logits(logits: Array, choice: Choice) -> Array:

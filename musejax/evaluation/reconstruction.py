@@ -60,8 +60,8 @@ def idle(vocabulary: vocabularies.Vocabulary) -> np.ndarray | None:
     """The value of each cell of a frame in which nothing happens: int32[S]; None where every frame sounds by itself."""
     if vocabulary.kind == "bits":
         return np.zeros(1, np.int32)
-    if vocabulary.name == "trio":
-        return np.array([vocabulary.start(types[0]) for types in vocabularies.TRIO], np.int32)
+    if vocabulary.own:
+        return np.array([vocabulary.start(types[0]) for types in vocabulary.own], np.int32)
     for type in ("hold", "drums"):
         if vocabulary.has(type):
             return np.full(vocabulary.streams, vocabulary.start(type), np.int32)

@@ -7,6 +7,7 @@ FAMILIES = {
     "recurrent": "musejax.models.recurrent",
     "transformer": "musejax.models.transformer",
     "music_vae": "musejax.models.music_vae",
+    "dense_vae": "musejax.models.dense_vae",
 }
 
 

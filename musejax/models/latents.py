@@ -11,7 +11,7 @@ from flax import linen as nn
 
 from musejax import objectives
 from musejax.base import Array, Autoregressive, Batch, Choice, Info, Latent, Model, Params, Request, Score, State
-from musejax.decoding import autoregressive, draws, latents
+from musejax.decoding import autoregressive, draws, grooves, latents
 from musejax.models import layout
 from musejax.nn import conditioning, latent_stepping, nade
 
@@ -20,11 +20,12 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
     """Binds an encoder with decoders to the record.
 
     Args:
-        config: The family's; read are latent, segment, conductor, nade, the fields of the loss and of sampling.
+        config: The family's; read are latent, segment, conductor, nade, spread, the fields of the loss and of sampling.
         net: With the methods `encode`, `contexts`, `decode` and `initial`.
         frame: How frames are read and written.
     """
-    vocabulary, streams, bits = frame.vocabulary, frame.vocabulary.streams, frame.bits
+    vocabulary, streams, rows = frame.vocabulary, frame.vocabulary.streams, frame.rows
+    is_groove = vocabulary.kind == "groove"
     joint = nade.Nade(vocabulary.size, config.nade, 0)
 
     def call(params: Params, method: str, *args: Any) -> Any:
@@ -38,7 +39,7 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         return frames // config.segment
 
     def length_of(batch: Batch) -> int:
-        return batch["frames" if bits else "tokens"].shape[1]
+        return batch[frame.field].shape[1]
 
     def init(key: Array, batch: Batch) -> tuple[Params, State]:
         few = {k: v[:1, :2] for k, v in batch.items()}  # one segment, whatever its length
@@ -54,8 +55,15 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         return nade.Context(out[..., : vocabulary.size], out[..., vocabulary.size :], None)
 
     def costs(params: Params, outs: tuple[Array, ...], batch: Batch) -> tuple[Array, Array]:
-        """Nats of each cell and whether its likeliest value is right: float32[B, T, S], one stream for bits."""
-        if bits:
+        """Nats of each cell and whether its likeliest value is right: float32[B, T, S], one stream for rows.
+
+        Of a groove the hits are to be right.
+        """
+        if is_groove:
+            told = jnp.asarray(batch["frames"])
+            right = ((grooves.parts(outs[0])[0] > 0) == (told[..., : grooves.HITS] > 0)).all(-1, keepdims=True)
+            return grooves.nll(outs[0], told, config.spread)[..., None], right.astype(jnp.float32)
+        if rows:
             logits: Any = outs[0]
             if config.nade:
                 logits = joint.apply({"params": params["nade"]}, context_of(outs[0]), batch["frames"])
@@ -79,8 +87,10 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
 
     def drawer(params: Params, choice: Choice) -> draws.Draw:
         """How a value is drawn from a step's output."""
-        if not bits:
+        if not rows:
             return draws.categorical(choice)
+        if is_groove:
+            return grooves.draw(choice, config.spread)
         if not config.nade:
             return draws.bernoulli(vocabulary.size, choice)
         weights = {"params": params["nade"]}
@@ -108,8 +118,10 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         outs, carry = [], []
         whole = config.segment if config.conductor else 1 << 30
         for part, ready_part, state in zip(frame.parts, laid, cache["carry"], strict=True):
-            ids = frame.ids(part, previous, conditions)
-            out, state = latent_stepping.advance(ready_part, ids, cache["piece"], at // whole, at % whole == 0, state)
+            ids, reals = frame.ids(part, previous, conditions), previous if is_groove else None
+            out, state = latent_stepping.advance(
+                ready_part, ids, cache["piece"], at // whole, at % whole == 0, state, reals
+            )
             outs.append(out)
             carry.append(state)
         return tuple(outs), {**cache, "carry": tuple(carry)}
@@ -122,8 +134,8 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         """A batch some of whose frames are drawn from the model as it goes along (scheduled sampling)."""
         dtype = jax.tree.leaves(params)[0].dtype
         laid = ready(params, call(params, "contexts", z.astype(dtype), segments(length_of(batch))))
-        name, draw = ("frames" if bits else "tokens"), drawer(params, Choice())
-        truth = batch[name] if bits else frame.framed(jnp.asarray(batch[name]))
+        name, draw = frame.field, drawer(params, Choice())
+        truth = jnp.asarray(batch[name]) if rows else frame.framed(jnp.asarray(batch[name]))
         num, frames = truth.shape[:2]
         keys = jax.random.split(key, 2)
         uniform = jax.random.uniform(keys[0], (frames, streams, num, *draw.noise_shape))
@@ -133,7 +145,7 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
             cache, previous = carry
             t, true, noise, here, conditions = at
             outs, cache = advance(laid, cache, previous, conditions, t)
-            if bits:
+            if rows:
                 drawn = draw.draw(context_of(outs[0]) if config.nade else outs[0], None, noise[0])
             else:
                 drawn = jnp.stack(
@@ -142,12 +154,12 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
             chosen = jnp.where(here[:, None], drawn, true)
             return (cache, chosen), chosen
 
-        first = jnp.full_like(truth[:, 0], 0 if bits else vocabulary.size)
+        first = jnp.full_like(truth[:, 0], 0 if rows else vocabulary.size)
         told = {n: jnp.swapaxes(jnp.asarray(batch[n]), 0, 1) for n in frame.conditions}
         each = (jnp.arange(frames), jnp.swapaxes(truth, 0, 1), uniform, replaced, told)
         _, found = jax.lax.scan(one, (blank(laid, num), first), each)
         found = jnp.swapaxes(found, 0, 1)
-        return {**batch, name: found if bits or streams > 1 else found[..., 0]}
+        return {**batch, name: found if rows or streams > 1 else found[..., 0]}
 
     def loss(
         params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
@@ -206,15 +218,18 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         def init_cache(_: Any, state: State, num: int, length: int) -> Any:
             cache = blank(laid, num)
             outs = tuple(jnp.zeros((num, part.outputs), dtype) for part in frame.parts)
-            if bits:
+            if rows:
                 return cache
             return {**cache, "outs": outs, "frame": jnp.full((num, streams), vocabulary.size, jnp.int32)}
 
         def step(
             laid: Any, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
         ) -> tuple[Any, Any]:
-            if bits:
+            if rows:
                 outs, cache = advance(laid, cache, previous, conditions, pos)
+                given, free = request.given, request.infill_mask
+                if is_groove and given is not None and free is not None and free.ndim == 3:
+                    return grooves.sure(outs[0], given[:, pos], free[:, pos]), cache
                 return (context_of(outs[0]) if config.nade else outs[0]), cache
             at, s = pos // streams, pos % streams
             last = jax.lax.dynamic_update_index_in_dim(cache["frame"], previous, (pos - 1) % streams, 1)
@@ -236,9 +251,9 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         pair = Autoregressive(
             init_cache,
             step,
-            0 if bits else vocabulary.size,
+            0 if rows else vocabulary.size,
             prepare=lambda _: laid,
-            draw=(lambda _, choice: drawer(params, choice)) if config.nade else None,
+            draw=lambda _, choice: drawer(params, choice),
         )
         return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
 
@@ -250,7 +265,7 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
     def known(params: Params, state: State, batch: Batch, z: Array) -> tuple[Array, Array]:
         return teacher_forced(params, batch, batch, z, None)
 
-    latent = Latent(config.latent, posterior, decode, known)
+    latent = Latent(config.latent, posterior, decode, None if is_groove else known)
     return Model(config, init, loss, sample, Score("bound", estimate=estimate), latent=latent)
 
 

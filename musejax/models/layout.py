@@ -1,6 +1,7 @@
 """How a frame of any vocabulary is read and written by nets that see frames whole.
 
-Its streams are one-hots side by side, or its switches, with its conditions; each decoder writes some of the streams.
+Its streams are one-hots side by side, or its switches or real numbers, with its conditions; each decoder writes some of
+the streams.
 """
 
 import dataclasses
@@ -26,7 +27,7 @@ class Frame:
     """How frames are read and written.
 
     Attributes:
-        vocabulary: Of one-hot streams or of switches.
+        vocabulary: Of one-hot streams, of switches or of rows of real numbers.
         conditions: Names of the conditions that are read.
         separate: Whether each stream has a decoder of its own, which sees that stream alone.
         nade: Hidden units of a NADE over switches; 0 for none.
@@ -38,18 +39,19 @@ class Frame:
     nade: int = 0
 
     @property
-    def bits(self) -> bool:
-        """Whether frames are switches."""
-        return self.vocabulary.kind == "bits"
+    def rows(self) -> bool:
+        """Whether a frame is one row, of switches or of real numbers, and not ids."""
+        return self.vocabulary.kind != "tokens"
+
+    @property
+    def field(self) -> str:
+        """The field of a batch that has the frames."""
+        return "frames" if self.rows else "tokens"
 
     @property
     def spans(self) -> tuple[tuple[int, int], ...]:
         """For each stream its first id and the number of its ids."""
-        vocabulary = self.vocabulary
-        if vocabulary.name != "trio":
-            return ((0, vocabulary.size),) * vocabulary.streams
-        sizes = [sum(vocabulary.range(type).size for type in types) for types in vocabularies.TRIO]
-        return tuple((vocabulary.start(types[0]), size) for types, size in zip(vocabularies.TRIO, sizes, strict=True))
+        return tuple(self.vocabulary.span(stream) for stream in range(self.vocabulary.streams))
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -61,7 +63,7 @@ class Frame:
 
     def inputs(self, batch: Batch, part: Part | None = None) -> Array:
         """The frames of all streams, or of a part's, as float32[B, T, D]; what stands before the first is zeros."""
-        if self.bits:
+        if self.rows:
             return jnp.asarray(batch["frames"], jnp.float32)
         tokens = self.framed(batch["tokens"])
         streams = range(tokens.shape[-1]) if part is None else part.streams
@@ -79,10 +81,9 @@ class Frame:
 
     def before(self, batch: Batch) -> dict[str, Array]:
         """A batch whose frames are those before each; conditions stay."""
-        name, start = ("frames", 0) if self.bits else ("tokens", self.vocabulary.size)
-        x = jnp.asarray(batch[name])
+        x, start = jnp.asarray(batch[self.field]), 0 if self.rows else self.vocabulary.size
         wide = [(0, 0), (1, 0)] + [(0, 0)] * (x.ndim - 2)
-        return {**batch, name: jnp.pad(x, wide, constant_values=start)[:, :-1]}
+        return {**batch, self.field: jnp.pad(x, wide, constant_values=start)[:, :-1]}
 
     def width(self, part: Part) -> int:
         """How many inputs a decoder has beside its context."""
@@ -90,12 +91,15 @@ class Frame:
         return sum(self.spans[s][1] for s in part.streams) + sum(sizes[name] for name in self.conditions)
 
     def ids(self, part: Part, previous: Array, conditions: Mapping[str, Array]) -> Array:
-        """Which inputs of a decoder are 1, int32[N, P]: of the frame before (int32[N, S] or [N, V]) and conditions."""
+        """Which inputs of a decoder are 1, int32[N, P]: of the frame before (int32[N, S] or [N, V]) and conditions.
+
+        Real numbers are none of these.
+        """
         none, at, found = self.width(part), 0, []
-        if self.bits:
-            place = jnp.arange(previous.shape[1])[None]
-            found, at = [jnp.where(previous > 0, place, none)], previous.shape[1]
-        for s in () if self.bits else part.streams:
+        if self.rows:
+            place, on = jnp.arange(previous.shape[1])[None], (previous > 0) & (self.vocabulary.kind == "bits")
+            found, at = [jnp.where(on, place, none)], previous.shape[1]
+        for s in () if self.rows else part.streams:
             start, size = self.spans[s]
             token = previous[:, s : s + 1] - start
             found.append(jnp.where((token >= 0) & (token < size), token + at, none))

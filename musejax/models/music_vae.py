@@ -1,8 +1,10 @@
-"""The VAE family: MusicVAE (Roberts et al., 2018), flat and hierarchical, over melodies, drums and trios.
+"""The VAE family: MusicVAE (Roberts et al., 2018) over melodies, drums and trios, GrooVAE over played drums.
 
 A bidirectional encoder reads a piece of fixed length and gives a normal distribution over latent vectors z. A decoder
 draws the piece frame by frame from z: a flat one from z itself, a hierarchical one from the contexts that a conductor
-makes of z, one a segment. The streams of a frame are independent given z and the frames before.
+makes of z, one a segment. The streams of a frame are independent given z and the frames before. Frames of the codec
+`groove` are rows of real numbers (Gillick et al., 2019); `decoding/grooves.py` says how likely one is. Under `humanize`
+the encoder reads of them what a drum machine would be told, the hits on the grid, and the decoder plays.
 
 The loss is the mean over frames of reconstruction plus beta times what the KL divergence exceeds its free bits by,
 both in nats. Scheduled sampling draws its inputs in a pass of its own; no gradient passes a draw, so the rest is the
@@ -19,6 +21,7 @@ from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Batch, Model
+from musejax.decoding import grooves
 from musejax.models import latents, layout
 from musejax.nn import conditioning, latent
 
@@ -37,6 +40,8 @@ class Config:
         conductor_layers: Its layers.
         segment: Frames of a segment under a conductor.
         nade: Hidden units of a NADE over the switches of a frame; 0 leaves them independent.
+        humanize: Whether the encoder reads of a groove its hits alone.
+        spread: Standard deviation of a groove's velocities (of 0..1) and offsets (in frames) about the net's.
         conditions: Names of the vocabulary's conditions that encoder and decoder read.
         condition_dropout: Share of training pieces whose conditions are unknown, for guidance.
         dropout: On the decoder's layers.
@@ -58,6 +63,8 @@ class Config:
     conductor_layers: int = 2
     segment: int = 16
     nade: int = 0
+    humanize: bool = False
+    spread: float = 0.1
     conditions: tuple[str, ...] = ()
     condition_dropout: float = 0.0
     dropout: float = 0.0
@@ -78,6 +85,7 @@ MELODY_2BAR_CHORDS = dataclasses.replace(
     MELODY_2BAR, encoder_hidden=1024, hidden=512, num_layers=3, conditions=("chord",), condition_dropout=0.1
 )
 DRUMS_2BAR = Config(free_bits=48, sampling="inverse_sigmoid", sampling_rate=1000)
+GROOVE_4BAR = Config(free_bits=48)
 MELODY_16BAR = Config(latent=512, encoder_hidden=2048, encoder_layers=2, hidden=2048, num_layers=3, free_bits=256)
 
 # name -> (codec, config). Sizes are those of Magenta's model files.
@@ -104,6 +112,8 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
         "trio",
         dataclasses.replace(MELODY_16BAR, hidden=1024, num_layers=2, conductor=1024),
     ),
+    "groove-4bar": ("groove", GROOVE_4BAR),
+    "groove-4bar-humanize": ("groove", dataclasses.replace(GROOVE_4BAR, humanize=True)),
 }
 
 
@@ -130,7 +140,10 @@ class Net(nn.Module):
 
     def encode(self, batch: Batch) -> tuple[Array, Array]:
         """mean, scale: float32[B, Z] each."""
-        x = jnp.concatenate([self.frame.inputs(batch), *self.frame.told(batch)], axis=-1)
+        x = self.frame.inputs(batch)
+        if self.config.humanize:
+            x = x[..., : grooves.HITS]
+        x = jnp.concatenate([x, *self.frame.told(batch)], axis=-1)
         return self.encoder(x, batch["pad_mask"].sum(1))
 
     def contexts(self, z: Array, segments: int) -> Array:
@@ -177,8 +190,10 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         raise ValueError(f"beta_rate is {config.beta_rate}; it must lie in [0, 1)")
     latents.check_sampling(config)
     conditioning.check(config, vocabulary, ("dropout",))
-    if vocabulary.kind == "groove":
-        raise ValueError(f"codec {vocabulary.name} has rows of real numbers; this net draws tokens and switches")
+    if config.spread <= 0:
+        raise ValueError(f"spread is {config.spread}; it must be above 0")
+    if config.humanize and vocabulary.kind != "groove":
+        raise ValueError(f"humanize does not fit codec {vocabulary.name}: it reads the hits of a groove")
     if vocabulary.frames_per_quarter == 0:
         raise ValueError(f"codec {vocabulary.name} has no frames; a VAE reads frames")
     if config.nade and vocabulary.kind != "bits":

@@ -57,7 +57,7 @@ def lay_out(params: Params, width: int, contexts: Array, initial: Any) -> Part:
 
 
 def advance(
-    part: Part, inputs: Array, piece: Array, segment: Array, begins: Array, carry: Any
+    part: Part, inputs: Array, piece: Array, segment: Array, begins: Array, carry: Any, reals: Array | None = None
 ) -> tuple[Array, tuple[Any, ...]]:
     """Advances by one frame.
 
@@ -68,6 +68,7 @@ def advance(
         segment: int32[], the frame's segment.
         begins: bool[], whether the frame is its segment's first.
         carry: The state before it.
+        reals: float[N, V], the first inputs where they are real numbers.
 
     Returns:
         float[N, O] and the state after it.
@@ -76,5 +77,6 @@ def advance(
     fresh = jax.tree.map(lambda x: x[piece, segment], part.initial)
     carry = jax.tree.map(lambda new, old: jnp.where(begins, new, old), fresh, carry)
     context = part.width + 1 + piece * segments + segment
-    h, carry = stepping.step(part.layers, jnp.concatenate([inputs, context[:, None]], axis=1), carry)
+    ids = jnp.concatenate([inputs, context[:, None]], axis=1)
+    h, carry = stepping.step(part.layers, ids, carry, reals=reals)
     return h.T @ part.kernel + jnp.broadcast_to(part.bias, (len(piece), len(part.bias))), carry

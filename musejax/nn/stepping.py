@@ -54,7 +54,7 @@ def lay_out(cell: str, params: Params, rows: Array) -> Layers:
 
 
 def step(
-    layers: Layers, ids: Array, carry: tuple[Any, ...], *, residual: bool = False
+    layers: Layers, ids: Array, carry: tuple[Any, ...], *, residual: bool = False, reals: Array | None = None
 ) -> tuple[Array, tuple[Any, ...]]:
     """Advances the stack by one step.
 
@@ -63,12 +63,15 @@ def step(
         ids: int32[N, P]: the input of a sequence is the sum of these rows.
         carry: The state before it, one a layer, of arrays [N, H].
         residual: As in `recurrent.Stack`.
+        reals: float[N, D]: how much of each of the first D rows is added besides.
 
     Returns:
         float[H, N] and the state after it.
     """
     num = len(ids)
     x, after = layers.rows[ids].sum(1).T, []
+    if reals is not None:
+        x = x + (reals @ layers.rows[: reals.shape[1]]).T
     for i, (weights, state) in enumerate(zip(layers.weights, carry, strict=True)):
         state = tuple(s.T for s in state)
         bias = jnp.broadcast_to(weights["bias"], (len(weights["bias"]), num))

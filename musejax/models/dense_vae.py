@@ -1,0 +1,228 @@
+"""The dense VAE family: a window of frames as one vector of numbers in 0..1, and two plain nets around a small latent
+vector (Kingma and Welling, 2014).
+
+The smallest is the pattern page's sketch: 100 numbers -> z of 2 -> 100 through a sigmoid, squared error plus KL. Its
+numbers are 100 frames of a melody, each an id over the largest id, and the codec `melody-100` reads and writes them.
+Binary frames are switches, laid out in one row. A piece is cut into windows that are independent of each other; what
+the last lacks is zeros, and not scored.
+
+The loss over ids is the squared error over twice `spread` squared, a normal of that standard deviation but for a
+constant. The likelihood is that of the ids themselves: the same normal at their places, scaled to sum to 1. Of switches
+both are the cross-entropy. A draw follows that likelihood; with `top_k` at 1 it is what the decoder gives, to the
+nearest id.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from musejax import errors, objectives
+from musejax import vocabulary as vocabularies
+from musejax.base import Array, Autoregressive, Batch, Info, Latent, Model, Params, Request, Score, State
+from musejax.decoding import autoregressive, latents
+from musejax.nn import latent
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """What a dense VAE can be.
+
+    Attributes:
+        frames: Frames of a window; best also `training.window`.
+        latent: Size Z of the latent vector.
+        layers: Units of the encoder's hidden layers; the decoder has the same in reverse.
+        beta: Weight of the KL divergence.
+        spread: Standard deviation of the numbers that stand for ids, of 0..1, about the decoder's.
+    """
+
+    frames: int = 100
+    latent: int = 2
+    layers: tuple[int, ...] = ()
+    beta: float = 1.0
+    spread: float = 0.05
+
+
+# name -> (codec, config). With the sketch's spread the loss is the squared error plus the KL divergence.
+PRESETS: Mapping[str, tuple[str, Config]] = {
+    "sketch-vae": ("melody-100", Config(spread=math.sqrt(0.5))),
+    "roll-vae": ("pianoroll-88", Config(frames=16, latent=32, layers=(512, 256))),
+}
+
+
+class Net(nn.Module):
+    """Encoder and decoder over vectors.
+
+    Attributes:
+        layers: Units of the encoder's hidden layers; the decoder has the same in reverse.
+        latent: Z.
+        outputs: Numbers that the decoder gives, O.
+    """
+
+    layers: tuple[int, ...]
+    latent: int
+    outputs: int
+
+    def setup(self) -> None:
+        """The layers."""
+        self.down = [nn.Dense(units) for units in self.layers]
+        self.mean, self.scale = nn.Dense(self.latent), nn.Dense(self.latent)
+        self.up = [nn.Dense(units) for units in self.layers[::-1]]
+        self.output = nn.Dense(self.outputs)
+
+    def encode(self, x: Array) -> tuple[Array, Array]:
+        """float[B, D] -> mean, scale of a diagonal normal, float32[B, Z] each."""
+        for layer in self.down:
+            x = nn.relu(layer(x))
+        raw = self.scale(x).astype(jnp.float32)
+        return self.mean(x).astype(jnp.float32), jax.nn.softplus(raw) + latent.MIN_SCALE
+
+    def decode(self, z: Array) -> Array:
+        """float[B, Z] -> float[B, O]."""
+        for layer in self.up:
+            z = nn.relu(layer(z))
+        return self.output(z)
+
+    def __call__(self, x: Array) -> Array:
+        """Runs everything once, to make the parameters."""
+        mean, scale = self.encode(x)
+        return self.decode(mean + scale)
+
+
+def through(net: Net, params: Params, x: Array, key: Array) -> tuple[Array, Array, Array]:
+    """Vectors through one draw of their posteriors and back.
+
+    Args:
+        net: Encoder and decoder.
+        params: Their parameters.
+        x: float[B, D].
+        key: Of the draw.
+
+    Returns:
+        What the decoder gives, float[B, O]; the KL divergences from the prior and the negative logarithms of
+        p(z) / q(z|x), whose mean they are, float32[B] each.
+    """
+    encoded: Any = net.apply({"params": params}, x, method="encode")
+    mean, scale = encoded
+    noise = jax.random.normal(key, mean.shape)
+    z = mean + scale * noise
+    out: Any = net.apply({"params": params}, z.astype(x.dtype), method="decode")
+    # The constants of the two normals cancel.
+    log_ratio = 0.5 * (jnp.square(z) - jnp.square(noise)).sum(-1) - jnp.log(scale).sum(-1)
+    return out, objectives.kl_to_standard(mean, scale).sum(-1), log_ratio
+
+
+def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
+    """Binds the family to a config and a vocabulary.
+
+    Raises:
+        ValueError: The config does not fit the vocabulary.
+    """
+    for name in ("frames", "latent"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"{name} is {getattr(config, name)}; it must be 1 or more")
+    if any(units < 1 for units in config.layers):
+        raise ValueError(f"layers is {config.layers}; each must be 1 or more")
+    if config.beta < 0:
+        raise ValueError(f"beta is {config.beta}; it must be 0 or more")
+    if config.spread <= 0:
+        raise ValueError(f"spread is {config.spread}; it must be above 0")
+    if vocabulary.kind == "groove":
+        raise ValueError(f"codec {vocabulary.name} has rows of real numbers; this net draws ids and switches")
+    if vocabulary.frames_per_quarter == 0:
+        raise ValueError(f"codec {vocabulary.name} has no frames; a VAE reads frames")
+    bits, frames, top = vocabulary.kind == "bits", config.frames, vocabulary.size - 1
+    field, cells = ("frames", vocabulary.size) if bits else ("tokens", vocabulary.streams)
+    net = Net(tuple(config.layers), config.latent, frames * cells)
+
+    def cut(batch: Batch) -> tuple[Array, Array, Array, Array]:
+        """Windows: values int[W, T, C], the vectors float[W, T C], pad_mask and loss_mask float32[W, T]."""
+        missing = -batch["pad_mask"].shape[1] % frames
+
+        def of(name: str, *tail: int) -> Array:
+            x = jnp.asarray(batch[name])
+            x = x.reshape(*x.shape[:2], *tail)
+            return jnp.pad(x, [(0, 0), (0, missing)] + [(0, 0)] * len(tail)).reshape(-1, frames, *tail)
+
+        values, real, scored = of(field, cells), of("pad_mask"), of("loss_mask")
+        x = values.astype(jnp.float32) / (1 if bits else top) * real[..., None]
+        return values, x.reshape(len(x), -1), real.astype(jnp.float32), scored.astype(jnp.float32)
+
+    def logits(out: Array) -> Array:
+        """Of every id, float32[..., V], from what the decoder gives of cells, float[...]."""
+        places = jnp.linspace(0.0, 1.0, vocabulary.size).reshape((1,) * out.ndim + (-1,))
+        return -jnp.square((places - jax.nn.sigmoid(out.astype(jnp.float32))[..., None]) / config.spread) / 2
+
+    def init(key: Array, batch: Batch) -> tuple[Params, State]:
+        return net.init(key, jnp.zeros((1, frames * cells)))["params"], {}
+
+    def loss(
+        params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
+    ) -> tuple[Array, tuple[State, Info]]:
+        dtype = jax.tree.leaves(params)[0].dtype
+        values, x, real, scored = cut(batch)
+        out, kl, _ = through(net, params, x.astype(dtype), key)
+        out = out.reshape(values.shape).astype(jnp.float32)
+        if bits:
+            cost, right = objectives.bernoulli_nll(out, values), (out > 0) == (values > 0)
+        else:
+            given = jax.nn.sigmoid(out)
+            cost = jnp.square((given - x.reshape(values.shape)) / config.spread) / 2
+            right = jnp.round(given * top) == values
+        weight, windows = scored.sum(), scored.max(1)
+        each = jnp.maximum(weight, 1.0)
+        rebuilt, divergence = (cost.sum(-1) * scored).sum(), (kl * windows).sum()
+        total = (rebuilt + config.beta * divergence) / each
+        right = right.all(-1) if bits else right.mean(-1)
+        info = {
+            "loss": total,
+            "weight": weight,
+            "reconstruction": rebuilt / each,
+            "kl": divergence / jnp.maximum(windows.sum(), 1.0),
+            "accuracy": (right * scored).sum() / each,
+        }
+        return total, (state, info)
+
+    def estimate(params: Params, state: State, key: Array, batch: Batch) -> Array:
+        values, x, real, _ = cut(batch)
+        out, _, log_ratio = through(net, params, x, key)
+        out = out.reshape(values.shape)
+        cost = objectives.bernoulli_nll(out, values) if bits else objectives.categorical_nll(logits(out), values)
+        nats = (cost.sum(-1) * real).sum(1) + log_ratio * real.max(1)
+        return nats.reshape(len(batch["pad_mask"]), -1).sum(1)
+
+    def posterior(params: Params, state: State, batch: Batch) -> tuple[Array, Array]:
+        few = {name: batch[name][:, :frames] for name in (field, "pad_mask", "loss_mask")}
+        return net.apply({"params": params}, cut(few)[1], method="encode")  # type: ignore[return-value]
+
+    def decode(params: Params, state: State, key: Array, z: Array, request: Request) -> dict[str, Array]:
+        if request.length > frames:
+            raise errors.UserError(f"length is {request.length}; this model writes windows of {frames} frames at most")
+        dtype = jax.tree.leaves(params)[0].dtype
+        out: Any = net.apply({"params": params}, z.astype(dtype), method="decode")
+        out = out.reshape(len(z), frames, cells) if bits else out
+
+        def step(params: Any, state: State, cache: Any, previous: Array, pos: Array, told: Any) -> tuple[Array, Any]:
+            here = jax.lax.dynamic_index_in_dim(cache, pos, 1, False)
+            return (here if bits else logits(here)), cache
+
+        pair = Autoregressive(lambda *_: out, step, 0)
+        return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
+
+    def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+        keys = autoregressive.piece_keys(key, request.first, request.num)
+        z = latents.prior(jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys), config.latent)
+        return decode(params, state, key, z, request)
+
+    return Model(
+        config,
+        init,
+        loss,
+        sample,
+        Score("bound", estimate=estimate),
+        latent=Latent(config.latent, posterior, decode, length=frames),
+    )
