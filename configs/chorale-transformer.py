@@ -9,8 +9,6 @@ interval over pieces .3597 to .4552), validation .3526. Training took 26 minutes
 shared with other work.
 """
 
-import dataclasses
-
 from musejax.experiments import Experiment
 from musejax.models import transformer
 from musejax.training.config import Optimizer, Training
@@ -19,7 +17,7 @@ config = Experiment(
     name="chorale-transformer",
     data="bach-chorales",
     codec="chorale",
-    model=dataclasses.replace(transformer.CHORALES, lookahead=True, bars_left=0.5),
+    model=transformer.CHORALES,
     optimizer=Optimizer(learning_rate=1.5e-3, warmup_steps=150, weight_decay=0.1, ema_decay=0.998, final_fraction=0.02),
     training=Training(
         steps=3000, batch_size=6, window=192, context=16, transpose=6, eval_every=250, save_every=250, log_every=50

@@ -1,4 +1,4 @@
-"""Two bars of melody in a latent vector: MusicVAE over windows of `folk-tunes` that no split shares in any key.
+"""Two bars of melody in a latent vector: a VAE over windows of `folk-tunes` that no split shares in any key.
 
 musejax train melody-vae-2bar
 musejax evaluate melody-vae-2bar --split test --json
@@ -13,10 +13,10 @@ config = Experiment(
     name="melody-vae-2bar",
     data="folk-tunes",
     codec="melody-90",
-    model=music_vae.Config(latent=128, encoder_hidden=256, conditions=("beat",), beta_rate=0.999),
-    optimizer=Optimizer(learning_rate=3e-3, warmup_steps=200, ema_decay=0.998, final_fraction=0.02),
+    model=music_vae.PLACES_2BAR,
+    optimizer=Optimizer(learning_rate=3e-3, warmup_steps=100, ema_decay=0.998, final_fraction=0.02),
     training=Training(
-        steps=4500, batch_size=128, window=32, bars=2, transpose=6, eval_every=250, save_every=250, log_every=50,
+        steps=7000, batch_size=128, window=32, bars=2, transpose=6, eval_every=500, save_every=500, log_every=100,
         eval_batch_size=256,
     ),
 )  # fmt: skip

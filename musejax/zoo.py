@@ -55,6 +55,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("pop-tracks", "transformer", "tracks", 1813650, False),
     Entry("mel-2bar-small", "music_vae", "melody-90", 4423770, False),
     Entry("mel-2bar-big", "music_vae", "melody-90", 134571098, False),
+    Entry("mel-2bar-places", "music_vae", "melody-90", 2705754, False),
     Entry("mel-2bar-chords", "music_vae", "melody-90-chords", 17601114, False),
     Entry("drums-2bar-small", "music_vae", "drums", 6692864, False),
     Entry("drums-2bar-big", "music_vae", "drums", 145806848, False),

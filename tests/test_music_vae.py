@@ -20,6 +20,7 @@ UNDER = {"conductor": 5, "conductor_layers": 2}
 NETS = {
     "flat": (MELODY, {}),
     "hierarchical": (MELODY, UNDER),
+    "places": (MELODY, {"places": 8, "factors": 5}),
     "told the key": (vocabulary.chorale(), {"conditions": ("key",)}),
     "trio": (vocabulary.trio(), {}),
     "trio, a decoder each": (vocabulary.trio(), UNDER),
@@ -203,6 +204,7 @@ def test_beta_rises_to_its_largest_value():
     ("table", "fields", "message"),
     [
         (MELODY, {"latent": 0}, "latent is 0; it must be 1 or more"),
+        (MELODY, {"places": 8, **UNDER}, "places and conductor exclude each other"),
         (MELODY, {"nade": 4}, "nade does not fit codec melody"),
         (MELODY, {"beta_rate": 1.0}, "beta_rate is 1.0"),
         (MELODY, {"conditions": ("key",)}, "'key' is not a condition of codec melody"),

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from musejax import objectives
+from musejax import errors, objectives
 from musejax.base import Array, Autoregressive, Batch, Choice, Info, Latent, Model, Params, Request, Score, State
 from musejax.decoding import autoregressive, draws, grooves, latents
 from musejax.models import layout
@@ -20,7 +20,8 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
     """Binds an encoder with decoders to the record.
 
     Args:
-        config: The family's; read are latent, segment, conductor, nade, spread, the fields of the loss and of sampling.
+        config: The family's; read are latent, segment, conductor, places, nade, spread, the fields of the loss and of
+            sampling.
         net: With the methods `encode`, `contexts`, `decode` and `initial`.
         frame: How frames are read and written.
     """
@@ -32,8 +33,9 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         return net.apply({"params": {k: v for k, v in params.items() if k != "nade"}}, *args, method=method)
 
     def segments(frames: int) -> int:
+        """How many contexts so many frames have."""
         if not config.conductor:
-            return 1
+            return frames if config.places else 1
         if frames % config.segment:
             raise ValueError(f"{frames} frames are no whole number of segments of {config.segment}")
         return frames // config.segment
@@ -42,9 +44,9 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         return batch[frame.field].shape[1]
 
     def init(key: Array, batch: Batch) -> tuple[Params, State]:
-        few = {k: v[:1, :2] for k, v in batch.items()}  # one segment, whatever its length
+        few = {k: v[:1, :2] for k, v in batch.items()}  # one segment, whatever its length, or two places
         z = jnp.zeros((1, config.latent))
-        params = net.init(key, few, frame.before(few), z, 1)["params"]
+        params = net.init(key, few, frame.before(few), z, 2 if config.places else 1)["params"]
         if config.nade:
             shape = (1, length_of(few))
             context = nade.Context(jnp.zeros((*shape, vocabulary.size)), jnp.zeros((*shape, config.nade)), None)
@@ -117,11 +119,10 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         """What the decoders give of frame `at`, and their states after it."""
         outs, carry = [], []
         whole = config.segment if config.conductor else 1 << 30
+        context, anew = at if config.places else at // whole, (at // whole, at % whole == 0)
         for part, ready_part, state in zip(frame.parts, laid, cache["carry"], strict=True):
             ids, reals = frame.ids(part, previous, conditions), previous if is_groove else None
-            out, state = latent_stepping.advance(
-                ready_part, ids, cache["piece"], at // whole, at % whole == 0, state, reals
-            )
+            out, state = latent_stepping.advance(ready_part, ids, cache["piece"], context, anew, state, reals)
             outs.append(out)
             carry.append(state)
         return tuple(outs), {**cache, "carry": tuple(carry)}
@@ -208,10 +209,12 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         return (nats.sum(-1) * batch["pad_mask"]).sum(1) + log_ratio
 
     def decode(params: Params, state: State, key: Array, z: Array, request: Request) -> dict[str, Array]:
+        if config.places and request.length > config.places:
+            raise errors.UserError(f"length is {request.length}; this model writes {config.places} frames at most")
         dtype = jax.tree.leaves(params)[0].dtype
         # Draws may end within a segment.
-        rounded = -(-request.length // config.segment) * config.segment
-        contexts = call(params, "contexts", z.astype(dtype), segments(rounded))
+        whole = config.segment if config.conductor else 1
+        contexts = call(params, "contexts", z.astype(dtype), segments(-(-request.length // whole) * whole))
         laid = ready(params, contexts)
         spans = frame.spans
 
@@ -265,7 +268,7 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
     def known(params: Params, state: State, batch: Batch, z: Array) -> tuple[Array, Array]:
         return teacher_forced(params, batch, batch, z, None)
 
-    latent = Latent(config.latent, posterior, decode, None if is_groove else known)
+    latent = Latent(config.latent, posterior, decode, None if is_groove else known, config.places or None)
     return Model(config, init, loss, sample, Score("bound", estimate=estimate), latent=latent)
 
 

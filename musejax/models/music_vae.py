@@ -23,7 +23,7 @@ from musejax import vocabulary as vocabularies
 from musejax.base import Array, Batch, Model
 from musejax.decoding import grooves
 from musejax.models import latents, layout
-from musejax.nn import conditioning, latent
+from musejax.nn import conditioning, latent, latent_places
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,10 @@ class Config:
         conductor: Units of the conductor; 0 for a flat decoder.
         conductor_layers: Its layers.
         segment: Frames of a segment under a conductor.
+        places: Frames of a piece, each of which has weights of its own in encoder and decoder (nn/latent_places.py),
+            with `encoder_layers` layers of `encoder_hidden` units over them; 0 for MusicVAE's recurrent encoder and its
+            z beside every input.
+        factors: The rank of these weights.
         nade: Hidden units of a NADE over the switches of a frame; 0 leaves them independent.
         humanize: Whether the encoder reads of a groove its hits alone.
         spread: Standard deviation of a groove's velocities (of 0..1) and offsets (in frames) about the net's.
@@ -62,6 +66,8 @@ class Config:
     conductor: int = 0
     conductor_layers: int = 2
     segment: int = 16
+    places: int = 0
+    factors: int = 512
     nade: int = 0
     humanize: bool = False
     spread: float = 0.1
@@ -86,12 +92,17 @@ MELODY_2BAR_CHORDS = dataclasses.replace(
 )
 DRUMS_2BAR = Config(free_bits=48, sampling="inverse_sigmoid", sampling_rate=1000)
 GROOVE_4BAR = Config(free_bits=48)
+# Our own nets, in which frames have weights of their own.
+PLACES_2BAR = Config(
+    latent=128, encoder_layers=2, num_layers=1, places=32, factors=1024, conditions=("beat",), beta_rate=0.995
+)
 MELODY_16BAR = Config(latent=512, encoder_hidden=2048, encoder_layers=2, hidden=2048, num_layers=3, free_bits=256)
 
 # name -> (codec, config). Sizes are those of Magenta's model files.
 PRESETS: Mapping[str, tuple[str, Config]] = {
     "mel-2bar-small": ("melody-90", MELODY_2BAR),
     "mel-2bar-big": ("melody-90", MELODY_2BAR_BIG),
+    "mel-2bar-places": ("melody-90", PLACES_2BAR),
     "mel-2bar-chords": ("melody-90-chords", MELODY_2BAR_CHORDS),
     "drums-2bar-small": ("drums", DRUMS_2BAR),
     "drums-2bar-big": (
@@ -131,12 +142,16 @@ class Net(nn.Module):
     def setup(self) -> None:
         """Makes the parts."""
         config = self.config
-        self.encoder = latent.Encoder(config.encoder_hidden, config.encoder_layers, config.latent)
-        if config.conductor:
-            self.conductor = latent.Conductor(config.conductor_layers, config.conductor)
-        self.decoders = [
-            latent.Decoder(config.num_layers, config.hidden, part.outputs, config.dropout) for part in self.frame.parts
-        ]
+        if config.places:
+            layers = (config.encoder_hidden, config.encoder_layers, config.latent)
+            self.encoder: Any = latent_places.Encoder(config.places, config.factors, *layers)
+            self.conductor: Any = latent_places.Contexts(config.places, config.factors, config.hidden)
+        else:
+            self.encoder = latent.Encoder(config.encoder_hidden, config.encoder_layers, config.latent)
+            if config.conductor:
+                self.conductor = latent.Conductor(config.conductor_layers, config.conductor)
+        shape, join = (config.num_layers, config.hidden), config.hidden if config.places else 0
+        self.decoders = [latent.Decoder(*shape, part.outputs, config.dropout, join) for part in self.frame.parts]
 
     def encode(self, batch: Batch) -> tuple[Array, Array]:
         """mean, scale: float32[B, Z] each."""
@@ -147,24 +162,25 @@ class Net(nn.Module):
         return self.encoder(x, batch["pad_mask"].sum(1))
 
     def contexts(self, z: Array, segments: int) -> Array:
-        """float[B, U, C] of float[B, Z]."""
-        return self.conductor(z, segments) if self.config.conductor else z[:, None]
+        """float[B, U, C] of float[B, Z]: one a segment, or one a place."""
+        return self.conductor(z, segments) if self.config.conductor or self.config.places else z[:, None]
 
     def decode(self, before: Batch, contexts: Array, key: Array | None) -> tuple[Array, ...]:
         """What each decoder gives, float[B, T, O], of the frames before each of T (whole segments)."""
-        num, segments = contexts.shape[:2]
+        num, segments = (len(contexts), 1) if self.config.places else contexts.shape[:2]
+        each = contexts if self.config.places else contexts.reshape(num * segments, -1)
         out = []
         for i, (part, decoder) in enumerate(zip(self.frame.parts, self.decoders, strict=True)):
             x = jnp.concatenate([self.frame.inputs(before, part), *self.frame.told(before)], axis=-1)
             x = x.reshape(num * segments, x.shape[1] // segments, -1)
             inner = None if key is None else jax.random.fold_in(key, i)
-            y = decoder(x, contexts.reshape(num * segments, -1), inner)
+            y = decoder(x, each, inner)
             out.append(y.reshape(num, -1, part.outputs))
         return tuple(out)
 
     def initial(self, contexts: Array) -> tuple[Any, ...]:
-        """The first state of every segment of each decoder: of float[N, U, C] (h, c) [N U, H] for each layer."""
-        flat = contexts.reshape(-1, contexts.shape[-1])
+        """The first states of each decoder: of float[N, U, C] (h, c) [N U, H] for each layer; of places [N, H]."""
+        flat = contexts[:, 0] if self.config.places else contexts.reshape(-1, contexts.shape[-1])
         return tuple(decoder.begin(flat) for decoder in self.decoders)
 
     def __call__(self, batch: Batch, before: Batch, z: Array, segments: int) -> Any:
@@ -179,11 +195,22 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     Raises:
         ValueError: The config does not fit the vocabulary.
     """
-    sizes = ("latent", "encoder_hidden", "encoder_layers", "hidden", "num_layers", "conductor_layers", "segment")
+    sizes = (
+        "latent",
+        "encoder_hidden",
+        "encoder_layers",
+        "hidden",
+        "num_layers",
+        "conductor_layers",
+        "segment",
+        "factors",
+    )
     for name in sizes:
         if getattr(config, name) < 1:
             raise ValueError(f"{name} is {getattr(config, name)}; it must be 1 or more")
-    for name in ("conductor", "nade", "max_beta", "free_bits", "free_bits_per_dimension"):
+    if config.places and config.conductor:
+        raise ValueError("places and conductor exclude each other: both say what z means along a piece")
+    for name in ("conductor", "places", "nade", "max_beta", "free_bits", "free_bits_per_dimension"):
         if getattr(config, name) < 0:
             raise ValueError(f"{name} is {getattr(config, name)}; it must be 0 or more")
     if not 0.0 <= config.beta_rate < 1.0:

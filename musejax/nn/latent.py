@@ -113,24 +113,28 @@ class Conductor(nn.Module):
 
 
 class Decoder(nn.Module):
-    """LSTM layers over the frames of a segment.
+    """LSTM layers over the frames of a segment, or of a piece with a context for each frame.
 
     Attributes:
         num_layers: Recurrent layers.
         hidden: Units in each.
         outputs: Numbers a frame that come out.
         dropout: On each layer's output, when training.
+        join: Units of a layer before the output that hears the context again; 0 for none.
     """
 
     num_layers: int
     hidden: int
     outputs: int
     dropout: float = 0.0
+    join: int = 0
 
     def setup(self) -> None:
         """The layers."""
         self.initial = Initial(self.num_layers, self.hidden)
         self.stack = recurrent.Stack("lstm", self.num_layers, self.hidden, self.dropout)
+        if self.join:
+            self.joined = nn.Dense(self.join)
         self.output = nn.Dense(self.outputs)
 
     def __call__(self, before: Array, context: Array, key: Array | None = None) -> Array:
@@ -138,15 +142,19 @@ class Decoder(nn.Module):
 
         Args:
             before: float[B, T, D], the frame before each, with conditions.
-            context: float[B, C].
+            context: float[B, C], or float[B, T, C], of which the first sets the first state.
             key: For dropout; None when nothing is to be dropped.
 
         Returns:
             float[B, T, O].
         """
-        joined = jnp.broadcast_to(context[:, None], (*before.shape[:2], context.shape[1]))
-        x = jnp.concatenate([before, joined], axis=-1)
-        return self.output(self.stack(x, self.initial(context), key)[0])
+        first = context if context.ndim == 2 else context[:, 0]
+        each = context[:, None] if context.ndim == 2 else context
+        each = jnp.broadcast_to(each, (*before.shape[:2], context.shape[-1]))
+        h = self.stack(jnp.concatenate([before, each], axis=-1), self.initial(first), key)[0]
+        if self.join:
+            h = nn.gelu(self.joined(jnp.concatenate([h, each], axis=-1)))
+        return self.output(h)
 
     def begin(self, context: Array) -> tuple[tuple[Array, Array], ...]:
         """The first state of a segment: float[B, C] -> (h, c) for each layer."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 from flax import struct
 
 from musejax.base import Array, Params
@@ -21,9 +22,11 @@ class Part:
 
     Attributes:
         layers: The stack; its rows are the inputs, one of zeros, and N U contexts.
-        initial: For each layer (h, c) of every segment, float[N, U, H] each.
-        kernel: float[H, O], the output.
+        initial: For each layer (h, c) where the decoder begins anew, float[N, R, H] each.
+        kernel: float[H, O], the output; of the layer that joins where there is one.
         bias: float[O].
+        join: float[H, J], the layer that hears the context again; None for none.
+        joined: float[N, U, J], what contexts give there.
         width: D, how many inputs there are beside the context.
     """
 
@@ -32,6 +35,8 @@ class Part:
     kernel: Array
     bias: Array
     width: int = struct.field(pytree_node=False)
+    join: Array | None = None
+    joined: Array | None = None
 
 
 def lay_out(params: Params, width: int, contexts: Array, initial: Any) -> Part:
@@ -41,7 +46,7 @@ def lay_out(params: Params, width: int, contexts: Array, initial: Any) -> Part:
         params: The decoder's.
         width: D, its inputs beside the context.
         contexts: float[N, U, C].
-        initial: The first state of every segment, (h, c) float[N U, H] for each layer.
+        initial: Its first states, (h, c) float[N R, H] for each layer.
     """
     num, segments, size = contexts.shape
     rows = jnp.concatenate(
@@ -51,13 +56,23 @@ def lay_out(params: Params, width: int, contexts: Array, initial: Any) -> Part:
             jnp.pad(contexts.reshape(num * segments, size), ((0, 0), (width, 0))),
         ]
     )
-    states = jax.tree.map(lambda x: x.reshape(num, segments, -1), initial)
-    output = params["output"]
-    return Part(stepping.lay_out("lstm", params["stack"], rows), states, output["kernel"], output["bias"], width)
+    states = jax.tree.map(lambda x: x.reshape(num, -1, x.shape[-1]), initial)
+    output, layers = params["output"], stepping.lay_out("lstm", params["stack"], rows)
+    if "joined" not in params:
+        return Part(layers, states, output["kernel"], output["bias"], width)
+    kernel = params["joined"]["kernel"]
+    joined = contexts @ kernel[-size:] + params["joined"]["bias"][None, None]
+    return Part(layers, states, output["kernel"], output["bias"], width, kernel[:-size], joined)
 
 
 def advance(
-    part: Part, inputs: Array, piece: Array, segment: Array, begins: Array, carry: Any, reals: Array | None = None
+    part: Part,
+    inputs: Array,
+    piece: Array,
+    at: Array,
+    anew: tuple[Array, Array],
+    carry: Any,
+    reals: Array | None = None,
 ) -> tuple[Array, tuple[Any, ...]]:
     """Advances by one frame.
 
@@ -65,18 +80,23 @@ def advance(
         part: The decoder.
         inputs: int32[N, P], which inputs are 1; D for none.
         piece: int32[N], the row of contexts of each piece.
-        segment: int32[], the frame's segment.
-        begins: bool[], whether the frame is its segment's first.
+        at: int32[], which context the frame has.
+        anew: int32[] and bool[], which of the first states is the frame's, and whether it begins with that.
         carry: The state before it.
         reals: float[N, V], the first inputs where they are real numbers.
 
     Returns:
         float[N, O] and the state after it.
     """
-    segments = jax.tree.leaves(part.initial)[0].shape[1]
-    fresh = jax.tree.map(lambda x: x[piece, segment], part.initial)
+    which, begins = anew
+    fresh = jax.tree.map(lambda x: x[piece, which], part.initial)
     carry = jax.tree.map(lambda new, old: jnp.where(begins, new, old), fresh, carry)
-    context = part.width + 1 + piece * segments + segment
+    num = len(jax.tree.leaves(part.initial)[0])
+    contexts = (len(part.layers.rows) - part.width - 1) // num
+    context = part.width + 1 + piece * contexts + at
     ids = jnp.concatenate([inputs, context[:, None]], axis=1)
     h, carry = stepping.step(part.layers, ids, carry, reals=reals)
-    return h.T @ part.kernel + jnp.broadcast_to(part.bias, (len(piece), len(part.bias))), carry
+    h = h.T
+    if part.join is not None and part.joined is not None:
+        h = nn.gelu(h @ part.join + part.joined[piece, at])
+    return h @ part.kernel + jnp.broadcast_to(part.bias, (len(piece), len(part.bias))), carry
