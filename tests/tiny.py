@@ -18,8 +18,8 @@ PRESETS = [(f, p) for f in FAMILIES for p in models.family(f).PRESETS]
 FRAMES = 10
 SHRUNK = {
     "hidden": 12, "embed": 10, "head": 8, "width": 16, "feed_forward": 12, "num_layers": 2,
-    "latent": 4, "encoder_hidden": 6, "encoder_layers": 1, "conductor": 6, "conductor_layers": 1, "segment": 5, "factors": 7,
-    "frames": FRAMES,
+    "latent": 4, "encoder_hidden": 6, "encoder_layers": 1, "conductor": 6, "conductor_layers": 1, "segment": 5,
+    "factors": 7, "frames": FRAMES,
 }  # fmt: skip
 
 

@@ -102,6 +102,11 @@ CORPORA: Mapping[str, Source] = {
         "MAESTRO v3.0.0 (Hawthorne et al., 2019), magenta.tensorflow.org/datasets/maestro, CC BY-NC-SA 4.0",
         overlaps=("bl-piano-midi", "bl-musedata"),
     ),
+    "groove-midi": Source(
+        "groove_midi",
+        "drums as they were played, published splits",
+        "Groove MIDI Dataset v1.0.0 (Gillick et al., 2019), magenta.tensorflow.org/datasets/groove, CC BY 4.0",
+    ),
 }
 
 

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from musejax import corpora, errors, noteseq
-from musejax.corpora import download, maestro
+from musejax.corpora import download, maestro, published
 
 FIELDS = ("canonical_composer", "canonical_title", "split", "year", "midi_filename", "audio_filename", "duration")
 ROWS = [
@@ -56,7 +56,7 @@ def test_a_folder_is_read_with_its_published_splits(tmp_path, monkeypatch, table
     made(tmp_path, table)
     monkeypatch.setenv("MUSEJAX_DATA", str(tmp_path))
     check(corpora.load("maestro"))
-    monkeypatch.setattr(maestro, "read", lambda task: pytest.fail("read again"))
+    monkeypatch.setattr(published, "read", lambda task: pytest.fail("read again"))
     check(corpora.load("maestro"))
 
 
