@@ -90,6 +90,18 @@ SIZES = {"jsb16": (77, 18900), "bl-jsb": (77, 4725), "bl-nottingham": (170, 4446
 
 
 @pytest.mark.slow
+def test_the_melody_vae_rebuilds_windows_that_it_has_not_seen():
+    figures = scoring.evaluate(
+        zoo.find("melody-vae-2bar"), "melody-vae-2bar", None, "test", lambda text: None, samples=2
+    )
+    assert (figures["windows"], figures["pieces"], figures["apart_from"]) == (2246, 187, "folk-tunes:train")
+    assert figures["accuracy_teacher_forced"] > 0.99 and figures["accuracy_sampled"] > 0.98
+    assert figures["accuracy_onsets"] > 0.96
+    assert figures["accuracy_without_z"] < 0.6 < figures["accuracy_all_hold"] < 0.7
+    assert figures["active_dimensions"] == 124
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "data"), PUBLISHED)
 def test_benchmark_runs_are_as_good_as_the_docs_say(name, data, data_folder):
     figures = scoring.evaluate(zoo.find(name), name, data, "test", lambda text: None)
