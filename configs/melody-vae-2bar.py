@@ -4,9 +4,9 @@ musejax train melody-vae-2bar
 musejax evaluate melody-vae-2bar --split test --json
 musejax interpolate melody-vae-2bar A.mid B.mid --num 9
 
-Result on the test split, from the weights as shipped (eight bits): of all frames of 2,246 windows of 187 tunes .991 come
-back when they are drawn from the vector (95 % interval over tunes .989 to .993), .996 teacher forced; of the frames where
-a note begins .977; ELBO 1.766 nats a frame. Training took an hour on one core of an AMD EPYC (Zen 4).
+Result on the test split, from the weights as shipped (eight bits): of all frames of 2,246 windows of 187 tunes .991
+come back when they are drawn from the vector (95 % interval over tunes .989 to .993), .996 teacher forced; of the
+frames where a note begins .977; ELBO 1.766 nats a frame. Training took an hour on one core of an AMD EPYC (Zen 4).
 """
 
 from musejax.experiments import Experiment
