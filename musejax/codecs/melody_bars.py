@@ -58,7 +58,7 @@ def make(name: str) -> codecs.Codec:
 def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[codecs.Arrays]:
     """The melodies of a sequence; raises `errors.DiscardError` with the last reason if there is none."""
     told, sequence, begin = _from_first_signature(vocab, sequence)
-    if not told.get("chord", np.ones(1)).any():
+    if "chord" in told and not told["chord"].any():
         raise errors.DiscardError("no chord symbols")
     reason, out = "empty", []
     for part in noteseq.load().sequences_lib.split_note_sequence_on_time_changes(sequence):
@@ -144,7 +144,7 @@ def _from_first_signature(
     ends = timing.to_quarters(sequence, np.array([n.end_time for n in sequence.notes] or [0.0])) * 4
     frames = int(timing.nearest(ends).max()) + 2
     told = {"beat": metre.beats(metre.read_lines(sequence), frames)}
-    if dict(vocab.conditions).get("chord"):
+    if "chord" in dict(vocab.conditions):
         # A chord may outlast the notes by up to a bar.
         told["chord"] = chords.read(sequence, frames + vocabulary.BEATS, vocab.frames_per_quarter)
     first = min((s.time for s in sequence.time_signatures), default=0.0)
