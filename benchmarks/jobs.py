@@ -14,14 +14,14 @@ def batch(vocabulary: int, rows: int, length: int) -> dict[str, Any]:
     return {"tokens": tokens, "loss_mask": ones, "pad_mask": ones}
 
 
-def training(model: Any, data: dict[str, Any]) -> harness.Job:
-    """A training step: loss, gradients, clipping and Adam."""
+def training(model: Any, data: dict[str, Any], **fields: Any) -> harness.Job:
+    """A training step: loss, gradients, clipping and Adam, with other fields of `config.Optimizer` where given."""
     import jax
 
     from musejax.training import config, step
 
     data = jax.device_put(data)
-    optimizer = config.Optimizer(name="adam", schedule="constant", warmup_steps=0)
+    optimizer = config.Optimizer(name="adam", schedule="constant", warmup_steps=0, **fields)
     steps = step.make_step(model, optimizer, steps=1000, seed=0)
     state = [steps.init(jax.random.key(0), data)]
 
@@ -32,8 +32,8 @@ def training(model: Any, data: dict[str, Any]) -> harness.Job:
     return harness.Job(run)
 
 
-def generation(model: Any, vocabulary: int, num: int, length: int) -> harness.Job:
-    """Pieces drawn by the model's sampler, another seed for each call."""
+def generation(model: Any, vocabulary: int, num: int, length: int, field: str = "tokens") -> harness.Job:
+    """Pieces drawn by the model's sampler, another seed for each call; `field` is that of the cells."""
     import jax
     import numpy as np
 
@@ -42,4 +42,4 @@ def generation(model: Any, vocabulary: int, num: int, length: int) -> harness.Jo
     params, state = model.init(jax.random.key(0), batch(vocabulary, 1, 2))
     sample, request = jax.jit(model.sample), Request(num=num, length=length)
     seeds = iter(range(1 << 30))
-    return harness.Job(lambda: np.asarray(sample(params, state, jax.random.key(next(seeds)), request)["tokens"]))
+    return harness.Job(lambda: np.asarray(sample(params, state, jax.random.key(next(seeds)), request)[field]))

@@ -11,7 +11,7 @@ import numpy as np
 
 from musejax import errors, measures, preparation, zoo
 from musejax import vocabulary as vocabularies
-from musejax.base import Choice, Latent, Request
+from musejax.base import Choice, Request
 from musejax.decoding import latents
 from musejax.evaluation import copying, likelihood, reconstruction, rolls
 from musejax.pipeline import dataset, windows
@@ -47,7 +47,8 @@ def music(loaded: zoo.Loaded, say: Any) -> Music:
         errors.UserError: The run has no vector, or reads no windows of one line.
     """
     vocabulary, bars = loaded.codec.vocabulary, loaded.config["training"].get("bars", 0)
-    if loaded.model.latent is None or not bars or not vocabulary.has("note_off") or vocabulary.streams > 1:
+    finds = loaded.model.latent is not None and loaded.model.latent.encode is not None
+    if not finds or not bars or not vocabulary.has("note_off") or vocabulary.streams > 1:
         raise errors.UserError(f"{loaded.name} is no VAE over windows of one line, such as a run of melody-vae-2bar")
     whole = preparation.prepare(loaded.config["data"]["source"], vocabulary.name, say)
     cut = windows.of(whole, bars)
@@ -68,8 +69,8 @@ def line(vocabulary: vocabularies.Vocabulary, tokens: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=4)
-def _decoder(latent: Latent) -> Any:
-    return jax.jit(latent.decode)
+def _decoder(decode: Any) -> Any:
+    return jax.jit(decode)
 
 
 def decode(loaded: zoo.Loaded, z: np.ndarray, seed: int, temperature: float = 1.0) -> np.ndarray:
@@ -83,7 +84,7 @@ def decode(loaded: zoo.Loaded, z: np.ndarray, seed: int, temperature: float = 1.
         told = {name: beat if name == "beat" else 0 * beat for name, _ in loaded.codec.vocabulary.conditions}
         at: Any = jnp.asarray(first)
         request = Request(ROWS, length, Choice(temperature=jnp.asarray(temperature)), at, conditions=told)  # type: ignore[arg-type]
-        drawn = _decoder(loaded.model.latent)(params, state, jax.random.key(seed), jnp.asarray(z[rows]), request)
+        drawn = _decoder(loaded.model.latent.decode)(params, state, jax.random.key(seed), jnp.asarray(z[rows]), request)
         out.append(np.asarray(drawn["tokens"])[: len(z) - first])
     return np.concatenate(out)
 

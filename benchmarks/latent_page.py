@@ -2,17 +2,15 @@
 
 import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import latent_measures as measured
 import ngram
 import numpy as np
+import pictures
 import results
 
 from musejax import codecs, tables
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SEED = 0
 PAIRS, STEPS = 500, 11
@@ -125,15 +123,6 @@ def example_page(raw: Mapping[str, Any]) -> str:
     )
 
 
-def _bytes(drawn: "Figure") -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(drawn)
-    out = io.BytesIO()
-    drawn.savefig(out, format="png", metadata={"Software": None})
-    return out.getvalue()
-
-
 def interpolation_picture(found: Mapping[str, Any]) -> bytes:
     """A PNG: distances to both ends, and nats a frame, along each way."""
     from matplotlib.figure import Figure
@@ -153,11 +142,9 @@ def interpolation_picture(found: Mapping[str, Any]) -> bytes:
     for axes in (left, right):
         axes.set_xlim(0, 1)
         axes.set_xlabel("share of B", fontsize=9)
-        axes.tick_params(labelsize=8)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
+        pictures.plain(axes)
     drawn.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-    return _bytes(drawn)
+    return pictures.png(drawn)
 
 
 def path_picture(found: Mapping[str, Any], codec: str) -> bytes:
@@ -182,7 +169,7 @@ def path_picture(found: Mapping[str, Any], codec: str) -> bytes:
         axes.axis("off")
     for axes, pixels in zip(grid.ravel(), images.values()):
         axes.imshow(pixels)
-    return _bytes(drawn)
+    return pictures.png(drawn)
 
 
 TEXT = f"""# Latent vectors

@@ -20,6 +20,7 @@ import jax
 import latent_measures as measured
 import latent_page as pages
 import numpy as np
+import sections
 
 from musejax import commands, errors, scoring, zoo
 
@@ -88,12 +89,7 @@ def main() -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="a shipped run's name, or a run directory")
-    parser.add_argument("--only", nargs="*", choices=SECTIONS, metavar="SECTION", help="what to measure (default: all)")
-    parser.add_argument("--num", type=int, help="so many pairs, samples and windows, for a trial")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent, help="root of what is written")
-    args = parser.parse_args()
-    if args.num is not None and args.num < 4:
-        parser.error(f"--num {args.num}: it must be 4 or more")
+    args = sections.parse(parser, SECTIONS, "pairs, samples and windows")
     commands.compile_cache()
     try:
         path = zoo.find(args.run)

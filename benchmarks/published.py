@@ -58,3 +58,32 @@ BOUNDS = (
     Figure("DMM-Aug", ("6.29", "2.68", "6.36", "7.59")),
     Figure("NASMC", ("3.99", "2.72", "6.89", "7.61")),
 )
+
+
+class Tracks(NamedTuple):
+    """One model of MuseGAN's table, or the data it is compared with.
+
+    Attributes:
+        model: Its name.
+        eb: Empty bars in per cent, of bass, drums, guitar, piano and strings.
+        upc: Pitch classes a bar, of these without drums.
+        qn: Qualified notes in per cent, of these without drums.
+        dp: Hits on the pattern in per cent, of drums.
+    """
+
+    model: str
+    eb: tuple[float, ...]
+    upc: tuple[float, ...]
+    qn: tuple[float, ...]
+    dp: float
+
+
+# As coded, of five-track Lakh pianorolls (Dong et al., 2018); nearer to the data is better.
+MUSEGAN_DATA = Tracks(
+    "training data", (8.06, 8.06, 19.4, 24.8, 10.1), (1.71, 3.08, 3.28, 3.38), (90.0, 81.9, 88.4, 89.6), 88.6
+)
+MUSEGAN = (
+    Tracks("jamming", (6.59, 2.33, 18.3, 22.6, 6.10), (1.53, 3.69, 4.13, 4.09), (71.5, 56.6, 62.2, 63.1), 93.2),
+    Tracks("composer", (0.01, 28.9, 1.34, 0.02, 0.01), (2.51, 4.20, 4.89, 5.19), (49.5, 47.4, 49.9, 52.5), 75.3),
+    Tracks("hybrid", (2.14, 29.7, 11.7, 17.8, 6.04), (2.35, 4.76, 5.45, 5.24), (44.6, 43.2, 45.5, 52.0), 71.3),
+)

@@ -5,6 +5,7 @@ GradientTransformation. Nothing here knows a file, a NoteSequence or a training 
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -54,6 +55,7 @@ class Request:
             numbers); None for a free sample.
         infill_mask: 1 where a cell is to be drawn, of given's shape ([N, T] for bits). A primer is a prefix of zeros.
             Of rows of real numbers [N, T], or [N, T, V] where their hits alone are given.
+            A family that accompanies a track reads that track of `given` and needs no mask.
         conditions: One int32[N, T] array for each condition that the model was trained with.
         constraint: Which tokens may stand where.
     """
@@ -120,19 +122,41 @@ class Latent(NamedTuple):
 
     Attributes:
         size: Z.
-        encode: (params, state, batch) -> mean, scale of a diagonal normal, float[B, Z] each.
+        encode: (params, state, batch) -> mean, scale of a diagonal normal, float[B, Z] each; None for a family that
+            draws vectors but finds none for a piece.
         decode: (params, state, key, z float[N, Z], request) -> as `Model.sample`, of pieces with these vectors.
         costs: (params, state, batch, z float[B, Z]) -> nats of each cell given the vector and the true frames before,
             and whether its likeliest value is right, float[B, T, S] each (S = 1 for bits, whose frames are right
-            whole); None where frames are real numbers, which are not right or wrong.
+            whole); None where frames are real numbers, which are not right or wrong, or there is no likelihood.
         length: The frames of a vector's piece, at most; None where it has as many as are asked for.
+        parts: Name -> first and end index of what in z has a meaning of its own.
     """
 
     size: int
-    encode: Callable[[Params, State, Batch], tuple[Array, Array]]
+    encode: Callable[[Params, State, Batch], tuple[Array, Array]] | None
     decode: Callable[[Params, State, Array, Array, "Request"], dict[str, Array]]
     costs: Callable[[Params, State, Batch, Array], tuple[Array, Array]] | None = None
     length: int | None = None
+    parts: Mapping[str, tuple[int, int]] = MappingProxyType({})
+
+
+class Tools(NamedTuple):
+    """What the settings of a run's optimiser come to, for a family that makes its own training step.
+
+    Attributes:
+        optimizer: (updates a step, factor of the learning rate) -> an optax optimiser under the run's schedule, which
+            counts steps, however many updates one has.
+        learning_rate: step -> the rate of a factor of 1.
+        average: (average so far or None, params, step) -> the average after the step; None where the run keeps none.
+        cast: params -> the same in the type in which the run computes.
+        root: The key of which that of step n is fold_in(root, n).
+    """
+
+    optimizer: Callable[[int, float], Any]
+    learning_rate: Callable[[Array], Array]
+    average: Callable[[Params | None, Params, Array], Params | None]
+    cast: Callable[[Params], Params]
+    root: Array
 
 
 class Step(NamedTuple):
@@ -140,7 +164,8 @@ class Step(NamedTuple):
 
     Attributes:
         init: (key, batch) -> TrainState.
-        update: (train_state, batch) -> (train_state, info); one optimiser update, jitted, its state donated.
+        update: (train_state, batch) -> (train_state, info); one step, its state donated once it is compiled. Of the
+            info `loss` and `grad_norm` must be finite for training to go on, so they cover all that is trained.
     """
 
     init: Callable[[Array, Batch], "TrainState"]
@@ -153,16 +178,20 @@ class Model(NamedTuple):
     Attributes:
         config: The family's frozen config dataclass.
         init: (key, batch) -> params, state.
-        loss: (params, state, key, batch, *, step, train) -> loss, (state, info).
-        sample: (params, state, key, request) -> arrays that the codec decodes, and `log_prob` [N], the
-            log-likelihood in nats of what was drawn, under the model as it is.
+        loss: (params, state, key, batch, *, step, train) -> loss, (state, info). Validation takes it with train=False;
+            the best checkpoint is the one where it is least. A family with its own `make_step` trains by other losses.
+        sample: (params, state, key, request) -> arrays that the codec decodes, and of a family with a likelihood
+            `log_prob` [N], that of what was drawn in nats, under the model as it is.
         score: The likelihood, where the family has one.
         autoregressive: The pair of functions of a left-to-right family.
         latent: The latent vector of a family that has one.
-        make_step: (optimizer config) -> Step, where one loss and one optimiser do not describe training.
+        make_step: Tools -> Step (of plain functions), where one loss and one optimiser do not describe training.
         features: batch of whole pieces -> the same with what the model derives from the past of each frame. Training
             calls it once a piece, before windows are cut, so that a window knows the past that it was cut from; a
             batch without these fields is completed by the model itself.
+        whole: Frames of a piece, of a family that draws all of its cells at once; 0 for one that draws cell by cell, to
+            any length. What is drawn at once is not chosen by token: such a family reads no `choice` or `constraint`.
+        parts: Into how many equal parts a training step cuts its batch.
     """
 
     config: Any
@@ -172,8 +201,10 @@ class Model(NamedTuple):
     score: Score | None = None
     autoregressive: Autoregressive | None = None
     latent: Latent | None = None
-    make_step: Callable[..., Step] | None = None
+    make_step: Callable[[Tools], Step] | None = None
     features: Callable[[Batch], dict[str, Array]] | None = None
+    whole: int = 0
+    parts: int = 1
 
 
 @struct.dataclass

@@ -71,7 +71,8 @@ def _through_latents(parser: argparse.ArgumentParser, files: Sequence[str]) -> N
     """What the commands of models with latent vectors take."""
     parser.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
     for file in files:
-        parser.add_argument(file, metavar=file.upper(), help="MIDI, MusicXML or ABC")
+        nargs = "?" if len(files) > 1 else None
+        parser.add_argument(file, metavar=file.upper(), nargs=nargs, help="MIDI, MusicXML or ABC")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes (default: 0)")
     parser.add_argument("--temperature", type=float, default=1.0, help="below 1 more cautious (default: 1)")
     parser.add_argument("--out", metavar="DIR", default=".", help="where the pieces go (default: this folder)")
@@ -125,17 +126,18 @@ def parser() -> argparse.ArgumentParser:
 
     p = commands.add_parser("accompany", help="keep tracks of a piece, and write the others around them")
     _steering(p)
-    p.add_argument("--tracks", default="melody", help="what is kept: of melody, bridge, piano (default: melody)")
+    p.add_argument("--tracks", help="what is kept: of melody, bridge, piano (default: melody, or the track of a GAN)")
     _attributes(p)
 
     for name, what, files in (
         ("reconstruct", "write a piece as a VAE remembers it", ("file",)),
         ("humanize", "write drums as a VAE of grooves would play them", ("file",)),
-        ("interpolate", "write pieces on the way from one to another in a VAE's latent space", ("first", "last")),
+        ("interpolate", "write pieces on the way from one to another in latent space", ("first", "last")),
     ):
         p = commands.add_parser(name, help=what)
         _through_latents(p, files)
     p.add_argument("--num", type=int, default=9, help="number of pieces, both ends among them (default: 9)")
+    p.add_argument("--latent", metavar="NAME", help="of a GAN, without files: which latent vector moves (default: all)")
 
     p = commands.add_parser("personalize", help="write pieces like some of your own with a VAE that stays as it is")
     _through_latents(p, ())
@@ -155,7 +157,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=0, help="of these draws (default: 0)")
     p.add_argument("--given", metavar="V,V", help="voices of a chorale that are given; the others are scored")
     p.add_argument(
-        "--frames-per-bar", type=int, help="for a run on windows of bars: frames of a bar, 12 for 3/4 (default: 16)"
+        "--frames-per-bar", type=int, help="of a run on windows of bars: frames of a bar, 12 for 3/4 (default: of 4/4)"
     )
     p.add_argument("--json", action="store_true", help="print the figures as JSON")
 
@@ -172,7 +174,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--codec", required=True, help="the representation")
     p.add_argument("--out", metavar="FILE", required=True, help="the data set to write, ending in .npz")
     p.add_argument("--bars", type=int, help="cut it into windows of so many bars, none of them twice")
-    p.add_argument("--frames-per-bar", type=int, help="frames of a bar, 12 for 3/4 in 16ths (default: 16)")
+    p.add_argument("--frames-per-bar", type=int, help="frames of a bar, 12 for 3/4 in 16ths (default: those of 4/4)")
     p.add_argument("--json", action="store_true", help="print what was used and discarded as JSON")
 
     for name, what, to in (

@@ -13,7 +13,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import jax
 
 from musejax import codecs, errors, models, preparation, runs
-from musejax.models import dense_vae, music_vae, recurrent, transformer
+from musejax.base import Model
+from musejax.models import dense_gan, dense_vae, musegan, music_vae, recurrent, transformer
 from musejax.pipeline import batches, dataset, stream, windows
 from musejax.training import config as configs
 from musejax.training import loop
@@ -38,9 +39,9 @@ class Experiment:
     name: str
     data: str
     codec: str
-    model: recurrent.Config | transformer.Config | music_vae.Config | dense_vae.Config = dataclasses.field(
-        default_factory=recurrent.Config
-    )
+    model: (
+        recurrent.Config | transformer.Config | music_vae.Config | dense_vae.Config | musegan.Config | dense_gan.Config
+    ) = dataclasses.field(default_factory=recurrent.Config)
     optimizer: configs.Optimizer = dataclasses.field(default_factory=configs.Optimizer)
     training: configs.Training = dataclasses.field(default_factory=configs.Training)
 
@@ -114,7 +115,7 @@ def _check(training: configs.Training, optimizer: configs.Optimizer) -> None:
             raise errors.UserError(f"--optimizer.{name.replace('_', '-')} is {value}; it must be 0 or more")
     if not 0 < optimizer.learning_rate < math.inf:
         raise errors.UserError(f"--optimizer.learning-rate is {optimizer.learning_rate}; it must be above 0")
-    for name in ("b2", "ema_decay"):
+    for name in ("b1", "b2", "ema_decay"):
         if not 0 <= getattr(optimizer, name) < 1:
             raise errors.UserError(
                 f"--optimizer.{name.replace('_', '-')} is {getattr(optimizer, name)}; it must lie in [0, 1)"
@@ -134,6 +135,30 @@ def _check(training: configs.Training, optimizer: configs.Optimizer) -> None:
     if training.tensorboard and importlib.util.find_spec("tensorboardX") is None:
         raise errors.UserError(
             "--training.tensorboard needs the package tensorboardX; pip install musejax[tensorboard]"
+        )
+
+
+def _check_pieces(model: Model, training: configs.Training, bar: int) -> None:
+    """Checks that batches fit a model that draws whole pieces, or cuts its batches.
+
+    Args:
+        model: The record.
+        training: The loop's settings.
+        bar: Frames of a bar, where pieces must be whole bars, else 0.
+    """
+    if model.whole and training.window != model.whole:
+        raise errors.UserError(
+            f"--training.window {training.window}: the model draws pieces of {model.whole} frames; give "
+            f"--training.window {model.whole}" + (f" and --training.bars {model.whole // bar}" if bar else "")
+        )
+    if model.whole and bar and not training.bars:
+        raise errors.UserError(
+            f"--training.bars 0: the model draws whole bars; give --training.bars {model.whole // bar}"
+        )
+    if training.batch_size % model.parts:
+        raise errors.UserError(
+            f"--training.batch-size {training.batch_size} does not divide into {model.parts} parts, one for each "
+            "update of the critic"
         )
 
 
@@ -157,6 +182,11 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
         windows.check(codecs.get(experiment.codec).vocabulary, training.bars, training.window)
     data = preparation.prepare(experiment.data, experiment.codec, say)
     model = build(experiment, data)
+    _check_pieces(model, training, data.vocabulary.bar if data.vocabulary.tracks else 0)
+    try:
+        step = steps.make_step(model, experiment.optimizer, steps=training.steps, seed=training.seed)
+    except ValueError as error:
+        raise errors.UserError(f"--optimizer: {error}") from None
     sizes = {s: len(i) for s, i in data.splits.items()}
     data = windows.of(data, training.bars)
     train_items, valid_items = data.split("train"), data.splits.get("valid", [])
@@ -186,7 +216,6 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
         seed=training.seed,
     )
     validation = functools.partial(_validation, valid_items, training.eval_batch_size) if valid_items else None
-    step = steps.make_step(model, experiment.optimizer, steps=training.steps, seed=training.seed)
     return loop.train(model, step, stream.open(source), validation, training, workdir)
 
 

@@ -4,20 +4,16 @@ Everything is drawn by `draw`, in blocks of a fixed number of rows. What is fixe
 of a piece (`steering`), reaches it as `Given`.
 """
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musejax import codecs, errors, lengths, zoo
-from musejax import vocabulary as vocabularies
-from musejax.base import Autoregressive, Choice, Constraint, Request
-from musejax.decoding import autoregressive, beam, constraints
-from musejax.decoding import guidance as guiding
+from musejax import codecs, errors, lengths, samplers, zoo
+from musejax.base import Choice, Constraint, Request
+from musejax.decoding import constraints
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -35,13 +31,13 @@ class Piece(NamedTuple):
     Attributes:
         sequence: The music.
         arrays: The same in the model's codec.
-        log_prob: Log-likelihood in nats of what was drawn.
+        log_prob: Log-likelihood in nats of what was drawn; None where the model has none.
         ended: Whether the model ended it (always true for codecs without END).
     """
 
     sequence: "NoteSequence"
     arrays: codecs.Arrays
-    log_prob: float
+    log_prob: float | None
     ended: bool
 
 
@@ -51,61 +47,14 @@ class Given(NamedTuple):
     Attributes:
         cells: int32[T, S], [T] for one stream, [T, V] for bits, float32[T, V] for rows of real numbers; what stands in
             a free cell does not matter.
-        infill_mask: 1 where a cell is free, of the same shape; int32[T] for bits and rows.
+        infill_mask: 1 where a cell is free, of the same shape; int32[T] for bits and rows, unless a track of rolls is
+            given.
         conditions: int32[up to T] for each; behind its end they go on as in a free sample.
     """
 
     cells: np.ndarray
     infill_mask: np.ndarray
     conditions: dict[str, np.ndarray]
-
-
-# (params, state, key, request) -> arrays that the codec decodes, and `log_prob`
-Sampler = Callable[..., dict[str, Any]]
-
-
-@functools.lru_cache(maxsize=32)
-def _compiled(sample: Sampler) -> Sampler:
-    return jax.jit(sample)
-
-
-@functools.lru_cache(maxsize=32)
-def _left_to_right(
-    pair: Autoregressive,
-    vocabulary: vocabularies.Vocabulary,
-    conditions: tuple[tuple[str, int], ...],
-    beams: int | None,
-    guidance: float | None,
-) -> Sampler:
-    """A sampler with guidance, or beam search, or both; kept, so that it is compiled once."""
-    if guidance is not None:
-        pair = guiding.guided(pair, dict(conditions), guidance)
-
-    def draw(params: Any, state: Any, key: jax.Array, request: Request) -> dict[str, Any]:
-        if beams is None:
-            return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
-        return beam.search(pair, vocabulary, params, state, request, beams=beams)
-
-    return draw
-
-
-def _sampler(loaded: zoo.Loaded, beams: int | None, guidance: float | None) -> Sampler:
-    """How pieces are drawn: the model's own way, unless something else is asked for."""
-    if beams is None and guidance is None:
-        return loaded.model.sample
-    vocabulary, pair, config = loaded.codec.vocabulary, loaded.model.autoregressive, loaded.model.config
-    asked = "a beam search" if guidance is None else "guidance"
-    if pair is None:
-        raise errors.UserError(f"{loaded.name} does not draw from left to right; {asked} needs a model that does")
-    if pair.draw is not None or (beams is not None and vocabulary.kind == "bits"):
-        raise errors.UserError(f"{loaded.name} draws frames of switches, not tokens; {asked} is not for it")
-    read = tuple((n, size) for n, size in vocabulary.conditions if n in getattr(config, "conditions", ()))
-    if guidance is not None and not (read and getattr(config, "condition_dropout", 0.0) > 0):
-        raise errors.UserError(
-            f"{loaded.name} was not trained without its conditions now and then; guidance needs a model with "
-            "conditions and condition_dropout above 0"
-        )
-    return _left_to_right(pair, vocabulary, read, beams, guidance)
 
 
 def draw(
@@ -128,6 +77,7 @@ def draw(
 ) -> list[Piece]:
     """Samples pieces; see `sample` for the arguments. `given` has the length of the pieces, and takes its place."""
     vocabulary = loaded.codec.vocabulary
+    check_whole(loaded, choice, constraint)
     if bars is not None:
         length, min_length = lengths.around(loaded, bars)
     if given is not None:
@@ -137,6 +87,11 @@ def draw(
     for name, value in (("num", num), ("length", length), ("width", width)):
         if value < 1:
             raise errors.UserError(f"{name} is {value}; it must be 1 or more")
+    if loaded.model.whole and length > loaded.model.whole:
+        raise errors.UserError(f"length is {length}; {loaded.name} draws pieces of {loaded.model.whole} frames")
+    track = getattr(loaded.model.config, "given", "")
+    if track and given is None:
+        raise errors.UserError(f"{loaded.name} accompanies the {track}; give it with `musejax accompany`")
     if sharps is not None and not -7 <= sharps <= 7:
         raise errors.UserError(f"sharps is {sharps}; it must lie in -7..7")
     if beams is not None:
@@ -165,7 +120,7 @@ def draw(
         cells, mask = (jnp.tile(jnp.asarray(a), (width,) + (1,) * a.ndim) for a in given[:2])
         request = request.replace(given=cells, infill_mask=mask)  # type: ignore[attr-defined]
         known = given.conditions
-    run = _compiled(_sampler(loaded, beams, guidance))
+    run = samplers.of(loaded, beams, guidance)
     variables = loaded.variables
     # A search finds the same again; a sequence of events may be cut anywhere.
     keys = jax.random.split(jax.random.key(seed), TRIES if beams is None and on_grid else 1)
@@ -205,10 +160,23 @@ def _key(loaded: zoo.Loaded, seed: int, index: int, sharps: int | None) -> int:
 
 def piece(codec: codecs.Codec, arrays: codecs.Arrays, row: int, qpm: float) -> Piece:
     """One row of what a model's `sample` returned, as music."""
-    log_prob, size = float(arrays["log_prob"][row]), int(arrays["length"][row])
+    log_prob, size = arrays.get("log_prob"), int(arrays["length"][row])
     mine = {k: v[row, :size] for k, v in arrays.items() if k not in ("log_prob", "length", "bars_left")}
     ended = not codec.vocabulary.has("end") or bool((mine["tokens"][-1] == codec.vocabulary.id("end")).any())
-    return Piece(codec.decode(mine, qpm), mine, log_prob, ended)
+    return Piece(codec.decode(mine, qpm), mine, None if log_prob is None else float(log_prob[row]), ended)
+
+
+def check_whole(loaded: zoo.Loaded, choice: Choice | None, constraint: Constraint | None = None) -> None:
+    """Raises where cells are to be chosen one by one of a model that draws all of a piece at once.
+
+    Raises:
+        errors.UserError: One line.
+    """
+    if loaded.model.whole and (choice not in (None, Choice()) or constraint is not None):
+        raise errors.UserError(
+            f"{loaded.name} draws all cells of a piece at once; temperature, top-k, top-p, min-p and constraints need "
+            "a model that draws one after the other"
+        )
 
 
 def sample(
@@ -288,6 +256,8 @@ def prime(loaded: zoo.Loaded, primer: "NoteSequence", length: int | None = None)
         errors.UserError: It does not fit the vocabulary, or fills the piece.
     """
     vocabulary = loaded.codec.vocabulary
+    if loaded.model.whole:
+        raise errors.UserError(f"{loaded.name} draws all cells of a piece at once; it cannot go on from a primer")
     try:
         arrays = loaded.codec.prime(primer)
     except errors.DiscardError as error:

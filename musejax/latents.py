@@ -1,5 +1,7 @@
 """Music through the latent vectors of a trained model: reconstruct a piece, go from one to another, play drums anew.
 
+A model that finds no vector for a piece, as a GAN, goes from one drawn vector to another.
+
 A file is read as the model's codec reads a primer, from a bar line on, and cut into windows as long as those that the
 model was trained on; the last is filled up with silence. A window's vector is the mean of its posterior.
 """
@@ -66,19 +68,34 @@ def windows(loaded: zoo.Loaded, sequence: "NoteSequence") -> codecs.Arrays:
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled(latent: Latent) -> tuple[Any, Any]:
-    return jax.jit(latent.encode), jax.jit(latent.decode)
+def _compiled(function: Any) -> Any:
+    return jax.jit(function)
+
+
+def encoder(loaded: zoo.Loaded) -> Any:
+    """How a model finds the vector of a piece: its `base.Latent.encode`.
+
+    Raises:
+        errors.UserError: It does not, or has no latent vector.
+    """
+    latent = of(loaded)
+    if latent.encode is None:
+        raise errors.UserError(
+            f"{loaded.name} finds no latent vector for a piece; a VAE does. Without files `musejax interpolate` goes "
+            "from one drawn vector to another"
+        )
+    return latent.encode
 
 
 def encode(loaded: zoo.Loaded, arrays: codecs.Arrays) -> np.ndarray:
-    """The vectors of windows [N, T, ...]: float32[N, Z]."""
+    """The vectors of windows [N, T, ...]: float32[N, Z]; errors are those of `encoder`."""
     return posterior(loaded, arrays)[0]
 
 
 def posterior(loaded: zoo.Loaded, arrays: codecs.Arrays) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and scale of the posteriors of windows [N, T, ...]: float32[N, Z] each."""
+    """Mean and scale of the posteriors of windows [N, T, ...]: float32[N, Z] each; errors are those of `encoder`."""
     variables, width = loaded.variables, generation.WIDTH
-    run, out = _compiled(of(loaded))[0], []
+    run, out = _compiled(encoder(loaded)), []
     num, length = next(iter(arrays.values())).shape[:2]
     for first in range(0, num, width):
         rows = np.minimum(np.arange(first, first + width), num - 1)
@@ -111,8 +128,11 @@ def decode(
         given: Cells that are kept and their infill_mask, [N, T, ...] each; see `base.Request`.
         qpm: Quarter notes a minute.
     """
+    generation.check_whole(loaded, choice)
+    if track := getattr(loaded.model.config, "given", ""):
+        raise errors.UserError(f"{loaded.name} accompanies the {track}, which latent vectors do not give")
     variables, width, length = loaded.variables, generation.WIDTH, lengths.default(loaded)
-    run, key, pieces = _compiled(of(loaded))[1], jax.random.key(seed), []
+    run, key, pieces = _compiled(of(loaded).decode), jax.random.key(seed), []
     told = conditions or codecs.free_conditions(loaded.codec.vocabulary, len(z), length)
     grammar = None if loaded.codec.grammar is None else loaded.codec.grammar()
     for first in range(0, len(z), width):
@@ -153,7 +173,7 @@ def reconstruct(
         errors.UserError: The model has no latent vector, or the music does not fit its codec.
     """
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
-    of(loaded)
+    encoder(loaded)
     arrays = windows(loaded, sequence)
     conditions = {name: arrays[name] for name, _ in loaded.codec.vocabulary.conditions}
     choice, qpm = Choice(temperature=temperature), _qpm(sequence)
@@ -231,9 +251,44 @@ def interpolate(
         errors.UserError: The model has no latent vector, or the music does not fit its codec.
     """
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
-    of(loaded)
+    encoder(loaded)
     if num < 2:
         raise errors.UserError(f"num is {num}; it must be 2 or more: both ends are among the pieces")
     ends = [encode(loaded, {k: v[:1] for k, v in windows(loaded, s).items()})[0] for s in (a, b)]
     z = np.asarray(latents.path(jnp.asarray(ends[0]), jnp.asarray(ends[1]), num))
     return [p.sequence for p in decode(loaded, z, seed, choice=Choice(temperature=temperature), qpm=_qpm(a))]
+
+
+def drawn(
+    model: "str | zoo.Loaded",
+    num: int = 9,
+    seed: int = 0,
+    *,
+    latent: str | None = None,
+    temperature: float = 1.0,
+) -> "list[NoteSequence]":
+    """Pieces on the way from one drawn vector to another, both ends included.
+
+    Args:
+        model: A run's name or directory, or what `load` returned.
+        num: Pieces, 2 or more.
+        seed: Any integer; it says which vectors.
+        latent: The latent vector that moves, of a model that has several; the others stay as they are at the first
+            piece. None moves them all.
+        temperature: Of the draws, for a model that has one.
+
+    Raises:
+        errors.UserError: The model has no latent vector, or none of this name.
+    """
+    loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
+    space = of(loaded)
+    if num < 2:
+        raise errors.UserError(f"num is {num}; it must be 2 or more: both ends are among the pieces")
+    if latent is not None and latent not in space.parts:
+        have = ", ".join(space.parts) or "one alone, without a name"
+        raise errors.UserError(f"{loaded.name} has no latent vector {latent!r}; it has {have}")
+    first, end = space.parts[latent] if latent is not None else (0, space.size)
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1))
+    a, b = latents.prior(keys, space.size)
+    z = jnp.tile(a, (num, 1)).at[:, first:end].set(latents.path(a[first:end], b[first:end], num))
+    return [p.sequence for p in decode(loaded, np.asarray(z), seed, choice=Choice(temperature=temperature))]

@@ -17,10 +17,12 @@ def default(loaded: zoo.Loaded) -> int:
     Else as many as a piece may have (32 bars) where the model ends it, or 16 bars of 4/4.
     """
     vocabulary, latent = loaded.codec.vocabulary, loaded.model.latent
+    if loaded.model.whole:
+        return loaded.model.whole
     if latent is not None and latent.length is not None:
         return latent.length
     if bars := loaded.config["training"].get("bars", 0):
-        return bars * BAR
+        return bars * vocabulary.bar
     if latent is not None:
         return loaded.config["training"]["window"]
     if vocabulary.frames_per_quarter == 0:

@@ -3,87 +3,23 @@
 import collections
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from musejax import codecs, corpora, errors, files, preparation
-from musejax.codecs import metre, timing
+from musejax.codecs import timing
 from musejax.corpora import base, folder
 from musejax.evaluation import copying, likelihood, mgeval, musdr, musegan, muspy, rolls, voice_leading
-from musejax.vocabulary import BEATS
+from musejax.gridded import GRID, Piece, on_grid
 
-if TYPE_CHECKING:
-    from note_seq.protobuf.music_pb2 import NoteSequence
-
-# Frames in a quarter note.
-GRID = 4
 # Share of the generated pieces that are at least as long as the cuts compared.
 LONG_ENOUGH = 0.9
 # The fewest pieces whose distances among themselves say anything.
 FEWEST = 2
 SIDES = ("generated", "reference")
-_COMMON = 16  # a bar of four quarters, in 16ths
 
 Statistics = dict[str, np.ndarray]
-
-
-class Piece(NamedTuple):
-    """One piece on the grid, its first bar line at a multiple of its bar.
-
-    Attributes:
-        notes: Its notes; tracks are numbered in the order of their parts.
-        drums: For each track whether it is one of drums.
-        bar: Frames in a bar.
-        frames: Frames in all, a pick-up filled up with silence included.
-    """
-
-    notes: list[rolls.Note]
-    drums: list[bool]
-    bar: int
-    frames: int
-
-
-def on_grid(sequence: "NoteSequence", grid: int = GRID) -> Piece:
-    """A sequence on the grid, its tempo changes followed; the bar is the one that most bars of the piece have.
-
-    Args:
-        sequence: Its tracks are told apart by part, instrument, program and drums.
-        grid: Frames in a quarter note.
-
-    Raises:
-        errors.DiscardError: It has no note, or one before time 0.
-    """
-    notes = [n for n in sequence.notes if n.velocity and n.end_time > n.start_time]
-    if not notes:
-        raise errors.DiscardError("empty")
-    keys = sorted({(n.part, n.instrument, n.program, n.is_drum) for n in notes})
-    seconds = np.array([(n.start_time, n.end_time) for n in notes])
-    if seconds.min() < 0:
-        raise errors.DiscardError("a note before time 0")
-    span = timing.nearest(timing.to_quarters(sequence, seconds.ravel()) * grid).reshape(-1, 2)
-    span[:, 1] = np.maximum(span[:, 1], span[:, 0] + 1)
-    bar, pickup = _bar(sequence, int(span[:, 1].max()), grid)
-    shift = (bar - pickup) % bar
-    out = [
-        rolls.Note(keys.index((n.part, n.instrument, n.program, n.is_drum)), n.pitch, int(a) + shift, int(b) + shift)
-        for n, (a, b) in zip(notes, span, strict=True)
-    ]
-    return Piece(out, [key[3] for key in keys], bar, max(n.end for n in out))
-
-
-def _bar(sequence: "NoteSequence", frames: int, grid: int) -> tuple[int, int]:
-    """Frames in an ordinary bar, and in the pick-up before the first bar line."""
-    sixteenths = -(-frames * 4 // grid)
-    score = sequence.source_info.encoding_type == sequence.source_info.MUSIC_XML
-    beat = metre.beats(metre.read(sequence), sixteenths, score=score)
-    lines = np.flatnonzero(beat == 0)
-    sizes = collections.Counter(np.diff(lines).tolist())
-    # A bar that wraps around the largest beat is counted as the wrap.
-    size = max(sizes, key=lambda s: (sizes[s] * s, s)) if sizes else max(_COMMON, int(beat.max()) + 1)
-    size = size if size > 1 else BEATS
-    first = int(lines[0]) if len(lines) else 0
-    return max(1, size * grid // 4), first % size * grid // 4
 
 
 def read(source: str, codec: str | None, grid: int, say: Callable[[str], None]) -> list[Piece]:
@@ -156,6 +92,22 @@ def _of_folder(where: Path, grid: int, say: Callable[[str], None]) -> list[Piece
     return found
 
 
+def aligned(pieces: Sequence[Piece], like: Piece) -> list[Piece]:
+    """Pieces whose tracks are numbered as those of the same names, so that a silent track does not move the others.
+
+    A piece that has other names, or drums under one of pitches, or none, is numbered as it is.
+    """
+    numbers = {(name, drum): k for k, (name, drum) in enumerate(zip(like.names, like.drums))}
+    out = []
+    for p in pieces:
+        found = [numbers.get(key) for key in zip(p.names, p.drums)]
+        if len(found) == len(p.drums) and None not in found:
+            moved = [n._replace(track=found[n.track]) for n in p.notes]
+            p = p._replace(notes=moved, drums=list(like.drums), names=like.names)
+        out.append(p)
+    return out
+
+
 def batch(pieces: Sequence[Piece], drums: Sequence[bool], grid: int) -> rolls.Rolls:
     """Pieces as rolls with the given tracks; tracks beyond them are left out."""
     return rolls.from_notes(
@@ -201,12 +153,12 @@ def _rates(side: rolls.Rolls) -> tuple[dict[str, float | None], dict[str, tuple[
     return rates, intervals
 
 
-def _plain(values: Any) -> Any:
+def plain(values: Any) -> Any:
     """Arrays as lists, floats rounded, NaN as None: what JSON can say."""
     if isinstance(values, Mapping):
-        return {name: _plain(value) for name, value in values.items()}
+        return {name: plain(value) for name, value in values.items()}
     if isinstance(values, (list, tuple, np.ndarray)):
-        return [_plain(value) for value in values]
+        return [plain(value) for value in values]
     return None if np.isnan(values) else round(float(values), 5)
 
 
@@ -242,7 +194,9 @@ def compare(
         errors.UserError: A side has too few pieces.
     """
     bars = common_bars(generated)
-    drums = max((p.drums for p in [*generated, *reference]), key=len)
+    largest = max([*generated, *reference], key=lambda p: len(p.drums))
+    generated, reference = (aligned(side, largest) for side in (generated, reference))
+    drums = largest.drums
     cuts = [rolls.cut(batch(side, drums, grid), bars) for side in (generated, reference)]
     for name, side in zip(SIDES, cuts, strict=True):
         if len(side) < FEWEST:
@@ -254,19 +208,19 @@ def compare(
     leading: dict[str, Any] = {}
     for name, side in zip(SIDES, cuts, strict=True):
         out[name], out[f"{name}_interval"] = _means(muspy.statistics(side) | musdr.statistics(side))
-        tracks[name] = _plain(musegan.statistics(side))
+        tracks[name] = plain(musegan.statistics(side))
         if all(_chorales(s) for s in cuts):
             leading[name], leading[f"{name}_interval"] = _rates(side)
     out["musegan"] = tracks
     if leading:
         out["voice_leading"] = leading
     features = [mgeval.features(side) for side in cuts]
-    out |= _plain(mgeval.summary(features[0], features[1]))
+    out |= plain(mgeval.summary(features[0], features[1]))
     lines = [_lines(side) for side in (generated, reference)]
     # The share falls with the size of a set, so it is taken of equally many pieces.
     fewest = min(map(len, lines))
     alike = [[side[i] for i in np.linspace(0, len(side) - 1, fewest).astype(int)] for side in lines]
-    out["distinct_4grams"] = _plain(dict(zip(SIDES, map(copying.distinct_ngrams, alike), strict=True)))
+    out["distinct_4grams"] = plain(dict(zip(SIDES, map(copying.distinct_ngrams, alike), strict=True)))
     if training is not None:
         known = _lines(training)
         out["copy"] = {"generated": _runs(lines[0], known), "held_out": _runs(lines[1], known)}

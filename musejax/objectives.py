@@ -1,4 +1,4 @@
-"""Losses as functions of arrays: negative log-likelihoods by cell and their masked means."""
+"""Losses as functions of arrays: negative log-likelihoods by cell and their masked means; those of two players."""
 
 import jax
 import jax.numpy as jnp
@@ -69,3 +69,49 @@ def cross_entropy(logits: Array, tokens: Array, mask: Array, state: State) -> tu
 def kl_to_standard(mean: Array, scale: Array) -> Array:
     """The KL divergence of independent normals from the standard normal, in nats: float[...] of float[...] each."""
     return 0.5 * (jnp.square(mean) + jnp.square(scale) - 1.0) - jnp.log(scale)
+
+
+def critic_loss(kind: str, real: Array, fake: Array) -> Array:
+    """What a critic lessens: the mean over pieces and scores.
+
+    Args:
+        kind: `wasserstein` (Arjovsky et al., 2017), `hinge` (Lim and Ye, 2017), or `logistic` (Goodfellow et al.,
+            2014).
+        real: float[B, S], scores of real pieces.
+        fake: float[B, S], of generated ones.
+    """
+    real, fake = real.astype(jnp.float32), fake.astype(jnp.float32)
+    if kind == "wasserstein":
+        return fake.mean() - real.mean()
+    if kind == "hinge":
+        return jax.nn.relu(1.0 - real).mean() + jax.nn.relu(1.0 + fake).mean()
+    return jax.nn.softplus(-real).mean() + jax.nn.softplus(fake).mean()
+
+
+def generator_loss(kind: str, fake: Array) -> Array:
+    """What a generator lessens, by the scores of its pieces float[B, S]; the logistic one does not saturate."""
+    fake = fake.astype(jnp.float32)
+    return jax.nn.softplus(-fake).mean() if kind == "logistic" else -fake.mean()
+
+
+def energy_distance(x: Array, y: Array, real: Array) -> Array:
+    """How far apart two sets of vectors are: 0 on average for two sets of one distribution, and only then.
+
+    2 E|x - y| - E|x - x'| - E|y - y'| (Szekely and Rizzo, 2013), each without bias; of a few vectors it may come out
+    below 0.
+
+    Args:
+        x: float[N, D].
+        y: float[M, D].
+        real: float[M], 1 where a vector of y counts; at least two should.
+    """
+
+    def apart(a: Array, b: Array) -> Array:
+        return jnp.sqrt(jnp.square(a[:, None] - b[None]).sum(-1) + 1e-12)
+
+    def among(a: Array, weights: Array) -> Array:
+        pairs = weights[:, None] * weights[None] * (1.0 - jnp.eye(len(a)))
+        return (apart(a, a) * pairs).sum() / jnp.maximum(pairs.sum(), 1.0)
+
+    across = (apart(x, y) * real[None]).sum() / jnp.maximum(len(x) * real.sum(), 1.0)
+    return 2.0 * across - among(x, jnp.ones(len(x))) - among(y, real)

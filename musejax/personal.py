@@ -110,12 +110,14 @@ def personalize(
         say: Is told of pieces that do not fit; without it they are an error.
 
     Raises:
-        errors.UserError: The model has no latent vector, a piece does not fit its codec, or there is too little music.
+        errors.UserError: The model finds no latent vectors, a piece does not fit its codec, or there is too little
+            music.
     """
     for name, value in (("num", num), ("size", size), ("steps", steps)):
         if value < 1:
             raise errors.UserError(f"{name} is {value}; it must be 1 or more")
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
+    latents.encoder(loaded)  # before music is read that it has no use for
     width = latents.of(loaded).size
     mean, scale = latents.posterior(loaded, _windows(loaded, pieces, say))
     key = jax.random.key(seed)

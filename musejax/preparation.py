@@ -90,7 +90,7 @@ def encode(corpus: base.Corpus, codec: str, coder: codecs.Codec, say: Callable[[
             dataset.Item(
                 piece.name if len(parts) == 1 else f"{piece.name}#{i}",
                 piece.group,
-                {field: dataset.widened(np.asarray(array)) for field, array in arrays.items()},
+                {field: dataset.widened(field, np.asarray(array)) for field, array in arrays.items()},
             )
             for i, arrays in enumerate(parts)
         ]

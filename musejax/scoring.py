@@ -74,7 +74,8 @@ def evaluate(
         samples: Draws a piece, for a model without an exact likelihood.
         seed: Of the draws.
         given: Voices of a chorale that are given; the likelihood is that of the others.
-        frames_per_bar: Frames in the bars of windows; None for those of a data set that is cut already, else 16.
+        frames_per_bar: Frames in the bars of windows; None for those of a data set that is cut already, else of
+            4/4.
 
     Raises:
         errors.UserError: The model cannot be scored on these data.
@@ -131,7 +132,7 @@ def _windows(
     no corpus by name (a folder, a file of somebody's own) and not the data in question either, nothing is left out and
     `apart_from` is None.
     """
-    before = data.report.get("windows", {}).get("frames_per_bar", windows.COMMON)
+    before = data.report.get("windows", {}).get("frames_per_bar", data.vocabulary.bar)
     frames = before if frames_per_bar is None else frames_per_bar
     trained = description["data"]["source"]
     cut = windows.of(data, bars, frames)

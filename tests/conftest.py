@@ -1,5 +1,6 @@
 """What every test has: strict JAX, a cache of its own, and the benchmark data where they are."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -33,6 +34,29 @@ def _room(request):
         import jax
 
         jax.clear_caches()
+
+
+@contextlib.contextmanager
+def _quickly(wanted=True):
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", wanted)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module")
+def quick_compiling():
+    """For nets of many small layers: XLA makes code that is slower, and takes half the time over it."""
+    with _quickly():
+        yield
+
+
+@pytest.fixture
+def quick_families(family):
+    """The same for tests of all families: of those that have such nets."""
+    with _quickly(family == "musegan"):
+        yield
 
 
 @pytest.fixture(scope="session")

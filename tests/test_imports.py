@@ -10,12 +10,12 @@ import pytest
 import musejax
 
 ROOT = Path(musejax.__file__).parent
-CORE = {"errors", "base", "vocabulary", "nn", "models", "objectives", "decoding"}
+CORE = {"errors", "base", "events", "vocabulary", "nn", "models", "objectives", "decoding"}
 WRAPPING = {"pipeline", "training", "evaluation", "runs"}
 EDGE = {
-    "codecs", "corpora", "rendering", "zoo", "cli", "commands", "experiments", "preparation", "generation", "latents",
-    "lengths", "personal", "scoring", "files", "measures", "midi", "noteseq", "scores", "steering", "tables",
-    "__init__", "configs", "shipped",
+    "codecs", "corpora", "rendering", "zoo", "cli", "commands", "experiments", "preparation", "generation", "gridded",
+    "latents", "lengths", "personal", "samplers", "scoring", "files", "measures", "midi", "noteseq", "scores",
+    "steering", "tables", "__init__", "configs", "shipped",
 }  # fmt: skip
 RINGS = {name: ring for ring, names in enumerate((CORE, WRAPPING, EDGE)) for name in names}
 OUTSIDE_CORE = {"note_seq", "music21", "orbax", "grain", "symusic", "matplotlib", "tyro", "rich", "pathlib", "os", "io"}

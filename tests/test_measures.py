@@ -47,6 +47,22 @@ def test_a_change_of_tempo_moves_no_note():
     assert piece.notes[1] == rolls.Note(0, 62, 16, 20)
 
 
+def test_a_silent_track_does_not_move_the_others_where_tracks_have_names():
+    def named(*tracks):
+        made = sequence([(track, 60 + track, 0, 4) for track in tracks])
+        for track in tracks:
+            made.instrument_infos.add(instrument=track, name="abc"[track])
+        return measures.on_grid(made)
+
+    whole, last, other = named(0, 1, 2), named(2), named(0, 1)
+    assert whole.names == ("a", "b", "c")
+    found = measures.aligned([whole, last, other, other._replace(names=()), other._replace(names=("c", "x"))], whole)
+    assert [[n.track for n in p.notes] for p in found] == [[0, 1, 2], [2], [0, 1], [0, 1], [0, 1]]
+    assert found[1].drums == [False] * 3
+    pieces = [whole, last, whole, last]
+    assert measures.compare(pieces, pieces, None)["musegan"]["generated"]["eb"] == [0.5, 0.5, 0.0]
+
+
 def test_an_empty_piece_is_discarded():
     with pytest.raises(errors.DiscardError, match="empty"):
         measures.on_grid(noteseq.load().NoteSequence())

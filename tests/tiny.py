@@ -20,6 +20,7 @@ SHRUNK = {
     "hidden": 12, "embed": 10, "head": 8, "width": 16, "feed_forward": 12, "num_layers": 2,
     "latent": 4, "encoder_hidden": 6, "encoder_layers": 1, "conductor": 6, "conductor_layers": 1, "segment": 5,
     "factors": 7, "frames": FRAMES,
+    "critic_width": 4, "refiner": 1, "critic_updates": 1, "bars": 1,
 }  # fmt: skip
 
 
@@ -51,7 +52,8 @@ def _forms() -> list[tuple[str, str]]:
     for family, preset in PRESETS:
         _, small, vocabulary = bind(family, preset)
         fields = dataclasses.asdict(small).items()
-        form = (family, vocabulary.name, tuple((k, v) for k, v in fields if not isinstance(v, float)))
+        table = "rolls" if vocabulary.tracks else vocabulary.name
+        form = (family, table, tuple((k, v) for k, v in fields if not isinstance(v, float)))
         found.setdefault(form, (family, preset))
     return list(found.values())
 
@@ -65,8 +67,20 @@ def make(family: str, preset: str) -> Tiny:
     """A bound preset, initialised."""
     model, small, vocabulary = bind(family, preset)
     batch = random_batch(vocabulary, rows=3, frames=FRAMES)
-    params, state = model.init(jax.random.key(0), batch)
+    params, state = filled(model) if family == "musegan" else model.init(jax.random.key(0), batch)
     return Tiny(model, small, vocabulary, batch, params, state)
+
+
+def filled(model: Model, scale: float = 1.0) -> Any:
+    """Params and state of a GAN over rolls, without the seconds that compiling its `init` takes."""
+    rng = np.random.default_rng(0)
+
+    def drawn(path: Any, like: Any) -> jax.Array:
+        if path[-1].key == "kernel":
+            return jnp.asarray(rng.uniform(-1, 1, like.shape) * scale * (6 / like.shape[-2]) ** 0.5, jnp.float32)
+        return jnp.full(like.shape, 0.0 if path[-1].key in ("bias", "mean") else 1.0)
+
+    return jax.tree_util.tree_map_with_path(drawn, jax.eval_shape(model.init, jax.random.key(0), {}))
 
 
 def field(vocabulary: vocabularies.Vocabulary) -> str:

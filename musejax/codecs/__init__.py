@@ -32,6 +32,10 @@ CODECS: Mapping[str, tuple[str, str]] = {
     "chorale": ("chorale", "four voices on the 16th grid with holds, fermatas, beat, key"),
     "chorale-pitches": ("chorale", "four voices on the 16th grid as sounding pitches (jsb16)"),
     "pianoroll-88": ("pianoroll", "binary frames of 88 keys"),
+    "rolls-chorale": ("rolls", "rolls of the four voices of a chorale on the 16th grid, pitches 36..81"),
+    "rolls-pop": ("rolls", "rolls of melody, bridge and piano on the 16th grid, pitches 24..107"),
+    "rolls-band": ("rolls", "rolls of drums, piano, guitar, bass and strings, 24 frames a quarter, pitches 24..107"),
+    "rolls-band-12": ("rolls", "the same with 12 frames a quarter"),
     "tracks": ("tracks", "melody, bridge and piano bar by bar, with controls of density, polyphony and duration"),
     "drums": ("drums", "nine classes of drums on the 16th grid, a frame one of 512 sets"),
     "drums-bits": ("drums", "nine classes of drums on the 16th grid, a switch each"),
@@ -101,6 +105,8 @@ def free_conditions(
         beat = (beat + 12) % 16
     elif vocabulary.kind == "tokens":
         beat = beat % 16
+    elif vocabulary.tracks:
+        beat = beat % vocabulary.bar
     known = {"beat": beat, "fermata": np.zeros(length), "key": np.full(length, 7), "chord": np.zeros(length)}
     out = {}
     for name, size in vocabulary.conditions:
@@ -109,7 +115,7 @@ def free_conditions(
             done = len(primer[name])
             row[:done] = primer[name]
             if name == "beat" and done:
-                bar = 16 if vocabulary.kind == "tokens" else size
+                bar = 16 if vocabulary.kind == "tokens" else vocabulary.bar if vocabulary.tracks else size
                 row[done:] = (primer[name][-1] + 1 + np.arange(length - done)) % bar
             if name == "key" and done:
                 row[done:] = primer[name][-1]

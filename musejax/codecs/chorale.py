@@ -58,7 +58,7 @@ def make(name: str) -> codecs.Codec:
 
 def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", *, end: bool) -> codecs.Arrays:
     """The arrays of a piece, with a frame of END if asked; raises `errors.DiscardError` outside the domain."""
-    voices = [_on_grid(sequence, notes) for notes in _voices(sequence)]
+    voices = [_on_grid(sequence, [sequence.notes[i] for i in notes]) for notes in notes_of_voices(sequence)]
     _check_grid(voices)
     voices = [_one_at_a_time(timing.nearest(v)) for v in voices]
     everything = np.concatenate(voices)
@@ -144,10 +144,13 @@ def _notes(vocab: vocabulary.Vocabulary, pitches: np.ndarray, cells: np.ndarray)
     return out
 
 
-def _voices(sequence: "NoteSequence") -> list[list]:
-    """The notes of the four voices, soprano to bass; raises `errors.DiscardError` if they cannot be told."""
-    names, indices = parts.of(sequence)[1:]
-    groups = {number: [sequence.notes[i] for i in of_part] for number, of_part in indices.items()}
+def notes_of_voices(sequence: "NoteSequence") -> list[list[int]]:
+    """Indices of the notes of the four voices, soprano to bass.
+
+    Raises:
+        errors.DiscardError: The voices cannot be told.
+    """
+    names, groups = parts.of(sequence)[1:]
     if not groups:
         raise errors.DiscardError("empty")
     found = [parts.named(names, voice) for voice in VOICES]
@@ -156,7 +159,7 @@ def _voices(sequence: "NoteSequence") -> list[list]:
         return [groups.get(number, []) for number in named]
     if len(groups) != len(VOICES):
         raise errors.DiscardError("not four voices")
-    height = {number: np.mean([n.pitch for n in groups[number]]) for number in groups}
+    height = {number: np.mean([sequence.notes[i].pitch for i in groups[number]]) for number in groups}
     return [groups[number] for number in sorted(groups, key=lambda number: (-height[number], number))]
 
 

@@ -19,7 +19,7 @@ def prepare(args: argparse.Namespace, rest: list[str]) -> int:
     if args.frames_per_bar is not None and args.bars is None:
         raise errors.UserError(f"--frames-per-bar {args.frames_per_bar} needs --bars")
     data = preparation.prepare(args.source, args.codec, commands.say)
-    data = windows.of(data, args.bars or 0, args.frames_per_bar or windows.COMMON)
+    data = windows.of(data, args.bars or 0, args.frames_per_bar)
     data.save(out)
     sizes = {s: len(items) for s, items in data.splits.items()}
     if args.json:

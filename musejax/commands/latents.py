@@ -40,12 +40,19 @@ def interpolate(args: argparse.Namespace, rest: list[str]) -> int:
     formats, path = _check(args), zoo.find(args.model)
     if args.num < 2:
         raise errors.UserError(f"--num {args.num}: it must be 2 or more, for both ends are among the pieces")
-    first, last = music.read(args.first), music.read(args.last)
+    if args.first and not args.last:
+        raise errors.UserError("give FIRST and LAST, or no file for a model that draws the vectors at both ends")
+    if args.first and args.latent:
+        raise errors.UserError(f"--latent {args.latent}: from one file to another the whole vector moves")
+    ends = [music.read(file) for file in (args.first, args.last) if file]
     commands.compile_cache()
     from musejax import latents
 
     loaded = zoo.load(path, commands.say)
-    pieces = latents.interpolate(loaded, first, last, args.num, args.seed, temperature=args.temperature)
+    if ends:
+        pieces = latents.interpolate(loaded, *ends, num=args.num, seed=args.seed, temperature=args.temperature)
+    else:
+        pieces = latents.drawn(loaded, args.num, args.seed, latent=args.latent, temperature=args.temperature)
     stems = [f"{loaded.name}-{args.seed}-{index:03d}" for index in range(len(pieces))]
     _write(pieces, stems, formats, args)
     return 0

@@ -96,11 +96,21 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
     sequence = read(args.file)
     commands.compile_cache()
     from musejax import generation
-    from musejax.steering import band
+    from musejax.steering import band, rolls
 
     loaded = zoo.load(path, commands.say)
     options.check_key(args, loaded)
-    plan = band.plan(loaded, sequence=sequence, tracks=tracks, attributes=asked)
+    if loaded.codec.vocabulary.tracks:
+        if asked:
+            raise errors.UserError(f"--attributes {args.attributes}: {loaded.name} reads none; codec tracks has them")
+        options.constraint(args, loaded, 0, None)
+        generation.check_whole(loaded, choice)
+        pieces = rolls.draw(
+            loaded, sequence, args.num, args.seed, tracks=tracks, width=args.width or generation.WIDTH, **how
+        )
+        _write(pieces, outputs(loaded.name), args)
+        return 0
+    plan = band.plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=asked)
     pieces = generation.draw(
         loaded,
         args.num,
@@ -217,12 +227,14 @@ def write(
 
 
 def _write(pieces: "list[generation.Piece]", paths: list[list[Path]], args: argparse.Namespace) -> None:
-    """Writes drawn pieces to their files, and tells how likely each is."""
+    """Writes drawn pieces to their files, and tells how likely each is, where the model knows."""
 
     def tell(index: int, files: str) -> None:
+        log_prob, ended = pieces[index].log_prob, pieces[index].ended
+        said = [] if log_prob is None else [f"log-likelihood {log_prob:.1f} nats"]
+        said += [] if ended else ["cut at its length"]
         if not args.json:
-            cut = "" if pieces[index].ended else ", cut at its length"
-            commands.say(f"{files}: log-likelihood {pieces[index].log_prob:.1f} nats{cut}")
+            commands.say(f"{files}: {', '.join(said)}" if said else files)
 
     written = write([p.sequence for p in pieces], paths, tell)
     if args.json:

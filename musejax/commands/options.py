@@ -179,6 +179,14 @@ def constraint(args: argparse.Namespace, loaded: "zoo.Loaded", length: int, bar:
     from musejax.decoding import constraints, harmony
 
     vocabulary, parts = loaded.codec.vocabulary, []
+    for option, value in (
+        ("--scale", args.scale), ("--pitches", args.pitches), ("--chords", args.chords), ("--density", args.density)
+    ):  # fmt: skip
+        if value and loaded.model.whole:
+            raise errors.UserError(
+                f"{option} {value}: {loaded.name} draws all cells of a piece at once; constraints need a model that "
+                "draws one after the other"
+            )
     left_to_right = loaded.model.autoregressive
     order = left_to_right.order if left_to_right is not None else ()
     for option, value in (("--scale", args.scale), ("--pitches", args.pitches)):

@@ -107,6 +107,12 @@ CORPORA: Mapping[str, Source] = {
         "drums as they were played, published splits",
         "Groove MIDI Dataset v1.0.0 (Gillick et al., 2019), magenta.tensorflow.org/datasets/groove, CC BY 4.0",
     ),
+    "lakh-5": Source(
+        "lakh",
+        "21,425 songs as pianorolls of drums, piano, guitar, bass and strings",
+        "Lakh Pianoroll Dataset, LPD-5-cleansed (Dong et al., 2018), salu133445.github.io/lakh-pianoroll-dataset, "
+        "derived from the Lakh MIDI Dataset (Raffel, 2016), CC BY 4.0",
+    ),
 }
 
 

@@ -58,7 +58,6 @@ def load(folder: Path, processes: int | None = None) -> base.Corpus:
     entries = [entry for of_file in found for entry in of_file]
     report.used = len(entries)
     if not entries:
-        reasons = "; ".join(f"{count} x {reason}" for reason, count in report.discarded.most_common(5))
-        raise errors.UserError(f"{folder}: none of {len(tasks)} files could be used ({reasons}); give sound files")
+        raise errors.UserError(f"{folder}: {parallel.none_of(len(tasks), report)}; give sound files")
     pieces = [e.piece(splits.split_of(e.group)) for e in entries]
     return base.Corpus(str(folder), None, pieces, report, "a folder of your own")

@@ -71,6 +71,29 @@ def sift(results: Iterable[R | str]) -> tuple[list[R], base.Report]:
     return found, report
 
 
+def usable(results: Sequence[R | str], where: Any, hint: str = "") -> tuple[list[R], base.Report]:
+    """`sift`, for a source of which at least one file must be read.
+
+    Args:
+        results: What was read, one a file.
+        where: The source's name.
+        hint: What to do where nothing was read.
+
+    Raises:
+        errors.UserError: Nothing was; the message counts the reasons.
+    """
+    found, report = sift(results)
+    if not found:
+        raise errors.UserError(f"{where}: {none_of(len(results), report)}" + (f"; {hint}" if hint else ""))
+    return found, report
+
+
+def none_of(files: int, report: base.Report) -> str:
+    """That none of so many files could be used, and why: the commonest reasons first."""
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in report.discarded.most_common(5)) or "it is empty"
+    return f"none of {files} files could be used ({reasons})"
+
+
 def _one_by_one(reader: Callable[[T], R], items: Sequence[T]) -> list[R | str]:
     """As `read_all`, with a new worker after each crash."""
     results: list[Any] = []

@@ -124,10 +124,7 @@ def load(published: Set, name: str, terms: str) -> base.Corpus:
         in_folder = root is not None and where == root
         content = functools.partial(_file, where) if in_folder else functools.partial(_member, where, folder)
         tasks = [(f"{name}/{f.path}", f.group, functools.partial(content, f.path)) for f in found]
-        entries, report = parallel.sift(parallel.read_all(read, tasks))
-        if not entries:
-            reasons = "; ".join(f"{count} x {reason}" for reason, count in report.discarded.most_common(5))
-            raise errors.UserError(f"{where}: none of {len(tasks)} files could be used ({reasons}); unpack {file.url}")
+        entries, report = parallel.usable(parallel.read_all(read, tasks), where, f"unpack {file.url}")
         cache.store(name, wanted, entries, report)
     else:
         entries, report = cached

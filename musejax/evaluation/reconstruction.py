@@ -109,7 +109,7 @@ def elsewhere(groups: Sequence[str], seed: int) -> np.ndarray | None:
 
 def encode(model: Model, variables: dict[str, Any], items: Sequence[dataset.Item], batch_size: int = 256) -> np.ndarray:
     """The means of posteriors, float32[N, Z]."""
-    assert model.latent is not None
+    assert model.latent is not None and model.latent.encode is not None
     run, out = jax.jit(model.latent.encode), np.zeros((len(items), model.latent.size), np.float32)
     for indices, batch in batches.whole(items, batch_size):
         out[indices] = np.asarray(run(variables["params"], variables["state"], batch)[0])[: len(indices)]

@@ -8,6 +8,8 @@ FAMILIES = {
     "transformer": "musejax.models.transformer",
     "music_vae": "musejax.models.music_vae",
     "dense_vae": "musejax.models.dense_vae",
+    "musegan": "musejax.models.musegan",
+    "dense_gan": "musejax.models.dense_gan",
 }
 
 

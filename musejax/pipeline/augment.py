@@ -13,17 +13,25 @@ IDS = ("tokens", "previous", "sounding", "match")
 KEYS = ("frames", "last", "lags", "hold", "silence", "match")
 
 
+def _moves(r: vocabularies.EventRange) -> bool:
+    """Whether the events of a range are pitches."""
+    return (r.type in PITCHED or r.type.endswith(vocabularies.KEY)) and r.size > 1
+
+
+def spans(vocabulary: vocabularies.Vocabulary) -> list[tuple[int, int]]:
+    """First and end id of each range of pitches."""
+    ends = np.cumsum([r.size for r in vocabulary.ranges]).tolist()
+    return [(end - r.size, end) for r, end in zip(vocabulary.ranges, ends) if _moves(r)]
+
+
 @functools.lru_cache(maxsize=256)
 def _shifted(vocabulary: vocabularies.Vocabulary, semitones: int) -> np.ndarray:
     """For each id the id `semitones` higher: int32[V + 1], -1 where that leaves the table; V stands for no id."""
     ids = np.arange(vocabulary.size + 1, dtype=np.int32)
-    for r in vocabulary.ranges:
-        # In melody and chorale tables a `note_off` has no pitch: its range is one event.
-        if r.type in PITCHED and r.size > 1:
-            first = vocabulary.start(r.type)
-            old = np.arange(r.size)
-            new = old + semitones
-            ids[first + old] = np.where((new >= 0) & (new < r.size), first + new, -1)
+    # In melody and chorale tables a `note_off` has no pitch: its range is one event.
+    for first, end in spans(vocabulary):
+        new = np.arange(first, end) + semitones
+        ids[first:end] = np.where((new >= first) & (new < end), new, -1)
     return ids
 
 
@@ -38,7 +46,7 @@ def limits(item: dataset.Item, vocabulary: vocabularies.Vocabulary, most: int) -
 
     Where the table has no pitches, as for drums, both are 0.
     """
-    if not any(r.type in PITCHED for r in vocabulary.ranges):
+    if not spans(vocabulary):
         return 0, 0
     if vocabulary.kind == "bits":
         used = np.flatnonzero(item.arrays["frames"].any(0))
@@ -46,6 +54,14 @@ def limits(item: dataset.Item, vocabulary: vocabularies.Vocabulary, most: int) -
         used = np.unique(item.arrays["tokens"])
     fits = [k for k in range(-most, most + 1) if (_shifted(vocabulary, k)[used] >= 0).all()]
     return min(fits), max(fits)
+
+
+def rolled(keys: np.ndarray, vocabulary: vocabularies.Vocabulary, semitones: int) -> np.ndarray:
+    """Each range of pitches turned by so many places along the last axis; what leaves it comes in at its other end."""
+    out = keys.copy()
+    for first, end in spans(vocabulary):
+        out[..., first:end] = np.roll(keys[..., first:end], semitones, axis=-1)
+    return out
 
 
 def transpose(
@@ -57,7 +73,7 @@ def transpose(
     out = dict(arrays)
     for field in arrays:
         if vocabulary.kind == "bits" and field in KEYS:
-            out[field] = np.roll(arrays[field], semitones, axis=-1)
+            out[field] = rolled(arrays[field], vocabulary, semitones)
         elif vocabulary.kind == "tokens" and field in IDS:
             out[field] = _shifted(vocabulary, semitones)[arrays[field]]
     if "key" in arrays:

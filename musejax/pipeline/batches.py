@@ -82,9 +82,14 @@ class Batches:
 
 
 def pad(arrays: Arrays, length: int) -> Arrays:
-    """Arrays padded with zeros on the right to `length` frames, with `pad_mask` and `loss_mask`, 1 on real frames."""
+    """Arrays padded with zeros on the right to `length` frames, with `pad_mask` and `loss_mask`, 1 on real frames.
+
+    Switches, which items keep in bytes, become int32.
+    """
     size = next(iter(arrays.values())).shape[0]
     out = {k: np.pad(v, [(0, length - size)] + [(0, 0)] * (v.ndim - 1)) for k, v in arrays.items()}
+    if "frames" in out and out["frames"].dtype == np.uint8:
+        out["frames"] = out["frames"].astype(np.int32)
     out["pad_mask"] = (np.arange(length) < size).astype(np.int32)
     out["loss_mask"] = out["pad_mask"].copy()
     return out

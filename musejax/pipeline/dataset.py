@@ -92,8 +92,10 @@ class Dataset:
             raise
 
 
-def widened(array: np.ndarray) -> np.ndarray:
-    """The array as items have it: int32, or float32 where it has fractions."""
+def widened(field: str, array: np.ndarray) -> np.ndarray:
+    """A field as items have it: int32, float32 where it has fractions, bytes for switches, which are many."""
+    if field == "frames" and array.dtype == np.uint8:
+        return array
     return array.astype(np.float32 if array.dtype.kind == "f" else np.int32)
 
 
@@ -144,7 +146,7 @@ def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Dataset:
             if len(stored) != offsets[-1] or not fits:
                 raise ValueError(f"{field} of {split} does not fit the vocabulary")
         splits[split] = [
-            Item(name, group, {f: widened(arrays[f"{split}/{f}"][a:b]) for f in fields})
+            Item(name, group, {f: widened(f, arrays[f"{split}/{f}"][a:b]) for f in fields})
             for (name, group), a, b in zip(names, offsets[:-1], offsets[1:], strict=True)
         ]
     return Dataset(meta["source"], vocabulary, splits, meta["report"])

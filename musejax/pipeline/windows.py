@@ -20,7 +20,7 @@ from musejax.pipeline import augment, dataset
 ORDER = ("train", "test", "valid")
 # Why a window is left out, see `cut`.
 LEFT_OUT = ("silent", "repeated", "in_train", "in_test")
-# Frames of a bar in 4/4.
+# Frames of a bar in 4/4 on the grid of 16ths.
 COMMON = 16
 # What the name of a window, or of a part of a piece, has behind the piece's own.
 _OF_PIECE = re.compile(r"(#\d+)?(@\d+)*$")
@@ -38,15 +38,20 @@ def check(vocabulary: vocabularies.Vocabulary, bars: int, window: int) -> None:
         errors.UserError: The codec does not tell bars, or the window is not so many bars in 4/4.
     """
     _check_beat(vocabulary)
-    if window != bars * COMMON:
+    if window != bars * vocabulary.bar:
         raise errors.UserError(
-            f"--training.window {window} with --training.bars {bars}: so many bars have {bars * COMMON} frames; "
-            f"give --training.window {bars * COMMON}"
+            f"--training.window {window} with --training.bars {bars}: so many bars have {bars * vocabulary.bar} "
+            f"frames; give --training.window {bars * vocabulary.bar}"
         )
 
 
-def of(data: dataset.Dataset, bars: int, frames_per_bar: int = COMMON) -> dataset.Dataset:
+def of(data: dataset.Dataset, bars: int, frames_per_bar: int | None = None) -> dataset.Dataset:
     """A data set cut by `cut`, what it counted in the report as `windows`; as it is where `bars` is 0.
+
+    Args:
+        data: Whole pieces.
+        bars: Bars of a window.
+        frames_per_bar: The bar's length; that of 4/4 by default.
 
     Raises:
         errors.UserError: The codec does not tell bars, or nothing is left.
@@ -54,6 +59,7 @@ def of(data: dataset.Dataset, bars: int, frames_per_bar: int = COMMON) -> datase
     if not bars:
         return data
     _check_beat(data.vocabulary)
+    frames_per_bar = frames_per_bar or data.vocabulary.bar
     splits, counts = cut(data.splits, data.vocabulary, bars, frames_per_bar)
     if not any(splits.values()):
         raise errors.UserError(
@@ -154,10 +160,12 @@ def fingerprint(arrays: Mapping[str, np.ndarray], vocabulary: vocabularies.Vocab
     moves = augment.pitched(vocabulary)
     if vocabulary.kind != "tokens":
         frames = arrays["frames"]
-        rows = np.flatnonzero(frames.any(0))
-        if not len(rows):
+        used = np.asarray(frames.any(axis=0))
+        if not used.any():
             return None
-        return np.roll(frames, -rows[0] if moves.all() else 0, axis=-1).tobytes()
+        # The least height above the bottom of a range is 0 then, in whatever key.
+        lowest = min((int(used[a:b].argmax()) for a, b in augment.spans(vocabulary) if used[a:b].any()), default=0)
+        return augment.rolled(frames, vocabulary, -lowest).tobytes()
     tokens = arrays["tokens"]
     notes = moves[tokens]
     if not moves.any():

@@ -13,10 +13,11 @@ import numpy as np
 
 from musejax import errors, generation, lengths, zoo
 from musejax import vocabulary as vocabularies
-from musejax.base import Constraint
+from musejax.base import Choice, Constraint
 from musejax.codecs import ensemble
 from musejax.decoding import constraints
 from musejax.decoding import tracks as bars_and_tracks
+from musejax.steering import rolls
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -133,7 +134,7 @@ def accompany(
     num: int = 1,
     seed: int = 0,
     *,
-    tracks: Sequence[str] = ("melody",),
+    tracks: Sequence[str] = (),
     attributes: Mapping[tuple[str, str], int] | None = None,
     temperature: float = 1.0,
     top_p: float | None = None,
@@ -142,11 +143,12 @@ def accompany(
     """Keeps tracks of a piece as the codec reads them, and draws the others around them.
 
     Args:
-        model: A shipped run's name, a run directory, or what `load` returned; of codec `tracks`.
+        model: A shipped run's name, a run directory, or what `load` returned; of codec `tracks`, or one of rolls that
+            was trained to be given a track.
         sequence: Music with the given tracks.
         num: Number of pieces.
         seed: Any integer.
-        tracks: What is given: melody, bridge, piano.
+        tracks: What is given: of melody, bridge, piano (default: melody); of rolls the track of the model alone.
         attributes: As for `plan`.
         temperature: Below 1 is more cautious, above 1 bolder.
         top_p: Keeps the likeliest tokens up to this probability.
@@ -156,7 +158,10 @@ def accompany(
         errors.UserError: The model has no tracks, or the sequence does not fit it.
     """
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
-    wanted = plan(loaded, sequence=sequence, tracks=tracks, attributes=attributes)
+    if loaded.codec.vocabulary.tracks:
+        generation.check_whole(loaded, Choice(temperature=temperature, top_p=top_p))
+        return [p.sequence for p in rolls.draw(loaded, sequence, num, seed, tracks=tracks, width=width)]
+    wanted = plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=attributes)
     return generation.sample(
         loaded, num, seed, length=wanted.length, min_length=0, temperature=temperature, top_p=top_p,
         constraint=wanted.constraint, width=width, qpm=wanted.qpm or 100.0,

@@ -15,6 +15,7 @@ class Optimizer:
         schedule: After warm-up: `cosine` to `final_fraction` of the peak at the last step, or `constant`.
         final_fraction: Where the cosine ends, as a fraction of the peak.
         weight_decay: Decoupled decay, on matrices only.
+        b1: First-moment decay of Adam.
         b2: Second-moment decay of Adam.
         clip: Largest global norm of the gradient; 0 switches clipping off.
         accumulate: Micro-batches a step: the batch is cut in so many parts, their gradients averaged by weight.
@@ -28,11 +29,18 @@ class Optimizer:
     schedule: Literal["cosine", "constant"] = "cosine"
     final_fraction: float = 0.05
     weight_decay: float = 0.0
+    b1: float = 0.9
     b2: float = 0.99
     clip: float = 1.0
     accumulate: int = 1
     precision: Literal["float32", "bfloat16"] = "float32"
     ema_decay: float = 0.0
+
+
+# For two players, after Gulrajani et al. (2017): no momentum to speak of, no clipping; and an average of the generator.
+TWO_PLAYERS = Optimizer(
+    name="adam", learning_rate=1e-3, warmup_steps=50, schedule="constant", b1=0.5, b2=0.9, clip=0.0, ema_decay=0.995
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,10 +49,10 @@ class Training:
 
     Attributes:
         steps: Optimiser updates in all.
-        batch_size: Windows in a batch, over all devices.
+        batch_size: Windows in a batch, over all devices. A GAN cuts it into a part for each update of its critic.
         window: Frames in a window (tokens where tokens are not frames).
-        bars: Cuts the music into windows of so many bars of 16 frames, each once (`pipeline.windows`); `window` must be
-            as long. 0 leaves pieces whole, and windows begin anywhere.
+        bars: Cuts the music into windows of so many bars of 4/4, each once (`pipeline.windows`); `window` must be as
+            long. 0 leaves pieces whole, and windows begin anywhere.
         context: Leading frames of a window inside a piece that are read but not scored.
         transpose: Largest transposition of a training window either way, in semitones.
         eval_every: Steps between evaluations on the validation split.

@@ -68,18 +68,22 @@ class _Signals:
 
 
 def make_evaluate(model: Model) -> Callable[[Any, Any, Iterable[Batch]], dict[str, float]]:
-    """A function (params, state, batches) -> means of the loss's info, weighted by cells."""
+    """A function (params, state, batches) -> means of the loss's info, weighted by cells.
+
+    What a loss draws is the same at each evaluation, and another in each batch.
+    """
 
     @jax.jit
-    def one(params: Any, state: Any, batch: Batch) -> dict[str, jax.Array]:
-        _, (_, info) = model.loss(params, state, jax.random.key(0), batch, step=0, train=False)
+    def one(params: Any, state: Any, batch: Batch, index: jax.Array) -> dict[str, jax.Array]:
+        key = jax.random.fold_in(jax.random.key(0), index)
+        _, (_, info) = model.loss(params, state, key, batch, step=0, train=False)
         return info
 
     def evaluate(params: Any, state: Any, batches: Iterable[Batch]) -> dict[str, float]:
         sums: dict[str, float] = {}
         weight = 0.0
-        for batch in batches:
-            info = {k: float(v) for k, v in one(params, state, batch).items()}
+        for index, batch in enumerate(batches):
+            info = {k: float(v) for k, v in one(params, state, batch, jax.numpy.asarray(index)).items()}
             w = info.pop("weight")
             weight += w
             for name, value in info.items():

@@ -1,5 +1,7 @@
 """The step builder: from a model's loss and an optimiser to one compiled update."""
 
+import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,13 +9,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from musejax.base import Array, Batch, Info, Model, Step, TrainState
+from musejax.base import Array, Batch, Info, Model, Step, Tools, TrainState
 from musejax.training import config as configs
 
 
 def make_schedule(config: configs.Optimizer, steps: int) -> optax.Schedule:
     """The learning rate by step."""
     warmup = min(config.warmup_steps, max(steps - 1, 0))
+    if config.schedule == "constant" and not warmup:  # optax's warm-up of no steps stays at its start
+        return optax.schedules.constant_schedule(config.learning_rate)
     if config.schedule == "constant":
         return optax.schedules.warmup_constant_schedule(0.0, config.learning_rate, warmup)
     return optax.schedules.warmup_cosine_decay_schedule(
@@ -29,11 +33,11 @@ def make_optimizer(config: configs.Optimizer, steps: int) -> optax.GradientTrans
         return jax.tree.map(lambda p: p.ndim > 1, params)
 
     if config.name == "adam":
-        core = optax.adam(schedule, b2=config.b2)
+        core = optax.adam(schedule, b1=config.b1, b2=config.b2)
     elif config.name == "muon":
-        core = optax.contrib.muon(schedule, weight_decay=config.weight_decay, adam_b2=config.b2)
+        core = optax.contrib.muon(schedule, weight_decay=config.weight_decay, adam_b1=config.b1, adam_b2=config.b2)
     else:
-        core = optax.adamw(schedule, b2=config.b2, weight_decay=config.weight_decay, mask=matrices)
+        core = optax.adamw(schedule, b1=config.b1, b2=config.b2, weight_decay=config.weight_decay, mask=matrices)
     return optax.chain(optax.clip_by_global_norm(config.clip), core) if config.clip else core
 
 
@@ -74,6 +78,36 @@ def _gradients(
     return jax.tree.map(lambda g: g / total, grads), state, {**info, "weight": weight}
 
 
+def _average(config: configs.Optimizer, ema: Any, params: Any, step: Array) -> Any:
+    """The average of parameters after a step; None where none is kept."""
+    if ema is None:
+        return None
+    # A young average forgets its random start quickly.
+    decay = jnp.minimum(config.ema_decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(lambda e, p: e * decay + p * (1.0 - decay), ema, params)
+
+
+def make_tools(config: configs.Optimizer, *, steps: int, seed: int) -> Tools:
+    """The settings of a run as a family's own `make_step` takes them; arguments as for `make_step`.
+
+    Raises:
+        ValueError: A setting is not for such families.
+    """
+    if config.accumulate > 1:
+        raise ValueError(f"accumulate is {config.accumulate}; this family cuts its batches by itself")
+
+    def optimizer(updates: int, rate: float) -> optax.GradientTransformation:
+        scaled = {"learning_rate": config.learning_rate * rate, "warmup_steps": config.warmup_steps * updates}
+        return make_optimizer(dataclasses.replace(config, **scaled), steps * updates)
+
+    def average(ema: Any, params: Any, step: Array) -> Any:
+        return _average(config, ema if config.ema_decay else None, params, step)
+
+    schedule = make_schedule(config, steps)
+    cast = functools.partial(_cast, dtype=jnp.dtype(config.precision))
+    return Tools(optimizer, lambda step: jnp.asarray(schedule(step)), average, cast, jax.random.key(seed))
+
+
 def make_step(model: Model, config: configs.Optimizer, *, steps: int, seed: int) -> Step:
     """The training step of a model.
 
@@ -84,9 +118,13 @@ def make_step(model: Model, config: configs.Optimizer, *, steps: int, seed: int)
         config: The optimiser's settings.
         steps: Steps in all, for the schedule.
         seed: Root of the run's keys.
+
+    Raises:
+        ValueError: A setting is not for the model's family.
     """
     if model.make_step is not None:
-        return model.make_step(config, steps=steps, seed=seed)
+        own = model.make_step(make_tools(config, steps=steps, seed=seed))
+        return Step(jax.jit(own.init), jax.jit(own.update, donate_argnums=0))
     optimizer = make_optimizer(config, steps)
     schedule = make_schedule(config, steps)
     root = jax.random.key(seed)
@@ -101,11 +139,7 @@ def make_step(model: Model, config: configs.Optimizer, *, steps: int, seed: int)
         grads, state, info = _gradients(model, config, ts.params, ts.state, key, batch, ts.step)
         updates, opt_state = optimizer.update(grads, ts.opt_state, ts.params)
         params: Any = optax.apply_updates(ts.params, updates)
-        ema = ts.ema
-        if ema is not None:
-            # A young average forgets its random start quickly.
-            decay = jnp.minimum(config.ema_decay, (1.0 + ts.step) / (10.0 + ts.step))
-            ema = jax.tree.map(lambda e, p: e * decay + p * (1.0 - decay), ema, params)
+        ema = _average(config, ts.ema, params, ts.step)
         info = {**info, "grad_norm": optax.tree.norm(grads), "learning_rate": jnp.asarray(schedule(ts.step))}
         return TrainState(ts.step + 1, params, state, opt_state, ema), info
 

@@ -86,6 +86,13 @@ def test_the_schedule_warms_up_and_falls():
     np.testing.assert_allclose([constant(5), constant(10), constant(109)], [0.05, 0.1, 0.1], rtol=1e-6)
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_without_a_warm_up_the_rate_is_whole_from_the_first_update_on(schedule):
+    rate = step.make_schedule(config.Optimizer(learning_rate=0.1, warmup_steps=0, schedule=schedule), 110)
+    np.testing.assert_allclose(rate(0), 0.1, rtol=1e-6)
+    assert rate(50) > 0.04
+
+
 def test_a_run_shorter_than_its_warm_up_still_learns():
     rate = step.make_schedule(config.Optimizer(learning_rate=0.1, warmup_steps=100), 3)
     assert max(float(rate(i)) for i in range(3)) > 0.05

@@ -1,0 +1,133 @@
+# pyright: reportMissingImports=false
+"""MuseGAN in PyTorch at work: our parameters put into the twin's nets, a training step, and generation."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import harness
+import numpy as np
+import torch
+import twins_gan as nets
+from torch import nn
+
+
+def _layers(net: nets.Layers, ours: Mapping[str, Any], at: Any) -> Iterator[tuple[torch.Tensor, np.ndarray]]:
+    """Tensors of a twin, each with what of ours stands for it; `at`: arrays of all groups -> those of this module's."""
+    for name, part in ours.items():
+        kind, _, index = name.rpartition("_")
+        layer = getattr(net, kind.lower())[int(index)]
+        if kind == "Temporal":
+            yield from _layers(layer, part, at)
+        elif kind == "Active":
+            twins = {"scale": layer.weight, "bias": layer.bias, "mean": layer.running_mean, "var": layer.running_var}
+            for field, value in part["BatchNorm_0"].items():
+                yield twins[field], at(value).reshape(-1)
+        else:
+            kernel = at(part["Kernel_0"]["kernel"])  # [groups, rows, columns]
+            if "bias" in part:
+                yield layer.bias, at(part["bias"]).reshape(-1)
+            groups, rows, columns = kernel.shape
+            if isinstance(layer, nn.Linear):
+                yield layer.weight, kernel[0].T
+            elif kind == "Transposed":
+                width = columns * groups // layer.out_channels
+                kernel = kernel.reshape(groups * rows, width, -1).swapaxes(1, 2)
+                yield layer.weight, kernel.reshape(layer.weight.shape)
+            else:
+                inputs = layer.in_channels // groups
+                kernel = kernel.reshape(groups, -1, inputs, columns).transpose(0, 3, 2, 1)
+                yield layer.weight, kernel.reshape(layer.weight.shape)
+
+
+def pairs(net: nn.Module, ours: Mapping[str, Any]) -> Iterator[tuple[torch.Tensor, np.ndarray]]:
+    """Tensors of a twin with what of our parameters, gradients or batch statistics stands for each."""
+    for name, part in ours.items():
+        twin = getattr(net, name)
+        if isinstance(twin, nets.PerTrack):
+            for k, each in enumerate(twin.nets):
+                whole = len(twin.nets) == 1
+                yield from _layers(each, part, lambda a, k=k, whole=whole: a if whole else a[k : k + 1])  # type: ignore[arg-type]
+        else:
+            yield from _layers(twin, part, lambda a: a[None])
+
+
+def load(net: nn.Module, *ours: Mapping[str, Any]) -> nn.Module:
+    """Gives the twin our parameters and batch statistics."""
+    for tree in ours:
+        for tensor, value in pairs(net, tree):
+            tensor.data.copy_(torch.from_numpy(np.array(value, np.float32)))
+    return net
+
+
+def apart(net: nn.Module, grads: Mapping[str, Any]) -> float:
+    """How far the twin's gradients are from ours, over the largest of each array: the worst of all arrays."""
+    worst = 0.0
+    for tensor, ours in pairs(net, grads):
+        assert tensor.grad is not None
+        worst = max(worst, float(np.abs(tensor.grad.numpy() - ours).max() / max(np.abs(ours).max(), 1e-8)))
+    return worst
+
+
+def critic_loss(
+    critic: nn.Module, real: torch.Tensor, fake: torch.Tensor, share: torch.Tensor, penalty: float
+) -> torch.Tensor:
+    """The Wasserstein loss with the gradient penalty between rolls; share [N, 1, 1, 1, 1] is of the real ones."""
+    scores = critic(torch.cat([real, fake]))
+    between = (share * real + (1 - share) * fake).requires_grad_()
+    (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    norm = (slope.square().sum((1, 2, 3, 4)) + 1e-12).sqrt()
+    return scores[len(real) :].mean() - scores[: len(real)].mean() + penalty * (norm - 1).square().mean()
+
+
+def training(
+    threads: int, *, shape: nets.Shape, batch: int, updates: int, grouped: bool, last: bool, compiled: bool
+) -> harness.Job:
+    """A training step: updates of the critic, each on its part of the batch, and one of the generator, by Adam.
+
+    Args:
+        threads: That PyTorch may use.
+        shape: The nets'.
+        batch: Pieces, for all updates of the critic.
+        updates: Of the critic.
+        grouped: Whether tracks are groups of one convolution.
+        last: Whether channels come last in memory.
+        compiled: Whether the generator is compiled; the critic's gradient of a gradient cannot be.
+    """
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    layout: Any = {"memory_format": torch.channels_last_3d} if last else {}
+    generator, critic = nets.Generator(shape, grouped).to(**layout), nets.Critic(shape, grouped).to(**layout)
+    adam = [torch.optim.Adam(n.parameters(), lr=1e-3, betas=(0.5, 0.9), fused=True) for n in (generator, critic)]
+    real = (torch.rand(batch, shape.tracks, shape.bars, shape.frames, shape.pitches) < 0.02).float()
+    generate = torch.compile(generator) if compiled else generator
+    num, size = batch // updates, 2 * shape.latent * (1 + shape.tracks)
+
+    def step() -> float:
+        for part in real.chunk(updates):
+            with torch.no_grad():
+                fake = generate(torch.randn(num, size))
+            adam[1].zero_grad(set_to_none=True)
+            critic_loss(critic, part, fake, torch.rand(num, 1, 1, 1, 1), shape.penalty).backward()
+            adam[1].step()
+        adam[0].zero_grad(set_to_none=True)
+        value = -critic(generate(torch.randn(num, size))).mean()
+        value.backward()
+        adam[0].step()
+        return value.item()
+
+    return harness.Job(step)
+
+
+def generation(threads: int, *, shape: nets.Shape, num: int, grouped: bool, last: bool, compiled: bool) -> harness.Job:
+    """Rolls of pieces from drawn vectors; arguments as for `training`."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    layout: Any = {"memory_format": torch.channels_last_3d} if last else {}
+    net = nets.Generator(shape, grouped).eval().to(**layout)
+    generate = torch.compile(net) if compiled else net
+
+    def run() -> torch.Tensor:
+        with torch.inference_mode():
+            return generate(torch.randn(num, 2 * shape.latent * (1 + shape.tracks))).to(torch.int32)
+
+    return harness.Job(run)

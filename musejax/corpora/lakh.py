@@ -1,0 +1,142 @@
+"""`lakh-5`: the Lakh Pianoroll Dataset in five tracks, LPD-5-cleansed (Dong et al., 2018).
+
+It is public at an address from which a program cannot fetch it, and no checksum is published: unpack it yourself, so
+that the folder that MUSEJAX_DATA names holds `lpd_5/lpd_5_cleansed`. Each file is checked by itself; a damaged one is
+left out and counted.
+
+A file is a compressed NumPy archive of the package pypianoroll: for each track a sparse matrix by columns (pitches),
+tempo and downbeat of each frame, and `info.json`. Neighbouring frames of a pitch are one note, as in the set itself.
+Songs are in 4/4 from the first frame on, 24 frames a quarter. Read into the codec `rolls-band` all songs together take
+tens of gigabytes; a part of the folder, or `rolls-band-12`, takes less.
+"""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from musejax import errors, noteseq
+from musejax.corpora import base, cache, melodies, parallel, splits
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+FOLDER = "lpd_5/lpd_5_cleansed"
+ADDRESS = "https://salu133445.github.io/lakh-pianoroll-dataset/dataset"
+# Where a roll has no velocities.
+VELOCITY = 80
+
+
+class Task(NamedTuple):
+    """A file to read: its path and its name within the folder."""
+
+    path: Path
+    name: str
+
+
+def to_sequence(data: bytes) -> "NoteSequence":
+    """A pianoroll archive of pypianoroll as a NoteSequence, a track an instrument.
+
+    Raises:
+        errors.UserError: It is not one; the message is the reason.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            info = json.loads(archive.read("info.json"))
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return _sequence(info, {name: arrays[name] for name in arrays.files if name != "info.json"})
+    except (KeyError, ValueError, TypeError, IndexError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise errors.UserError("no archive of pypianoroll") from error
+
+
+def _sequence(info: dict, arrays: dict[str, np.ndarray]) -> "NoteSequence":
+    grid = int(info.get("beat_resolution") or info["resolution"])
+    tracks = sorted((key for key in info if key.isdigit()), key=int)
+    length = max((int(info[key]["shape"][0]) for key in tracks), default=0)
+    tempo = np.asarray(arrays["tempo"], np.float64).ravel()
+    if grid < 1 or not len(tempo) or not (np.isfinite(tempo) & (tempo > 0)).all():
+        raise ValueError("no tempo")
+    tempo = np.concatenate([tempo, np.full(max(0, length + 1 - len(tempo)), tempo[-1])])[: length + 1]
+    seconds = np.concatenate([[0.0], np.cumsum(60.0 / tempo / grid)])
+    sequence = noteseq.load().NoteSequence(ticks_per_quarter=480, total_time=seconds[length])
+    for frame in np.flatnonzero(np.diff(tempo, prepend=0.0)).tolist():
+        sequence.tempos.add(time=seconds[frame], qpm=tempo[frame])
+    sequence.time_signatures.add(numerator=4, denominator=4)
+    for instrument, key in enumerate(tracks):
+        track = info[key]
+        sequence.instrument_infos.add(instrument=instrument, name=str(track.get("name", "")))
+        values, frames, columns = (arrays[f"pianoroll_{key}_csc_{part}"] for part in ("data", "indices", "indptr"))
+        for pitch, first, last, velocity in _notes(values, frames, columns, int(track["shape"][0])):
+            sequence.notes.add(
+                start_time=seconds[first],
+                end_time=seconds[last],
+                pitch=pitch,
+                velocity=velocity,
+                instrument=instrument,
+                program=int(track["program"]),
+                is_drum=bool(track["is_drum"]),
+            )
+    return sequence
+
+
+def _notes(values: np.ndarray, frames: np.ndarray, columns: np.ndarray, length: int) -> list[tuple[int, int, int, int]]:
+    """Pitch, first frame, end frame and velocity of each note of a sparse matrix by columns."""
+    if len(columns) != 129 or len(values) != len(frames) or (len(frames) and not 0 <= frames.max() < length):
+        raise ValueError("no matrix of 128 pitches")
+    out = []
+    for pitch in range(128):
+        part = slice(int(columns[pitch]), int(columns[pitch + 1]))
+        order = np.argsort(frames[part], kind="stable")
+        own, loud = frames[part][order].astype(int), values[part][order]
+        own, loud = own[loud > 0], loud[loud > 0]
+        begins = np.flatnonzero(np.diff(own, prepend=-2) != 1)
+        for first, last in zip(begins.tolist(), [*begins[1:].tolist(), len(own)]):
+            velocity = VELOCITY if loud.dtype == bool else min(max(int(loud[first]), 1), 127)
+            out.append((pitch, int(own[first]), int(own[last - 1]) + 1, velocity))
+    return out
+
+
+def read(task: Task) -> cache.Entry:
+    """Reads one song; a worker's task. Its group is the hash of its melody, the same in every key."""
+    sequence = to_sequence(task.path.read_bytes())
+    if not sequence.notes:
+        raise errors.UserError("it holds no notes")
+    melody = melodies.of_sequence(sequence)
+    if not len(melody):  # drums alone
+        melody = melodies.of_sequence(sequence, lambda note: True)
+    return cache.Entry(task.name, melodies.fingerprint(melody), cache.pack(sequence))
+
+
+def load(name: str, terms: str) -> base.Corpus:
+    """The corpus, read the first time and from the cache after that; songs of one melody are a group.
+
+    Args:
+        name: The corpus's name.
+        terms: Its source and licence.
+
+    Raises:
+        errors.UserError: The set is not there, or nothing in it can be read.
+    """
+    given = os.environ.get("MUSEJAX_DATA")
+    root = Path(given).expanduser() / FOLDER if given else None
+    if root is None or not root.is_dir():
+        raise errors.UserError(
+            f"{name} is not fetched by itself: get lpd-5-cleansed from {ADDRESS} and unpack it so that the folder that "
+            f"MUSEJAX_DATA names holds {FOLDER}"
+        )
+    paths = sorted(root.rglob("*.npz"))
+    tasks = [Task(path, f"lakh/{path.relative_to(root).as_posix()}") for path in paths]
+    listed = "\n".join(f"{task.name} {task.path.stat().st_size}" for task in tasks)
+    wanted = cache.stamp(name, hashlib.sha256(listed.encode()).hexdigest())
+    cached = cache.load(name, wanted)
+    if cached is None:
+        entries, report = parallel.usable(parallel.read_all(read, tasks), root)
+        cache.store(name, wanted, entries, report)
+    else:
+        entries, report = cached
+    return base.Corpus(name, None, [e.piece(splits.split_of(e.group)) for e in entries], report, terms)

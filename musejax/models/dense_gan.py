@@ -1,0 +1,122 @@
+"""The pattern page's GAN: two dense nets over a window of tokens, scaled to the range of tanh.
+
+Generator 100 -> 128 -> 256 -> 512 -> 1024 -> 100, discriminator 100 -> 512 -> 256 -> 128 -> 1, leaky rectifiers of 0.2
+between. A token's id runs from -1 to 1; what the generator gives is moved to the nearest id. The sigmoid of the
+discriminator is part of its loss.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from musejax import vocabulary as vocabularies
+from musejax.base import Array, Model, Params, State
+from musejax.models import adversarial
+from musejax.nn import rolls
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """What a dense GAN can be.
+
+    Attributes:
+        frames: Tokens of a piece.
+        latent: Size of the latent vector.
+        generator: Units of its hidden layers.
+        critic: Units of its hidden layers.
+        loss: `logistic`, `wasserstein` or `hinge`.
+        penalty: Weight of the gradient penalty; 0 leaves it out.
+        critic_updates: Updates of the critic in each step, each on its part of the batch.
+        critic_rate: The critic's learning rate over the generator's.
+    """
+
+    frames: int = 100
+    latent: int = 100
+    generator: tuple[int, ...] = (128, 256, 512, 1024)
+    critic: tuple[int, ...] = (512, 256, 128)
+    loss: Literal["logistic", "wasserstein", "hinge"] = "logistic"
+    penalty: float = 0.0
+    critic_updates: int = 1
+    critic_rate: float = 1.0
+
+
+PRESETS: Mapping[str, tuple[str, Config]] = {"sketch-gan": ("melody-100", Config())}
+
+
+class Dense(nn.Module):
+    """Layers with leaky rectifiers, and one without."""
+
+    hidden: tuple[int, ...]
+    outputs: int
+    bias: bool = True
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """[N, D] -> [N, outputs]."""
+        for units in self.hidden:
+            x = nn.leaky_relu(nn.Dense(units)(x), 0.2)
+        return nn.Dense(self.outputs, use_bias=self.bias)(x)
+
+
+def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
+    """Binds the family to a config and a vocabulary.
+
+    Raises:
+        ValueError: The config does not fit the vocabulary.
+    """
+    adversarial.check(config)
+    if vocabulary.kind != "tokens" or vocabulary.streams > 1:
+        raise ValueError(f"codec {vocabulary.name} has several cells a frame; this net draws one line of tokens")
+    if config.frames < 1 or min((*config.generator, *config.critic), default=1) < 1:
+        raise ValueError("frames and the units of all layers must be 1 or more")
+    generator = Dense(tuple(config.generator), config.frames)
+    critic = Dense(tuple(config.critic), 1, bias=config.loss != "wasserstein")
+    silence = vocabulary.silence(0)[1]
+    half = (vocabulary.size - 1) / 2
+
+    def init(key: Array) -> tuple[Params, State]:
+        keys = jax.random.split(key)
+        params = {
+            "generator": generator.init(keys[0], jnp.zeros((1, config.latent)))["params"],
+            "critic": critic.init(keys[1], jnp.zeros((1, config.frames)))["params"],
+        }
+        return params, {"generator": {}, "critic": {}}
+
+    def generate(
+        params: Params, state: State, noise: Mapping[str, Array], given: Array | None, *, stage: Array, train: bool
+    ) -> tuple[Array, State]:
+        z = noise["z"].astype(jax.tree.leaves(params)[0].dtype)
+        x: Any = jnp.tanh(generator.apply({"params": params}, z))  # type: ignore[arg-type]
+        return (x if train else jnp.round((x + 1.0) * half) / half - 1.0), state
+
+    def judge(params: Params, state: State, values: Array, *, refine: bool) -> tuple[Array, State]:
+        values = values.astype(jax.tree.leaves(params)[0].dtype)
+        return critic.apply({"params": params}, values), state  # type: ignore[return-value]
+
+    def read(batch: Any) -> tuple[Array, Array]:
+        scored = jnp.asarray(batch["loss_mask"]) > 0
+        away = jnp.where(scored, jnp.asarray(batch["tokens"]) - silence, 0)
+        tokens = rolls.fitted(away, config.frames) + silence
+        return tokens / half - 1.0, scored.any(1).astype(jnp.float32)
+
+    players = adversarial.Players(
+        whole=config.frames,
+        latent=config.latent,
+        parts={},
+        init=init,
+        noise=lambda key: {"z": jax.random.normal(jax.random.fold_in(key, 1), (config.latent,))},
+        generate=generate,
+        judge=judge,
+        apart=False,
+        read=read,
+        given=lambda values: None,
+        features=lambda values: values.astype(jnp.float32) / config.frames**0.5,
+        write=lambda values: {"tokens": jnp.round((values + 1.0) * half).astype(jnp.int32)},
+        known=lambda given: None,
+        stage=lambda step: jnp.ones(()),
+    )
+    return adversarial.make(config, players)

@@ -1,0 +1,68 @@
+"""Which function draws the pieces of a model: its own, a beam search, or one with guidance."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from musejax import errors, zoo
+from musejax import vocabulary as vocabularies
+from musejax.base import Autoregressive, Request
+from musejax.decoding import autoregressive, beam
+from musejax.decoding import guidance as guiding
+
+# (params, state, key, request) -> arrays that the codec decodes
+Sampler = Callable[..., dict[str, Any]]
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(sample: Sampler) -> Sampler:
+    return jax.jit(sample)
+
+
+@functools.lru_cache(maxsize=32)
+def _left_to_right(
+    pair: Autoregressive,
+    vocabulary: vocabularies.Vocabulary,
+    conditions: tuple[tuple[str, int], ...],
+    beams: int | None,
+    guidance: float | None,
+) -> Sampler:
+    """A sampler with guidance, or beam search, or both; kept, so that it is compiled once."""
+    if guidance is not None:
+        pair = guiding.guided(pair, dict(conditions), guidance)
+
+    def draw(params: Any, state: Any, key: jax.Array, request: Request) -> dict[str, Any]:
+        if beams is None:
+            return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
+        return beam.search(pair, vocabulary, params, state, request, beams=beams)
+
+    return draw
+
+
+def _chosen(loaded: zoo.Loaded, beams: int | None, guidance: float | None) -> Sampler:
+    if beams is None and guidance is None:
+        return loaded.model.sample
+    vocabulary, pair, config = loaded.codec.vocabulary, loaded.model.autoregressive, loaded.model.config
+    asked = "a beam search" if guidance is None else "guidance"
+    if pair is None:
+        raise errors.UserError(f"{loaded.name} does not draw from left to right; {asked} needs a model that does")
+    if pair.draw is not None or (beams is not None and vocabulary.kind == "bits"):
+        raise errors.UserError(f"{loaded.name} draws frames of switches, not tokens; {asked} is not for it")
+    read = tuple((n, size) for n, size in vocabulary.conditions if n in getattr(config, "conditions", ()))
+    if guidance is not None and not (read and getattr(config, "condition_dropout", 0.0) > 0):
+        raise errors.UserError(
+            f"{loaded.name} was not trained without its conditions now and then; guidance needs a model with "
+            "conditions and condition_dropout above 0"
+        )
+    return _left_to_right(pair, vocabulary, read, beams, guidance)
+
+
+def of(loaded: zoo.Loaded, beams: int | None, guidance: float | None) -> Sampler:
+    """How pieces are drawn, compiled: the model's own way, unless something else is asked for.
+
+    Raises:
+        errors.UserError: The model cannot be searched, or guided.
+    """
+    return _compiled(_chosen(loaded, beams, guidance))

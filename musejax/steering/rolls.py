@@ -1,0 +1,89 @@
+"""Accompaniment by a model of rolls that is given a track: the track is kept, cell by cell, the others are drawn.
+
+The file is cut into pieces as long as the model draws them, from its first bar line on, and each is drawn by itself.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musejax import errors, generation, zoo
+from musejax.codecs import rolls
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+# Seeds of neighbouring pieces of a file lie so far apart.
+_APART = 1_000_003
+
+
+def draw(
+    loaded: zoo.Loaded,
+    sequence: "NoteSequence",
+    num: int,
+    seed: int,
+    *,
+    tracks: Sequence[str] = (),
+    width: int = generation.WIDTH,
+    beams: int | None = None,
+    guidance: float | None = None,
+) -> list[generation.Piece]:
+    """Draws the other tracks around one that is given.
+
+    Args:
+        loaded: A model of rolls that was trained with a track given.
+        sequence: Music with this track, or with one part alone.
+        num: Number of pieces.
+        seed: Any integer.
+        tracks: The track that is given; empty for the model's.
+        width: As for `generation.sample`.
+        beams: For models that draw token by token; here a mistake.
+        guidance: As `beams`.
+
+    Raises:
+        errors.UserError: The model is given no track, or another, or the sequence does not fit it.
+    """
+    model, vocabulary = loaded.model, loaded.codec.vocabulary
+    track = getattr(model.config, "given", "")
+    if not track or not model.whole:
+        raise errors.UserError(f"{loaded.name} was not trained to be given a track; train one with --model.given")
+    if tracks and list(tracks) != [track]:
+        raise errors.UserError(f"tracks {', '.join(tracks)}: {loaded.name} accompanies the {track}")
+    name = sequence.filename or "the sequence"
+    try:
+        arrays = rolls.prime(vocabulary, track, sequence)
+    except errors.DiscardError as error:
+        raise errors.UserError(f"{name}: it does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
+    count, index = len(vocabulary.tracks), vocabulary.tracks.index(track)
+    given = arrays["frames"].reshape(len(arrays["frames"]), count, -1)[:, index]
+    if not given.any():
+        raise errors.UserError(f"{name}: no note lies in its {track}")
+    qpm = sequence.tempos[0].qpm if sequence.tempos else 100.0
+    cells, lead = _laid_out(index, count, given, arrays["beat"], vocabulary.bar)
+    cells = np.pad(cells, ((0, -len(cells) % model.whole), (0, 0)))
+    found: list[list[generation.Piece]] = []
+    for turn in range(len(cells) // model.whole):
+        part = cells[turn * model.whole : (turn + 1) * model.whole]
+        kept = generation.Given(part, np.ones_like(part), {})
+        found.append(
+            generation.draw(
+                loaded, num, (seed + turn * _APART) % 2**32, given=kept, width=width, qpm=qpm, beams=beams,
+                guidance=guidance,
+            )
+        )  # fmt: skip
+    pieces = []
+    for parts in zip(*found, strict=True):
+        frames = np.concatenate([p.arrays["frames"] for p in parts])[lead : lead + len(given)]
+        whole = {"frames": frames, "beat": arrays["beat"]}
+        pieces.append(generation.Piece(loaded.codec.decode(whole, qpm), whole, None, True))
+    return pieces
+
+
+def _laid_out(track: int, tracks: int, given: np.ndarray, beat: np.ndarray, bar: int) -> tuple[np.ndarray, int]:
+    """One track [T, P] as frames [T', K P] whose first bar line lies at a whole bar, and how many frames that added."""
+    lines = np.flatnonzero(beat == 0)
+    lead = -int(lines[0] if len(lines) else 0) % bar
+    cells = np.zeros((len(given) + lead, tracks, given.shape[1]), np.int32)
+    cells[lead:, track] = given
+    return cells.reshape(len(cells), -1), lead

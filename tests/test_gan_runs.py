@@ -1,0 +1,173 @@
+"""Trained GANs on the command line: sampling, accompaniment, latent paths, statistics by track, and their mistakes."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny
+
+from musejax import cli, codecs, errors, files, generation, latents, runs, zoo
+from musejax.pipeline import dataset
+from musejax.rendering import midi as rendering_midi
+from musejax.steering import band
+from musejax.training import checkpoints
+
+CONFIG = """
+from musejax.experiments import Experiment
+from musejax.models import musegan
+from musejax.training.config import Optimizer, Training
+
+config = Experiment(
+    name="free",
+    data={data!r},
+    codec="rolls-chorale",
+    model=musegan.Config(bars=1, form="composer", latent=2, width=8, critic_width=4, refiner=1, critic_updates=2),
+    optimizer=Optimizer(name="adam", warmup_steps=1, ema_decay=0.5),
+    training=Training(steps=2, batch_size=4, window=16, bars=1, eval_every=2, save_every=2, log_every=1),
+)
+"""
+VOCABULARY = codecs.get("rolls-chorale").vocabulary
+pytestmark = pytest.mark.usefixtures("quick_compiling")
+
+
+def run(*argv):
+    with pytest.raises(SystemExit) as e:
+        cli.main([str(a) for a in argv])
+    return e.value.code or 0
+
+
+def random_piece(seed, bars=3):
+    rng = np.random.default_rng(seed)
+    frames = np.zeros((16 * bars, 4, 46), np.uint8)
+    for track in range(4):
+        keys = np.repeat(rng.integers(6 * (3 - track), 6 * (3 - track) + 20, 4 * bars), 4)
+        frames[np.arange(16 * bars), track, keys] = 1
+    beat = np.tile(np.arange(16, dtype=np.int32), bars)
+    return {"frames": frames.reshape(16 * bars, -1), "beat": beat}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with a small trained run, one as if it were trained, their data, and a chorale as MIDI."""
+    root = tmp_path_factory.mktemp("gans")
+    splits = {
+        name: [dataset.Item(f"{name} {i}", f"{name} {i}", random_piece(100 * at + i)) for i in range(n)]
+        for at, (name, n) in enumerate((("train", 4), ("valid", 2), ("test", 2)))
+    }
+    dataset.Dataset("gans", VOCABULARY, splits, {"used": 8}).save(root / "gans.npz")
+    (root / "free.py").write_text(CONFIG.format(data=str(root / "gans.npz")))
+    assert run("train", root / "free.py", "--workdir", root / "free") == 0
+    described = json.loads((root / "free" / "run.json").read_text())
+    described |= {"name": "led", "model": described["model"] | {"form": "hybrid", "given": "soprano"}}
+    params, state = tiny.filled(runs.build(described, root)[0])
+    checkpoints.write_model(root / "led" / "checkpoints" / "best" / "1", params, state)
+    (root / "led" / "run.json").write_text(json.dumps(described))
+    chorale = codecs.get("rolls-chorale").decode(random_piece(7, bars=2), 90.0)
+    (root / "chorale.mid").write_bytes(rendering_midi.to_bytes(chorale))
+    tune = codecs.get("rolls-chorale").decode(random_piece(7, bars=2), 90.0)
+    for i in reversed(range(len(tune.notes))):
+        if tune.notes[i].part:
+            del tune.notes[i]
+    (root / "tune.mid").write_bytes(rendering_midi.to_bytes(tune))
+    return root
+
+
+def test_a_run_says_what_it_did(made):
+    lines = [json.loads(line) for line in (made / "free" / "metrics.jsonl").read_text().splitlines()]
+    assert [(x["step"], x["part"]) for x in lines] == [(1, "train"), (2, "train"), (2, "valid")]
+    assert lines[2]["best"] == lines[2]["loss"]
+    described = json.loads((made / "free" / "run.json").read_text())
+    assert described["family"] == "musegan" and described["data"]["report"]["windows"]["bars"] == 1
+
+
+def test_pieces_are_sampled_and_piece_i_does_not_depend_on_how_many(made, tmp_path, capfd):
+    assert run("sample", made / "free", "--num", 3, "--out", tmp_path, "--json") == 0
+    told = json.loads(capfd.readouterr().out)
+    assert [t["log_prob"] for t in told] == [None] * 3
+    (many, one) = (zoo.load(made / "free") for _ in range(2))
+    rows = [p.arrays["frames"] for p in generation.draw(many, 10, 5)]
+    np.testing.assert_array_equal(generation.draw(one, 1, 5)[0].arrays["frames"], rows[0])
+    assert rows[0].shape == (16, VOCABULARY.size)
+    assert len(generation.draw(one, 1, 5, length=7)[0].arrays["frames"]) == 7
+
+
+def given(sequence):
+    arrays = codecs.get("rolls-chorale").prime(sequence)["frames"]
+    return arrays.reshape(len(arrays), 4, -1)
+
+
+def test_an_accompaniment_keeps_the_given_track_cell_by_cell(made, tmp_path, capfd):
+    source = files.read(made / "chorale.mid")[0]
+    for sequence in band.accompany(str(made / "led"), source, num=2, seed=3):
+        found = given(sequence)
+        np.testing.assert_array_equal(found[:, 0], given(source)[:, 0])
+        assert found[:, 1:].any()
+        assert sequence.tempos[0].qpm == pytest.approx(90, abs=0.01)
+    assert run("accompany", made / "led", made / "tune.mid", "--out", tmp_path, "--seed", 3, "--num", 2) == 0
+    assert capfd.readouterr().err.count("\n") == 2
+    for path in sorted(tmp_path.glob("*.mid")):
+        heard = [(n.pitch, n.start_time) for n in files.read(path)[0].notes]
+        assert {(n.pitch, n.start_time) for n in files.read(made / "tune.mid")[0].notes} <= set(heard)
+
+
+def test_one_latent_vector_moves_and_the_others_stay(made, tmp_path):
+    loaded = zoo.load(made / "free")
+    assert dict(latents.of(loaded).parts) == {"shared": (0, 2), "shared-bars": (2, 4)}
+    assert run("interpolate", made / "free", "--num", 3, "--latent", "shared", "--out", tmp_path) == 0
+    assert len(list(tmp_path.glob("free-0-*.mid"))) == 3
+    paths = [latents.drawn(loaded, 3, 1, latent=name) for name in ("shared", "shared-bars", None)]
+    firsts = [[(n.pitch, n.start_time) for n in path[0].notes] for path in paths]
+    assert firsts[0] == firsts[1] == firsts[2]
+    with pytest.raises(errors.UserError, match="it must be 2 or more"):
+        latents.drawn(loaded, 1)
+
+
+def test_statistics_are_by_track(made, tmp_path, capfd):
+    assert run("sample", made / "free", "--num", 4, "--out", tmp_path / "music") == 0
+    capfd.readouterr()
+    assert run("metrics", tmp_path / "music", "--reference", tmp_path / "music", "--json") == 0
+    tracks = json.loads(capfd.readouterr().out)["musegan"]["generated"]
+    assert len(tracks["upc"]) == len(tracks["td"]) == 4
+
+
+FREE, LED = "{root}/free", "{root}/led"
+TRAIN = ["train", "{root}/free.py", "--workdir", "new"]
+BAD = [
+    (["sample", FREE, "--temperature", "0.5"], "free draws all cells of a piece at once; temperature"),
+    (["sample", FREE, "--top-k", "3"], "free draws all cells of a piece at once"),
+    (["sample", FREE, "--scale", "C"], "--scale C: free draws all cells of a piece at once"),
+    (["sample", FREE, "--beam", "2"], "free does not draw from left to right"),
+    (["sample", FREE, "--length", "17"], "length is 17; free draws pieces of 16 frames"),
+    (["sample", FREE, "--bars", "2"], "bars, attributes and given tracks need codec tracks"),
+    (["sample", FREE, "--primer", "{root}/chorale.mid"], "it cannot go on from a primer"),
+    (["sample", LED], "led accompanies the soprano; give it with `musejax accompany`"),
+    (["accompany", FREE, "{root}/chorale.mid"], "free was not trained to be given a track"),
+    (["accompany", LED, "{root}/chorale.mid", "--tracks", "alto"], "tracks alto: led accompanies the soprano"),
+    (["accompany", LED, "{root}/chorale.mid", "--attributes", "piano.density=8"], "led reads none"),
+    (["accompany", LED, "{root}/chorale.mid", "--temperature", "2"], "led draws all cells of a piece at once"),
+    (["accompany", LED, "{root}/chorale.mid", "--pitches", "40-60"], "--pitches 40-60: led draws all cells"),
+    (["interpolate", FREE, "--latent", "bars"], "no latent vector 'bars'; it has shared, shared-bars"),
+    (["interpolate", FREE, "{root}/chorale.mid", "{root}/chorale.mid"], "free finds no latent vector for a piece"),
+    (["interpolate", LED], "led accompanies the soprano, which latent vectors do not give"),
+    (["reconstruct", FREE, "{root}/chorale.mid"], "free finds no latent vector for a piece; a VAE does"),
+    (["personalize", FREE, "{root}/tune.mid"], "free finds no latent vector for a piece; a VAE does"),
+    (["humanize", FREE, "{root}/tune.mid"], "free does not humanise drums; a VAE of codec groove"),
+    (["evaluate", FREE, "--data", "{root}/gans.npz"], "has no likelihood to evaluate"),
+    ([*TRAIN, "--training.batch-size", "5"], "--training.batch-size 5 does not divide into 2 parts"),
+    ([*TRAIN, "--training.bars", "0"], "--training.bars 0: the model draws whole bars; give --training.bars 1"),
+    ([*TRAIN, "--model.bars", "2"], "give --training.window 32 and --training.bars 2"),
+    ([*TRAIN, "--model.given", "bells"], "--model: given is 'bells'; the tracks are soprano, alto, tenor, bass"),
+    ([*TRAIN, "--model.form", "duet"], "--model.form"),
+    ([*TRAIN, "--optimizer.accumulate", "2"], "--optimizer: accumulate is 2; this family cuts its batches by itself"),
+]
+
+
+@pytest.mark.parametrize(("argv", "says"), BAD, ids=[" ".join(a)[-50:] for a, _ in BAD])
+def test_bad_input_is_one_line_and_status_2(argv, says, made, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    status = run(*(a.format(root=made) for a in argv))
+    captured = capfd.readouterr()
+    assert status == 2, captured.err
+    assert captured.err.count("\n") == 1, captured.err
+    assert says in captured.err
+    assert not list(tmp_path.iterdir())
