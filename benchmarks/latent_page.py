@@ -1,4 +1,4 @@
-"""The page docs/latents.md and its pictures, from the raw answers that benchmarks/latent_space.py keeps."""
+"""The page on a latent space and its pictures, from the raw answers that benchmarks/latent_space.py keeps."""
 
 import io
 from collections.abc import Mapping
@@ -55,7 +55,21 @@ def reconstruction_page(raw: Mapping[str, Any]) -> str:
     return results.markdown(rows)
 
 
-def interpolation_page(raw: Mapping[str, Any]) -> str:
+def beside_page(raw: Mapping[str, Any]) -> str:
+    """A table with a row for each of the other runs, after the page's own."""
+    found = raw.get("beside")
+    if not found:
+        return ""
+    rows = [["run", "parameters", "frames in training", *ACCURACIES.values(), "ELBO, nats a frame"]]
+    for one in found:
+        r = one["found"]
+        cells = [tables.number(r[name], r["accuracy_intervals"].get(name)) for name in ACCURACIES]
+        size, seen = f"{one['parameters'] / 1e6:.1f} M", f"{one['frames'] / 1e6:.1f} M"
+        rows.append([f"`{one['run']}`", size, seen, *cells, tables.number(r["elbo_per_frame"])])
+    return "Side by side on bars of 4/4 and 2/2:\n\n" + results.markdown(rows)
+
+
+def interpolation_page(raw: Mapping[str, Any], page: str) -> str:
     """The picture, and a table of the ends and the middle of each way."""
     found = raw.get("interpolation")
     if not found:
@@ -68,7 +82,7 @@ def interpolation_page(raw: Mapping[str, Any]) -> str:
         rows.append([name, *cells, tables.number(ends), value(steps[middle]["nats"])])
     head = f"{found['pairs']} pairs, of whose frames {value(found['apart'])} differ. All {found['real']['windows']:,} "
     head += f"held-out windows cost {tables.number(found['real']['mean'])} nats a frame under the {ngram.ORDER}-gram."
-    picture = "![Interpolation through vectors and by mixing frames](images/latents-interpolation.png)"
+    picture = f"![Interpolation through vectors and by mixing frames](images/{page}-interpolation.png)"
     return "\n\n".join([head, picture, results.markdown(rows)])
 
 
@@ -110,7 +124,7 @@ def directions_page(raw: Mapping[str, Any]) -> str:
     return head + "\n\n" + results.markdown(rows)
 
 
-def example_page(raw: Mapping[str, Any]) -> str:
+def example_page(raw: Mapping[str, Any], page: str) -> str:
     """The picture and what it is of."""
     found = raw.get("example")
     if not found:
@@ -119,7 +133,7 @@ def example_page(raw: Mapping[str, Any]) -> str:
     return (
         f"From `{one[0]}`, bar {one[2]} on, to `{other[0]}`, bar {other[2]} on: the likeliest tokens of "
         f"{len(found['steps'])} vectors on the way, both ends rebuilt.\n\n"
-        "![An interpolation as piano rolls](images/latents-path.png)"
+        f"![An interpolation as piano rolls](images/{page}-path.png)"
     )
 
 
@@ -174,7 +188,7 @@ def path_picture(found: Mapping[str, Any], codec: str) -> bytes:
 
 TEXT = f"""# Latent vectors
 
-Written by `python benchmarks/latent_space.py RUN`, RUN being `{{run}}`. Held-out windows are those of
+Written by `python benchmarks/latent_space.py RUN{{option}}`, RUN being `{{run}}`. Held-out windows are those of
 `{{source}}:test` that training has in no key. Everything is drawn with seed {SEED}; intervals are 95 % bootstrap
 intervals over whole tunes, over pairs between two windows, and over windows where music is compared.
 
@@ -191,7 +205,7 @@ dimension is in use if its mean varies over the windows by more than .01 (Burda 
 
 ## Between two windows
 
-    python benchmarks/latent_space.py {{run}} --only interpolation
+    python benchmarks/latent_space.py {{run}}{{option}} --only interpolation
 
 Two held-out windows of different tunes, and {STEPS} steps from A to B: spherical steps between their vectors, decoded
 at temperature 1 and with the likeliest tokens; and, with no model, each frame of B with the probability of the step and
@@ -203,13 +217,13 @@ Bell's mixing of orders) of the training windows. The VAE's own bound would favo
 
 ## One way, step by step
 
-    python benchmarks/latent_space.py {{run}} --only example
+    python benchmarks/latent_space.py {{run}}{{option}} --only example
 
 {{example}}
 
 ## Free samples
 
-    python benchmarks/latent_space.py {{run}} --only prior
+    python benchmarks/latent_space.py {{run}}{{option}} --only prior
 
 Windows from vectors of the prior beside as many held-out ones, as `musejax metrics` compares music. By the way they
 are cut, held-out windows are all different and no training windows. Runs are of notes in a row, in any transposition
@@ -219,7 +233,7 @@ and any rhythm, and are looked for in whole training tunes.
 
 ## Directions
 
-    python benchmarks/latent_space.py {{run}} --only directions
+    python benchmarks/latent_space.py {{run}}{{option}} --only directions
 
 The direction of an attribute is the mean vector of the quarter of training windows that have most of it less that of
 the quarter that have least. A step of 1 adds it to the vector of a held-out window, which is then decoded with the same
@@ -231,14 +245,17 @@ before, counting from 0.
 """
 
 
-def page(raw: Mapping[str, Any]) -> str:
-    """The page."""
+def page(raw: Mapping[str, Any], name: str) -> str:
+    """The page; pictures beside it begin with its name."""
     parts = {
         "reconstruction": reconstruction_page(raw),
-        "interpolation": interpolation_page(raw),
-        "example": example_page(raw),
+        "interpolation": interpolation_page(raw, name),
+        "example": example_page(raw, name),
         "prior": prior_page(raw),
         "directions": directions_page(raw),
     }
-    told = {name: part or "Not measured yet." for name, part in parts.items()}
-    return TEXT.format(run=raw["run"], source=raw["source"], **told)
+    told = {what: part or "Not measured yet." for what, part in parts.items()}
+    if others := beside_page(raw):
+        told["reconstruction"] += "\n\n" + others
+    option = "" if name == "latents" else f" --page {name}"
+    return TEXT.format(run=raw["run"], source=raw["source"], option=option, **told)

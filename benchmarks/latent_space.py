@@ -3,8 +3,9 @@
     python benchmarks/latent_space.py melody-vae-2bar
     python benchmarks/latent_space.py runs/melody-vae-2bar --only interpolation     this anew, the rest as it was
     python benchmarks/latent_space.py runs/melody-vae-2bar --num 20 --out trial     a small trial, written elsewhere
+    python benchmarks/latent_space.py melody-vae-16bar --page latents-16bar         another page
 
-The raw answers are kept in benchmarks/results/latents.json.
+The raw answers are kept in benchmarks/results/PAGE.json.
 """
 
 import argparse
@@ -72,23 +73,39 @@ SECTIONS: Mapping[str, Callable[..., Mapping[str, Any]]] = {
 }
 
 
-def write(raw: Mapping[str, Any], root: Path, codec: str) -> None:
+def beside(runs: list[str]) -> list[dict[str, Any]]:
+    """What `musejax evaluate` says of other runs, and how large they are and how long they were trained."""
+    out = []
+    for run in runs:
+        path = zoo.find(run)
+        loaded = zoo.load(path, commands.say)
+        training, steps = loaded.config["training"], loaded.config.get("step") or loaded.config["training"]["steps"]
+        found = scoring.evaluate(path, loaded.name, None, "test", commands.say)
+        size = sum(leaf.size for leaf in jax.tree.leaves(loaded.variables["params"]))
+        seen = steps * training["batch_size"] * training["window"]
+        out.append({"run": loaded.name, "parameters": size, "frames": seen, "found": found})
+    return out
+
+
+def write(raw: Mapping[str, Any], root: Path, codec: str, page: str) -> None:
     """Writes raw answers, page and pictures."""
     for folder in ("benchmarks/results", "docs/images"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    (root / "benchmarks/results/latents.json").write_text(json.dumps(raw) + "\n")
-    (root / "docs/latents.md").write_text(pages.page(raw))
+    (root / f"benchmarks/results/{page}.json").write_text(json.dumps(raw) + "\n")
+    (root / f"docs/{page}.md").write_text(pages.page(raw, page))
     images = root / "docs/images"
     if "interpolation" in raw:
-        (images / "latents-interpolation.png").write_bytes(pages.interpolation_picture(raw["interpolation"]))
+        (images / f"{page}-interpolation.png").write_bytes(pages.interpolation_picture(raw["interpolation"]))
     if "example" in raw:
-        (images / "latents-path.png").write_bytes(pages.path_picture(raw["example"], codec))
+        (images / f"{page}-path.png").write_bytes(pages.path_picture(raw["example"], codec))
 
 
 def main() -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="a shipped run's name, or a run directory")
+    parser.add_argument("--beside", nargs="*", metavar="RUN", help="other runs for the table of reconstruction")
+    parser.add_argument("--page", default="latents", metavar="NAME", help="name of the page (default: latents)")
     args = sections.parse(parser, SECTIONS, "pairs, samples and windows")
     commands.compile_cache()
     try:
@@ -97,17 +114,19 @@ def main() -> int:
         data = measured.music(loaded, commands.say)
     except errors.UserError as error:
         parser.error(str(error))
-    file = args.out / "benchmarks/results/latents.json"
+    file = args.out / f"benchmarks/results/{args.page}.json"
     raw = json.loads(file.read_text()) if file.exists() and args.only is not None else {}
     about = {"run": loaded.name, "source": loaded.config["data"]["source"], "weights": digest(loaded)}
     if raw and raw["weights"] != about["weights"]:
         parser.error(f"{file} is of other weights than those of {args.run}; measure all sections of these")
     raw |= about
+    if args.beside is not None:
+        raw["beside"] = beside(args.beside)
     for section in SECTIONS if args.only is None else args.only:
         begin = time.perf_counter()
         raw[section] = SECTIONS[section](loaded, data, path, args.num)
         commands.say(f"{section}: {time.perf_counter() - begin:.0f} s")
-        write(raw, args.out, data.vocabulary.name)
+        write(raw, args.out, data.vocabulary.name, args.page)
     return 0
 
 

@@ -60,6 +60,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("drums-2bar-small", "music_vae", "drums", 6692864, False),
     Entry("drums-2bar-big", "music_vae", "drums", 145806848, False),
     Entry("drums-2bar-nade", "music_vae", "drums-bits", 13811081, False),
+    Entry("mel-16bar-places", "music_vae", "melody-90", 6768858, False),
     Entry("mel-16bar-flat", "music_vae", "melody-90", 235250778, False),
     Entry("mel-16bar-hierarchical", "music_vae", "melody-90", 178154586, False),
     Entry("trio-16bar-flat", "music_vae", "trio", 251279028, False),

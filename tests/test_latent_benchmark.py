@@ -142,10 +142,11 @@ def test_the_page_is_whole(modules, loaded, data):
         "example": measured.example(loaded, data, 3, 0),
         "prior": measured.prior(loaded, data, 12, 0),
         "directions": directions,
+        "beside": [{"run": "other", "parameters": 1_234_567, "frames": 4000 * 8192, "found": scored}],
     }
-    page = pages.page(raw)
+    page = pages.page(raw, "latents")
     assert "Not measured yet" not in page and "{" not in page
-    assert "2.250 (2.000..2.500)" in page and "6 pairs" in page
-    assert pages.page({"run": "net", "source": "folk-tunes"}).count("Not measured yet.") == 5
+    assert "2.250 (2.000..2.500)" in page and "6 pairs" in page and "| `other` | 1.2 M | 32.8 M |" in page
+    assert pages.page({"run": "net", "source": "folk-tunes"}, "latents").count("Not measured yet.") == 5
     for picture in (pages.interpolation_picture(raw["interpolation"]), pages.path_picture(raw["example"], TABLE.name)):
         assert picture.startswith(b"\x89PNG")

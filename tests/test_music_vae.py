@@ -21,6 +21,7 @@ NETS = {
     "flat": (MELODY, {}),
     "hierarchical": (MELODY, UNDER),
     "places": (MELODY, {"places": 8, "factors": 5}),
+    "places under a conductor": (MELODY, {"places": 8, "factors": 5, "conductor": 5}),
     "told the key": (vocabulary.chorale(), {"conditions": ("key",)}),
     "trio": (vocabulary.trio(), {}),
     "trio, a decoder each": (vocabulary.trio(), UNDER),
@@ -70,6 +71,10 @@ def test_what_the_sampler_says_of_its_draw_is_the_likelihood_given_the_vector(na
     filled["loss_mask"] = filled["pad_mask"]
     for row in range(2):
         one = {k: np.asarray(v)[row : row + 1] for k, v in filled.items()}
+        if model.latent.costs is not None:
+            nats = jax.jit(model.latent.costs)(params, state, one, z[row : row + 1])[0]
+            np.testing.assert_allclose(nats.sum(), -out["log_prob"][row], rtol=1e-4)
+            continue
         _, (_, info) = jax.jit(functools.partial(model.loss, step=0, train=False))(
             with_vector(model, params, z[row]), state, jax.random.key(0), one
         )
@@ -110,6 +115,27 @@ def test_the_encoder_reads_a_piece_to_its_end_and_no_further():
         changed = {**batch, "tokens": batch["tokens"].copy()}
         changed["tokens"][0, at] = (changed["tokens"][0, at] + 1) % MELODY.size
         assert np.abs(encode(params, state, changed)[0] - encode(params, state, batch)[0]).max() > 1e-5
+
+
+def test_under_a_conductor_a_segment_of_places_has_a_share_of_the_vector():
+    model, batch, params, state = make("places under a conductor")
+    encode = jax.jit(model.latent.encode)
+    changed = {**batch, "tokens": batch["tokens"].copy()}
+    changed["tokens"][:, 1] = (changed["tokens"][:, 1] + 1) % MELODY.size
+    for told, (own, other) in ((0.0, (True, False)), (1.0, (True, True))):
+        rng = np.random.default_rng(0)
+        others = jax.tree.map(lambda p, k=told, r=rng: p + k * r.normal(size=p.shape), params["encoder"]["others"])
+        now = {**params, "encoder": {**params["encoder"], "others": others}}
+        moved = np.abs(encode(now, state, changed)[0] - encode(now, state, batch)[0])[0]
+        assert ((moved[:2] > 1e-5).any(), (moved[2:] > 1e-5).any()) == (own, other)
+
+    # Of a segment that is not there nothing is known.
+    half = {**batch, "pad_mask": np.tile(np.arange(FRAMES) < 4, (2, 1)).astype(np.int32)}
+    for one in (half, {k: v[:, :4] for k, v in half.items()}):
+        mean, scale = encode(params, state, one)
+        np.testing.assert_array_equal(mean[:, 2:], 0.0)
+        np.testing.assert_array_equal(scale[:, 2:], 1.0)
+        assert np.abs(mean[:, :2]).min() > 0
 
 
 def test_under_a_conductor_a_segment_knows_the_one_before_by_its_last_frame_alone():
@@ -204,7 +230,8 @@ def test_beta_rises_to_its_largest_value():
     ("table", "fields", "message"),
     [
         (MELODY, {"latent": 0}, "latent is 0; it must be 1 or more"),
-        (MELODY, {"places": 8, **UNDER}, "places and conductor exclude each other"),
+        (MELODY, {"places": 6, **UNDER}, "places is 6; it must be a whole number of segments of 4"),
+        (MELODY, {"places": 12, **UNDER}, "latent is 4; it must be 3 equal shares, one for each segment"),
         (MELODY, {"nade": 4}, "nade does not fit codec melody"),
         (MELODY, {"beta_rate": 1.0}, "beta_rate is 1.0"),
         (MELODY, {"conditions": ("key",)}, "'key' is not a condition of codec melody"),

@@ -34,11 +34,11 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
 
     def segments(frames: int) -> int:
         """How many contexts so many frames have."""
-        if not config.conductor:
-            return frames if config.places else 1
-        if frames % config.segment:
+        if config.conductor and frames % config.segment:
             raise ValueError(f"{frames} frames are no whole number of segments of {config.segment}")
-        return frames // config.segment
+        if config.places:
+            return frames
+        return frames // config.segment if config.conductor else 1
 
     def length_of(batch: Batch) -> int:
         return batch[frame.field].shape[1]

@@ -41,7 +41,7 @@ class Config:
         segment: Frames of a segment under a conductor.
         places: Frames of a piece, each of which has weights of its own in encoder and decoder (nn/latent_places.py),
             with `encoder_layers` layers of `encoder_hidden` units over them; 0 for MusicVAE's recurrent encoder and its
-            z beside every input.
+            z beside every input. With a conductor each segment has a share of z.
         factors: The rank of these weights.
         nade: Hidden units of a NADE over the switches of a frame; 0 leaves them independent.
         humanize: Whether the encoder reads of a groove its hits alone.
@@ -96,6 +96,8 @@ GROOVE_4BAR = Config(free_bits=48)
 PLACES_2BAR = Config(
     latent=128, encoder_layers=2, num_layers=1, places=32, factors=1024, conditions=("beat",), beta_rate=0.995
 )
+# 16 bars, in segments of two.
+PLACES_16BAR = dataclasses.replace(PLACES_2BAR, latent=512, conductor=512, places=256, segment=32)
 MELODY_16BAR = Config(latent=512, encoder_hidden=2048, encoder_layers=2, hidden=2048, num_layers=3, free_bits=256)
 
 # name -> (codec, config). Sizes are those of Magenta's model files.
@@ -118,6 +120,7 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
         "melody-90",
         dataclasses.replace(MELODY_16BAR, hidden=1024, num_layers=2, conductor=1024),
     ),
+    "mel-16bar-places": ("melody-90", PLACES_16BAR),
     "trio-16bar-flat": ("trio", MELODY_16BAR),
     "trio-16bar-hierarchical": (
         "trio",
@@ -143,9 +146,13 @@ class Net(nn.Module):
         """Makes the parts."""
         config = self.config
         if config.places:
-            layers = (config.encoder_hidden, config.encoder_layers, config.latent)
-            self.encoder: Any = latent_places.Encoder(config.places, config.factors, *layers)
-            self.conductor: Any = latent_places.Contexts(config.places, config.factors, config.hidden)
+            shape = (config.places, config.factors, config.encoder_hidden, config.encoder_layers, config.latent)
+            self.encoder: Any = latent_places.Encoder(*shape, config.segment if config.conductor else 0)
+            if config.conductor:
+                sizes = (config.factors, config.conductor, config.hidden)
+                self.conductor: Any = latent_places.Conductor(config.places, config.segment, *sizes)
+            else:
+                self.conductor = latent_places.Contexts(config.places, config.factors, config.hidden)
         else:
             self.encoder = latent.Encoder(config.encoder_hidden, config.encoder_layers, config.latent)
             if config.conductor:
@@ -167,8 +174,12 @@ class Net(nn.Module):
 
     def decode(self, before: Batch, contexts: Array, key: Array | None) -> tuple[Array, ...]:
         """What each decoder gives, float[B, T, O], of the frames before each of T (whole segments)."""
-        num, segments = (len(contexts), 1) if self.config.places else contexts.shape[:2]
-        each = contexts if self.config.places else contexts.reshape(num * segments, -1)
+        num, segments = contexts.shape[:2]
+        if self.config.places:
+            segments = max(1, segments // self.config.segment) if self.config.conductor else 1
+            each = contexts.reshape(num * segments, -1, contexts.shape[-1])
+        else:
+            each = contexts.reshape(num * segments, -1)
         out = []
         for i, (part, decoder) in enumerate(zip(self.frame.parts, self.decoders, strict=True)):
             x = jnp.concatenate([self.frame.inputs(before, part), *self.frame.told(before)], axis=-1)
@@ -179,8 +190,10 @@ class Net(nn.Module):
         return tuple(out)
 
     def initial(self, contexts: Array) -> tuple[Any, ...]:
-        """The first states of each decoder: of float[N, U, C] (h, c) [N U, H] for each layer; of places [N, H]."""
-        flat = contexts[:, 0] if self.config.places else contexts.reshape(-1, contexts.shape[-1])
+        """The first states of each decoder, of each of R segments: (h, c) float[N R, H] for each layer."""
+        if self.config.places:
+            contexts = contexts[:, :: self.config.segment] if self.config.conductor else contexts[:, :1]
+        flat = contexts.reshape(-1, contexts.shape[-1])
         return tuple(decoder.begin(flat) for decoder in self.decoders)
 
     def __call__(self, batch: Batch, before: Batch, z: Array, segments: int) -> Any:
@@ -208,8 +221,11 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     for name in sizes:
         if getattr(config, name) < 1:
             raise ValueError(f"{name} is {getattr(config, name)}; it must be 1 or more")
-    if config.places and config.conductor:
-        raise ValueError("places and conductor exclude each other: both say what z means along a piece")
+    if config.places and config.conductor and config.places % config.segment:
+        raise ValueError(f"places is {config.places}; it must be a whole number of segments of {config.segment}")
+    if config.places and config.conductor and config.latent % (config.places // config.segment):
+        num = config.places // config.segment
+        raise ValueError(f"latent is {config.latent}; it must be {num} equal shares, one for each segment")
     for name in ("conductor", "places", "nade", "max_beta", "free_bits", "free_bits_per_dimension"):
         if getattr(config, name) < 0:
             raise ValueError(f"{name} is {getattr(config, name)}; it must be 0 or more")

@@ -1,0 +1,22 @@
+"""Sixteen bars of melody in a latent vector: a VAE over windows of `folk-tunes` that no split shares in any key.
+
+musejax train melody-vae-16bar
+musejax evaluate melody-vae-16bar --split test --json
+musejax interpolate melody-vae-16bar A.mid B.mid --num 9
+"""
+
+from musejax.experiments import Experiment
+from musejax.models import music_vae
+from musejax.training.config import Optimizer, Training
+
+config = Experiment(
+    name="melody-vae-16bar",
+    data="folk-tunes",
+    codec="melody-90",
+    model=music_vae.PLACES_16BAR,
+    optimizer=Optimizer(learning_rate=3e-3, warmup_steps=100, ema_decay=0.998, final_fraction=0.02),
+    training=Training(
+        steps=4000, batch_size=32, window=256, bars=16, transpose=6, eval_every=500, save_every=500, log_every=50,
+        eval_batch_size=64,
+    ),
+)  # fmt: skip
