@@ -79,10 +79,10 @@ def beside(runs: list[str]) -> list[dict[str, Any]]:
     for run in runs:
         path = zoo.find(run)
         loaded = zoo.load(path, commands.say)
-        training, steps = loaded.config["training"], loaded.config.get("step") or loaded.config["training"]["steps"]
+        training = loaded.config["training"]
         found = scoring.evaluate(path, loaded.name, None, "test", commands.say)
         size = sum(leaf.size for leaf in jax.tree.leaves(loaded.variables["params"]))
-        seen = steps * training["batch_size"] * training["window"]
+        seen = training["steps"] * training["batch_size"] * training["window"]
         out.append({"run": loaded.name, "parameters": size, "frames": seen, "found": found})
     return out
 

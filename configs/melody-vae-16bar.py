@@ -3,6 +3,11 @@
 musejax train melody-vae-16bar
 musejax evaluate melody-vae-16bar --split test --json
 musejax interpolate melody-vae-16bar A.mid B.mid --num 9
+
+Result on the test split, from the weights as shipped (eight bits): of all frames of 969 windows of 104 tunes .981 come
+back when they are drawn from the vector (95 % interval over tunes .976 to .986), .990 teacher forced; of the frames
+where a note begins .960; a hold everywhere gets .576. ELBO 1.807 nats a frame. Training took 68 minutes on one core of
+an AMD EPYC (Zen 4).
 """
 
 from musejax.experiments import Experiment

@@ -82,6 +82,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("melody-transformer", "transformer", "melody-basic", 2073134, True),
     Entry("pop-transformer", "transformer", "tracks", 1813650, True),
     Entry("melody-vae-2bar", "music_vae", "melody-90", 2705754, True),
+    Entry("melody-vae-16bar", "music_vae", "melody-90", 6768858, True),
     Entry("bl-jsb-lstm", "recurrent", "pianoroll-88", 796088, True),
     Entry("bl-nottingham-lstm", "recurrent", "pianoroll-88", 796088, True),
     Entry("bl-musedata-lstm", "recurrent", "pianoroll-88", 796088, True),

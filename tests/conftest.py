@@ -55,7 +55,7 @@ def quick_compiling():
 @pytest.fixture
 def quick_families(family):
     """The same for tests of all families: of those that have such nets."""
-    with _quickly(family == "musegan"):
+    with _quickly(family in ("musegan", "dense_gan")):
         yield
 
 

@@ -102,6 +102,17 @@ def test_the_melody_vae_rebuilds_windows_that_it_has_not_seen():
 
 
 @pytest.mark.slow
+def test_sixteen_bars_come_back_from_a_vector():
+    figures = scoring.evaluate(
+        zoo.find("melody-vae-16bar"), "melody-vae-16bar", None, "test", lambda text: None, samples=1
+    )
+    assert (figures["windows"], figures["pieces"], figures["apart_from"]) == (969, 104, "folk-tunes:train")
+    assert figures["accuracy_teacher_forced"] > 0.98 and figures["accuracy_sampled"] > 0.97
+    assert figures["accuracy_onsets"] > 0.94
+    assert figures["accuracy_without_z"] < 0.5 < figures["accuracy_all_hold"] < 0.6
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "data"), PUBLISHED)
 def test_benchmark_runs_are_as_good_as_the_docs_say(name, data, data_folder):
     figures = scoring.evaluate(zoo.find(name), name, data, "test", lambda text: None)
