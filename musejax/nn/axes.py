@@ -30,7 +30,7 @@ class Kernel(nn.Module):
         w = self.param("kernel", nn.initializers.he_uniform(), (self.rows, self.columns))
         if not self.spectral:
             return w
-        u = self.variable("spectral", "u", lambda: jnp.full((self.columns,), self.columns**-0.5))
+        u = self.variable("spectral", "u", lambda: jnp.full((self.columns,), self.columns**-0.5, jnp.float32))
         fixed, left, right = jax.lax.stop_gradient(w).astype(jnp.float32), None, u.value
         for _ in range(1 if self.refine else 0):
             left = fixed @ right
