@@ -122,6 +122,7 @@ def main() -> int:
     raw |= about
     if args.beside is not None:
         raw["beside"] = beside(args.beside)
+        write(raw, args.out, data.vocabulary.name, args.page)
     for section in SECTIONS if args.only is None else args.only:
         begin = time.perf_counter()
         raw[section] = SECTIONS[section](loaded, data, path, args.num)
