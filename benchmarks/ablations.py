@@ -66,6 +66,7 @@ def curves(run: Path) -> dict[str, Any]:
 def train(name: str, workdir: Path, steps: int) -> dict[str, Any]:
     """Trains one variant; its curves."""
     _, model, training = VARIANTS[name]
+    assert BASE.model is not None
     experiment = dataclasses.replace(
         BASE,
         name=name,

@@ -36,6 +36,9 @@ JSB16 = (
     Figure("TonicNet (Peracha, 2019)", (".317", ""), "over five tokens, the first a chord label of the same frame"),
 )
 
+# Over all orders of cells.
+ORDERLESS = (Figure("Coconet (Huang et al., 2017)", (".238 (m) or less", ""), "64 layers of 128"),)
+
 INDEPENDENT = (
     Figure("Bernoulli unigram", ("11.09", "10.26", "11.52", "11.05"), "computed on these files"),
     Figure("first-order Markov by key", ("10.49", "5.15", "8.56", "8.27"), "computed on these files"),

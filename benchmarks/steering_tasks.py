@@ -10,6 +10,7 @@ import numpy as np
 from musejax import vocabulary as vocabularies
 from musejax import zoo
 from musejax.base import Request
+from musejax.decoding import gibbs
 from musejax.decoding import given as givens
 from musejax.evaluation import likelihood, rolls, voice_leading
 from musejax.pipeline import batches, dataset
@@ -57,15 +58,16 @@ def as_rolls(sounds: Sequence[Sound]) -> rolls.Rolls:
     return rolls.Rolls(sounding, begins, frames, np.full(len(frames), BAR), 4, np.zeros(pitch.shape[2], bool))
 
 
-def harmonies(loaded: zoo.Loaded, items: Items, seed: int) -> list[np.ndarray]:
+def harmonies(loaded: zoo.Loaded, items: Items, seed: int, sampling: gibbs.Sampling | None = None) -> list[np.ndarray]:
     """Draws the other voices of each piece under its soprano and conditions at temperature 1: int32[T, 4] each.
 
     Pieces are drawn in batches of one padded length. Cells behind a piece's end are free: a net from left to right
     has not come to them, and a reader does not see free cells, so padding changes nothing. Where the codec has END it
-    is given.
+    is given. A model that draws cells in any order is told where pieces end, and draws as `sampling` says.
     """
     vocabulary, variables = loaded.codec.vocabulary, loaded.variables
     sample, out, drawn = jax.jit(loaded.model.sample), {}, 0
+    told = [name for name, _ in vocabulary.conditions] + (["pad_mask"] if loaded.model.any_order else [])
     for indices, batch in batches.whole(items, ROWS):
         free = np.ones_like(batch["tokens"])
         free[..., SOPRANO] = 0
@@ -80,8 +82,9 @@ def harmonies(loaded: zoo.Loaded, items: Items, seed: int) -> list[np.ndarray]:
             first=drawn,
             given=jnp.asarray(batch["tokens"]),
             infill_mask=jnp.asarray(free),
-            conditions={name: jnp.asarray(batch[name]) for name, _ in vocabulary.conditions},
+            conditions={name: jnp.asarray(batch[name]) for name in told},
             constraint=constraint,
+            sampling=sampling,
         )
         tokens = np.asarray(sample(variables["params"], variables["state"], jax.random.key(seed), request)["tokens"])
         out.update({index: tokens[row, : items[index].length] for row, index in enumerate(indices)})

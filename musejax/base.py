@@ -17,6 +17,8 @@ State = Any  # a pytree of what is not trained by gradient; {} when there is non
 # (rows, positions to be drawn or 0 for whole sequences, params whose type is taken) -> a stack's state
 Start = Callable[[int, int, Params], Any]
 Batch = Mapping[str, Any]  # arrays of JAX or NumPy: tokens, loss_mask, one array a condition; leading axis B
+# path of a parameter, such as `stack/layer_0/input` -> axis -> what stands at each place along it
+Axes = Mapping[str, Mapping[int, tuple[Any, ...]]]
 Info = dict[str, Array]  # scalars; `weight` counts the cells over which `loss` is a mean
 
 
@@ -38,7 +40,8 @@ class Choice:
 
 
 # (frame, stream, values so far [N, L, ...] as drawn) -> bool, broadcast to [N, V]: what may stand there. A constraint
-# with arrays in it is a `jax.tree_util.Partial`, so that new arrays do not compile anew.
+# with arrays in it is a `jax.tree_util.Partial`, so that new arrays do not compile anew. A family that draws cells in
+# any order asks once for each cell, with zeros for the values.
 Constraint = Callable[[Array, Array, Array], Array]
 
 
@@ -56,8 +59,10 @@ class Request:
         infill_mask: 1 where a cell is to be drawn, of given's shape ([N, T] for bits). A primer is a prefix of zeros.
             Of rows of real numbers [N, T], or [N, T, V] where their hits alone are given.
             A family that accompanies a track reads that track of `given` and needs no mask.
-        conditions: One int32[N, T] array for each condition that the model was trained with.
+        conditions: One int32[N, T] array for each condition that the model was trained with. For a family that draws
+            cells in any order also `pad_mask`, 1 in the frames of each piece; None where all are of it.
         constraint: Which tokens may stand where.
+        sampling: How a family draws that draws cells in any order (`decoding.gibbs.Sampling`); None for its own way.
     """
 
     num: int = struct.field(pytree_node=False)
@@ -68,6 +73,7 @@ class Request:
     infill_mask: Array | None = None
     conditions: dict[str, Array] = struct.field(default_factory=dict)
     constraint: Constraint | None = None
+    sampling: Any = struct.field(pytree_node=False, default=None)
 
 
 class Autoregressive(NamedTuple):
@@ -87,6 +93,8 @@ class Autoregressive(NamedTuple):
         read: (params, state, cache, given int32[N, T, S], infill_mask int32[N, T, S], conditions {name: int32[N, T]})
             -> cache, for a net that reads given cells ahead of their turn; the sampler calls it once, before the loop.
             Without streams the cells are [N, T].
+        logits: (params, state, batch) -> those of all cells in one pass, each given the true cells before, float[B, T,
+            S, V] in the streams' own order ([B, L, V] of one stream); None where a cell is not one of V tokens.
     """
 
     init_cache: Callable[[Params, State, int, int], Any]
@@ -96,6 +104,7 @@ class Autoregressive(NamedTuple):
     prepare: Callable[[Params], Any] | None = None
     draw: Callable[[Params, Choice], Any] | None = None
     read: Callable[..., Any] | None = None
+    logits: Callable[[Params, State, Batch], Array] | None = None
 
 
 class Score(NamedTuple):
@@ -103,7 +112,8 @@ class Score(NamedTuple):
 
     Attributes:
         kind: `exact` (chain rule), `bound` (of a latent variable model), `orderless` or `pseudo`.
-        nll: For an exact likelihood: (params, state, batch) -> nats a cell: [B, T, S], [B, L], or [B, T] for bits.
+        nll: For an exact likelihood: (params, state, batch) -> nats a cell: [B, T, S], [B, L], or [B, T] for bits. Of a
+            pseudo-likelihood the same, each cell given all others.
         estimate: For the other kinds: (params, state, key, batch) -> nats a piece, float[B], of one random draw: of a
             bound the negative logarithm of an importance weight, log q(z|x) - log p(x, z); else an estimate of the
             piece's cost that is right on average.
@@ -181,7 +191,7 @@ class Model(NamedTuple):
         loss: (params, state, key, batch, *, step, train) -> loss, (state, info). Validation takes it with train=False;
             the best checkpoint is the one where it is least. A family with its own `make_step` trains by other losses.
         sample: (params, state, key, request) -> arrays that the codec decodes, and of a family with a likelihood
-            `log_prob` [N], that of what was drawn in nats, under the model as it is.
+            `log_prob` [N], that of what was drawn in nats, under the model as it is; of the score's own kind.
         score: The likelihood, where the family has one.
         autoregressive: The pair of functions of a left-to-right family.
         latent: The latent vector of a family that has one.
@@ -192,6 +202,11 @@ class Model(NamedTuple):
         whole: Frames of a piece, of a family that draws all of its cells at once; 0 for one that draws cell by cell, to
             any length. What is drawn at once is not chosen by token: such a family reads no `choice` or `constraint`.
         parts: Into how many equal parts a training step cuts its batch.
+        any_order: The samplers of a family that draws cells in any order (`decoding.gibbs.SAMPLERS`), its own first.
+            How long a piece is is then fixed before it is drawn.
+        axes: () -> the labels of axes that are laid out by events or conditions (nn/labels.py), by which weights move
+            to a net over another vocabulary; paths that the net does not have are passed over. None for a family that
+            does not say.
     """
 
     config: Any
@@ -205,6 +220,8 @@ class Model(NamedTuple):
     features: Callable[[Batch], dict[str, Array]] | None = None
     whole: int = 0
     parts: int = 1
+    any_order: tuple[str, ...] = ()
+    axes: Callable[[], Axes] | None = None
 
 
 @struct.dataclass

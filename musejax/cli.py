@@ -38,6 +38,15 @@ def _drawing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--guidance", metavar="SCALE", type=float, help="above 1 follows key and beat more, where a model learnt it"
     )
+    parser.add_argument("--sampler", help="of a Coconet: gibbs, span, contiguous, ancestral or upsampling")
+    parser.add_argument("--steps", type=int, help="how often such a model's net is asked; more are slower and better")
+    parser.add_argument(
+        "--allow", metavar="PLACE:PITCHES,...", help="pitches that alone may sound there, such as bass@3-4:36-48"
+    )
+    parser.add_argument("--forbid", metavar="PLACE:PITCHES,...", help="pitches that may not, such as alto@5.2:60,6:72")
+    parser.add_argument(
+        "--fermatas", metavar="BAR.BEAT,...", help="where they stand, such as 2.3,4.3, for a model that reads them"
+    )
     parser.add_argument("--width", type=int, help="pieces drawn together; part of what a seed stands for (default: 8)")
     parser.add_argument("--json", action="store_true", help="list the files and log-likelihoods as JSON")
 
@@ -103,6 +112,7 @@ def parser() -> argparse.ArgumentParser:
         "`musejax train CONFIG --fields` lists them.",
     )
     p.add_argument("config", metavar="CONFIG", help="a Python file that defines `config`, or the name of one of ours")
+    p.add_argument("--init-from", metavar="MODEL", help="a shipped run's name, or a run directory, to start from")
     p.add_argument("--workdir", metavar="DIR", help="the run directory (default: runs/NAME)")
     p.add_argument("--fields", action="store_true", help="list the fields that can be overridden, and stop")
 
@@ -111,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--bars",
         type=int,
-        help="bars of 4/4, for a model of several tracks (default: 16) or one that can be told how many bars are left",
+        help="bars of 4/4, for a model of several tracks (default: 16) or one that can be told how long a piece is",
     )
     _attributes(p)
 
@@ -123,6 +133,10 @@ def parser() -> argparse.ArgumentParser:
     _steering(p)
     p.add_argument("--bars", metavar="A-B", help="such as 5-8 or 0-2,12; 1 is the first whole bar (default: all)")
     p.add_argument("--voices", metavar="V,V", help="of soprano, alto, tenor, bass (default: all)")
+    p.add_argument("--keep", metavar="PLACE,...", help="notes there that are kept, such as soprano@5.1,bass@6-7")
+    p.add_argument("--vary", metavar="SHARE", type=float, help="draw only a share of the notes anew, such as .3")
+    p.add_argument("--then", metavar="FILE", help="a second phrase, to which bars are drawn that lead there")
+    p.add_argument("--gap", type=int, default=1, help="how many bars lead to --then (default: 1)")
 
     p = commands.add_parser("accompany", help="keep tracks of a piece, and write the others around them")
     _steering(p)
@@ -155,6 +169,8 @@ def parser() -> argparse.ArgumentParser:
         "--samples", type=int, default=64, help="draws a piece, where a likelihood is estimated (default: 64)"
     )
     p.add_argument("--seed", type=int, default=0, help="of these draws (default: 0)")
+    p.add_argument("--rules", action="store_true", help="RL Tuner's table instead, of melodies that it draws")
+    p.add_argument("--num", type=int, default=2000, help="of these melodies (default: 2000)")
     p.add_argument("--given", metavar="V,V", help="voices of a chorale that are given; the others are scored")
     p.add_argument(
         "--frames-per-bar", type=int, help="of a run on windows of bars: frames of a bar, 12 for 3/4 (default: of 4/4)"
@@ -190,6 +206,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("model", metavar="MODEL", help="a run directory")
     p.add_argument("--out", metavar="DIR", required=True, help="a new directory")
     p.add_argument("--bits", type=int, choices=(8, 16), default=16, help="of a weight: 16 for bfloat16, or 8")
+    p.add_argument("--merge", action="store_true", help="of adapters: as a run that needs no other (default: alone)")
     return top
 
 

@@ -12,13 +12,15 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import jax
 
-from musejax import codecs, errors, models, preparation, runs
+from musejax import codecs, errors, forms, models, preparation, reinforcement, runs, transfer
 from musejax.base import Model
-from musejax.models import dense_gan, dense_vae, musegan, music_vae, recurrent, transformer
-from musejax.pipeline import batches, dataset, stream, windows
+from musejax.models import coconet, deep_bach, dense_gan, dense_vae, musegan, music_vae, recurrent, transformer
+from musejax.pipeline import batches, dataset, holdout, stream, windows
 from musejax.training import config as configs
 from musejax.training import loop
 from musejax.training import step as steps
+from musejax.tuning import config as tunings
+from musejax.tuning import freezing, lora, restore
 
 FOLDERS = (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs")
 
@@ -30,20 +32,34 @@ class Experiment:
     Attributes:
         name: The run's name, and by default its directory below runs/.
         data: A corpus, a folder of MIDI, MusicXML or ABC files, or a prepared data set.
-        codec: The representation.
-        model: The config of the model's family.
+        codec: The representation; empty for that of the run that it starts from.
+        model: The config of the model's family; None for that of the run that it starts from.
         optimizer: The optimiser.
         training: The loop.
+        init_from: A shipped run's name or a run directory whose weights it starts from; empty for random weights.
+        adapters: What trains beside those weights, where they stay as they are.
+        tuning: How a trained run is tuned by rewards; None for training on the data.
     """
 
     name: str
     data: str
     codec: str
     model: (
-        recurrent.Config | transformer.Config | music_vae.Config | dense_vae.Config | musegan.Config | dense_gan.Config
+        recurrent.Config
+        | transformer.Config
+        | music_vae.Config
+        | dense_vae.Config
+        | musegan.Config
+        | dense_gan.Config
+        | coconet.Config
+        | deep_bach.Config
+        | None
     ) = dataclasses.field(default_factory=recurrent.Config)
     optimizer: configs.Optimizer = dataclasses.field(default_factory=configs.Optimizer)
     training: configs.Training = dataclasses.field(default_factory=configs.Training)
+    init_from: str = ""
+    adapters: lora.Config = dataclasses.field(default_factory=lora.Config)
+    tuning: tunings.Tuning | None = None
 
     @property
     def family(self) -> str:
@@ -75,7 +91,8 @@ def read(config: str) -> Experiment:
     if not isinstance(experiment, Experiment):
         raise errors.UserError(f"{file} does not define `config`, an experiments.Experiment")
     _check_choices(experiment.optimizer, "optimizer")
-    _check_choices(experiment.model, "model")
+    if experiment.model is not None:
+        _check_choices(experiment.model, "model")
     return experiment
 
 
@@ -104,12 +121,12 @@ def _check_choices(config: Any, prefix: str) -> None:
 
 def _check(training: configs.Training, optimizer: configs.Optimizer) -> None:
     _check_choices(optimizer, "optimizer")
-    for name in ("bars", "context", "transpose", "patience", "seed"):
+    for name in ("bars", "context", "transpose", "patience", "seed", "hold_out"):
         if getattr(training, name) < 0:
             raise errors.UserError(f"--training.{name} is {getattr(training, name)}; it must be 0 or more")
     if training.seed >= 2**32:
         raise errors.UserError(f"--training.seed is {training.seed}; it must be below {2**32}")
-    for name in ("clip", "weight_decay", "warmup_steps", "final_fraction"):
+    for name in ("clip", "weight_decay", "warmup_steps", "final_fraction", "restored_rate"):
         if not 0 <= getattr(optimizer, name) < math.inf:
             value = getattr(optimizer, name)
             raise errors.UserError(f"--optimizer.{name.replace('_', '-')} is {value}; it must be 0 or more")
@@ -174,34 +191,54 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
         errors.UserError: Something in the experiment does not fit.
         errors.TrainingError: Training cannot go on.
     """
+    if not experiment.data:
+        raise errors.UserError(f"{experiment.name} names no music; give --data a corpus, a folder or a prepared file")
+    experiment = transfer.completed(experiment, None)
     training = experiment.training
     _check(training, experiment.optimizer)
     if (workdir / "run.json").exists():
         runs.read_description(workdir)  # a run of another version is refused before the data are read
     if training.bars:
         windows.check(codecs.get(experiment.codec).vocabulary, training.bars, training.window)
-    data = preparation.prepare(experiment.data, experiment.codec, say)
+    data = holdout.of(preparation.prepare(experiment.data, experiment.codec, say), training.hold_out)
     model = build(experiment, data)
     _check_pieces(model, training, data.vocabulary.bar if data.vocabulary.tracks else 0)
+    start = transfer.start(experiment, model, data.vocabulary, workdir, say)
+    model, optimizer, tuning = start.model, experiment.optimizer, experiment.tuning
+    if tuning is not None:
+        model = reinforcement.bind(tuning, model, experiment.family, data, training.batch_size, training.window, say)
     try:
-        step = steps.make_step(model, experiment.optimizer, steps=training.steps, seed=training.seed)
+        if freezing.is_asked(optimizer):
+            like, _ = jax.eval_shape(model.init, jax.random.key(0), runs.example(data.vocabulary))
+            freezing.groups(optimizer, restore.flat(like), start.restored)
+        step = steps.make_step(model, optimizer, steps=training.steps, seed=training.seed, restored=start.restored)
     except ValueError as error:
         raise errors.UserError(f"--optimizer: {error}") from None
     sizes = {s: len(i) for s, i in data.splits.items()}
     data = windows.of(data, training.bars)
     train_items, valid_items = data.split("train"), data.splits.get("valid", [])
+    if tuning is not None:
+        valid_items = reinforcement.heads(valid_items, training.window, tuning.validation)
     description = runs.describe(
         name=experiment.name,
         family=experiment.family,
         model=experiment.model,
         vocabulary=data.vocabulary,
-        data={"source": data.source, "pieces": sizes, "report": data.report, "keys": _keys(train_items)},
+        data={
+            "source": data.source,
+            "pieces": sizes,
+            "report": data.report,
+            "keys": _keys(train_items),
+            **({"forms": forms.of(train_items)} if model.any_order else {}),
+        },
         optimizer=experiment.optimizer,
         training=training,
+        tuning=tuning,
     )
+    description |= start.told
     runs.start(workdir, description)
     say(f"{data.source}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + f" pieces as {data.vocabulary.name}")
-    for line in windows.tell(data):
+    for line in holdout.tell(data) + windows.tell(data):
         say(line)
     if model.features is not None:
         features = jax.jit(model.features)
@@ -216,7 +253,7 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
         seed=training.seed,
     )
     validation = functools.partial(_validation, valid_items, training.eval_batch_size) if valid_items else None
-    return loop.train(model, step, stream.open(source), validation, training, workdir)
+    return loop.train(model, start.begin(step), stream.open(source), validation, training, workdir)
 
 
 def _keys(items: list[dataset.Item]) -> dict[str, int]:

@@ -1,9 +1,10 @@
 """Music from a function call: a model, a seed, and NoteSequences come back.
 
 Everything is drawn by `draw`, in blocks of a fixed number of rows. What is fixed beforehand, a primer or the kept part
-of a piece (`steering`), reaches it as `Given`.
+of a piece (`steering`), reaches it as `primers.Given`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musejax import codecs, errors, lengths, samplers, zoo
+from musejax import codecs, errors, forms, lengths, primers, samplers, zoo
 from musejax.base import Choice, Constraint, Request
-from musejax.decoding import constraints
+from musejax.decoding import constraints, gibbs
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -41,22 +42,6 @@ class Piece(NamedTuple):
     ended: bool
 
 
-class Given(NamedTuple):
-    """What is fixed in every piece before it is drawn, and how long it is.
-
-    Attributes:
-        cells: int32[T, S], [T] for one stream, [T, V] for bits, float32[T, V] for rows of real numbers; what stands in
-            a free cell does not matter.
-        infill_mask: 1 where a cell is free, of the same shape; int32[T] for bits and rows, unless a track of rolls is
-            given.
-        conditions: int32[up to T] for each; behind its end they go on as in a free sample.
-    """
-
-    cells: np.ndarray
-    infill_mask: np.ndarray
-    conditions: dict[str, np.ndarray]
-
-
 def draw(
     loaded: zoo.Loaded,
     num: int,
@@ -66,28 +51,40 @@ def draw(
     min_length: int | None = None,
     bars: int | None = None,
     choice: Choice | None = None,
-    given: Given | None = None,
+    given: primers.Given | None = None,
     constraint: Constraint | None = None,
     conditions: codecs.Arrays | None = None,
     sharps: int | None = None,
     beams: int | None = None,
     guidance: float | None = None,
+    sampler: str | None = None,
+    steps: int | None = None,
+    fermatas: Sequence[forms.Mark] | None = None,
     width: int = WIDTH,
     qpm: float = 100.0,
 ) -> list[Piece]:
     """Samples pieces; see `sample` for the arguments. `given` has the length of the pieces, and takes its place."""
     vocabulary = loaded.codec.vocabulary
     check_whole(loaded, choice, constraint)
-    if bars is not None:
+    sampling = _sampling(loaded, sampler, steps)
+    # A model that is told of a whole piece before it draws it is told what a piece of its training data was.
+    of_form = bool(loaded.model.any_order) and given is None
+    if fermatas is not None and not of_form:
+        raise errors.UserError(f"fermatas: {loaded.name} is not told beforehand where they stand")
+    if of_form and min_length is not None:
+        raise errors.UserError(
+            f"min_length is {min_length}; {loaded.name} is told how long a piece is: give length or bars"
+        )
+    if bars is not None and not of_form:
         length, min_length = lengths.around(loaded, bars)
     if given is not None:
         length = len(given.cells)
-    elif length is None:
+    elif length is None and not of_form:
         length = lengths.default(loaded)
-    for name, value in (("num", num), ("length", length), ("width", width)):
-        if value < 1:
+    for name, value in (("num", num), ("length", length), ("bars", bars), ("width", width)):
+        if value is not None and value < 1:
             raise errors.UserError(f"{name} is {value}; it must be 1 or more")
-    if loaded.model.whole and length > loaded.model.whole:
+    if length is not None and loaded.model.whole and length > loaded.model.whole:
         raise errors.UserError(f"length is {length}; {loaded.name} draws pieces of {loaded.model.whole} frames")
     track = getattr(loaded.model.config, "given", "")
     if track and given is None:
@@ -105,15 +102,16 @@ def draw(
         parts.append(loaded.codec.grammar())
     on_grid = vocabulary.frames_per_quarter > 0
     left = None
-    if vocabulary.has("end") and on_grid:
+    if length is not None and vocabulary.has("end") and on_grid and not loaded.model.any_order:
         shortest = min(8 * 16, length // 2) if min_length is None else min_length
         parts.append(constraints.no_end_before(vocabulary, shortest))
         left = lengths.left(loaded, length, bars, never=shortest >= length)
     request = Request(
         num=width,
-        length=length,
+        length=length or 0,
         choice=choice or Choice(),
         constraint=constraints.all_of(*parts) if parts else None,
+        sampling=sampling,
     )
     known = None
     if given is not None:
@@ -127,12 +125,16 @@ def draw(
     pieces: list[Piece] = []
     for first in range(0, num, width):
         signatures = np.array([_key(loaded, seed, first + row, sharps) for row in range(width)])
-        told = codecs.free_conditions(vocabulary, width, length, known, signatures)
+        frames, form = length or 0, {}
+        if of_form:
+            rows = range(first, first + width)
+            frames, form = forms.draw(loaded, seed, rows, length=length, bars=bars, fermatas=fermatas)
+        told = codecs.free_conditions(vocabulary, width, frames, known, signatures) | form
         told |= {name: np.tile(row, (width, 1)) for name, row in (conditions or {}).items()}
         if left is not None:
             told["bars_left"] = np.tile(left, (width, 1))
         block = request.replace(  # type: ignore[attr-defined]
-            first=jnp.asarray(first), conditions={n: jnp.asarray(c) for n, c in told.items()}
+            length=frames, first=jnp.asarray(first), conditions={n: jnp.asarray(c) for n, c in told.items()}
         )
         done: dict[int, Piece] = {}
         wanted = range(min(width, num - first))
@@ -146,6 +148,26 @@ def draw(
                 break
         pieces += [done[row] for row in wanted]
     return pieces
+
+
+def _sampling(loaded: zoo.Loaded, sampler: str | None, steps: int | None) -> gibbs.Sampling | None:
+    """How a model that draws cells in any order draws them; None for its own way.
+
+    Raises:
+        errors.UserError: It does not, or not so.
+    """
+    have = loaded.model.any_order
+    if sampler is None and steps is None:
+        return None
+    if not have:
+        raise errors.UserError(
+            f"{loaded.name} does not draw cells in any order; a sampler and its steps are for DeepBach and Coconet"
+        )
+    if sampler is not None and sampler not in have:
+        raise errors.UserError(f"sampler {sampler!r} is unknown to {loaded.name}, which has {', '.join(have)}")
+    if steps is not None and steps < 1:
+        raise errors.UserError(f"steps is {steps}; it must be 1 or more")
+    return gibbs.Sampling(sampler or have[0], steps or loaded.model.config.steps)  # type: ignore[arg-type]
 
 
 def _key(loaded: zoo.Loaded, seed: int, index: int, sharps: int | None) -> int:
@@ -197,6 +219,9 @@ def sample(
     sharps: int | None = None,
     beams: int | None = None,
     guidance: float | None = None,
+    sampler: str | None = None,
+    steps: int | None = None,
+    fermatas: Sequence[forms.Mark] | None = None,
     width: int = WIDTH,
     qpm: float = 100.0,
 ) -> list["NoteSequence"]:
@@ -209,9 +234,11 @@ def sample(
         num: Number of pieces.
         seed: Any integer.
         length: Most frames of a piece (16ths; events for performances). Where the model ends pieces (32 bars by
-            default), one that has not ended by then is drawn again, seven times at most.
+            default), one that has not ended by then is drawn again, seven times at most. A model that draws
+            cells in any order draws just so many, by default as many as a piece of its training data has.
         min_length: Frames before which a piece may not end, where the model ends it (default: eight bars).
-        bars: About how many bars of 4/4 a piece has, in place of both, for a model that can be told (`bars_left`).
+        bars: About how many bars of 4/4 a piece has, in place of both, for a model that can be told (`bars_left`,
+            or one that draws cells in any order).
         temperature: Below 1 is more cautious, above 1 bolder.
         top_k: Keeps the k likeliest tokens at each step.
         top_p: Keeps the likeliest tokens up to this probability.
@@ -224,6 +251,10 @@ def sample(
         beams: Searches for the likeliest piece with this many beams, and draws none; `num` must be 1.
         guidance: Scale of classifier-free guidance, above 1 to follow conditions more than the model does; it needs one
             that was trained with `condition_dropout`.
+        sampler: Of a model that draws cells in any order (`decoding.gibbs.Sampling`): `rounds` for a DeepBach, any
+            other for a Coconet; None for the model's own.
+        steps: How often its net is asked; more take longer, and are better up to a point.
+        fermatas: Bar and beat of each fermata, for such a model that reads them; None as in its training data.
         width: Pieces drawn together: larger is faster for many pieces, and draws other pieces.
         qpm: Quarter notes a minute of the result.
 
@@ -234,41 +265,11 @@ def sample(
         errors.UserError: The model cannot be loaded, or the primer does not fit its vocabulary.
     """
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
-    given = None if primer is None else prime(loaded, primer, length)
+    given = None if primer is None else primers.prime(loaded, primer, length)
     choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     pieces = draw(
         loaded, num, seed, length=length, min_length=min_length, bars=bars, choice=choice, given=given,
-        constraint=constraint, conditions=conditions, sharps=sharps, beams=beams, guidance=guidance, width=width,
-        qpm=qpm,
+        constraint=constraint, conditions=conditions, sharps=sharps, beams=beams, guidance=guidance, sampler=sampler,
+        steps=steps, fermatas=fermatas, width=width, qpm=qpm,
     )  # fmt: skip
     return [p.sequence for p in pieces]
-
-
-def prime(loaded: zoo.Loaded, primer: "NoteSequence", length: int | None = None) -> Given:
-    """A primer as the given beginning of a piece.
-
-    Args:
-        loaded: The model.
-        primer: The music.
-        length: Frames of the piece; by default those of a free sample.
-
-    Raises:
-        errors.UserError: It does not fit the vocabulary, or fills the piece.
-    """
-    vocabulary = loaded.codec.vocabulary
-    if loaded.model.whole:
-        raise errors.UserError(f"{loaded.name} draws all cells of a piece at once; it cannot go on from a primer")
-    try:
-        arrays = loaded.codec.prime(primer)
-    except errors.DiscardError as error:
-        raise errors.UserError(f"the primer does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
-    rows = vocabulary.kind != "tokens"
-    cells = arrays.pop("frames" if rows else "tokens")
-    length = lengths.default(loaded) if length is None else length
-    if len(cells) >= length:
-        raise errors.UserError(f"the primer has {len(cells)} frames, the piece only {length}; give a larger --length")
-    whole = np.zeros((length, *cells.shape[1:]), np.float32 if vocabulary.kind == "groove" else np.int32)
-    whole[: len(cells)] = cells
-    infill_mask = np.ones(length if rows else whole.shape, np.int32)
-    infill_mask[: len(cells)] = 0
-    return Given(whole, infill_mask, arrays)

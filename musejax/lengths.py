@@ -23,8 +23,10 @@ def default(loaded: zoo.Loaded) -> int:
         return latent.length
     if bars := loaded.config["training"].get("bars", 0):
         return bars * vocabulary.bar
-    if latent is not None:
+    if latent is not None or "tuning" in loaded.config:
         return loaded.config["training"]["window"]
+    if loaded.model.any_order:
+        return 16 * BAR + vocabulary.has("end")
     if vocabulary.frames_per_quarter == 0:
         return 1024
     return vocabulary.frames_per_quarter * 4 * (32 if vocabulary.has("end") else 16)

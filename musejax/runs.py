@@ -16,8 +16,18 @@ from musejax import errors, models
 from musejax import vocabulary as vocabularies
 from musejax.base import Model
 from musejax.training import checkpoints, quantisation
+from musejax.tuning import bases, lora, product
 
 FORMAT = 1
+# Fields of the optimiser that shape its state, and what of them does.
+_SHAPING: Mapping[str, Callable[[Any], Any]] = {
+    "name": str,
+    "clip": bool,
+    "ema_decay": bool,
+    "freeze": lambda patterns: tuple(patterns or ()),
+    "unfreeze": lambda patterns: tuple(patterns or ()),
+    "restored_rate": lambda rate: 1.0 if rate is None else rate,
+}
 
 
 class Run(NamedTuple):
@@ -31,6 +41,7 @@ class Run(NamedTuple):
         vocabulary: The table of its ids.
         config: The whole of run.json.
         step: The step of the checkpoint.
+        adapters: Of an adapted run, what of it is its own; `variables` have them merged into its base. None for others.
     """
 
     name: str
@@ -40,6 +51,7 @@ class Run(NamedTuple):
     vocabulary: vocabularies.Vocabulary
     config: dict[str, Any]
     step: int
+    adapters: Any = None
 
 
 def describe(
@@ -51,6 +63,7 @@ def describe(
     data: Mapping[str, Any],
     optimizer: Any,
     training: Any,
+    tuning: Any = None,
 ) -> dict[str, Any]:
     """The content of run.json.
 
@@ -62,6 +75,7 @@ def describe(
         data: What it is trained on: `source`, pieces by split, the report.
         optimizer: The optimiser's config dataclass.
         training: The loop's config dataclass.
+        tuning: The config dataclass of a run that tunes another; None for any other.
     """
     return {
         "format": FORMAT,
@@ -72,6 +86,7 @@ def describe(
         "data": dict(data),
         "optimizer": dataclasses.asdict(optimizer),
         "training": dataclasses.asdict(training),
+        **({} if tuning is None else {"tuning": json.loads(json.dumps(dataclasses.asdict(tuning)))}),
         "versions": {"jax": jax.__version__, "numpy": np.__version__},
     }
 
@@ -85,13 +100,15 @@ def start(path: Path, description: Mapping[str, Any]) -> None:
     file = path / "run.json"
     if file.exists():
         old = read_description(path)
-        found, wanted = _parts(old, path), _parts(description, path)
+        found, wanted = parts(old, path), parts(description, path)
         for field, before, now in zip(("family", "model", "vocabulary"), found, wanted, strict=True):
             if now != before:
                 raise errors.UserError(
                     f"{path} holds a run with another {field} than this experiment's; give another --workdir"
                 )
-        for field, kind in (("name", str), ("clip", bool), ("ema_decay", bool)):  # these shape the optimiser's state
+        if old.get("tuning") != description.get("tuning"):
+            raise errors.UserError(f"{path} holds a run with another tuning; give another --workdir")
+        for field, kind in _SHAPING.items():
             if kind(description["optimizer"][field]) != kind(old["optimizer"].get(field)):
                 raise errors.UserError(
                     f"{path} holds a run with optimizer.{field} {old['optimizer'].get(field)}, not "
@@ -180,7 +197,7 @@ def example(vocabulary: vocabularies.Vocabulary, rows: int = 1, frames: int = 2)
     return {**batch, "pad_mask": np.ones(shape, np.int32), "loss_mask": np.ones(shape, np.int32)}
 
 
-def _parts(description: Mapping[str, Any], path: Path) -> tuple[str, Any, vocabularies.Vocabulary]:
+def parts(description: Mapping[str, Any], path: Path) -> tuple[str, Any, vocabularies.Vocabulary]:
     """Family, config and vocabulary of a run.json; fields that were added since it was written have their defaults.
 
     Raises:
@@ -202,9 +219,12 @@ def build(description: Mapping[str, Any], path: Path) -> tuple[Model, vocabulari
     Raises:
         errors.UserError: It does not describe a model.
     """
-    family, config, vocabulary = _parts(description, path)
+    family, config, vocabulary = parts(description, path)
     try:
-        return models.family(family).make(config, vocabulary), vocabulary
+        model = models.family(family).make(config, vocabulary)
+        if description.get("tuning", {}).get("method") == "g":  # two nets: the prior is in the run's state
+            model = product.make(model, vocabulary)
+        return model, vocabulary
     except (KeyError, TypeError, ValueError) as error:
         raise errors.UserError(f"{path / 'run.json'} does not describe a model: {error}") from None
 
@@ -221,29 +241,62 @@ def load(path: Path, say: Callable[[str], None]) -> Run:
     """
     description = read_description(path)
     model, vocabulary = build(description, path)
+    if "adapters" in description:
+        return _load_adapted(description, path, model, vocabulary, say)
     batch = example(vocabulary)
     like = jax.eval_shape(model.init, jax.random.key(0), batch)
     params, state, step = checkpoints.load(path, like, say)
     return Run(description["name"], path, model, {"params": params, "state": state}, vocabulary, description, step)
 
 
-def pack(run: Run, out: Path, bits: int = 16) -> None:
+def _load_adapted(
+    description: dict[str, Any],
+    path: Path,
+    model: Model,
+    vocabulary: vocabularies.Vocabulary,
+    say: Callable[[str], None],
+) -> Run:
+    """A run of adapters, merged into its base."""
+    told = dict(description["adapters"])
+    try:
+        named = told.pop("base")
+        config, where = _config(lora.Config, told, str(path)), bases.find(named, path)
+        base = load(where, say)
+        bases.check(named, path, where, base.variables)
+        adapted = lora.adapted(model, base.variables["params"], base.variables["state"], config)
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.UserError(f"{path / 'run.json'} does not describe adapters: {error}") from None
+    like = jax.eval_shape(adapted.init, jax.random.key(0), example(vocabulary))
+    own, state, step = checkpoints.load(path, like, say)
+    variables = {"params": lora.merge(base.variables["params"], own, config), "state": state}
+    return Run(description["name"], path, model, variables, vocabulary, description, step, own)
+
+
+def pack(run: Run, out: Path, bits: int = 16, *, merge: bool = False) -> None:
     """Writes a run as it is shipped: rounded parameters, no optimiser state, no logs.
 
     Args:
         run: The run.
         out: A directory that does not exist yet.
         bits: 16 for bfloat16; 8 for matrices of whole numbers with a scale a column.
+        merge: Whether an adapted run becomes a run like any other; else its adapters are written alone.
     """
     if out.exists():
         raise errors.UserError(f"{out} exists; give a new directory")
-    params, scales = run.variables["params"], {}
+    if merge and run.adapters is None:
+        raise errors.UserError(f"{run.path} has no adapters to merge")
+    params, scales, config = run.variables["params"], {}, dict(run.config)
+    if merge:
+        del config["adapters"]
+    elif run.adapters is not None:
+        params, named = run.adapters, config["adapters"]["base"]
+        config["adapters"] = {**config["adapters"], "base": bases.moved(named, run.path, out)}
     if bits == 8:
         params, scales = quantisation.quantise(params, jnp.bfloat16)
     else:
         params = jax.tree.map(lambda p: p.astype(jnp.bfloat16), params)
     checkpoints.write_model(out / "checkpoints" / "best" / str(run.step), params, run.variables["state"], scales)
-    write_text(out / "run.json", json.dumps(run.config, indent=1) + "\n")
+    write_text(out / "run.json", json.dumps(config, indent=1) + "\n")
 
 
 def count(model: Model, vocabulary: vocabularies.Vocabulary) -> int:

@@ -10,7 +10,7 @@ from musejax import corpora, errors, preparation, runs
 from musejax.codecs import chorale
 from musejax.evaluation import likelihood, reconstruction
 from musejax.pipeline import dataset as datasets
-from musejax.pipeline import windows
+from musejax.pipeline import holdout, windows
 
 # Windows scored at a time; whole pieces, which are longer, go in smaller batches.
 WINDOWS = 128
@@ -82,7 +82,9 @@ def evaluate(
     """
     description = runs.read_description(path)
     source = data or description["data"]["source"]
-    _check_overlap(description["data"]["source"], source, name)
+    heard = [description["data"]["source"], *description.get("init", {}).get("data", ())]
+    for trained in heard:
+        _check_overlap(trained, source, name)
     codec = description["vocabulary"]["name"]
     if source in corpora.CORPORA and corpora.CORPORA[source].codec not in (None, codec):
         raise errors.UserError(
@@ -93,7 +95,10 @@ def evaluate(
         raise errors.UserError(f"--given {','.join(given)}: {name} reads {codec}, which has no such voices")
     run = runs.load(path, say)
     dataset = preparation.prepare(source, codec, say)
-    _check_overlap(description["data"]["source"], dataset.source, name)  # a prepared file says where it comes from
+    for trained in heard:
+        _check_overlap(trained, dataset.source, name)  # a prepared file says where it comes from
+    if dataset.source == description["data"]["source"]:
+        dataset = holdout.of(dataset, description["training"].get("hold_out", 0))
     if run.model.score is None:
         raise errors.UserError(f"{name} has no likelihood to evaluate; see `musejax metrics` for its music")
     bars, told = description["training"].get("bars", 0), {"given": list(given)} if given else {}

@@ -11,11 +11,11 @@ import musejax
 
 ROOT = Path(musejax.__file__).parent
 CORE = {"errors", "base", "events", "vocabulary", "nn", "models", "objectives", "decoding"}
-WRAPPING = {"pipeline", "training", "evaluation", "runs"}
+WRAPPING = {"pipeline", "training", "tuning", "evaluation", "runs"}
 EDGE = {
     "codecs", "corpora", "rendering", "zoo", "cli", "commands", "experiments", "preparation", "generation", "gridded",
-    "latents", "lengths", "personal", "samplers", "scoring", "files", "measures", "midi", "noteseq", "scores",
-    "steering", "tables", "__init__", "configs", "shipped",
+    "latents", "lengths", "forms", "primers", "personal", "reinforcement", "samplers", "scoring", "files", "measures",
+    "midi", "noteseq", "scores", "steering", "tables", "transfer", "__init__", "configs", "shipped",
 }  # fmt: skip
 RINGS = {name: ring for ring, names in enumerate((CORE, WRAPPING, EDGE)) for name in names}
 OUTSIDE_CORE = {"note_seq", "music21", "orbax", "grain", "symusic", "matplotlib", "tyro", "rich", "pathlib", "os", "io"}

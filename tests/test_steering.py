@@ -262,12 +262,16 @@ def test_what_a_file_does_not_say_is_assumed_and_said():
         "tune.mid: it has no key signature; D major is assumed, by Krumhansl's profiles of its notes",
     ]
     assert (plan.given.conditions["key"] == 9).all()
+    assert [k.key for k in plan.source.sequence.key_signatures] == [2]
     np.testing.assert_array_equal(plan.given.conditions["beat"], np.arange(49) % 16)
     plan = planning.harmony(model, source, sharps=-1, say=said.append)
     assert len(said) == 3 and (plan.given.conditions["key"] == 6).all()
     reader = model._replace(config={"model": {"conditions": ["fermata"]}, "data": {}})
-    planning.harmony(reader, source, say=said.append)
-    assert said[-1] == "tune.mid: it has no fermatas; none are assumed"
+    plan = planning.harmony(reader, source, say=said.append)
+    assert said[-1].startswith("tune.mid: it has no fermatas; 1 is assumed, on its last note")
+    np.testing.assert_array_equal(np.flatnonzero(plan.given.conditions["fermata"]), np.arange(44, 48))
+    assert [a.time for a in plan.source.sequence.text_annotations] == [max(n.start_time for n in source.notes)]
+    assert not source.text_annotations and not source.key_signatures
 
 
 def test_fermatas_beat_and_key_come_from_the_file():

@@ -19,7 +19,7 @@ FRAMES = 10
 SHRUNK = {
     "hidden": 12, "embed": 10, "head": 8, "width": 16, "feed_forward": 12, "num_layers": 2,
     "latent": 4, "encoder_hidden": 6, "encoder_layers": 1, "conductor": 6, "conductor_layers": 1, "segment": 5,
-    "places": 20, "factors": 7, "frames": FRAMES,
+    "places": 20, "factors": 7, "frames": FRAMES, "steps": 8, "context": 3,
     "critic_width": 4, "refiner": 1, "critic_updates": 1, "bars": 1,
 }  # fmt: skip
 

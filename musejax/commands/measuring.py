@@ -1,6 +1,7 @@
 """`evaluate` and `metrics`: likelihood, and music statistics."""
 
 import argparse
+from pathlib import Path
 
 from musejax import commands, errors, zoo
 from musejax.commands import options
@@ -9,6 +10,8 @@ from musejax.commands import options
 def evaluate(args: argparse.Namespace, rest: list[str]) -> int:
     """Prints a model's likelihood on a split, and what a VAE rebuilds of it."""
     path = zoo.find(args.model)
+    if args.rules:
+        return _rules(args, path)
     from musejax import scoring
 
     commands.compile_cache()
@@ -32,6 +35,24 @@ def evaluate(args: argparse.Namespace, rest: list[str]) -> int:
     else:
         for name, value in result.items():
             print(f"{name:28} {value}")
+    return 0
+
+
+def _rules(args: argparse.Namespace, path: Path) -> int:
+    """Prints RL Tuner's table of a tuned run and its prior."""
+    from musejax import reinforcement, tables
+
+    commands.compile_cache()
+    options.check_seed(args.seed)
+    options.check_counts(args, "num")
+    result = reinforcement.table(path, args.model, args.num, args.seed, commands.say)
+    if args.json:
+        commands.print_json(result)
+        return 0
+    sides = [side for side in ("prior", "tuned") if side in result]
+    print(f"{'':28} " + " ".join(f"{side:>10}" for side in sides))
+    for name in result["prior"]:
+        print(f"{name:28} " + " ".join(f"{tables.number(result[side][name]):>10}" for side in sides))
     return 0
 
 

@@ -25,5 +25,5 @@ def pack(args: argparse.Namespace, rest: list[str]) -> int:
     """Copies a run as it is shipped."""
     from musejax import runs
 
-    runs.pack(runs.load(zoo.find(args.model), commands.say), Path(args.out), args.bits)
+    runs.pack(runs.load(zoo.find(args.model), commands.say), Path(args.out), args.bits, merge=args.merge)
     return 0

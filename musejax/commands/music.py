@@ -4,10 +4,10 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from musejax import commands, errors, zoo
-from musejax.commands import options
+from musejax.commands import options, places
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -27,15 +27,24 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     path = zoo.find(args.model)
     primer = read(args.primer) if args.primer else None
     commands.compile_cache()
-    from musejax import generation, lengths
+    from musejax import forms, generation, lengths, primers
 
     loaded = zoo.load(path, commands.say)
     options.check_key(args, loaded)
     vocabulary = loaded.codec.vocabulary
-    told = args.bars if lengths.can_be_told(loaded) else None
-    length = lengths.around(loaded, told)[0] if told is not None else args.length or lengths.default(loaded)
+    any_order = bool(loaded.model.any_order) and primer is None
+    marks = places.fermatas(args.fermatas)
+    told = args.bars if any_order or lengths.can_be_told(loaded) else None
+    if any_order:
+        # Places are those of a piece in 4/4.
+        marks = [] if marks is None and (args.allow or args.forbid) else marks
+        length = args.length or (16 * told if told else None)
+    else:
+        length = lengths.around(loaded, told)[0] if told is not None else args.length or lengths.default(loaded)
     asked = options.attributes(args.attributes)
-    parts = [options.constraint(args, loaded, length, 4 * vocabulary.frames_per_quarter or None)]
+    longest = length or forms.LONGEST
+    parts = [options.constraint(args, loaded, longest, 4 * vocabulary.frames_per_quarter or None)]
+    parts.append(places.of_sample(args, loaded, longest))
     if (args.bars is not None and told is None) or asked or (vocabulary.name == "tracks" and primer is None):
         from musejax.steering import band
 
@@ -51,16 +60,17 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
         min_length=args.min_length,
         bars=told,
         choice=choice,
-        given=None if primer is None else generation.prime(loaded, primer, length),
+        given=None if primer is None else primers.prime(loaded, primer, length),
         constraint=options.join(parts),
-        conditions=options.told(args, loaded, length),
+        conditions=options.told(args, loaded, longest),
         sharps=sharps,
+        fermatas=marks,
         width=args.width or generation.WIDTH,
         qpm=args.qpm,
         **how,
     )
     stems = [f"{loaded.name}-{args.seed}-{index:03d}" for index in range(len(pieces))]
-    _write(pieces, paths(args, stems, formats), args)
+    _write(pieces, paths(args, stems, formats), args, loaded)
     return 0
 
 
@@ -81,9 +91,21 @@ def infill(args: argparse.Namespace, rest: list[str]) -> int:
     for voice in voices:
         if voice not in planning.VOICES:
             raise errors.UserError(f"--voices {args.voices}: the voices are {', '.join(planning.VOICES)}")
-    if not bars and not voices:
+    if args.then and (bars or voices or args.keep or args.vary is not None):
+        raise errors.UserError(f"--then {args.then}: the bars that lead there are drawn, and no others; leave them out")
+    if not bars and not voices and not args.then and args.vary is None:
         raise errors.UserError("nothing is to be filled; give --bars such as 5-8, --voices such as alto,tenor, or both")
-    return _steer(args, lambda loaded, sequence, **told: planning.infilling(loaded, sequence, bars, voices, **told))
+    keep, second = places.places("--keep", args.keep), read(args.then) if args.then else None
+
+    def plan(loaded: "zoo.Loaded", sequence: "NoteSequence", **told: Any) -> "planning.Plan":
+        if second is not None:
+            from musejax.steering import joining
+
+            joined = joining.join(sequence, second, args.gap)
+            return planning.infilling(loaded, joined.sequence, [joined.bars], None, keep=joined.kept, **told)
+        return planning.infilling(loaded, sequence, bars, voices, keep=keep, vary=args.vary, seed=args.seed, **told)
+
+    return _steer(args, plan)
 
 
 def accompany(args: argparse.Namespace, rest: list[str]) -> int:
@@ -100,6 +122,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
 
     loaded = zoo.load(path, commands.say)
     options.check_key(args, loaded)
+    places.refuse(args, loaded)
     if loaded.codec.vocabulary.tracks:
         if asked:
             raise errors.UserError(f"--attributes {args.attributes}: {loaded.name} reads none; codec tracks has them")
@@ -108,7 +131,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
         pieces = rolls.draw(
             loaded, sequence, args.num, args.seed, tracks=tracks, width=args.width or generation.WIDTH, **how
         )
-        _write(pieces, outputs(loaded.name), args)
+        _write(pieces, outputs(loaded.name), args, loaded)
         return 0
     plan = band.plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=asked)
     pieces = generation.draw(
@@ -122,7 +145,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
         qpm=plan.qpm or 100.0,
         **how,
     )
-    _write(pieces, outputs(loaded.name), args)
+    _write(pieces, outputs(loaded.name), args, loaded)
     return 0
 
 
@@ -132,13 +155,17 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
     options.check_counts(args, "num", "width")
     options.check_seed(args.seed)
     sharps, source, path = options.sharps(args), Path(args.file), zoo.find(args.model)
-    outputs = _outputs(args, source)
+    outputs, marks = _outputs(args, source), places.fermatas(args.fermatas)
     sequence = read(args.file)
     commands.compile_cache()
     from musejax import generation, steering
 
     loaded = zoo.load(path, commands.say)
     options.check_key(args, loaded)
+    if marks is not None:
+        from musejax.steering import cells
+
+        sequence = cells.with_fermatas(sequence, marks)
     planned = plan(loaded, sequence, sharps=sharps, say=commands.say)
     pieces = steering.draw(
         loaded,
@@ -146,11 +173,16 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
         args.num,
         args.seed,
         choice=choice,
-        constraint=options.constraint(args, loaded, len(planned.given.cells), planned.source.bar),
+        constraint=options.join(
+            [
+                options.constraint(args, loaded, len(planned.given.cells), planned.source.bar),
+                places.of_plan(args, loaded, planned),
+            ]
+        ),
         width=args.width or generation.WIDTH,
         **how,
     )
-    _write(pieces, outputs(loaded.name), args)
+    _write(pieces, outputs(loaded.name), args, loaded)
     return 0
 
 
@@ -226,12 +258,18 @@ def write(
     return out
 
 
-def _write(pieces: "list[generation.Piece]", paths: list[list[Path]], args: argparse.Namespace) -> None:
+def _write(
+    pieces: "list[generation.Piece]", paths: list[list[Path]], args: argparse.Namespace, loaded: "zoo.Loaded"
+) -> None:
     """Writes drawn pieces to their files, and tells how likely each is, where the model knows."""
+    kind = loaded.model.score.kind if loaded.model.score else "exact"
+    likelihood = {"orderless": "orderless log-likelihood", "pseudo": "pseudo-log-likelihood"}.get(
+        kind, "log-likelihood"
+    )
 
     def tell(index: int, files: str) -> None:
         log_prob, ended = pieces[index].log_prob, pieces[index].ended
-        said = [] if log_prob is None else [f"log-likelihood {log_prob:.1f} nats"]
+        said = [] if log_prob is None else [f"{likelihood} {log_prob:.1f} nats"]
         said += [] if ended else ["cut at its length"]
         if not args.json:
             commands.say(f"{files}: {', '.join(said)}" if said else files)

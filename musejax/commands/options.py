@@ -79,7 +79,8 @@ def steering(args: argparse.Namespace) -> dict[str, Any]:
         raise errors.UserError(f"--beam {args.beam} with --num {args.num}: a search finds one piece; leave --num at 1")
     if args.guidance is not None and not 0 <= args.guidance < math.inf:
         raise errors.UserError(f"--guidance {args.guidance}: it must be 0 or more")
-    return {"beams": args.beam, "guidance": args.guidance}
+    check_counts(args, "steps")
+    return {"beams": args.beam, "guidance": args.guidance, "sampler": args.sampler, "steps": args.steps}
 
 
 def tonic(text: str) -> int | None:
@@ -187,6 +188,10 @@ def constraint(args: argparse.Namespace, loaded: "zoo.Loaded", length: int, bar:
                 f"{option} {value}: {loaded.name} draws all cells of a piece at once; constraints need a model that "
                 "draws one after the other"
             )
+    if args.density and loaded.model.any_order:
+        raise errors.UserError(
+            f"--density {args.density}: onsets are counted from left to right, but {loaded.name} draws in any order"
+        )
     left_to_right = loaded.model.autoregressive
     order = left_to_right.order if left_to_right is not None else ()
     for option, value in (("--scale", args.scale), ("--pitches", args.pitches)):

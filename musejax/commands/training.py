@@ -8,12 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from musejax import commands, errors, experiments
+from musejax import commands, errors, experiments, transfer
 
 
 def train(args: argparse.Namespace, rest: list[str]) -> int:
     """Trains an experiment."""
     experiment = experiments.read(args.config)
+    if experiment.model is not None or args.init_from or not args.fields:
+        experiment = transfer.completed(experiment, args.init_from)
     if args.fields:
         print("\n".join(_fields(experiment)))
         return 0
@@ -41,7 +43,9 @@ def _override(experiment: experiments.Experiment, options: list[str]) -> experim
     # The model is a config of one family: the union of all families' would become subcommands.
     cls = type(experiment)
     model = ("model", type(experiment.model), dataclasses.field(default=experiment.model))
-    narrow: Any = dataclasses.make_dataclass(cls.__name__, [model], bases=(cls,), frozen=True, kw_only=True)
+    tuned: Any = tyro.conf.Suppress[None] if experiment.tuning is None else type(experiment.tuning)
+    fields = [model, ("tuning", tuned, dataclasses.field(default=experiment.tuning))]
+    narrow: Any = dataclasses.make_dataclass(cls.__name__, fields, bases=(cls,), frozen=True, kw_only=True)
     caught = io.StringIO()
     try:
         with contextlib.redirect_stderr(caught), contextlib.redirect_stdout(caught):

@@ -78,3 +78,37 @@ def no_end_before(vocabulary: vocabularies.Vocabulary, frames: int) -> Constrain
     """Forbids END in the first `frames` frames."""
     end = np.arange(vocabulary.size) == vocabulary.id("end")
     return jax.tree_util.Partial(_no_end_before, jnp.asarray(end), jnp.asarray(frames))
+
+
+def narrowed(vocabulary: vocabularies.Vocabulary, allowed: Array) -> Array:
+    """What is allowed by cell, without holds of what may no longer sound.
+
+    A hold is forbidden where some pitch that is allowed in the frame before is not allowed: then what sounds is allowed
+    everywhere, however holds and notes come to lie.
+
+    Args:
+        vocabulary: The model's.
+        allowed: bool[..., T, S, V].
+    """
+    if not vocabulary.has("hold"):
+        return allowed
+    first = vocabulary.start("pitch")
+    pitches = allowed[..., first : first + vocabulary.range("pitch").size]
+    narrower = (pitches[..., :-1, :, :] & ~pitches[..., 1:, :, :]).any(-1)
+    narrower = jnp.pad(narrower, [(0, 0)] * (narrower.ndim - 2) + [(1, 0), (0, 0)])
+    hold = vocabulary.id("hold")
+    return allowed.at[..., hold].set(allowed[..., hold] & ~narrower)
+
+
+def _by_cell(table: Array, frame: Array, stream: Array, values: Array) -> Array:
+    return table[jnp.minimum(frame, table.shape[0] - 1), stream]
+
+
+def by_cell(vocabulary: vocabularies.Vocabulary, allowed: np.ndarray) -> Constraint:
+    """Allows in every cell the tokens of its own row.
+
+    Args:
+        vocabulary: The model's, of several streams.
+        allowed: bool[T, S, V]; frames beyond the last are as it is.
+    """
+    return jax.tree_util.Partial(_by_cell, narrowed(vocabulary, jnp.asarray(allowed)))

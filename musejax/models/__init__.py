@@ -10,6 +10,8 @@ FAMILIES = {
     "dense_vae": "musejax.models.dense_vae",
     "musegan": "musejax.models.musegan",
     "dense_gan": "musejax.models.dense_gan",
+    "coconet": "musejax.models.coconet",
+    "deep_bach": "musejax.models.deep_bach",
 }
 
 

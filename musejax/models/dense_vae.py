@@ -23,9 +23,9 @@ from flax import linen as nn
 
 from musejax import errors, objectives
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Autoregressive, Batch, Info, Latent, Model, Params, Request, Score, State
+from musejax.base import Array, Autoregressive, Axes, Batch, Info, Latent, Model, Params, Request, Score, State
 from musejax.decoding import autoregressive, latents
-from musejax.nn import latent
+from musejax.nn import labels, latent
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -225,4 +225,16 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         sample,
         Score("bound", estimate=estimate),
         latent=Latent(config.latent, posterior, decode, length=frames),
+        axes=lambda: axes(config, vocabulary),
     )
+
+
+def axes(config: Config, vocabulary: vocabularies.Vocabulary) -> Axes:
+    """What stands along the axes of the first and the last layer: a number of each cell."""
+    if vocabulary.kind == "bits":
+        cells = labels.events(vocabulary)
+    else:  # the same number is another event in another table
+        cells = tuple((stream, vocabulary.ranges) for stream in range(vocabulary.streams))
+    found = tuple((frame, cell) for frame in range(config.frames) for cell in cells)
+    firsts = ("down_0",) if config.layers else ("mean", "scale")
+    return {**{f"{name}/kernel": {0: found} for name in firsts}, "output/kernel": {1: found}, "output/bias": {0: found}}

@@ -12,9 +12,9 @@ from flax import linen as nn
 
 from musejax import objectives
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Autoregressive, Batch, Choice, Info, Model, Params, Request, Score, Start, State
+from musejax.base import Array, Autoregressive, Axes, Batch, Choice, Info, Model, Params, Request, Score, Start, State
 from musejax.decoding import autoregressive, draws
-from musejax.nn import key_history, keys, nade
+from musejax.nn import key_history, keys, labels, nade
 
 
 def check(config: Any, vocabulary: vocabularies.Vocabulary) -> None:
@@ -132,4 +132,29 @@ def make(config: Any, stack: nn.Module, start: Start, vocabulary: vocabularies.V
     def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
         return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
 
-    return Model(config, init, loss, sample, Score("exact", nll, joint=bool(config.nade)), pair, features=features)
+    return Model(
+        config,
+        init,
+        loss,
+        sample,
+        Score("exact", nll, joint=bool(config.nade)),
+        pair,
+        features=features,
+        axes=lambda: axes(config, vocabulary),
+    )
+
+
+def axes(config: Any, vocabulary: vocabularies.Vocabulary) -> Axes:
+    """What stands along the axes of nets over keys, and of their NADE."""
+    out = labels.events(vocabulary)
+    told = tuple(label for name in config.conditions for label in labels.condition(vocabulary, name))
+    common = labels.classes(8, "common") + told
+    if config.history:
+        parts = ("last", "age", "memory", "longest", "order 4")
+        x = tuple(label for part in parts for label in labels.events(vocabulary, part)) + common
+    else:
+        x = labels.events(vocabulary, "last") + told
+    found = {f"stack/{entry}": {0: x} for entry in ("layer_0/input", "embedding/kernel")}
+    found |= {"skip/kernel": {0: out, 1: out}, "output/kernel": {1: out}, "output/bias": {0: out}}
+    found |= {"register": {0: out}, "common/kernel": {0: common}, "nade/reads": {0: out}, "nade/writes": {0: out}}
+    return {**found, "nade/below": {0: labels.classes(vocabulary.size, "below")}}

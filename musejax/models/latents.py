@@ -12,7 +12,7 @@ from flax import linen as nn
 from musejax import errors, objectives
 from musejax.base import Array, Autoregressive, Batch, Choice, Info, Latent, Model, Params, Request, Score, State
 from musejax.decoding import autoregressive, draws, grooves, latents
-from musejax.models import layout
+from musejax.models import latent_axes, layout
 from musejax.nn import conditioning, latent_stepping, nade
 
 
@@ -269,7 +269,8 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         return teacher_forced(params, batch, batch, z, None)
 
     latent = Latent(config.latent, posterior, decode, None if is_groove else known, config.places or None)
-    return Model(config, init, loss, sample, Score("bound", estimate=estimate), latent=latent)
+    score = Score("bound", estimate=estimate)
+    return Model(config, init, loss, sample, score, latent=latent, axes=lambda: latent_axes.axes(config, frame))
 
 
 def share_drawn(config: Any, step: Array | int) -> Array:

@@ -8,6 +8,7 @@ where `previous` is the token before each position (V at the start), `before` th
 before (None for one stream), and the conditions include `stream` where there are several.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,9 +18,9 @@ from flax import linen as nn
 
 from musejax import objectives
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Autoregressive, Batch, Info, Model, Params, Request, Score, Start, State
+from musejax.base import Array, Autoregressive, Axes, Batch, Info, Model, Params, Request, Score, Start, State
 from musejax.decoding import autoregressive
-from musejax.nn import conditioning
+from musejax.nn import conditioning, labels
 
 # (params, previous [N], before [N] or None, conditions {name: [N]}, carry) -> logits [N, V], carry
 Advance = Callable[[Any, Array, Array | None, dict[str, Array], Any], tuple[Array, Any]]
@@ -101,12 +102,36 @@ def make(
         out, carry = (advance or apply)(params, previous, before, here, cache["carry"])
         return out, {"carry": carry, "recent": recent}
 
-    pair = Autoregressive(init_cache, step, start=size, prepare=prepare)
+    def outputs(params: Params, state: State, batch: Batch) -> Array:
+        return logits(params, batch, None)[0].reshape(*batch["tokens"].shape, size)
+
+    pair = Autoregressive(init_cache, step, start=size, prepare=prepare, logits=outputs)
 
     def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
         return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
 
-    return Model(config, init, loss, sample, Score("exact", nll), pair)
+    return Model(
+        config, init, loss, sample, Score("exact", nll), pair, axes=functools.partial(axes, config, vocabulary)
+    )
+
+
+def axes(config: Any, vocabulary: vocabularies.Vocabulary) -> Axes:
+    """What stands along the axes of both families' token nets."""
+    told, out = list(config.conditions), labels.events(vocabulary)
+    sizes = {name: labels.condition(vocabulary, name) for name in told}
+    if vocabulary.streams > 1:
+        sizes["stream"] = labels.classes(vocabulary.streams, "stream")
+    kind = getattr(config, "inputs", "embed")
+    if kind == "scalar":
+        x: labels.Labels = (("scalar", vocabulary.ranges),)  # the same number is another event in another table
+    else:
+        x = labels.events(vocabulary, "previous") if kind == "one_hot" else labels.classes(config.embed, "embed")
+    x += labels.events(vocabulary, "before") if vocabulary.streams > 1 else ()
+    x += tuple(label for name in sorted(sizes) for label in sizes[name])
+    found = {name: {0: labels.events(vocabulary, none=True)} for name in ("embed", "before")}
+    found |= {name: {0: own} for name, own in sizes.items()}
+    found |= {"output/kernel": {1: out}, "output/bias": {0: out}, "output_bias": {0: out}}
+    return {**found, "stack/layer_0/input": {0: x}}
 
 
 def shift(tokens: Array, by: int, start: int) -> Array:

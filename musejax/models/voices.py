@@ -12,7 +12,7 @@ from musejax import objectives
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Autoregressive, Batch, Info, Model, Params, Request, Score, Start, State
 from musejax.decoding import autoregressive
-from musejax.nn import conditioning, given, history, voices
+from musejax.nn import conditioning, given, history, voice_labels, voices
 
 
 def make(
@@ -178,9 +178,15 @@ def make(
 
         return jax.lax.switch(place, [functools.partial(stream, j) for j in range(streams)]), cache
 
-    pair = Autoregressive(init_cache, step, table.size, order, read=None if reader is None else read)
+    def outputs(params: Params, state: State, batch: Batch) -> Array:
+        return logits(params, untold(batch), None).reshape(*batch["tokens"].shape, table.size)
+
+    ahead = None if reader is None else read
+    pair = Autoregressive(init_cache, step, table.size, order, read=ahead, logits=outputs)
 
     def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
         return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
 
-    return Model(config, init, loss, sample, Score("exact", nll), pair, features=features)
+    return Model(
+        config, init, loss, sample, Score("exact", nll), pair, features=features, axes=lambda: voice_labels.axes(net)
+    )

@@ -30,10 +30,11 @@ def over(t: history.Tables, given: Array) -> dict[str, Array]:
     """
     # XLA would otherwise take minutes to work out beforehand what there is to say of no given cells.
     given = jax.lax.optimization_barrier(given)
-    return {"given": given, **_next(t, given), **_like(t, given)}
+    return {"given": given, **upcoming(t, given), **_like(t, given)}
 
 
-def _next(t: history.Tables, given: Array) -> dict[str, Array]:
+def upcoming(t: history.Tables, given: Array) -> dict[str, Array]:
+    """The nearest given cell after each, and the class of its distance: `next` and `away` of `over`."""
     frames = given.shape[1]
     place = jnp.arange(frames)[None, :, None]
     known = jnp.where(given < t.size, place, frames)

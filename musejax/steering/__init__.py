@@ -15,7 +15,7 @@ from musejax import generation, zoo
 from musejax.base import Choice, Constraint
 from musejax.decoding import constraints
 from musejax.decoding import given as givens
-from musejax.steering import planning, writing
+from musejax.steering import cells, joining, planning, writing
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -31,6 +31,8 @@ def draw(
     constraint: Constraint | None = None,
     beams: int | None = None,
     guidance: float | None = None,
+    sampler: str | None = None,
+    steps: int | None = None,
     width: int = generation.WIDTH,
 ) -> list[generation.Piece]:
     """Draws what a plan leaves free; the arguments are those of `generation.sample`."""
@@ -41,7 +43,7 @@ def draw(
         parts += [] if attacks is None else [attacks]
     pieces = generation.draw(
         loaded, num, seed, choice=choice, given=given, constraint=constraints.all_of(*parts) if parts else None,
-        beams=beams, guidance=guidance, width=width,
+        beams=beams, guidance=guidance, sampler=sampler, steps=steps, width=width,
     )  # fmt: skip
     return [
         piece._replace(sequence=writing.write(plan.source, loaded.codec, piece.arrays, given.infill_mask, plan.redrawn))
@@ -64,6 +66,8 @@ def harmonize(
     sharps: int | None = None,
     beams: int | None = None,
     guidance: float | None = None,
+    sampler: str | None = None,
+    steps: int | None = None,
     width: int = generation.WIDTH,
     say: Callable[[str], None] = planning.to_stderr,
 ) -> list["NoteSequence"]:
@@ -85,6 +89,8 @@ def harmonize(
         sharps: Key signature, -7..7, in place of the sequence's; where it has none, by default an estimate.
         beams: Searches for the likeliest harmony with this many beams; `num` must be 1.
         guidance: As for `sample`.
+        sampler: As for `sample`.
+        steps: As for `sample`.
         width: As for `sample`.
         say: Is told what is assumed where the sequence says nothing; prints to standard error by default.
 
@@ -97,7 +103,8 @@ def harmonize(
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
     plan = planning.harmony(loaded, sequence, voice, sharps=sharps, say=say)
     choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    options: dict[str, Any] = {"beams": beams, "guidance": guidance, "width": width}
+    how = {"sampler": sampler, "steps": steps}
+    options: dict[str, Any] = {"beams": beams, "guidance": guidance, "width": width, **how}
     return [p.sequence for p in draw(loaded, plan, num, seed, choice=choice, constraint=constraint, **options)]
 
 
@@ -109,6 +116,8 @@ def infill(
     *,
     bars: Sequence[tuple[int, int]] | None = None,
     voices: Sequence[str] | None = None,
+    keep: Sequence[cells.Place | int] = (),
+    vary: float | None = None,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
@@ -117,6 +126,8 @@ def infill(
     sharps: int | None = None,
     beams: int | None = None,
     guidance: float | None = None,
+    sampler: str | None = None,
+    steps: int | None = None,
     width: int = generation.WIDTH,
     say: Callable[[str], None] = planning.to_stderr,
 ) -> list["NoteSequence"]:
@@ -129,6 +140,8 @@ def infill(
         seed: Any integer.
         bars: (first, last) of each range, both included; 1 is the first whole bar, 0 a pick-up. None for all.
         voices: The voices that are drawn there; None for all.
+        keep: Notes there that are kept all the same: their indices in the sequence, or places in which they sound.
+        vary: Share of the other notes there that are drawn anew, at random by the seed; None for all of them.
         temperature: As for `harmonize`.
         top_k: As for `harmonize`.
         top_p: As for `harmonize`.
@@ -137,11 +150,40 @@ def infill(
         sharps: As for `harmonize`.
         beams: As for `harmonize`.
         guidance: As for `harmonize`.
+        sampler: As for `harmonize`.
+        steps: As for `harmonize`.
         width: As for `harmonize`.
         say: As for `harmonize`.
     """
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
-    plan = planning.infilling(loaded, sequence, bars, voices, sharps=sharps, say=say)
+    kept = {"keep": keep, "vary": vary, "seed": seed}
+    plan = planning.infilling(loaded, sequence, bars, voices, **kept, sharps=sharps, say=say)
     choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    options: dict[str, Any] = {"beams": beams, "guidance": guidance, "width": width}
+    how = {"sampler": sampler, "steps": steps}
+    options: dict[str, Any] = {"beams": beams, "guidance": guidance, "width": width, **how}
     return [p.sequence for p in draw(loaded, plan, num, seed, choice=choice, constraint=constraint, **options)]
+
+
+def join(
+    model: str | Path | zoo.Loaded,
+    first: "NoteSequence",
+    second: "NoteSequence",
+    num: int = 1,
+    seed: int = 0,
+    *,
+    gap: int = 1,
+    **options: Any,
+) -> list["NoteSequence"]:
+    """Joins two phrases by bars that are drawn between them; both are kept as they are.
+
+    Args:
+        model: As for `infill`.
+        first: A phrase.
+        second: Another, with the same parts.
+        num: Number of pieces.
+        seed: Any integer.
+        gap: Bars between them.
+        **options: As for `infill`.
+    """
+    joined = joining.join(first, second, gap)
+    return infill(model, joined.sequence, num, seed, bars=[joined.bars], keep=joined.kept, **options)

@@ -2,19 +2,19 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import errors, generation, zoo
+from musejax import errors, primers, zoo
 from musejax import vocabulary as vocabularies
-from musejax.codecs import chorale
-from musejax.steering import reading
+from musejax.steering import cells, reading
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-VOICES = tuple(voice.lower() for voice in chorale.VOICES)
+VOICES = cells.VOICES
 
 Say = Callable[[str], None]
 
@@ -29,7 +29,7 @@ class Plan(NamedTuple):
     """
 
     source: reading.Source
-    given: generation.Given
+    given: primers.Given
     redrawn: list[reading.Placed]
 
 
@@ -68,12 +68,17 @@ def infilling(
     bars: Sequence[tuple[int, int]] | None = None,
     voices: Sequence[str] | None = None,
     *,
+    keep: Sequence[cells.Place | int] = (),
+    vary: float | None = None,
+    seed: int = 0,
     sharps: int | None = None,
     say: Say = to_stderr,
 ) -> Plan:
     """What `steering.infill` asks of a model; arguments and errors are its own."""
     vocabulary = loaded.codec.vocabulary
-    if not bars and not voices:
+    if vary is not None and not 0 < vary <= 1:
+        raise errors.UserError(f"vary is {vary}; it must lie in (0, 1]")
+    if not bars and not voices and vary is None:
         raise errors.UserError("nothing is to be filled; name bars, voices or both")
     if vocabulary.frames_per_quarter == 0:
         raise errors.UserError(
@@ -101,7 +106,33 @@ def infilling(
             inside |= (source.bars >= low) & (source.bars <= high)
     selected = np.zeros((source.length, vocabulary.streams), bool)
     selected[:, streams] = inside[:, None]
-    return _plan(loaded, source, selected)
+    return _plan(loaded, source, selected, _kept(source, selected, keep, vary, seed))
+
+
+def _kept(
+    source: reading.Source, selected: np.ndarray, keep: Sequence[cells.Place | int], vary: float | None, seed: int
+) -> set[int]:
+    """Indices of the notes of a selection that are kept: those asked for, and all but a share of the rest."""
+    kept = {at for at in keep if isinstance(at, int)}
+    places = [cells.inside(at, source.bars, beat_of(source)) for at in keep if isinstance(at, cells.Place)]
+    inside = [n for n in source.notes if selected[min(n.first, source.length - 1), n.stream]]
+    kept |= {n.index for n in inside if any(p[n.first : n.last, n.stream].any() for p in places)}
+    rest = [n.index for n in inside if n.index not in kept]
+    if vary is not None and rest:
+        redrawn = max(1, round(vary * len(rest)))
+        kept |= set(np.random.default_rng([seed, 2]).permutation(rest)[redrawn:].tolist())
+    return kept
+
+
+def beat_of(source: reading.Source) -> np.ndarray:
+    """Positions in the bar in 16ths: int[T]; of a pick-up as if its bar were whole."""
+    place = np.arange(source.length)
+    begun = np.maximum.accumulate(np.where(np.diff(source.bars, prepend=source.bars[0]) != 0, place, 0))
+    into = place - begun
+    first = source.bars == source.bars[0]
+    if source.bars[0] == 0:
+        into[first] += max(source.bar - int(first.sum()), 0)
+    return into
 
 
 def _voice(name: str) -> int:
@@ -110,14 +141,16 @@ def _voice(name: str) -> int:
     return VOICES.index(name.lower())
 
 
-def _plan(loaded: zoo.Loaded, source: reading.Source, selected: np.ndarray) -> Plan:
-    """The cells that a selection, bool[T, S], leaves given.
+def _plan(
+    loaded: zoo.Loaded, source: reading.Source, selected: np.ndarray, keep: AbstractSet[int] = frozenset()
+) -> Plan:
+    """The cells that a selection, bool[T, S], leaves given, and those of the notes to be kept within it.
 
     Raises:
         errors.UserError: It frees no cell.
     """
     vocabulary = loaded.codec.vocabulary
-    redrawn = [n for n in source.notes if selected[min(n.first, source.length - 1), n.stream]]
+    redrawn = [n for n in source.notes if selected[min(n.first, source.length - 1), n.stream] and n.index not in keep]
     gone = {n.index for n in redrawn}
     kept = [n for n in source.notes if n.index not in gone]
     free, given = selected.copy(), np.zeros(selected.shape, bool)
@@ -131,7 +164,7 @@ def _plan(loaded: zoo.Loaded, source: reading.Source, selected: np.ndarray) -> P
     if not free.any():
         raise errors.UserError(f"{source.name}: nothing is left to draw, a given note sounds throughout")
     cells, free = cells_of(vocabulary, kept, free)
-    return Plan(source, generation.Given(cells, free.astype(np.int32), source.conditions), redrawn)
+    return Plan(source, primers.Given(cells, free.astype(np.int32), source.conditions), redrawn)
 
 
 def cells_of(

@@ -49,7 +49,7 @@ class Source(NamedTuple):
 
     Attributes:
         name: What messages call it.
-        sequence: The sequence, with numbers and names for the voices that it lacks.
+        sequence: The sequence, with numbers and names for the voices that it lacks, and an assumed key and fermatas.
         patterns: A note a stream, of which new ones take all but pitch, times and velocity.
         notes: The notes of all streams.
         length: Frames, T.
@@ -115,7 +115,13 @@ def read(
     notes, shift = _shifted(vocabulary, notes, length)
     _check_range(name, notes, vocabulary)
     gridded = _on_grid(sequence, notes, vocabulary.frames_per_quarter)
-    _infer(loaded, gridded, notes, sharps, name, say)
+    assumed = _infer(loaded, gridded, notes, sharps, name, say)
+    if sharps is not None or not copy.key_signatures:
+        # What the model is told stands in what it writes.
+        del copy.key_signatures[:]
+        copy.key_signatures.extend(gridded.key_signatures)
+    for note in assumed:
+        copy.text_annotations.add(time=sequence.notes[note.index].start_time, text=scores.FERMATA)
     conditions = _conditions(loaded, gridded, name)
     if conditions:
         length = len(next(iter(conditions.values()))) - vocabulary.has("end")
@@ -221,8 +227,8 @@ def _infer(
     sharps: int | None,
     name: str,
     say: Callable[[str], None],
-) -> None:
-    """Completes what the piece does not say of key, metre and fermatas, and tells of it."""
+) -> list[Placed]:
+    """Completes what the piece does not say of key, metre and fermatas, and tells of it; notes of assumed fermatas."""
     vocabulary = loaded.codec.vocabulary
     conditions = dict(vocabulary.conditions)
     reads = loaded.config["model"].get("conditions", tuple(conditions))
@@ -231,7 +237,7 @@ def _infer(
     if sharps is not None:
         del gridded.key_signatures[:]
         gridded.key_signatures.add(key=7 * sharps % 12)
-    elif not gridded.key_signatures and "key" in conditions:
+    elif not gridded.key_signatures and "key" in conditions and "key" in reads:
         batch = rolls.from_notes(
             [[rolls.Note(n.stream, n.pitch, n.first, n.last) for n in notes]],
             tracks=vocabulary.streams,
@@ -240,12 +246,25 @@ def _infer(
         )
         tonic, minor = voice_leading.estimate_keys(batch)[0].tolist()
         gridded.key_signatures.add(key=tonic, mode=minor)
-        if "key" in reads:
-            key = f"{_MINOR[tonic]} minor" if minor else f"{_MAJOR[tonic]} major"
-            say(f"{name}: it has no key signature; {key} is assumed, by Krumhansl's profiles of its notes")
+        key = f"{_MINOR[tonic]} minor" if minor else f"{_MAJOR[tonic]} major"
+        say(f"{name}: it has no key signature; {key} is assumed, by Krumhansl's profiles of its notes")
     marked = any(a.text.strip().lower() == scores.FERMATA for a in gridded.text_annotations)
     if "fermata" in conditions and "fermata" in reads and not marked and not _is_score(gridded):
-        say(f"{name}: it has no fermatas; none are assumed")
+        found = _likely_fermatas(notes, vocabulary.bar // 2)
+        for note in found:
+            gridded.text_annotations.add(time=note.first / vocabulary.frames_per_quarter, text=scores.FERMATA)
+        what = "its last note, long ones and those before a rest"
+        say(f"{name}: it has no fermatas; {len(found)} {'is' if len(found) == 1 else 'are'} assumed, on {what}")
+        return found
+    return []
+
+
+def _likely_fermatas(notes: Sequence[Placed], long: int) -> list[Placed]:
+    """Notes of the highest voice over which a fermata is likely: the last, half notes, and those before a rest."""
+    voice = min((n.stream for n in notes), default=0)
+    mine = sorted((n for n in notes if n.stream == voice and n.last > n.first), key=lambda n: n.first)
+    after = [n.first for n in mine[1:]] + [-1]
+    return [n for n, begins in zip(mine, after, strict=True) if n.last - n.first >= long or begins != n.last]
 
 
 def _conditions(loaded: zoo.Loaded, gridded: "NoteSequence", name: str) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import errors, generation, zoo
+from musejax import errors, generation, primers, zoo
 from musejax.codecs import rolls
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def draw(
     width: int = generation.WIDTH,
     beams: int | None = None,
     guidance: float | None = None,
+    sampler: str | None = None,
+    steps: int | None = None,
 ) -> list[generation.Piece]:
     """Draws the other tracks around one that is given.
 
@@ -40,6 +42,8 @@ def draw(
         width: As for `generation.sample`.
         beams: For models that draw token by token; here a mistake.
         guidance: As `beams`.
+        sampler: As `beams`.
+        steps: As `beams`.
 
     Raises:
         errors.UserError: The model is given no track, or another, or the sequence does not fit it.
@@ -65,11 +69,11 @@ def draw(
     found: list[list[generation.Piece]] = []
     for turn in range(len(cells) // model.whole):
         part = cells[turn * model.whole : (turn + 1) * model.whole]
-        kept = generation.Given(part, np.ones_like(part), {})
+        kept = primers.Given(part, np.ones_like(part), {})
         found.append(
             generation.draw(
                 loaded, num, (seed + turn * _APART) % 2**32, given=kept, width=width, qpm=qpm, beams=beams,
-                guidance=guidance,
+                guidance=guidance, sampler=sampler, steps=steps,
             )
         )  # fmt: skip
     pieces = []

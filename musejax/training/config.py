@@ -21,6 +21,10 @@ class Optimizer:
         accumulate: Micro-batches a step: the batch is cut in so many parts, their gradients averaged by weight.
         precision: Type in which the loss is computed; parameters stay float32.
         ema_decay: Decay of the average of parameters that is evaluated and kept; 0 switches it off.
+        freeze: Patterns, such as `stack/*`, of the paths of parameters that stay as they are.
+        unfreeze: STEP:PATTERN, such as `200:stack/layer_1/*`: these are frozen before that step, and train from it on,
+            whether `freeze` names them or not; of several steps the first counts.
+        restored_rate: Factor of the learning rate for what came from another run as it was.
     """
 
     name: Literal["adamw", "adam", "muon"] = "adamw"
@@ -35,6 +39,9 @@ class Optimizer:
     accumulate: int = 1
     precision: Literal["float32", "bfloat16"] = "float32"
     ema_decay: float = 0.0
+    freeze: tuple[str, ...] = ()
+    unfreeze: tuple[str, ...] = ()
+    restored_rate: float = 1.0
 
 
 # For two players, after Gulrajani et al. (2017): no momentum to speak of, no clipping; and an average of the generator.
@@ -56,8 +63,11 @@ class Training:
         context: Leading frames of a window inside a piece that are read but not scored.
         transpose: Largest transposition of a training window either way, in semitones.
         eval_every: Steps between evaluations on the validation split.
+        eval_first: Whether the weights that training starts from are evaluated too; those of another run may be best.
         eval_batch_size: Rows of an evaluation batch.
         patience: Evaluations without a better loss after which training stops; 0 never stops early.
+        hold_out: Fewest melody groups to validate on: where a small set has fewer, whole pieces are taken out of its
+            training split (`pipeline.holdout`); 0 takes none.
         log_every: Steps between lines of metrics.
         save_every: Steps between checkpoints.
         seed: Root of every random choice of the run.
@@ -71,8 +81,10 @@ class Training:
     context: int = 0
     transpose: int = 0
     eval_every: int = 200
+    eval_first: bool = False
     eval_batch_size: int = 16
     patience: int = 0
+    hold_out: int = 0
     log_every: int = 20
     save_every: int = 200
     seed: int = 0

@@ -165,13 +165,13 @@ def _run(
     since, cells = time.perf_counter(), 0.0
 
     def check(values: dict[str, float], when: int) -> None:
-        for name in ("loss", "grad_norm"):
+        for name in ("reward", "loss", "grad_norm"):
             if not math.isfinite(values.get(name, 0.0)):
                 good = f"the last good checkpoint is of step {saved}" if kept else "there is no checkpoint yet"
-                raise errors.TrainingError(
-                    f"{name} is {values[name]} at step {when}; {good}. "
-                    "Try a lower --optimizer.learning-rate or a smaller --optimizer.clip"
-                )
+                hint = "Try a lower --optimizer.learning-rate or a smaller --optimizer.clip"
+                if name == "reward":
+                    hint = "A reward must be finite for every piece"
+                raise errors.TrainingError(f"{name} is {values[name]} at step {when}; {good}. {hint}")
 
     def save() -> None:
         nonlocal saved, kept
@@ -198,6 +198,23 @@ def _run(
             log.write(when, "train", {**values, "tokens_per_second": cells / max(now - since, 1e-9)})
             since, cells = now, 0.0
 
+    def score() -> None:
+        nonlocal progress, since
+        assert validation is not None
+        pause = time.perf_counter()
+        values = evaluate(ts.averaged, ts.state, validation())
+        check(values, at)
+        if progress.best is None or values["loss"] < progress.best:
+            progress = dataclasses.replace(progress, best=values["loss"], best_step=at, worse=0)
+            store.save("best", ts, {"validation": values})
+        else:
+            progress = dataclasses.replace(progress, worse=progress.worse + 1)
+        assert progress.best is not None
+        log.write(at, "valid", {**values, "best": progress.best})
+        since += time.perf_counter() - pause
+
+    if at == 0 and config.eval_first and validation is not None:
+        score()
     while at < config.steps:
         if config.patience and progress.worse >= config.patience:
             return finished("early")
@@ -213,16 +230,7 @@ def _run(
         if due or at % config.save_every == 0 or signals.received:
             read_pending()
         if due and validation is not None:
-            pause = time.perf_counter()
-            values = evaluate(ts.averaged, ts.state, validation())
-            check(values, at)
-            if progress.best is None or values["loss"] < progress.best:
-                progress = dataclasses.replace(progress, best=values["loss"], best_step=at, worse=0)
-                store.save("best", ts, {"validation": values})
-            else:
-                progress = dataclasses.replace(progress, worse=progress.worse + 1)
-            log.write(at, "valid", {**values, "best": progress.best or values["loss"]})
-            since += time.perf_counter() - pause
+            score()
         if at % config.save_every == 0:
             save()
         if signals.received:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import optax
 
 from musejax.base import Array, Batch, Info, Model, Step, Tools, TrainState
 from musejax.training import config as configs
+from musejax.tuning import freezing
 
 
 def make_schedule(config: configs.Optimizer, steps: int) -> optax.Schedule:
@@ -25,20 +26,31 @@ def make_schedule(config: configs.Optimizer, steps: int) -> optax.Schedule:
     )
 
 
-def make_optimizer(config: configs.Optimizer, steps: int) -> optax.GradientTransformation:
-    """Clipping, then the named optimiser under its schedule."""
-    schedule = make_schedule(config, steps)
+def make_optimizer(
+    config: configs.Optimizer, steps: int, restored: Collection[str] = ()
+) -> optax.GradientTransformation:
+    """Clipping, then the named optimiser under its schedule, perhaps in groups (`tuning.freezing`)."""
+    if freezing.is_asked(config):
+        return freezing.optimizer(config, functools.partial(_core, config, steps), restored)
+    core = _core(config, steps, 0)
+    return optax.chain(optax.clip_by_global_norm(config.clip), core) if config.clip else core
+
+
+def _core(config: configs.Optimizer, steps: int, start: int) -> optax.GradientTransformation:
+    """The named optimiser, its first step the run's step `start`."""
+    whole = make_schedule(config, steps)
+
+    def schedule(count: Any) -> Array:
+        return jnp.asarray(whole(count + start))
 
     def matrices(params: Any) -> Any:
         return jax.tree.map(lambda p: p.ndim > 1, params)
 
     if config.name == "adam":
-        core = optax.adam(schedule, b1=config.b1, b2=config.b2)
-    elif config.name == "muon":
-        core = optax.contrib.muon(schedule, weight_decay=config.weight_decay, adam_b1=config.b1, adam_b2=config.b2)
-    else:
-        core = optax.adamw(schedule, b1=config.b1, b2=config.b2, weight_decay=config.weight_decay, mask=matrices)
-    return optax.chain(optax.clip_by_global_norm(config.clip), core) if config.clip else core
+        return optax.adam(schedule, b1=config.b1, b2=config.b2)
+    if config.name == "muon":
+        return optax.contrib.muon(schedule, weight_decay=config.weight_decay, adam_b1=config.b1, adam_b2=config.b2)
+    return optax.adamw(schedule, b1=config.b1, b2=config.b2, weight_decay=config.weight_decay, mask=matrices)
 
 
 def _cast(tree: Any, dtype: Any) -> Any:
@@ -55,7 +67,8 @@ def _gradients(
 
     def weighted(params: Any, state: Any, key: Array, part: Batch) -> tuple[Array, tuple[Any, Info]]:
         dtype = jnp.dtype(config.precision)
-        loss, (state, info) = model.loss(_cast(params, dtype), state, key, part, step=step, train=True)
+        params = _cast(freezing.still(config, params), dtype)
+        loss, (state, info) = model.loss(params, state, key, part, step=step, train=True)
         return loss.astype(jnp.float32) * info["weight"], (state, info)
 
     grad = jax.grad(weighted, has_aux=True)
@@ -84,7 +97,8 @@ def _average(config: configs.Optimizer, ema: Any, params: Any, step: Array) -> A
         return None
     # A young average forgets its random start quickly.
     decay = jnp.minimum(config.ema_decay, (1.0 + step) / (10.0 + step))
-    return jax.tree.map(lambda e, p: e * decay + p * (1.0 - decay), ema, params)
+    # In this form the average of what does not move stays as it is, bit for bit.
+    return jax.tree.map(lambda e, p: e + (p - e) * (1.0 - decay), ema, params)
 
 
 def make_tools(config: configs.Optimizer, *, steps: int, seed: int) -> Tools:
@@ -95,6 +109,8 @@ def make_tools(config: configs.Optimizer, *, steps: int, seed: int) -> Tools:
     """
     if config.accumulate > 1:
         raise ValueError(f"accumulate is {config.accumulate}; this family cuts its batches by itself")
+    if freezing.is_asked(config):
+        raise ValueError("freeze, unfreeze and restored_rate are not for a family that has a training step of its own")
 
     def optimizer(updates: int, rate: float) -> optax.GradientTransformation:
         scaled = {"learning_rate": config.learning_rate * rate, "warmup_steps": config.warmup_steps * updates}
@@ -108,7 +124,9 @@ def make_tools(config: configs.Optimizer, *, steps: int, seed: int) -> Tools:
     return Tools(optimizer, lambda step: jnp.asarray(schedule(step)), average, cast, jax.random.key(seed))
 
 
-def make_step(model: Model, config: configs.Optimizer, *, steps: int, seed: int) -> Step:
+def make_step(
+    model: Model, config: configs.Optimizer, *, steps: int, seed: int, restored: Collection[str] = ()
+) -> Step:
     """The training step of a model.
 
     The update's key is fold_in(root, step), so a resumed run draws what the uninterrupted one would have drawn.
@@ -118,6 +136,7 @@ def make_step(model: Model, config: configs.Optimizer, *, steps: int, seed: int)
         config: The optimiser's settings.
         steps: Steps in all, for the schedule.
         seed: Root of the run's keys.
+        restored: Paths of parameters that came from another run as they were.
 
     Raises:
         ValueError: A setting is not for the model's family.
@@ -125,7 +144,7 @@ def make_step(model: Model, config: configs.Optimizer, *, steps: int, seed: int)
     if model.make_step is not None:
         own = model.make_step(make_tools(config, steps=steps, seed=seed))
         return Step(jax.jit(own.init), jax.jit(own.update, donate_argnums=0))
-    optimizer = make_optimizer(config, steps)
+    optimizer = make_optimizer(config, steps, restored)
     schedule = make_schedule(config, steps)
     root = jax.random.key(seed)
 

@@ -115,6 +115,18 @@ def test_training_stops_early_when_the_loss_does_not_fall(tmp_path):
     assert train(tmp_path, training=training, optimizer=config.Optimizer(learning_rate=1.0)).step == result.step
 
 
+def test_the_weights_that_training_starts_from_may_be_the_best(tmp_path):
+    training = dataclasses.replace(TRAINING, steps=20, eval_every=2, eval_first=True, patience=2)
+    result = train(tmp_path, training=training, optimizer=config.Optimizer(learning_rate=5.0, warmup_steps=0))
+    found = lines(tmp_path, "valid")
+    assert [x["step"] for x in found] == [0, 2, 4] and result.stopped == "early"
+    assert result.best == (found[0]["loss"], 0)
+    ts = compiled(toy.make(dropout=0.3), OPTIMIZER, 20, 0).init(jax.random.key(0), next(toy.plain_stream()))
+    params, _, at = checkpoints.load(tmp_path, (ts.params, ts.state), pytest.fail)
+    assert at == 0
+    jax.tree.map(np.testing.assert_array_equal, params, ts.params)
+
+
 def test_a_loss_that_is_not_finite_stops_training_and_names_the_last_checkpoint(tmp_path):
     with pytest.raises(errors.TrainingError) as e:
         train(tmp_path, model=toy.make(fail_at=7))

@@ -1,0 +1,187 @@
+"""Fine-tuning, adapters and training from scratch, on few tunes of a collection that pre-training never saw.
+
+    python benchmarks/transfer.py --workdir runs/transfer
+    python benchmarks/transfer.py --workdir runs/transfer --targets oneills1850 --pieces 20 --seeds 1
+
+For each target collection of `folk-tunes` a net is trained on all others. A number of tunes of the target's training
+split is then learnt in three ways, and test tunes of the target are scored as training goes on. Tunes that are variants
+of each other lie in one split whatever their collection, so none that is scored was heard in any way. All is scored at
+the same steps and nothing is chosen by it but what is called best: of each curve its lowest point, which favours what
+overfits soonest, training from scratch.
+
+Writes docs/transfer.md with its picture; the curves are kept in benchmarks/results/transfer.json. What is in there is
+not trained again.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import transfer_page
+
+from musejax import experiments, preparation
+from musejax.models import recurrent
+from musejax.pipeline import dataset
+from musejax.training.config import Optimizer, Training
+from musejax.tuning import lora
+
+CORPUS, CODEC = "folk-tunes", "melody-basic"
+TARGETS = ("oneills1850", "essenFolksong")
+SCORED = 100  # test tunes of a target
+
+ROOT = Path(__file__).parent.parent
+RAW = "benchmarks/results/transfer.json"
+
+BASE = experiments.Experiment(
+    name="base",
+    data=CORPUS,
+    codec=CODEC,
+    model=recurrent.Config(num_layers=1, hidden=128, dropout=0.1),
+    optimizer=Optimizer(learning_rate=5e-3, warmup_steps=50, ema_decay=0.99),
+    training=Training(
+        steps=1500, batch_size=32, window=128, eval_every=250, eval_batch_size=64, save_every=250, log_every=50
+    ),
+)
+SMALL = dataclasses.replace(
+    BASE,
+    optimizer=Optimizer(warmup_steps=10, schedule="constant", ema_decay=0.9),
+    training=Training(
+        steps=500, batch_size=8, window=128, eval_every=20, eval_first=True, eval_batch_size=50, save_every=500,
+        log_every=100,
+    ),
+)  # fmt: skip
+# name -> learning rate, adapters
+METHODS: dict[str, tuple[float, lora.Config]] = {
+    "scratch": (3e-3, lora.Config()),
+    "fine-tuned": (1e-3, lora.Config()),
+    "adapters": (3e-3, lora.Config(rank=4)),
+}
+
+
+def say(text: str) -> None:
+    """A line to standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def collection(item: dataset.Item) -> str:
+    """The collection of a tune."""
+    return item.name.split("/")[0]
+
+
+def without(data: dataset.Dataset, target: str) -> dataset.Dataset:
+    """All collections but one, to train and to validate on."""
+    splits = {split: [i for i in data.splits[split] if collection(i) != target] for split in ("train", "valid")}
+    return dataclasses.replace(data, splits={**splits, "test": []})
+
+
+def few(data: dataset.Dataset, target: str, pieces: int, seed: int) -> dataset.Dataset:
+    """So many tunes of a collection to train on, more for more pieces of the same seed, and its test tunes to score."""
+    own = {
+        split: [i for i in data.splits[split] if collection(i) == target and "#" not in i.name]
+        for split in ("train", "test")
+    }
+    order = np.random.default_rng(seed).permutation(len(own["train"]))[:pieces]
+    splits = {"train": [own["train"][i] for i in order], "valid": own["test"][:SCORED], "test": []}
+    return dataclasses.replace(data, splits=splits)
+
+
+def train(experiment: experiments.Experiment, workdir: Path) -> list[tuple[int, float]]:
+    """Trains; the loss on what is scored, by step."""
+    import jax
+
+    result = experiments.run(experiment, workdir, say)
+    if result.stopped.startswith("SIG"):
+        raise SystemExit(f"stopped at step {result.step}; the same command goes on from there")
+    jax.clear_caches()
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return [(line["step"], round(line["loss"], 5)) for line in lines if line["part"] == "valid"]
+
+
+def pretrain(data: dataset.Dataset, target: str, workdir: Path, steps: int) -> dict[str, Any]:
+    """The base of a target: its curve, how many tunes it heard, and how long it took."""
+    rest = without(data, target)
+    rest.save(workdir / f"{target}-rest.npz")
+    experiment = dataclasses.replace(
+        BASE,
+        name=f"base-{target}",
+        data=str(workdir / f"{target}-rest.npz"),
+        training=dataclasses.replace(BASE.training, steps=steps),
+    )
+    begun = time.process_time()
+    curve = train(experiment, workdir / f"base-{target}")
+    return {"curve": curve, "pieces": len(rest.splits["train"]), "seconds": round(time.process_time() - begun, 1)}
+
+
+def tune(
+    data: dataset.Dataset, target: str, method: str, pieces: int, seed: int, steps: int, workdir: Path
+) -> dict[str, Any]:
+    """One run: its curve on the test tunes, and how long it took on the processor."""
+    name = f"{target}-{pieces}-{seed}"
+    few(data, target, pieces, seed).save(workdir / f"{name}.npz")
+    rate, adapters = METHODS[method]
+    experiment = dataclasses.replace(
+        SMALL,
+        name=f"{name}-{method}",
+        data=str(workdir / f"{name}.npz"),
+        optimizer=dataclasses.replace(SMALL.optimizer, learning_rate=rate),
+        training=dataclasses.replace(SMALL.training, steps=steps, save_every=steps, seed=seed),
+        init_from="" if method == "scratch" else str(workdir / f"base-{target}"),
+        adapters=adapters,
+    )
+    begun = time.process_time()
+    curve = train(experiment, workdir / experiment.name)
+    return {"curve": curve, "seconds": round(time.process_time() - begun, 1)}
+
+
+def numbers(text: str) -> list[int]:
+    """Numbers between commas."""
+    return [int(n) for n in text.split(",")]
+
+
+def main() -> None:
+    """Trains what is asked for and not there yet."""
+    from musejax import commands
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workdir", type=Path, required=True, help="where the run directories go")
+    parser.add_argument("--targets", default=",".join(TARGETS), help="collections, with commas")
+    parser.add_argument("--pieces", type=numbers, default=[1, 5, 20, 100], help="numbers of tunes, with commas")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=SMALL.training.steps)
+    parser.add_argument("--base-steps", type=int, default=BASE.training.steps)
+    parser.add_argument("--out", type=Path, default=ROOT, help="root of what is written")
+    args = parser.parse_args()
+    commands.compile_cache()
+    args.workdir.mkdir(parents=True, exist_ok=True)
+    data = preparation.prepare(CORPUS, CODEC, say)
+    targets = args.targets.split(",")
+    known = sorted({collection(item) for item in data.splits["train"]})
+    if set(targets) - set(known):
+        parser.error(f"--targets {args.targets}: the collections are {', '.join(known)}")
+    file, settings = args.out / RAW, {"steps": args.steps, "base_steps": args.base_steps}
+    raw: dict[str, Any] = {"settings": settings, "bases": {}, "runs": {}}
+    if file.exists():
+        raw = json.loads(file.read_text())
+        if raw["settings"] != settings:
+            parser.error(f"{file} holds runs of {raw['settings']}; give these, or another --out")
+    for target in targets:
+        if target not in raw["bases"]:
+            raw["bases"][target] = pretrain(data, target, args.workdir, args.base_steps)
+        for seed in range(args.seeds):
+            for pieces in args.pieces:
+                for method in METHODS:
+                    name = f"{target}/{method}/{pieces}/{seed}"
+                    if name not in raw["runs"]:
+                        say(f"== {name}")
+                        raw["runs"][name] = tune(data, target, method, pieces, seed, args.steps, args.workdir)
+                        transfer_page.keep(raw, file)
+    transfer_page.write(raw, args.out)
+
+
+if __name__ == "__main__":
+    main()

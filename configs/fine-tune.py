@@ -1,0 +1,29 @@
+"""Any model on a few pieces of your own: model, codec and how pieces are cut are those of the run that it starts from.
+
+musejax train fine-tune --init-from melody-lstm --data my_midis/
+musejax train fine-tune --init-from melody-lstm --data my_midis/ --adapters.rank 4
+
+Two melody groups are held out of training, whole, where the folder's own validation split has fewer; they are scored
+every ten steps, and training stops when six scores in a row are no better (docs/fine-tuning.md).
+"""
+
+from musejax.experiments import Experiment
+from musejax.training.config import Optimizer, Training
+
+config = Experiment(
+    name="fine-tune",
+    data="",
+    codec="",
+    model=None,
+    optimizer=Optimizer(learning_rate=3e-4, warmup_steps=10, schedule="constant", weight_decay=0.01, ema_decay=0.9),
+    training=Training(
+        steps=400,
+        batch_size=8,
+        eval_every=10,
+        eval_first=True,
+        patience=6,
+        hold_out=2,
+        log_every=10,
+        save_every=100,
+    ),
+)

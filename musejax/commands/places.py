@@ -1,0 +1,82 @@
+"""What options about cells by place mean: --allow, --forbid, --keep, --fermatas."""
+
+import argparse
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musejax import errors
+from musejax.commands import options
+
+if TYPE_CHECKING:
+    from musejax import forms, zoo
+    from musejax.base import Constraint
+    from musejax.steering import cells, planning
+
+
+def rules(option: str, text: str | None) -> "list[cells.Rule]":
+    """Pitches at places such as alto@5-8:60-67,3.1:62; none where the option is not given."""
+    from musejax.steering import cells
+
+    found = [(part, cells.rule(part)) for part in options.names(text)]
+    for part, rule in found:
+        if rule is None:
+            raise errors.UserError(
+                f"{option} {part}: give PLACE:PITCHES, such as bass@3-4:36-48, alto@5.2:60 or 6:72 "
+                f"(voices: {', '.join(cells.VOICES)})"
+            )
+    return [rule for _, rule in found if rule is not None]
+
+
+def places(option: str, text: str | None) -> "list[cells.Place]":
+    """Places such as soprano@5.1,bass@6-7; none where the option is not given."""
+    from musejax.steering import cells
+
+    found = [(part, cells.place(part)) for part in options.names(text)]
+    for part, place in found:
+        if place is None:
+            voices = ", ".join(cells.VOICES)
+            raise errors.UserError(
+                f"{option} {part}: give places such as soprano@5.1, bass@6-7 or 3 (voices: {voices})"
+            )
+    return [place for _, place in found if place is not None]
+
+
+def fermatas(text: str | None) -> "list[forms.Mark] | None":
+    """Bars and beats such as 2.3,4.3; None where the option is not given."""
+    if text is None:
+        return None
+    found = [re.fullmatch(r"(\d{1,4})\.(\d{1,2})", part) for part in options.names(text)]
+    if not found or not all(found):
+        raise errors.UserError(f"--fermatas {text}: give BAR.BEAT,..., such as 2.3,4.3")
+    return [(int(match[1]), int(match[2])) for match in found if match]
+
+
+def refuse(args: argparse.Namespace, loaded: "zoo.Loaded") -> None:
+    """Raises for options about cells of voices, where there are none."""
+    for option in ("allow", "forbid", "fermatas"):
+        if getattr(args, option):
+            raise errors.UserError(f"--{option} {getattr(args, option)}: {loaded.name} has no cells of four voices")
+
+
+def of_plan(args: argparse.Namespace, loaded: "zoo.Loaded", plan: "planning.Plan") -> "Constraint | None":
+    """What --allow and --forbid say of a file's cells."""
+    from musejax.steering import cells, planning
+
+    allow, forbid = rules("--allow", args.allow), rules("--forbid", args.forbid)
+    if not allow and not forbid:
+        return None
+    return cells.constraint(loaded, plan.source.bars, planning.beat_of(plan.source), allow, forbid)
+
+
+def of_sample(args: argparse.Namespace, loaded: "zoo.Loaded", length: int) -> "Constraint | None":
+    """What they say of a free sample, which is in 4/4 then."""
+    from musejax import codecs
+    from musejax.steering import cells
+
+    allow, forbid = rules("--allow", args.allow), rules("--forbid", args.forbid)
+    if not allow and not forbid:
+        return None
+    beat = codecs.free_conditions(loaded.codec.vocabulary, 1, length).get("beat", np.arange(length)[None] % 16)[0]
+    return cells.constraint(loaded, np.cumsum(beat == 0), beat, allow, forbid)

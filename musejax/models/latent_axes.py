@@ -1,0 +1,37 @@
+"""What stands along the axes of recurrent VAEs: the counterpart of `models.layout.Frame`'s inputs and outputs."""
+
+from typing import Any
+
+from musejax.base import Axes
+from musejax.decoding import grooves
+from musejax.models import layout
+from musejax.nn import labels
+
+
+def axes(config: Any, frame: layout.Frame) -> Axes:
+    """Path -> axis -> labels, of encoder, decoders and NADE.
+
+    Args:
+        config: The family's; read are its hidden, latent, conductor, places, nade and humanize.
+        frame: How frames are read and written.
+    """
+    vocabulary = frame.vocabulary
+    told = tuple(label for name in frame.conditions for label in labels.condition(vocabulary, name))
+    streams = tuple(range(vocabulary.streams))
+    x = _events(frame, streams)
+    x = (x[: grooves.HITS] if config.humanize else x) + told
+    places = "segments/factors/kernel" if config.conductor else "factors/kernel"
+    found = {f"encoder/{entry}": {0: x} for entry in ("forward_0/input", "backward_0/input", places)}
+    context = config.hidden if config.places else config.conductor or config.latent
+    for i, part in enumerate(frame.parts):
+        out = _events(frame, part.streams) + labels.classes(frame.nade, "hidden")
+        read = _events(frame, part.streams) + told + labels.classes(context, "context")
+        found[f"decoders_{i}/stack/layer_0/input"] = {0: read}
+        found[f"decoders_{i}/output/kernel"] = {1: out}
+        found[f"decoders_{i}/output/bias"] = {0: out}
+    switches = labels.events(vocabulary, 0)
+    return {**found, "nade/reads": {0: switches}, "nade/writes": {0: switches}}
+
+
+def _events(frame: layout.Frame, streams: tuple[int, ...]) -> labels.Labels:
+    return tuple(label for s in streams for label in labels.events(frame.vocabulary, s, stream=s))
