@@ -31,7 +31,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "melody-rl-g": {**_RL_TUNER, "tuning.method": "g"},
     "melody-rl": {},
 }
-CURVE_FIELDS: Mapping[str, Any] = {"training.steps": 150, "training.eval_every": 75}
+CURVE_FIELDS: Mapping[str, Any] = {"training.steps": 300, "training.eval_every": 300}
 # (figure, what the page calls it, its denominator)
 FIGURES = (
     ("repeated", "excessively repeated", "of all tokens"),

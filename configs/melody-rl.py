@@ -2,6 +2,10 @@
 
 musejax train melody-rl
 musejax evaluate melody-rl --rules --num 2000 --seed 0 --json
+
+Result, from the weights as shipped (eight bits), melody-lstm's in brackets: events repeated excessively .06 % (5.3 %),
+not in key .23 % (.28 %), leaps resolved 92.1 % (86.0 %), in a motif 57.8 % (36.8 %), different runs of four notes .086
+(.118), 1.374 nats a token under melody-lstm (.999). Training took 3 minutes on one core of an AMD EPYC (Zen 4).
 """
 
 import dataclasses
@@ -20,11 +24,11 @@ config = Experiment(
     optimizer=Optimizer(name="adam", learning_rate=1e-3, warmup_steps=20, clip=1.0, ema_decay=0.98),
     training=Training(
         steps=600, batch_size=256, window=32, eval_every=100, save_every=100, log_every=10,
-        eval_batch_size=256,
+        eval_batch_size=512,
     ),
     # At their own amounts motifs are nine tenths of the reward, and leaps that are seldom are not learnt.
     tuning=Tuning(
-        base="melody-lstm", rewards=(("rules", 0.1),), leash=1.5,
-        rules=Rules(key=15.0, leaps=8.0, doubled_leaps=50.0, motif=0.4, autocorrelation=0.5, intervals=0.5),
+        base="melody-lstm", rewards=(("rules", 0.1),), leash=1.8,
+        rules=Rules(key=8.0, leaps=8.0, doubled_leaps=50.0, motif=0.5, autocorrelation=0.5, intervals=0.5),
     ),
 )  # fmt: skip

@@ -2,6 +2,10 @@
 
 musejax train pop-melody
 musejax evaluate pop-melody --split test --json
+
+Result, from the weights as shipped (eight bits): test .9175 nats a token (95 % interval over pieces .864 to .972);
+melody-transformer as it is has 1.231 (1.159 to 1.305). Validation 1.277 before and .946 after, still falling. Training
+took 15 minutes on one core of an AMD EPYC (Zen 4), shared with other work.
 """
 
 from musejax.experiments import Experiment

@@ -141,13 +141,14 @@ def bind(
         raise errors.UserError(f"--tuning: {error}") from None
 
 
-def heads(items: list[datasets.Item], length: int, most: int) -> list[datasets.Item]:
-    """The first frames of some pieces: what validation tells the pieces that it draws."""
-    return [
+def heads(items: list[datasets.Item], length: int, num: int) -> list[datasets.Item]:
+    """The first frames of so many pieces, over and over where there are fewer: what validation tells those it draws."""
+    found = [
         item._replace(arrays={name: x[:length] for name, x in item.arrays.items()})
         for item in items
         if item.length >= length
-    ][:most]
+    ]
+    return [found[i % len(found)] for i in range(num)] if found else []
 
 
 def draw(run: runs.Run, num: int, seed: int, length: int = LENGTH) -> np.ndarray:

@@ -26,7 +26,11 @@ CONFIGS = {
     "intervals": dataclasses.replace(SMALL, shared=True, intervals=True, hide=0.5),
     "intervals apart": dataclasses.replace(SMALL, intervals=True),
 }
-forms = pytest.mark.parametrize("form", CONFIGS)
+# Those that take long to compile, and have no part that no other has.
+SLOW = ("whole", "intervals apart")
+forms = pytest.mark.parametrize(
+    "form", [pytest.param(form, marks=[pytest.mark.slow] if form in SLOW else []) for form in CONFIGS]
+)
 
 
 def batch(rows, frames=FRAMES, table=TABLE, seed=0):

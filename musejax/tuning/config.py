@@ -49,7 +49,7 @@ class Tuning:
         updates: Updates a step.
         target_rate: How far the target network goes towards the other at each update.
         exploration: How the replay memory is filled.
-        validation: Pieces drawn at each evaluation, at most.
+        validation: Pieces drawn at each evaluation.
     """
 
     base: str
@@ -66,7 +66,7 @@ class Tuning:
     updates: int = 8
     target_rate: float = 0.01
     exploration: Exploration = dataclasses.field(default_factory=Exploration)
-    validation: int = 256
+    validation: int = 4096
 
 
 def check(config: Tuning, batch_size: int) -> None:

@@ -186,11 +186,13 @@ def test_pairs_that_do_not_fit_are_refused():
         preferences.Pairs({"tokens": net.PIECES[:0]}, {"tokens": net.PIECES[:0]}, batch_size=4)
 
 
-KINDS = [("recurrent", "basic-rnn"), ("recurrent", "chorale-voices"), ("recurrent", "rnn-nade"),
-         ("transformer", "music-transformer-jsb16")]  # fmt: skip
+SLOW = pytest.mark.slow  # to compile
+KINDS = [pytest.param("recurrent", "basic-rnn", id="basic-rnn"), pytest.param("recurrent", "rnn-nade", id="rnn-nade"),
+         pytest.param("recurrent", "chorale-voices", id="chorale-voices", marks=SLOW),
+         pytest.param("transformer", "music-transformer-jsb16", id="music-transformer-jsb16", marks=SLOW)]  # fmt: skip
 
 
-@pytest.mark.parametrize(("family", "preset"), KINDS, ids=[p for _, p in KINDS])
+@pytest.mark.parametrize(("family", "preset"), KINDS)
 def test_any_left_to_right_model_and_codec_is_tuned(family, preset):
     t = tiny.make(family, preset)
     tuning = dataclasses.replace(TUNING, leash=0.1)

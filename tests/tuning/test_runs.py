@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from musejax import cli, codecs, generation, zoo
+from musejax import cli, codecs, generation, reinforcement, zoo
 from musejax.pipeline import dataset
 
 VOCABULARY = codecs.get("melody-basic").vocabulary
@@ -132,6 +132,14 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(method, trained, made):
     ends = [[x for x in lines(made / name) if x["step"] == 4] for name in (method, f"{method}-whole")]
     strip = [[{k: v for k, v in x.items() if k not in ("time", "tokens_per_second", "best")} for x in e] for e in ends]
     assert strip[0] == strip[1] and len(strip[0]) == 2
+
+
+def test_validation_tells_pieces_over_and_over_where_there_are_few():
+    items = [dataset.Item(str(n), str(n), {"tokens": np.full(n, n)}) for n in (8, 4, 9)]
+    found = reinforcement.heads(items, 6, 5)
+    assert [i.name for i in found] == ["8", "9", "8", "9", "8"]
+    assert all(len(i.arrays["tokens"]) == 6 for i in found)
+    assert reinforcement.heads(items, 10, 5) == []
 
 
 def test_the_table_is_of_the_run_and_its_prior(trained, capfd):
