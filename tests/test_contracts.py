@@ -11,7 +11,7 @@ from musejax.training import checkpoints
 
 pytestmark = pytest.mark.usefixtures("quick_families")
 every_preset = pytest.mark.parametrize(("family", "preset"), tiny.PRESETS, ids=[p for _, p in tiny.PRESETS])
-every_form = pytest.mark.parametrize(("family", "preset"), tiny.FORMS, ids=[p for _, p in tiny.FORMS])
+every_form = pytest.mark.parametrize(("family", "preset"), tiny.parameters(tiny.FORMS))
 
 
 @every_preset
@@ -112,7 +112,7 @@ def test_a_saved_model_is_the_model_that_was_saved(family, preset, tmp_path):
 
 likelihoods = pytest.mark.parametrize(
     ("family", "preset"),
-    [(f, p) for f, p in tiny.FORMS if getattr(tiny.bind(f, p)[0].score, "nll", None) is not None],
+    tiny.parameters([(f, p) for f, p in tiny.FORMS if getattr(tiny.bind(f, p)[0].score, "nll", None) is not None]),
 )
 
 

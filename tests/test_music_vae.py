@@ -187,7 +187,9 @@ def test_the_share_of_drawn_inputs_follows_its_schedule(fields, step, share):
     np.testing.assert_allclose(latents.share_drawn(config, step), share, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["flat", "trio, a decoder each", "nade", "groove"])
+@pytest.mark.parametrize(
+    "name", ["flat", pytest.param("trio, a decoder each", marks=pytest.mark.slow), "nade", "groove"]
+)
 def test_scheduled_sampling_of_no_inputs_is_teacher_forcing_and_of_all_is_not(name):
     plain, batch, params, state = make(name)
     found = {}

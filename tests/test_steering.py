@@ -289,9 +289,12 @@ def test_guidance_of_scale_0_knows_no_conditions():
     source, allowed = pieces.melody(pieces.TUNE), pieces.anything(model.codec.vocabulary)
 
     def drawn(sharps, **options):
-        return steering.harmonize(
+        (result,) = steering.harmonize(
             model, source, sharps=sharps, temperature=0.1, constraint=allowed, say=pieces.quiet, **options
         )
+        # The key that is told stands in the result.
+        assert [k.key for k in result.key_signatures] == [7 * sharps % 12]
+        return [(n.instrument, n.start_time, n.end_time, n.pitch) for n in result.notes]
 
     assert drawn(-5) != drawn(5)
     assert drawn(-5, guidance=0.0) == drawn(5, guidance=0.0)

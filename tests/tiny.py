@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from musejax import codecs, models, runs, zoo
 from musejax import vocabulary as vocabularies
@@ -59,6 +60,20 @@ def _forms() -> list[tuple[str, str]]:
 
 
 FORMS = _forms()
+# Presets whose code another has too, or which have a test file of their own: their contracts are slow checks.
+LONG = {
+    "coconet-frames", "deep-bach-256", "drums-2bar-nade", "drums-2bar-small", "groove-4bar-humanize", "jsb16-frames",
+    "jsb16-voices", "mel-16bar-flat", "mel-16bar-hierarchical", "mel-2bar-chords", "mel-2bar-places", "mel-2bar-small",
+    "melody-frames", "mono-rnn", "musegan", "musegan-v3", "music-transformer", "performance-with-dynamics",
+    "pianoroll-attention", "pianoroll-keys", "rnn-nade", "trio-16bar-flat",
+}  # fmt: skip
+
+
+def parameters(forms: list[tuple[str, str]]) -> list[Any]:
+    """Forms for `pytest.mark.parametrize`, those of LONG marked slow."""
+    return [pytest.param(f, p, id=p, marks=[pytest.mark.slow] if p in LONG else []) for f, p in forms]
+
+
 LEFT_TO_RIGHT = [(f, p) for f, p in FORMS if bind(f, p)[0].autoregressive is not None]
 
 

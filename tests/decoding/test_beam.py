@@ -178,6 +178,7 @@ def test_a_primer_takes_up_no_beams():
     assert better, "the test would pass with copies of one beam"
 
 
+@pytest.mark.slow
 def test_a_net_that_reads_ahead_is_searched_for_the_likeliest_filling():
     small = {"width": 16, "feed_forward": 12, "heads": 2, "num_layers": 1, "head": 8, "reader_layers": 1}
     model = transformer.make(dataclasses.replace(transformer.VOICES, conditions=(), order=(1, 0), **small), TWO)
@@ -266,6 +267,7 @@ def test_a_piece_does_not_depend_on_its_neighbours():
             np.testing.assert_allclose(out["log_prob"][row], together["log_prob"][n], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_cache_of_a_transformer_follows_its_hypothesis():
     t = tiny.make("transformer", "chorale-frames")
     params = jax.tree.map(lambda p: p * 2, t.params)

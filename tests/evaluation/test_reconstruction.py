@@ -129,7 +129,9 @@ def test_rows_that_go_together_are_resampled_together():
     assert tenfold == likelihood.interval(totals, weights)
 
 
-@pytest.mark.parametrize("preset", ["mel-2bar-small", "trio-16bar-hierarchical", "drums-2bar-nade"])
+@pytest.mark.parametrize(
+    "preset", ["mel-2bar-small", pytest.param("trio-16bar-hierarchical", marks=pytest.mark.slow), "drums-2bar-nade"]
+)
 def test_costs_given_the_vector_are_those_in_the_bound_and_in_the_loss(preset):
     net = tiny.make("music_vae", preset)
     latent, score = net.model.latent, net.model.score
