@@ -21,6 +21,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import results
 import steering_tasks as tasks
 
 from musejax import commands, errors, generation, preparation, zoo
@@ -128,12 +129,6 @@ def of_cells(nats: np.ndarray, right: np.ndarray, is_note: np.ndarray) -> dict[s
     return shares(len(nats), is_note.sum(), *(float(x) for x in both))
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
 def voices_page(raw: Mapping[str, Any]) -> str:
     """DeepBach's cells by voice, with metadata, without, and of the original."""
     head = ("## DeepBach by voice\n\nEach cell given all others, on the validation split of `bach-chorales`, which is "
@@ -151,7 +146,7 @@ def voices_page(raw: Mapping[str, Any]) -> str:
                  "states at random in evaluation as well.")  # fmt: skip
     rows = [[name, voice, *(f"{x[n]:.3f}" for n in names)] for name, each in found.items() for voice, x in each.items()]
     columns = [f"{what} of {which}" for what in ("nats", "accuracy") for which in ("all", "notes", "holds")]
-    return f"{head}\n\n" + table(["", "voice", *columns], rows)
+    return f"{head}\n\n" + results.markdown([["", "voice", *columns], *rows]) + "\n"
 
 
 def page(raw: Mapping[str, Any]) -> str:
@@ -167,7 +162,7 @@ def page(raw: Mapping[str, Any]) -> str:
                 for n, x in found["by_steps"].items()
             ]
             out.append(f"`{name}`, {found['pieces']} free samples; nats a cell are its own {found['kind']} cost.\n")
-            out.append(table(["steps", "nats a cell", "seconds a piece", *rules], rows))
+            out.append(results.markdown([["steps", "nats a cell", "seconds a piece", *rules], *rows]) + "\n")
     if raw.get("rates"):
         out.append("## Beside Bach\n\nRules of part-writing broken where they could be, in free samples and in the "
                    f"sopranos of `{TEST}:test` as each model harmonises them.\n")  # fmt: skip
@@ -177,7 +172,7 @@ def page(raw: Mapping[str, Any]) -> str:
             for kind, count in (("free", found["pieces"]), ("harmonised", found["sopranos"])):
                 row = [f"{found[kind].get(rule) or 0:.3f}" for rule in first["bach"]]
                 rows.append([f"`{name}`, {kind} ({count})", *row])
-        out.append(table(["", *first["bach"]], rows))
+        out.append(results.markdown([["", *first["bach"]], *rows]) + "\n")
     if raw.get("voices"):
         out.append(voices_page(raw))
     return "\n".join(out)
