@@ -214,6 +214,7 @@ their number a step. What comes out is an ordinary run. Any left-to-right model 
 |---|---|
 | `rules` | RL Tuner's music rules; `--tuning.rules.key 2` doubles one of them, 0 leaves it out |
 | `nearness` | being, as a set, like the training pieces: the energy distance of pitch classes, intervals, density |
+| `variety` | runs of four notes that are seldom among those drawn in the same step, up to transposition |
 | `critic:RUN` | the log-likelihood under another run |
 | `FILE.py:FUNCTION` | a function of yours |
 

@@ -70,6 +70,8 @@ def _named(
     """
     if name == "rules":
         return rewards.of_rules(vocabulary, tuning.rules)
+    if name == "variety":
+        return rewards.of_variety(vocabulary)
     if name == "nearness":
         melodies.check(vocabulary)
         rng = np.random.default_rng(0)
@@ -87,7 +89,7 @@ def _named(
         return rewards.of_critic(critic.model, vocabulary, critic.variables)
     if ".py:" in name:
         return _own(name)
-    raise ValueError("there is none; rewards are rules, nearness, critic:RUN and FILE.py:FUNCTION")
+    raise ValueError("there is none; rewards are rules, nearness, variety, critic:RUN and FILE.py:FUNCTION")
 
 
 def bind(

@@ -36,8 +36,8 @@ class Tuning:
     Attributes:
         base: The prior: a shipped run's name, or a run directory.
         method: `policy` (policy gradient), `preferences` (DPO), or RL Tuner's `q`, `psi` and `g`.
-        rewards: Names of rewards and their factors: `rules`; `nearness`, to the training pieces; `critic:RUN`, the
-            likelihood under another run; `FILE.py:FUNCTION`, one of your own.
+        rewards: Names of rewards and their factors: `rules`; `nearness`, to the training pieces; `variety`, among the
+            pieces of a step; `critic:RUN`, the likelihood under another run; `FILE.py:FUNCTION`, one of your own.
         rules: Factors of the music rules.
         leash: What a nat of KL divergence from the prior costs, in units of reward. RL Tuner's methods have 1.
         group: Pieces that are told the same and are compared with each other, 2 or more; 0 for the whole batch.

@@ -19,6 +19,10 @@ from musejax.vocabulary import Vocabulary
 
 Arrays = Mapping[str, Any]
 
+# Runs of notes are told apart by intervals of two octaves at most, up and down.
+OCTAVES = 24
+PLACES = 2 * OCTAVES + 1
+
 
 def _cells(arrays: Arrays) -> Any:
     return arrays["tokens"] if "tokens" in arrays else arrays["frames"]
@@ -94,6 +98,40 @@ def of_nearness(vocabulary: Vocabulary, reference: np.ndarray) -> rollouts.Rewar
         x = features(vocabulary, arrays["tokens"])
         among = apart(x, x) * (1.0 - jnp.eye(len(x)))
         return 2.0 * (among.sum(1) / max(len(x) - 1, 1) - apart(x, y).mean(1))
+
+    return reward
+
+
+def of_variety(vocabulary: Vocabulary) -> rollouts.Reward:
+    """How seldom a melody's runs of four notes are among those drawn with it, up to transposition.
+
+    A melody earns the mean over its runs of -log((c + 1) / (n + 1)), where c of the n runs of the others are the same;
+    0 without a run. Policies that raise it on average write more different runs, against the collapse on a few that
+    pay.
+
+    Raises:
+        ValueError: The codec is not one of a single melody.
+    """
+    melodies.check(vocabulary)
+
+    def reward(arrays: dict[str, Array]) -> Array:
+        m = melodies.read(vocabulary, arrays["tokens"])
+        moves = jnp.where(m.onset & (m.last >= 0), jnp.clip(m.pitch - m.last, -OCTAVES, OCTAVES) + OCTAVES, -1)
+
+        def remember(last: Array, now: Array) -> tuple[Array, Array]:
+            again = jnp.where((now >= 0)[:, None], jnp.concatenate([last[:, 1:], now[:, None]], 1), last)
+            whole = (now >= 0) & (again >= 0).all(1)
+            return again, jnp.where(whole, again @ jnp.array([PLACES**2, PLACES, 1]), PLACES**3)
+
+        _, found = jax.lax.scan(remember, jnp.full((len(moves), 3), -1), moves.T)
+        runs = found.T
+        there = runs < PLACES**3
+        known = jnp.sort(runs.reshape(-1))
+        same = jnp.searchsorted(known, runs, side="right") - jnp.searchsorted(known, runs)
+        own = ((runs[:, :, None] == runs[:, None]) & there[:, None]).sum(-1)
+        others = there.sum() - there.sum(1, keepdims=True)
+        surprise = -jnp.log((same - own + 1.0) / (others + 1.0))
+        return (surprise * there).sum(1) / jnp.maximum(there.sum(1), 1)
 
     return reward
 

@@ -1,5 +1,7 @@
 """Cells in drawing order, what pieces are told, and rewards: their kinds, where they count, and their mistakes."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -113,6 +115,21 @@ def test_nearness_is_the_slope_of_the_energy_distance():
     distance = float(objectives.energy_distance(jnp.asarray(x), jnp.asarray(y), jnp.ones(9)))
     among = np.linalg.norm(y[:, None] - y[None], axis=-1).sum() / 72
     assert distance == pytest.approx(-earned.mean() + own.mean() - among, rel=1e-3)
+
+
+def test_variety_is_the_mean_surprise_of_a_melodys_runs_among_the_others():
+    # Up a tone, up a tone, down a third: once from C, once from D with a hold between; then two runs of other notes.
+    up, down = [14, 16, 18, 14, 0, 0], [16, 18, 0, 20, 16, 0]
+    other = [14, 13, 14, 13, 14, 0]
+    none = [14, 16, 18, 0, 0, 0]
+    reward = rewards.of_variety(MELODIES)
+    found = reward({"tokens": jnp.asarray([up, down, other, none])})
+    # Of 4 runs, 3 are the others' for the first two and one of these is the same; of the third, 2 and none; up to
+    # transposition its two runs differ.
+    expected = [-math.log(2 / 4), -math.log(2 / 4), -math.log(1 / 3), 0.0]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    alone = reward({"tokens": jnp.asarray([up])})
+    np.testing.assert_allclose(alone, [0.0], atol=1e-7)
 
 
 def test_features_of_a_melody():
