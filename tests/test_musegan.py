@@ -164,6 +164,22 @@ def test_training_with_spectral_normalisation_renews_state_and_moves_samples_to_
     assert loss(ts.params, ts.state, jax.random.key(5), batch)[0] < 0.5 * before
 
 
+@pytest.mark.slow
+def test_once_binary_neurons_are_used_the_refiners_can_learn_alone():
+    model = musegan.make(dataclasses.replace(SMALL, bars=1, form="composer", refine_after=2, refine_alone=True), TABLE)
+    frames, mask = np.random.default_rng(0).random((8, 16, TABLE.size)) < 0.1, np.ones((8, 16), np.int32)
+    batch = {"frames": frames.astype(np.int32), "loss_mask": mask, "pad_mask": mask}
+    s = step.make_step(model, config.Optimizer(name="adam", warmup_steps=1), steps=4, seed=0)
+    ts, moved = s.init(jax.random.key(0), batch), []
+    for _ in range(3):
+        before = jax.tree.map(np.asarray, ts.params["generator"])
+        ts, _ = s.update(ts, batch)
+        part = jax.tree.map(lambda a, b: bool((np.asarray(a) != b).any()), ts.params["generator"], before)
+        moved.append({name: any(jax.tree.leaves(tree)) for name, tree in part.items()})
+    assert moved[1]["shared"] and moved[1]["heads"]
+    assert moved[2] == {"shared": False, "heads": False, "refiners": True}
+
+
 @pytest.mark.parametrize(
     ("table", "fields", "message"),
     [

@@ -42,6 +42,7 @@ class Players(NamedTuple):
         write: values [N, ...] -> arrays of the codec, [N, whole, ...].
         known: `Request.given` -> what is given to the generator.
         stage: step -> which stage of training it is in, kept in state.
+        learns: (change of the generator's parameters, stage) -> what of it is made; None for all.
     """
 
     whole: int
@@ -58,6 +59,7 @@ class Players(NamedTuple):
     write: Callable[[Array], dict[str, Array]]
     known: Callable[[Array | None], Array | None]
     stage: Callable[[Array], Array]
+    learns: Callable[[Params, Array], Params] | None = None
 
 
 def check(config: Any) -> None:
@@ -168,8 +170,10 @@ def make_step(config: Any, players: Players, start: Callable, drawn: Callable, t
         ema = None if average is None else {**params, "generator": average}
         return TrainState(jnp.zeros((), jnp.int32), params, state, opt_state, jax.tree.map(jnp.copy, ema))
 
-    def step_of(player: str, params: Params, opt_state: Any, gradient: Params) -> tuple[Params, Any]:
+    def step_of(player: str, params: Params, opt_state: Any, gradient: Params, stage: Array) -> tuple[Params, Any]:
         change, opt_state = optimizers[player].update(gradient, opt_state, params)
+        if player == "generator" and players.learns is not None:
+            change = players.learns(change, stage)
         return optax.apply_updates(params, change), opt_state
 
     def criticised(params: Params, state: State, real: Array, fake: Array, key: Array) -> tuple[Array, Any]:
@@ -211,7 +215,7 @@ def make_step(config: Any, players: Players, start: Callable, drawn: Callable, t
             gradient, (state, info) = jax.grad(criticised, has_aux=True)(
                 params, state, real, jax.lax.stop_gradient(fake), of_penalty
             )
-            params, opt_state = step_of("critic", params, opt_state, gradient)
+            params, opt_state = step_of("critic", params, opt_state, gradient, stage)
             return (params, state, opt_state), {**info, "critic_grad_norm": optax.tree.norm(gradient)}
 
         # Part i has every n-th row, so that each device has its share of each part.
@@ -229,7 +233,7 @@ def make_step(config: Any, players: Players, start: Callable, drawn: Callable, t
             players.given(real),
             stage,
         )
-        params, opt_state = step_of("generator", ts.params["generator"], ts.opt_state["generator"], gradient)
+        params, opt_state = step_of("generator", ts.params["generator"], ts.opt_state["generator"], gradient, stage)
         info = {name: x[-1] for name, x in infos.items()}
         norms = {"critic": info.pop("critic_grad_norm"), "generator": optax.tree.norm(gradient)}
         info |= {

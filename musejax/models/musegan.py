@@ -39,6 +39,7 @@ class Config:
         binarise: `threshold`, `deterministic` or `stochastic` neurons.
         refiner: Residual units before binary neurons.
         refine_after: Steps before binary neurons are used; until then the critic sees real values.
+        refine_alone: Whether only the refiners learn once binary neurons are used, as in their paper.
         loss: `wasserstein`, `hinge` or `logistic`.
         penalty: Weight of the gradient penalty; 0 leaves it out.
         spectral: Whether the critic's kernels are normalised by their largest singular value.
@@ -57,6 +58,7 @@ class Config:
     binarise: Literal["threshold", "deterministic", "stochastic"] = "deterministic"
     refiner: int = 2
     refine_after: int = 0
+    refine_alone: bool = False
     loss: Literal["wasserstein", "hinge", "logistic"] = "wasserstein"
     penalty: float = 10.0
     spectral: bool = False
@@ -168,6 +170,11 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
             raise ValueError(f"the {config.given} must be given")
         return given(layout.of_frames(rolls.fitted(jnp.asarray(frames, jnp.float32), layout.frames)))
 
+    def learns(change: Params, stage: Array) -> Params:
+        kept = {name: jax.tree.map(lambda x: x * (stage <= 0), part) for name, part in change.items()}
+        return {**kept, "refiners": change["refiners"]}
+
+    alone = config.refine_alone and config.binarise != "threshold"
     players = adversarial.Players(
         whole=layout.frames,
         latent=size,
@@ -183,5 +190,6 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         write=lambda values: {"frames": layout.to_frames(values)},
         known=known,
         stage=lambda step: jnp.asarray(step >= config.refine_after, jnp.float32),
+        learns=learns if alone else None,
     )
     return adversarial.make(config, players)
