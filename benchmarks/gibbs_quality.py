@@ -30,7 +30,7 @@ from musejax.evaluation import voice_leading
 from musejax.pipeline import batches, dataset
 
 ROOT = Path(__file__).parent.parent
-SEED, NUM = 0, 100
+SEED, NUM, BARS = 0, 100, 16
 STEPS = (8, 16, 32, 64, 128, 256)
 # Free samples and harmonies are compared with pieces that no chorale model has seen in any setting.
 TEST = "bach-chorales"
@@ -49,12 +49,12 @@ def rates(vocabulary: Any, pieces: Sequence[np.ndarray]) -> dict[str, float]:
 
 
 def sweeps(loaded: zoo.Loaded, num: int, steps: Sequence[int]) -> dict[str, Any]:
-    """Free samples by steps of sampling: their cost under the model itself, their rates, and how long one takes."""
+    """Free samples of 16 bars by steps of sampling: cost under the model itself, rates, and how long one takes."""
     out, table = {}, loaded.codec.vocabulary
     for count in steps:
-        generation.draw(loaded, min(num, generation.WIDTH), SEED, steps=count)  # compiles
+        generation.draw(loaded, min(num, generation.WIDTH), SEED, bars=BARS, steps=count)  # compiles
         begin = time.perf_counter()
-        pieces = generation.draw(loaded, num, SEED, steps=count)
+        pieces = generation.draw(loaded, num, SEED, bars=BARS, steps=count)
         seconds = (time.perf_counter() - begin) / num
         cells = sum(piece.arrays["tokens"].size for piece in pieces)
         nats = -sum(piece.log_prob or 0.0 for piece in pieces) / cells
@@ -161,7 +161,8 @@ def page(raw: Mapping[str, Any]) -> str:
                 [n, f"{x['nats_per_cell']:.3f}", f"{x['seconds']:.2f}", *(f"{x['rates'].get(r, 0):.3f}" for r in rules)]
                 for n, x in found["by_steps"].items()
             ]
-            out.append(f"`{name}`, {found['pieces']} free samples; nats a cell are its own {found['kind']} cost.\n")
+            out.append(f"`{name}`, {found['pieces']} free samples of {BARS} bars; nats a cell are its own "
+                       f"{found['kind']} cost.\n")  # fmt: skip
             out.append(results.markdown([["steps", "nats a cell", "seconds a piece", *rules], *rows]) + "\n")
     if raw.get("rates"):
         out.append("## Beside Bach\n\nRules of part-writing broken where they could be, in free samples and in the "
