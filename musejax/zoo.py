@@ -88,6 +88,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("melody-transformer", "transformer", "melody-basic", 2073134, True),
     Entry("pop-melody", "transformer", "melody-basic", 2073134, True),
     Entry("pop-transformer", "transformer", "tracks", 1813650, True),
+    Entry("deep-bach", "deep_bach", "chorale", 1887248, True),
+    Entry("coconet", "coconet", "chorale-pitches", 2771136, True),
     Entry("melody-vae-2bar", "music_vae", "melody-90", 2705754, True),
     Entry("melody-vae-16bar", "music_vae", "melody-90", 6768858, True),
     Entry("bl-jsb-lstm", "recurrent", "pianoroll-88", 796088, True),

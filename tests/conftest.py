@@ -1,6 +1,5 @@
 """What every test has: strict JAX, a cache of its own, and the benchmark data where they are."""
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -15,6 +14,8 @@ def pytest_configure(config):
     import jax
 
     jax.config.update("jax_numpy_rank_promotion", "raise")
+    # Tests compile far more than they run: XLA's code is slower this way, and there in two thirds of the time.
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,27 +37,14 @@ def _room(request):
         jax.clear_caches()
 
 
-@contextlib.contextmanager
-def _quickly(wanted=True):
+@pytest.fixture(scope="module")
+def fast_code():
+    """For modules whose tests run compiled code for long: XLA optimises it as users have it."""
     import jax
 
-    jax.config.update("jax_disable_most_optimizations", wanted)
-    yield
     jax.config.update("jax_disable_most_optimizations", False)
-
-
-@pytest.fixture(scope="module")
-def quick_compiling():
-    """For nets of many small layers: XLA makes code that is slower, and takes half the time over it."""
-    with _quickly():
-        yield
-
-
-@pytest.fixture
-def quick_families(family):
-    """The same for tests of all families: of those that have such nets."""
-    with _quickly(family in ("musegan", "dense_gan")):
-        yield
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ from musejax.training import checkpoints, config, loop, step
 
 DENSE = dense_gan.Config(frames=8, latent=4, generator=(6,), critic=(7,), critic_updates=2, penalty=0.5)
 TUNES = vocabulary.melody(60, 69)
-pytestmark = pytest.mark.usefixtures("quick_compiling")
 
 
 def test_the_gradient_penalty_of_a_linear_score_is_known():

@@ -9,7 +9,6 @@ import tiny
 from musejax import codecs, models, runs, zoo
 from musejax.training import checkpoints
 
-pytestmark = pytest.mark.usefixtures("quick_families")
 every_preset = pytest.mark.parametrize(("family", "preset"), tiny.PRESETS, ids=[p for _, p in tiny.PRESETS])
 every_form = pytest.mark.parametrize(("family", "preset"), tiny.parameters(tiny.FORMS))
 

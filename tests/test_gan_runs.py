@@ -27,7 +27,6 @@ config = Experiment(
 )
 """
 VOCABULARY = codecs.get("rolls-chorale").vocabulary
-pytestmark = pytest.mark.usefixtures("quick_compiling")
 
 
 def run(*argv):

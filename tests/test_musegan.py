@@ -19,7 +19,6 @@ from musejax.training import checkpoints, config, step
 TABLE = vocabulary.rolls("rolls-small", ("low", "mid", "high"), 60, 71)
 FRAMES = 32
 SMALL = musegan.Config(bars=2, latent=3, width=8, critic_width=4, refiner=1, critic_updates=2)
-pytestmark = pytest.mark.usefixtures("quick_compiling")
 
 
 @functools.cache

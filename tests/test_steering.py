@@ -14,6 +14,8 @@ from musejax.codecs import timing
 from musejax.decoding import given
 from musejax.steering import planning
 
+pytestmark = pytest.mark.usefixtures("fast_code")
+
 chorales = pytest.mark.parametrize("preset", ["chorale-voices", "jsb16-voices"])
 
 
