@@ -8,8 +8,8 @@ Without metadata, for comparison:
 
 musejax train deep-bach --model.conditions --workdir runs/deep-bach-notes
 
-Result, from the weights as shipped (eight bits): test .2089 nats a cell given all others (95 % interval over pieces .181
-to .235), validation .160. Training took 25 minutes on one core of an AMD EPYC (Zen 4), shared with other work.
+Result, from the weights as shipped (eight bits): test .2089 nats a cell given all others (95 % interval over pieces
+.181 to .235), validation .160. Training took 25 minutes on one core of an AMD EPYC (Zen 4), shared with other work.
 """
 
 import dataclasses
