@@ -154,7 +154,10 @@ def page(raw: Mapping[str, Any]) -> str:
     out = ["# Gibbs sampling\n", "Written by `python benchmarks/gibbs_quality.py`, section by section. "
            "All music is drawn with seed 0 at temperature 1.\n"]  # fmt: skip
     if raw.get("sweeps"):
-        out.append("## By steps of sampling\n\n![By steps](images/gibbs-steps.png)\n")
+        out.append("## By steps of sampling\n\nA step asks the net once and draws a share of the cells anew "
+                   "(`--steps`). Seconds are of a batch of 8 on one core beside other work, compiled, by the piece; a "
+                   "single piece takes as long as 8, which are always drawn together.\n\n"
+                   "![By steps](images/gibbs-steps.png)\n")  # fmt: skip
         for name, found in raw["sweeps"].items():
             rules = list(next(iter(found["by_steps"].values()))["rates"])
             rows = [
@@ -166,7 +169,9 @@ def page(raw: Mapping[str, Any]) -> str:
             out.append(results.markdown([["steps", "nats a cell", "seconds a piece", *rules], *rows]) + "\n")
     if raw.get("rates"):
         out.append("## Beside Bach\n\nRules of part-writing broken where they could be, in free samples and in the "
-                   f"sopranos of `{TEST}:test` as each model harmonises them.\n")  # fmt: skip
+                   f"sopranos of `{TEST}:test` as each model harmonises them, at its own number of steps. Lengths, "
+                   "keys and fermatas of free samples are drawn from the training split. Overlapped areas and the copy "
+                   "check are in [results.md](results.md).\n")  # fmt: skip
         first = next(iter(raw["rates"].values()))
         rows = [["Bach", *(f"{x:.3f}" for x in first["bach"].values())]]
         for name, found in raw["rates"].items():

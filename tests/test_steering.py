@@ -274,6 +274,9 @@ def test_what_a_file_does_not_say_is_assumed_and_said():
     np.testing.assert_array_equal(np.flatnonzero(plan.given.conditions["fermata"]), np.arange(44, 48))
     assert [a.time for a in plan.source.sequence.text_annotations] == [max(n.start_time for n in source.notes)]
     assert not source.text_annotations and not source.key_signatures
+    # A score of several voices has a key, whether the model reads one or not.
+    plan = planning.harmony(pieces.loaded("jsb16-voices"), source, say=said.append)
+    assert [k.key for k in plan.source.sequence.key_signatures] == [2] and "D major is assumed" in said[-1]
 
 
 def test_fermatas_beat_and_key_come_from_the_file():

@@ -237,7 +237,8 @@ def _infer(
     if sharps is not None:
         del gridded.key_signatures[:]
         gridded.key_signatures.add(key=7 * sharps % 12)
-    elif not gridded.key_signatures and "key" in conditions and "key" in reads:
+    elif not gridded.key_signatures and (vocabulary.streams > 1 or ("key" in conditions and "key" in reads)):
+        # A score of several voices is written with a key, whether the model reads one or not.
         batch = rolls.from_notes(
             [[rolls.Note(n.stream, n.pitch, n.first, n.last) for n in notes]],
             tracks=vocabulary.streams,
