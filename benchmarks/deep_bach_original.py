@@ -165,11 +165,12 @@ def main() -> int:
     data = preparation.prepare(quality.TEST, CODEC, commands.say)
     table = data.vocabulary
     source = batches.Batches(data.split("train"), table, batch_size=16, window=128, context=REACH, transpose=6, seed=0)
-    found: dict[str, Any] = {"steps": args.steps, "batch": BATCH, "voices": {}, "seconds": 0.0}
+    found: dict[str, Any] = {"steps": args.steps, "batch": BATCH, "threads": args.threads, "voices": {}}
     for voice, name in enumerate(quality.VOICES):
         torch.manual_seed(0)
         net = voice_model(args.original, table, voice)
-        found["seconds"] += round(train(net, drawn(table, source, voice), args.steps), 1)
+        seconds = train(net, drawn(table, source, voice), args.steps)
+        found["seconds"] = round(found.get("seconds", 0.0) + seconds, 1)
         found["voices"][name] = score(net, table, data.split("valid"), voice)
         found["parameters"] = sum(p.numel() for p in net.parameters())
         commands.say(f"{name}: {json.dumps(found['voices'][name])}")

@@ -142,8 +142,8 @@ def voices_page(raw: Mapping[str, Any]) -> str:
         found["the original"] = theirs["voices"]
         head += (f" The original is its own code (`benchmarks/deep_bach_original.py`): {theirs['parameters']:,} "
                  f"parameters a voice, each trained for {theirs['steps']:,} batches of {theirs['batch']} cells with "
-                 f"their windows, {theirs['seconds'] / 60:.0f} minutes in all on two cores. Its code draws initial "
-                 "states at random in evaluation as well.")  # fmt: skip
+                 f"their windows, {theirs['seconds'] / 60:.0f} minutes in all with {theirs['threads']} thread(s); ours "
+                 "has seen more. Its code draws initial states at random in evaluation as well.")  # fmt: skip
     rows = [[name, voice, *(f"{x[n]:.3f}" for n in names)] for name, each in found.items() for voice, x in each.items()]
     columns = [f"{what} of {which}" for what in ("nats", "accuracy") for which in ("all", "notes", "holds")]
     return f"{head}\n\n" + results.markdown([["", "voice", *columns], *rows]) + "\n"
@@ -195,9 +195,9 @@ def picture(found: Mapping[str, Any]) -> bytes:
     for name, one in found.items():
         steps = [int(n) for n in one["by_steps"]]
         axes[0].plot(steps, [x["nats_per_cell"] for x in one["by_steps"].values()], marker="o", label=name)
-        parallels = [x["rates"].get("parallel_fifths", 0.0) for x in one["by_steps"].values()]
-        axes[1].plot(steps, parallels, marker="o", label=name)
-    for axis, title in zip(axes, ("nats a cell under the model itself", "parallel fifths"), strict=True):
+        crossings = [x["rates"].get("voice_crossing", 0.0) for x in one["by_steps"].values()]
+        axes[1].plot(steps, crossings, marker="o", label=name)
+    for axis, title in zip(axes, ("nats a cell under the model itself", "voices crossed, share of frames"), strict=True):
         axis.set(xscale="log", xlabel="steps", title=title)
         axis.legend()
     data = io.BytesIO()

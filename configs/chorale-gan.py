@@ -15,8 +15,10 @@ config = Experiment(
     name="chorale-gan",
     data="bach-chorales",
     codec="rolls-chorale",
-    model=dataclasses.replace(musegan.PRESETS["musegan-chorale"][1], refine_after=1000),
-    optimizer=TWO_PLAYERS,
+    model=dataclasses.replace(musegan.PRESETS["musegan-chorale"][1], refine_after=2000, refine_alone=True),
+    optimizer=dataclasses.replace(
+        TWO_PLAYERS, learning_rate=5e-4, schedule="cosine", final_fraction=0.1, ema_decay=0.998
+    ),
     training=Training(
         steps=3000, batch_size=160, window=32, bars=2, transpose=3, eval_every=100, save_every=100, log_every=20,
         eval_batch_size=256,
