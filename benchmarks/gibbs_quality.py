@@ -197,7 +197,7 @@ def picture(found: Mapping[str, Any]) -> bytes:
         axes[0].plot(steps, [x["nats_per_cell"] for x in one["by_steps"].values()], marker="o", label=name)
         crossings = [x["rates"].get("voice_crossing", 0.0) for x in one["by_steps"].values()]
         axes[1].plot(steps, crossings, marker="o", label=name)
-    for axis, title in zip(axes, ("nats a cell under the model itself", "voices crossed, share of frames"), strict=True):
+    for axis, title in zip(axes, ("nats a cell under the model itself", "frames with voices crossed"), strict=True):
         axis.set(xscale="log", xlabel="steps", title=title)
         axis.legend()
     data = io.BytesIO()
