@@ -7,8 +7,8 @@ musejax evaluate coconet --data jsb16 --split test --samples 16 --json
 musejax harmonize coconet melody.mid --out chorale.mid
 
 Result, from the weights as shipped (eight bits): test .429 nats a note in any order (standard error .004, 95 % interval
-over pieces .405 to .456), validation .413; after the first run test .440. Training took 70 and 45 minutes on one core of
-an AMD EPYC (Zen 4), shared with other work.
+over pieces .405 to .456), validation .413; after the first run test .440. Training took 70 and 45 minutes on one core
+of an AMD EPYC (Zen 4), shared with other work.
 """
 
 import dataclasses
