@@ -30,7 +30,7 @@ from musejax.evaluation import voice_leading
 from musejax.pipeline import batches, dataset
 
 ROOT = Path(__file__).parent.parent
-SEED, NUM, BARS = 0, 100, 16
+SEED, NUM, BARS, WIDTH = 0, 100, 16, 8
 STEPS = (8, 16, 32, 64, 128, 256)
 # Free samples and harmonies are compared with pieces that no chorale model has seen in any setting.
 TEST = "bach-chorales"
@@ -52,9 +52,9 @@ def sweeps(loaded: zoo.Loaded, num: int, steps: Sequence[int]) -> dict[str, Any]
     """Free samples of 16 bars by steps of sampling: cost under the model itself, rates, and how long one takes."""
     out, table = {}, loaded.codec.vocabulary
     for count in steps:
-        generation.draw(loaded, min(num, generation.WIDTH), SEED, bars=BARS, steps=count)  # compiles
+        generation.draw(loaded, 1, SEED, bars=BARS, steps=count, width=WIDTH)  # compiles
         begin = time.perf_counter()
-        pieces = generation.draw(loaded, num, SEED, bars=BARS, steps=count)
+        pieces = generation.draw(loaded, num, SEED, bars=BARS, steps=count, width=WIDTH)
         seconds = (time.perf_counter() - begin) / num
         cells = sum(piece.arrays["tokens"].size for piece in pieces)
         nats = -sum(piece.log_prob or 0.0 for piece in pieces) / cells
@@ -66,7 +66,7 @@ def sweeps(loaded: zoo.Loaded, num: int, steps: Sequence[int]) -> dict[str, Any]
 def compared(loaded: zoo.Loaded, items: Sequence[dataset.Item], num: int) -> dict[str, Any]:
     """Rates of free samples, and of the test sopranos as the model harmonises them, beside those of the real ones."""
     table = loaded.codec.vocabulary
-    free = generation.draw(loaded, num, SEED)
+    free = generation.draw(loaded, num, SEED, width=WIDTH)
     some = items[: max(1, min(num, len(items)))]
     own = None
     if loaded.model.any_order:
@@ -155,9 +155,8 @@ def page(raw: Mapping[str, Any]) -> str:
            "All music is drawn with seed 0 at temperature 1.\n"]  # fmt: skip
     if raw.get("sweeps"):
         out.append("## By steps of sampling\n\nA step asks the net once and draws a share of the cells anew "
-                   "(`--steps`). Seconds are of a batch of 8 on one core beside other work, compiled, by the piece; a "
-                   "single piece takes as long as 8, which are always drawn together.\n\n"
-                   "![By steps](images/gibbs-steps.png)\n")  # fmt: skip
+                   f"(`--steps`). Seconds are by the piece, {WIDTH} drawn together (`--width {WIDTH}`), compiled, on "
+                   "one core beside other work.\n\n![By steps](images/gibbs-steps.png)\n")  # fmt: skip
         for name, found in raw["sweeps"].items():
             rules = list(next(iter(found["by_steps"].values()))["rates"])
             rows = [

@@ -47,7 +47,11 @@ def _drawing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fermatas", metavar="BAR.BEAT,...", help="where they stand, such as 2.3,4.3, for a model that reads them"
     )
-    parser.add_argument("--width", type=int, help="pieces drawn together; part of what a seed stands for (default: 8)")
+    parser.add_argument(
+        "--width",
+        type=int,
+        help="pieces drawn together; part of what a seed stands for (default: 8; of a Coconet or DeepBach 1)",
+    )
     parser.add_argument("--json", action="store_true", help="list the files and log-likelihoods as JSON")
 
 

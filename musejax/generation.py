@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 # Pieces drawn together by default. Matrix products of another number of rows round differently, so the width is part
-# of what a seed stands for; within it, piece i is the same however many are asked for.
-WIDTH = 8
+# of what a seed stands for; within it, piece i is the same however many are asked for. A net that is asked for all of a
+# piece at once is not faster by the piece for more of them.
+WIDTH, WHOLE = 8, 1
 # A piece that its model does not end within the length is drawn again, so often in all.
 TRIES = 8
 
@@ -60,7 +61,7 @@ def draw(
     sampler: str | None = None,
     steps: int | None = None,
     fermatas: Sequence[forms.Mark] | None = None,
-    width: int = WIDTH,
+    width: int | None = None,
     qpm: float = 100.0,
 ) -> list[Piece]:
     """Samples pieces; see `sample` for the arguments. `given` has the length of the pieces, and takes its place."""
@@ -91,6 +92,7 @@ def draw(
         raise errors.UserError(f"{loaded.name} accompanies the {track}; give it with `musejax accompany`")
     if sharps is not None and not -7 <= sharps <= 7:
         raise errors.UserError(f"sharps is {sharps}; it must lie in -7..7")
+    width = width or (WHOLE if loaded.model.any_order else WIDTH)
     if beams is not None:
         if beams < 1 or num > 1:
             raise errors.UserError(
@@ -222,7 +224,7 @@ def sample(
     sampler: str | None = None,
     steps: int | None = None,
     fermatas: Sequence[forms.Mark] | None = None,
-    width: int = WIDTH,
+    width: int | None = None,
     qpm: float = 100.0,
 ) -> list["NoteSequence"]:
     """Music from a trained model.
@@ -255,7 +257,8 @@ def sample(
             other for a Coconet; None for the model's own.
         steps: How often its net is asked; more take longer, and are better up to a point.
         fermatas: Bar and beat of each fermata, for such a model that reads them; None as in its training data.
-        width: Pieces drawn together: larger is faster for many pieces, and draws other pieces.
+        width: Pieces drawn together (8; 1 of a model that draws cells in any order): larger is faster for many pieces,
+            and draws other pieces.
         qpm: Quarter notes a minute of the result.
 
     Returns:

@@ -65,7 +65,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
         conditions=options.told(args, loaded, longest),
         sharps=sharps,
         fermatas=marks,
-        width=args.width or generation.WIDTH,
+        width=args.width,
         qpm=args.qpm,
         **how,
     )
@@ -128,9 +128,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
             raise errors.UserError(f"--attributes {args.attributes}: {loaded.name} reads none; codec tracks has them")
         options.constraint(args, loaded, 0, None)
         generation.check_whole(loaded, choice)
-        pieces = rolls.draw(
-            loaded, sequence, args.num, args.seed, tracks=tracks, width=args.width or generation.WIDTH, **how
-        )
+        pieces = rolls.draw(loaded, sequence, args.num, args.seed, tracks=tracks, width=args.width, **how)
         _write(pieces, outputs(loaded.name), args, loaded)
         return 0
     plan = band.plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=asked)
@@ -141,7 +139,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
         length=plan.length,
         choice=choice,
         constraint=options.join([plan.constraint, options.constraint(args, loaded, plan.length, None)]),
-        width=args.width or generation.WIDTH,
+        width=args.width,
         qpm=plan.qpm or 100.0,
         **how,
     )
@@ -158,7 +156,7 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
     outputs, marks = _outputs(args, source), places.fermatas(args.fermatas)
     sequence = read(args.file)
     commands.compile_cache()
-    from musejax import generation, steering
+    from musejax import steering
 
     loaded = zoo.load(path, commands.say)
     options.check_key(args, loaded)
@@ -179,7 +177,7 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
                 places.of_plan(args, loaded, planned),
             ]
         ),
-        width=args.width or generation.WIDTH,
+        width=args.width,
         **how,
     )
     _write(pieces, outputs(loaded.name), args, loaded)

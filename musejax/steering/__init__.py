@@ -33,7 +33,7 @@ def draw(
     guidance: float | None = None,
     sampler: str | None = None,
     steps: int | None = None,
-    width: int = generation.WIDTH,
+    width: int | None = None,
 ) -> list[generation.Piece]:
     """Draws what a plan leaves free; the arguments are those of `generation.sample`."""
     vocabulary, given = loaded.codec.vocabulary, plan.given
@@ -68,7 +68,7 @@ def harmonize(
     guidance: float | None = None,
     sampler: str | None = None,
     steps: int | None = None,
-    width: int = generation.WIDTH,
+    width: int | None = None,
     say: Callable[[str], None] = planning.to_stderr,
 ) -> list["NoteSequence"]:
     """Keeps one voice of a chorale, or a melody, and draws the other voices.
@@ -128,7 +128,7 @@ def infill(
     guidance: float | None = None,
     sampler: str | None = None,
     steps: int | None = None,
-    width: int = generation.WIDTH,
+    width: int | None = None,
     say: Callable[[str], None] = planning.to_stderr,
 ) -> list["NoteSequence"]:
     """Draws some bars or voices anew and keeps everything else; result and errors are as for `harmonize`.

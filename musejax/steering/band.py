@@ -138,7 +138,7 @@ def accompany(
     attributes: Mapping[tuple[str, str], int] | None = None,
     temperature: float = 1.0,
     top_p: float | None = None,
-    width: int = generation.WIDTH,
+    width: int | None = None,
 ) -> list["NoteSequence"]:
     """Keeps tracks of a piece as the codec reads them, and draws the others around them.
 

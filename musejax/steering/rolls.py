@@ -25,7 +25,7 @@ def draw(
     seed: int,
     *,
     tracks: Sequence[str] = (),
-    width: int = generation.WIDTH,
+    width: int | None = None,
     beams: int | None = None,
     guidance: float | None = None,
     sampler: str | None = None,
