@@ -78,6 +78,7 @@ def compared(loaded: zoo.Loaded, items: Sequence[dataset.Item], num: int) -> dic
         "pieces": len(free),
         "harmonised": {rule: rate for rule, (rate, _) in harmony["rates"]["drawn"].items()},
         "sopranos": len(some),
+        "steps": None if own is None else own.steps,
         "changed": harmony["changed"],
         "bach": rates(table, [item.arrays["tokens"] for item in some]),
     }
@@ -168,7 +169,7 @@ def page(raw: Mapping[str, Any]) -> str:
             out.append(results.markdown([["steps", "nats a cell", "seconds a piece", *rules], *rows]) + "\n")
     if raw.get("rates"):
         out.append("## Beside Bach\n\nRules of part-writing broken where they could be, in free samples and in the "
-                   f"sopranos of `{TEST}:test` as each model harmonises them, at its own number of steps. Lengths, "
+                   f"sopranos of `{TEST}:test` as each model harmonises them. Lengths, "
                    "keys and fermatas of free samples are drawn from the training split. Overlapped areas and the copy "
                    "check are in [results.md](results.md).\n")  # fmt: skip
         first = next(iter(raw["rates"].values()))
@@ -176,7 +177,8 @@ def page(raw: Mapping[str, Any]) -> str:
         for name, found in raw["rates"].items():
             for kind, count in (("free", found["pieces"]), ("harmonised", found["sopranos"])):
                 row = [f"{found[kind].get(rule) or 0:.3f}" for rule in first["bach"]]
-                rows.append([f"`{name}`, {kind} ({count})", *row])
+                steps = f", {found['steps']} steps" if found.get("steps") else ""
+                rows.append([f"`{name}`{steps}, {kind} ({count})", *row])
         out.append(results.markdown([["", *first["bach"]], *rows]) + "\n")
     if raw.get("voices"):
         out.append(voices_page(raw))
