@@ -458,7 +458,10 @@ def test_a_melody_is_harmonised_and_kept_and_what_it_does_not_say_is_said(made, 
     argv = ["harmonize", made / "chorales", tmp_path / "plain.mid", "--out", tmp_path / "new" / "out.mid", "--json"]
     assert run(*argv) == 0
     captured = capfd.readouterr()
-    assert captured.err == "plain.mid: it has no time signature; 4/4 from its start is assumed\n"
+    assert captured.err.splitlines() == [
+        "plain.mid: it has no time signature; 4/4 from its start is assumed",
+        "plain.mid: it has no key signature; C major is assumed, by Krumhansl's profiles of its notes",
+    ]
     (entry,) = json.loads(captured.out)
     assert entry["files"] == [str(tmp_path / "new" / "out.mid")] and entry["ended"] and entry["log_prob"] < 0
     assert notes_of(tmp_path / "new" / "out.mid", 0) == notes_of(tmp_path / "plain.mid")
