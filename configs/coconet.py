@@ -22,7 +22,7 @@ config = Experiment(
     data="jsb16",
     codec="chorale-pitches",
     # A first run with the preset's dropout goes far; a second with less, from there, further.
-    model=dataclasses.replace(coconet.FRAMES, input_dropout=0.0, dropout=0.1, head_dropout=0.1, steps=256),
+    model=dataclasses.replace(coconet.FRAMES, input_dropout=0.0, dropout=0.1, head_dropout=0.1),
     optimizer=Optimizer(learning_rate=1e-3, warmup_steps=150, weight_decay=0.1, ema_decay=0.998, final_fraction=0.02),
     training=Training(steps=5000, batch_size=12, window=128, transpose=6, eval_every=500, save_every=500, log_every=50),
 )
