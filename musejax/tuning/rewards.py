@@ -19,9 +19,9 @@ from musejax.vocabulary import Vocabulary
 
 Arrays = Mapping[str, Any]
 
-# Runs of notes are told apart by intervals of two octaves at most, up and down.
-OCTAVES = 24
-PLACES = 2 * OCTAVES + 1
+# Runs of notes are told apart by intervals of two octaves at most, in semitones up and down.
+WIDEST = 24
+PLACES = 2 * WIDEST + 1
 
 
 def _cells(arrays: Arrays) -> Any:
@@ -116,7 +116,7 @@ def of_variety(vocabulary: Vocabulary) -> rollouts.Reward:
 
     def reward(arrays: dict[str, Array]) -> Array:
         m = melodies.read(vocabulary, arrays["tokens"])
-        moves = jnp.where(m.onset & (m.last >= 0), jnp.clip(m.pitch - m.last, -OCTAVES, OCTAVES) + OCTAVES, -1)
+        moves = jnp.where(m.onset & (m.last >= 0), jnp.clip(m.pitch - m.last, -WIDEST, WIDEST) + WIDEST, -1)
 
         def remember(last: Array, now: Array) -> tuple[Array, Array]:
             again = jnp.where((now >= 0)[:, None], jnp.concatenate([last[:, 1:], now[:, None]], 1), last)
