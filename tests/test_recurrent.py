@@ -5,6 +5,7 @@ The nets over binary frames are tested here over the stacks of both families.
 
 import functools
 import itertools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from musejax import vocabulary
 from musejax.base import Choice
 from musejax.models import recurrent, transformer
 from musejax.nn import cells, history, key_history, voices
+from musejax.nn import recurrent as nets
 
 every_preset = pytest.mark.parametrize(("family", "preset"), tiny.LEFT_TO_RIGHT, ids=[p for _, p in tiny.LEFT_TO_RIGHT])
 
@@ -202,6 +204,21 @@ def test_the_gradient_of_placed_intervals_is_that_of_a_plain_version():
     expected = jax.grad(lambda s: (plain(s) * weights).sum())(scores)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert np.asarray(pitch).min() == -1
+
+
+def test_matrices_of_several_nets_are_made_one_after_the_other():
+    keys = jax.random.split(jax.random.key(0), 3)
+
+    def made(key):
+        return nets.orthogonal(key, (4, 8))
+
+    found = jax.vmap(made)(keys)
+    np.testing.assert_allclose(found, np.stack([made(key) for key in keys]), atol=1e-6)
+    np.testing.assert_allclose(found @ found.swapaxes(1, 2), np.tile(np.eye(4), (3, 1, 1)), atol=1e-6)
+    # A QR factorisation of a batch may wait for another's for ever.
+    text = str(jax.make_jaxpr(jax.vmap(made))(keys))
+    assert "qr[" in text
+    assert not re.findall(r"f32\[\d+,\d+,\d+\] [^\n]* = qr\[", text), text
 
 
 def test_the_lstm_is_flaxs():

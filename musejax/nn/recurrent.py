@@ -66,7 +66,7 @@ class Layer(nn.Module):
             size += embedding.shape[1] - embedding.shape[0]
         start = nn.initializers.normal(ones**-0.5) if ones else nn.initializers.lecun_normal()
         w_in = self.param("input", start, (size, gates))
-        w_rec = self.param("recurrent", nn.initializers.orthogonal(), (self.hidden, gates))
+        w_rec = self.param("recurrent", orthogonal, (self.hidden, gates))
         bias = self.param("bias", _forget_bias if self.cell == "lstm" else nn.initializers.zeros, (gates,))
         w_rec = dropouts.drop(w_rec, recurrent_dropout, key)
         w_in, w_rec, bias = (w.astype(x.dtype) for w in (w_in, w_rec, bias))
@@ -78,6 +78,15 @@ class Layer(nn.Module):
             new = self.param("new_bias", nn.initializers.zeros, (self.hidden,)).astype(x.dtype)
             return cells.gru(x, carry, w_in, w_rec, bias, new, input_grad=input_grad)
         return cells.lstm(x, carry, w_in, w_rec, bias, input_grad=input_grad)
+
+
+def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Rows or columns at right angles, one matrix after the other also where many are made at once.
+
+    QR factorisations of several batches of matrices, side by side on two cores, wait for each other for ever
+    (jaxlib 0.10).
+    """
+    return jax.custom_batching.sequential_vmap(lambda key: nn.initializers.orthogonal()(key, shape, dtype))(key)
 
 
 def _forget_bias(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
