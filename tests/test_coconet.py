@@ -23,8 +23,9 @@ FRAMES = 12
 CONFIGS = {
     "grid": coconet.Config(num_layers=4, width=6),
     "frame": coconet.Config(net="frame", num_layers=4, width=12, head=8, conditions=("beat",)),
+    "attentive": coconet.Config(net="frame", num_layers=4, width=16, attention=1, head=8, conditions=("beat",)),
 }
-both = pytest.mark.parametrize("net", CONFIGS)
+each = pytest.mark.parametrize("net", CONFIGS)
 
 
 def batch(rows, frames=FRAMES, seed=0):
@@ -49,7 +50,8 @@ def compiled(net):
     if net == "grid":
         module = nets.Grid(TABLE, config.num_layers, config.width, False)
     else:
-        module = nets.Frames(TABLE, config.num_layers, config.width, config.head, config.conditions, 0.0, 0.0, 0.0)
+        width, every = config.width, config.attention
+        module = nets.Frames(TABLE, config.num_layers, width, every, config.head, config.conditions, 0.0, 0.0, 0.0)
 
     def logits(tokens, hidden, real):
         beat = jnp.broadcast_to(jnp.arange(tokens.shape[1]) % 16, tokens.shape[:2])
@@ -58,7 +60,7 @@ def compiled(net):
     return jax.jit(logits)
 
 
-@both
+@each
 def test_a_hidden_cell_has_no_say_and_a_known_one_has(net):
     rng, tokens = np.random.default_rng(1), batch(8)["tokens"]
     hidden, real = rng.random(tokens.shape) < 0.5, np.ones(tokens.shape[:2], bool)
@@ -69,7 +71,7 @@ def test_a_hidden_cell_has_no_say_and_a_known_one_has(net):
     assert (np.abs(np.asarray(compiled(net)(moved, hidden, real)) - first) > 1e-3).any(axis=(1, 2, 3)).all()
 
 
-@both
+@each
 def test_what_lies_behind_a_piece_has_no_say(net):
     tokens, real = batch(4)["tokens"], np.ones((4, FRAMES), bool)
     hidden = np.random.default_rng(1).random(tokens.shape) < 0.5
@@ -88,7 +90,7 @@ def test_a_grid_sees_as_far_as_its_layers_reach():
     assert set(np.flatnonzero(difference.max((0, 2, 3)) > 1e-6)) == set(range(2, 11))
 
 
-@both
+@each
 def test_the_orderless_cost_is_the_mean_over_all_orders(net):
     data, rows = batch(1, frames=1, seed=3), 512
     tokens, real = data["tokens"], np.ones((1, 1), bool)
@@ -159,6 +161,8 @@ def test_given_cells_are_kept_and_no_cell_is_left_out():
 MISTAKES = [
     ({"num_layers": 3}, "num_layers is 3; it must be even"),
     ({"width": 0}, "width is 0"),
+    ({"attention": 2}, "net = grid reads no conditions, attends to nothing"),
+    ({"net": "frame", "attention": 2, "width": 12}, "attention is 2, width 12; attention must be 0 or more, and width"),
     ({"conditions": ("beat",)}, "net = grid reads no conditions"),
     ({"net": "frame", "conditions": ("key",)}, "'key' is not a condition"),
     ({"net": "frame", "dropout": 1.0}, "dropout is 1.0"),

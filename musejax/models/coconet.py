@@ -37,6 +37,7 @@ class Config:
             its heads.
         num_layers: Convolutions.
         width: Filters of each.
+        attention: After how many of its residual units the frame net's frames attend to each other; 0 for never.
         head: Width of the frame net's head for one voice.
         conditions: Names of the vocabulary's conditions that the frame net reads.
         condition_dropout: Share of training pieces whose conditions are unknown.
@@ -52,6 +53,7 @@ class Config:
     net: Literal["grid", "frame"] = "grid"
     num_layers: int = 64
     width: int = 128
+    attention: int = 0
     head: int = 160
     conditions: tuple[str, ...] = ()
     condition_dropout: float = 0.0
@@ -88,10 +90,15 @@ def _check(config: Config, vocabulary: vocabularies.Vocabulary) -> None:
         raise ValueError(f"steps is {config.steps}; it must be 1 or more, or 0 with sampler = ancestral")
     if config.num_layers % 2:
         raise ValueError(f"num_layers is {config.num_layers}; it must be even, for every second has a residual")
+    if config.attention < 0 or (config.attention and config.width % (2 * coconet.HEADS)):
+        raise ValueError(
+            f"attention is {config.attention}, width {config.width}; attention must be 0 or more, and width a multiple"
+            f" of {2 * coconet.HEADS} with it"
+        )
     rates = ("dropout", "input_dropout", "head_dropout", "structured")
     conditioning.check(config, vocabulary, rates)
-    if config.net == "grid" and (config.conditions or any(getattr(config, name) for name in rates[:3])):
-        raise ValueError("net = grid reads no conditions and drops nothing; net = frame does")
+    if config.net == "grid" and (config.conditions or any(getattr(config, x) for x in ("attention", *rates[:3]))):
+        raise ValueError("net = grid reads no conditions, attends to nothing and drops nothing; net = frame does")
 
 
 def plan(sampling: gibbs.Sampling) -> plans.Plan:
@@ -123,8 +130,8 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         if config.net == "grid":
             return coconet.Grid(vocabulary, config.num_layers, config.width, train)
         return coconet.Frames(
-            vocabulary, config.num_layers, config.width, config.head, config.conditions, config.input_dropout,
-            config.dropout, config.head_dropout,
+            vocabulary, config.num_layers, config.width, config.attention, config.head, config.conditions,
+            config.input_dropout, config.dropout, config.head_dropout,
         )  # fmt: skip
 
     def told(batch: Batch) -> dict[str, Array]:

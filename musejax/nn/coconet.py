@@ -17,11 +17,13 @@ from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
 from musejax.base import Array
-from musejax.nn import ahead, features, history, nearby, voices
+from musejax.nn import ahead, attention, convolutions, features, history, nearby, voices
 from musejax.nn import dropout as dropouts
 
 # Dilations of the layers over frames, over and over.
 DILATIONS = (1, 2, 4, 8, 16, 32)
+# Heads of a layer of attention over frames.
+HEADS = 4
 
 
 class Grid(nn.Module):
@@ -65,7 +67,7 @@ class Grid(nn.Module):
         inside = real[..., None, None]
 
         def layer(x: Array, name: str) -> Array:
-            y = nn.Conv(self.width, (3, 3), use_bias=False, dtype=dtype, name=name)(x)
+            y = convolutions.Convolution(self.width, name=name)(x)
             norm = nn.BatchNorm(not self.train, momentum=0.99, dtype=dtype, name=f"{name}_norm")
             return norm(y, mask=jnp.broadcast_to(inside, (*y.shape[:-1], 1)))
 
@@ -77,7 +79,7 @@ class Grid(nn.Module):
         for i in range(self.layers // 2 - 1):
             y = layer(rectified(layer(x, f"layer_{2 * i}")), f"layer_{2 * i + 1}")
             x = rectified(x + y)
-        pitched = jnp.moveaxis(nn.Conv(streams, (3, 3), dtype=dtype, name="last")(x), -1, 2)
+        pitched = jnp.moveaxis(convolutions.Convolution(streams, bias=True, name="last")(x), -1, 2)
         # A rest has no place among the pitches; it is told by the frame as a whole.
         others = nn.Dense(streams * first, dtype=dtype, name="rest")(x.mean(2))
         return jnp.concatenate([others.reshape(*others.shape[:2], streams, first), pitched], -1)
@@ -145,6 +147,7 @@ class Frames(nn.Module):
         vocabulary: Of tokens.
         layers: Convolutions in the residual units, two in each.
         width: Channels.
+        attention: After how many residual units frames attend to each other, over and over; 0 for never.
         head: Width of a voice's head.
         conditions: Names of the conditions that are read.
         feature_dropout: Share of input features dropped.
@@ -155,6 +158,7 @@ class Frames(nn.Module):
     vocabulary: vocabularies.Vocabulary
     layers: int
     width: int
+    attention: int
     head: int
     conditions: tuple[str, ...]
     feature_dropout: float
@@ -184,6 +188,17 @@ class Frames(nn.Module):
         told = [(conditions[name], sizes[name]) for name in self.conditions]
         return [*told, (found["agree_before"], agree), (found["agree_after"], agree)]
 
+    def _attended(self, x: Array, real: Array, key: Array | None, at: int) -> Array:
+        """What frames of the piece hear of all others, nothing before training: float[B, T, D]."""
+        turns = attention.turns(jnp.arange(x.shape[1]), self.width // HEADS, x.dtype)
+        y = nn.LayerNorm(name=f"attention_norm_{at}")(x)
+        split = nn.DenseGeneral((3, HEADS, self.width // HEADS), use_bias=False, name=f"attention_{at}")(y)
+        q, k, v = (split[:, :, i] for i in range(3))
+        mask = jnp.broadcast_to(real[:, None], (*real.shape, real.shape[1]))
+        heard = attention.known(attention.turn(q, turns), attention.turn(k, turns), v, mask).reshape(x.shape)
+        heard = dropouts.drop(heard, self.dropout, key, (x.shape[0], 1, x.shape[2]))
+        return nn.Dense(self.width, kernel_init=nn.initializers.zeros, name=f"attention_out_{at}")(heard)
+
     @nn.compact
     def __call__(
         self, tokens: Array, hidden: Array, real: Array, conditions: Mapping[str, Array], dtype: Any, key: Array | None
@@ -212,6 +227,8 @@ class Frames(nn.Module):
             drop = None if keys[2] is None else jax.random.fold_in(keys[2], i)
             y = dropouts.drop(y, self.dropout, drop, (y.shape[0], 1, y.shape[2]))
             x = x + nn.Dense(self.width, kernel_init=small, name=f"layer_{2 * i + 1}")(y)
+            if self.attention and (i + 1) % self.attention == 0:
+                x = x + self._attended(x, real, None if drop is None else jax.random.fold_in(drop, 0), i)
         x = nn.LayerNorm(name="norm")(x)
         # A head sees the other voices of the frame; where one is hidden, the nearest known on either side stand for it.
         others = np.array([[u for u in range(streams) if u != s] for s in range(streams)])

@@ -1,0 +1,82 @@
+"""Convolutions over a plane of frames x pitches, as large as the plane itself.
+
+On a CPU XLA's gradient of the kernel takes several times as long as the convolution. There it is a sum over pieces of
+one matrix product each: neighbours in pitch laid side by side, times cotangents of neighbouring frames laid likewise.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+
+from musejax.base import Array
+
+
+def _plain(x: Array, kernel: Array) -> Array:
+    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+@jax.custom_vjp
+def same(x: Array, kernel: Array) -> Array:
+    """Convolves with zeros around the plane.
+
+    Args:
+        x: float[B, T, P, C].
+        kernel: float[H, W, C, F], of odd H and W.
+
+    Returns:
+        float[B, T, P, F].
+    """
+    return _plain(x, kernel)
+
+
+def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _plain(x, kernel), (x, kernel)
+
+
+def _backward(kept: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
+    x, kernel = kept
+    (dx,) = jax.vjp(lambda x: _plain(x, kernel), x)[1](dy)
+    if jax.default_backend() != "cpu":
+        (found,) = jax.vjp(lambda kernel: _plain(x, kernel), kernel)[1](dy)
+        return dx, found
+    height, width, channels, filters = kernel.shape
+    rows, pitches = x.shape[1] + height - 1, x.shape[2]
+
+    def piece(total: Array, both: tuple[Array, Array]) -> tuple[Array, None]:
+        x, dy = both
+        x = jnp.pad(x, ((height // 2, height // 2), (width // 2, width // 2), (0, 0)))
+        beside = jnp.concatenate([x[:, j : j + pitches] for j in range(width)], -1)
+        dy = jnp.pad(dy, ((height - 1, height - 1), (0, 0), (0, 0)))
+        # A row of the padded plane takes part in the outputs of the `height` rows before it.
+        before = jnp.concatenate([dy[height - 1 - i :][:rows] for i in range(height)], -1)
+        left, right = (v.reshape(rows * pitches, -1) for v in (beside, before))
+        return total + jnp.matmul(left.T, right, preferred_element_type=jnp.float32), None
+
+    start = jnp.zeros((width * channels, height * filters), jnp.float32)
+    total = lax.scan(piece, start, (x, dy))[0].reshape(width, channels, height, filters)
+    return dx, total.transpose(2, 0, 1, 3).astype(kernel.dtype)
+
+
+same.defvjp(_forward, _backward)
+
+
+class Convolution(nn.Module):
+    """A layer of 3 x 3 filters; the parameters are those of `flax.linen.Conv`.
+
+    Attributes:
+        filters: F.
+        bias: Whether each filter has a bias.
+    """
+
+    filters: int
+    bias: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """float[B, T, P, C] -> float[B, T, P, F], in the type of x."""
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), (3, 3, x.shape[-1], self.filters))
+        y = same(x, kernel.astype(x.dtype))
+        if self.bias:
+            y = y + self.param("bias", nn.initializers.zeros, (self.filters,)).astype(x.dtype)[None, None, None]
+        return y
