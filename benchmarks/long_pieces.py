@@ -26,7 +26,8 @@ def free(loaded: zoo.Loaded, num: int, bars: int, seed: int) -> list[dataset.Ite
     length = pickup + bars * BAR
     conditions = codecs.free_conditions(vocabulary, num, length, keys=keys)
     left = lengths.left(loaded, length, None, never=True)
-    told = {} if left is None else {"bars_left": np.tile(left, (num, 1))}
+    told = {"bars_left": left, "endless": lengths.endless(loaded, length, length)}
+    told = {name: np.tile(row, (num, 1)) for name, row in told.items() if row is not None}
     request = Request(
         num=num,
         length=length,

@@ -103,11 +103,12 @@ def draw(
     if loaded.codec.grammar is not None:
         parts.append(loaded.codec.grammar())
     on_grid = vocabulary.frames_per_quarter > 0
-    left = None
+    left = unending = None
     if length is not None and vocabulary.has("end") and on_grid and not loaded.model.any_order:
         shortest = min(8 * 16, length // 2) if min_length is None else min_length
         parts.append(constraints.no_end_before(vocabulary, shortest))
         left = lengths.left(loaded, length, bars, never=shortest >= length)
+        unending = lengths.endless(loaded, length, shortest) if given is None else None
     request = Request(
         num=width,
         length=length or 0,
@@ -133,8 +134,9 @@ def draw(
             frames, form = forms.draw(loaded, seed, rows, length=length, bars=bars, fermatas=fermatas)
         told = codecs.free_conditions(vocabulary, width, frames, known, signatures) | form
         told |= {name: np.tile(row, (width, 1)) for name, row in (conditions or {}).items()}
-        if left is not None:
-            told["bars_left"] = np.tile(left, (width, 1))
+        for name, row in (("bars_left", left), ("endless", unending)):
+            if row is not None:
+                told[name] = np.tile(row, (width, 1))
         block = request.replace(  # type: ignore[attr-defined]
             length=frames, first=jnp.asarray(first), conditions={n: jnp.asarray(c) for n, c in told.items()}
         )
@@ -185,7 +187,7 @@ def _key(loaded: zoo.Loaded, seed: int, index: int, sharps: int | None) -> int:
 def piece(codec: codecs.Codec, arrays: codecs.Arrays, row: int, qpm: float) -> Piece:
     """One row of what a model's `sample` returned, as music."""
     log_prob, size = arrays.get("log_prob"), int(arrays["length"][row])
-    mine = {k: v[row, :size] for k, v in arrays.items() if k not in ("log_prob", "length", "bars_left")}
+    mine = {k: v[row, :size] for k, v in arrays.items() if k not in ("log_prob", "length", *lengths.TOLD)}
     ended = not codec.vocabulary.has("end") or bool((mine["tokens"][-1] == codec.vocabulary.id("end")).any())
     return Piece(codec.decode(mine, qpm), mine, None if log_prob is None else float(log_prob[row]), ended)
 

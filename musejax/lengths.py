@@ -9,6 +9,8 @@ from musejax.pipeline import windows
 
 # Frames of a bar of 4/4.
 BAR = windows.COMMON
+# What models are told of lengths, frame by frame; it is no part of a piece.
+TOLD = ("bars_left", "endless")
 
 
 def default(loaded: zoo.Loaded) -> int:
@@ -70,3 +72,16 @@ def left(loaded: zoo.Loaded, length: int, bars: int | None, *, never: bool) -> n
         return np.full(length, history.LEFT - 1, np.int32)
     total = _pick_up(loaded.codec.vocabulary) + bars * BAR
     return np.clip((total - np.arange(length)) // BAR, 0, history.LEFT - 1).astype(np.int32)
+
+
+def endless(loaded: zoo.Loaded, length: int, shortest: int) -> np.ndarray | None:
+    """Where a piece may not end yet, for a net that reads how far a piece has come: int32[T]; None for others.
+
+    Args:
+        loaded: The model.
+        length: T.
+        shortest: Frames before which the piece may not end.
+    """
+    if not getattr(loaded.model.config, "place", False) or shortest <= history.MIDDLE[1] * BAR:
+        return None
+    return (np.arange(length) < shortest).astype(np.int32)

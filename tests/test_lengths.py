@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import numpy as np
 import pytest
 import tiny
 
@@ -12,10 +13,10 @@ from musejax.nn import history
 
 
 @functools.cache
-def loaded(told=0.5, codec="chorale", **training):
+def loaded(told=0.5, codec="chorale", place=False, **training):
     """An untrained net over voices."""
     coder = codecs.get(codec)
-    config = recurrent.Config(net="frame", hidden=6, embed=5, head=5, num_layers=1, bars_left=told)
+    config = recurrent.Config(net="frame", hidden=6, embed=5, head=5, num_layers=1, bars_left=told, place=place)
     model = recurrent.make(config, coder.vocabulary)
     params, state = model.init(jax.random.key(0), tiny.random_batch(coder.vocabulary, 2, 4))
     return zoo.Loaded(model, {"params": params, "state": state}, coder, {"training": training, "data": {}}, "small")
@@ -56,6 +57,25 @@ def test_a_piece_of_so_many_bars_ends_about_there():
     assert all(p.ended for p in pieces)
     for p in pieces:
         assert not (p.arrays["tokens"][: 4 + 16] == codecs.get("chorale").vocabulary.id("end")).any()
+
+
+def test_a_piece_that_may_not_end_yet_is_told_so_after_eight_bars(monkeypatch):
+    model, length = loaded(0.0, place=True), 12 * 16
+    assert lengths.endless(loaded(), length, length) is None
+    assert lengths.endless(model, length, 8 * 16) is None
+    np.testing.assert_array_equal(lengths.endless(model, length, 150), np.arange(length) < 150)
+
+    def drawn():
+        (piece,) = generation.draw(model, 1, 0, length=length, min_length=length, width=1)
+        return piece.arrays
+
+    told = drawn()
+    monkeypatch.setattr(lengths, "endless", lambda *args: None)
+    untold = drawn()
+    assert told.keys() == untold.keys()
+    # What is drawn in the first frame of bar 8 is the first that may differ.
+    same = (told["tokens"] == untold["tokens"]).all(1)
+    assert same[: 8 * 16].all() and not same[8 * 16 :].all()
 
 
 def test_what_cannot_be_told_is_said():

@@ -162,6 +162,13 @@ def test_history_of_whole_pieces_is_that_of_push_and_read(table):
     assert int(whole["match_length"].max()) >= 4
 
 
+def test_a_piece_without_an_end_is_for_ever_in_its_middle():
+    found = {"place": jnp.asarray([3, 7, 8, 11, 12, 8]), "match_length": jnp.asarray([5, 5, 5, 0, 1, 5])}
+    told = history.endless(found, jnp.asarray([1, 1, 1, 1, 1, 0]))
+    np.testing.assert_array_equal(told["place"], [3, 7, 4, 7, 4, 8])
+    np.testing.assert_array_equal(told["match_length"], [5, 5, 1, 0, 1, 5])
+
+
 def test_a_match_is_what_followed_the_longest_run_that_occurred_before():
     t = history.tables(TWO)
     cycle = np.array([[0, 1], [1, 2], [2, 0], [2, 2], [0, 0], [1, 1], [0, 2], [2, 1]])

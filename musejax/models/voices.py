@@ -139,9 +139,10 @@ def make(
         here = jax.tree.map(lambda x: jnp.zeros_like(x[:, 0]), known)
         return {**cache, "known": known, "read": {**cache["read"], **here}}
 
-    def begin(params: Params, conditions: Mapping[str, Array], cache: Any) -> Any:
+    def begin(params: Params, conditions: Mapping[str, Array], endless: Array | None, cache: Any) -> Any:
         """Reads the past and advances the stack by a frame."""
         found = history.read(table, cache["past"])
+        found = found if endless is None else history.endless(found, endless)
         known = {
             name: jax.lax.dynamic_index_in_dim(x, cache["past"].length, 1, keepdims=False)
             for name, x in cache.get("known", {}).items()
@@ -169,7 +170,8 @@ def make(
             return {**cache, "past": history.push(table, cache["past"], cache["frame"])}
 
         cache = jax.lax.cond((place == 0) & (pos > 0), push, lambda cache: cache, cache)
-        cache = jax.lax.cond(place == 0, functools.partial(begin, params, told), lambda cache: cache, cache)
+        advance = functools.partial(begin, params, told, conditions.get("endless"))
+        cache = jax.lax.cond(place == 0, advance, lambda cache: cache, cache)
 
         def stream(j: int) -> Array:
             here = {k: v[:, None] for k, v in {**cache["read"], **told}.items()}

@@ -24,6 +24,8 @@ MATCHES = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64)
 FIELDS = ("previous", "sounding", "hold", "interval", "match", "match_length", "place", "phase")
 # Classes of how far a piece has come: bars of 4/4, the last for all beyond.
 PLACES = 48
+# The bars of a piece that those of one without an end are said to be: the first, and the first beyond them.
+MIDDLE = (4, 8)
 # Classes of how many bars of 4/4 are left, the last for all beyond; a net that is not told has one more.
 LEFT = 17
 # Frames after which the phase begins anew: whole bars of 4/4, 3/4, 6/8 and 2/4 on the 16th grid.
@@ -183,6 +185,30 @@ def over(t: Tables, frames: Array) -> dict[str, Array]:
 
     _, features = jax.lax.scan(one, start(t, num, length, streams), jnp.swapaxes(frames, 0, 1))
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), features)
+
+
+def endless(found: dict[str, Array], told: Array) -> dict[str, Array]:
+    """What a net is told of a piece that may not end yet, so that it does not come to rest as one that ends.
+
+    From bar 8 on its place is again that of bars 4 to 7, and matches, which are with what the net itself wrote, count
+    as short: a net that trusts them copies its long notes more and more.
+
+    Args:
+        found: Of `read`.
+        told: int32[N], 1 where the piece may not end.
+
+    Returns:
+        What `read` gives.
+    """
+    first, last = MIDDLE
+    late = (told > 0) & (found["place"] >= last)
+    place = first + (found["place"] - first) % (last - first)
+    short = jnp.minimum(found["match_length"], 1)
+    return {
+        **found,
+        "place": jnp.where(late, place, found["place"]),
+        "match_length": jnp.where(late, short, found["match_length"]),
+    }
 
 
 def bars_left(t: Tables, lengths: Array, frames: int) -> Array:
