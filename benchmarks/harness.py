@@ -27,6 +27,8 @@ from typing import Any, NamedTuple
 
 # A turn repeats its call for at least this long, in seconds.
 TURN = 0.3
+# Between turns nothing is done for so many seconds: OpenMP's threads go on spinning for .2 after their work.
+PAUSE = 0.25
 # Share of a core that other processes may take during a turn.
 FOREIGN = 0.1
 PACKAGES = ("musejax", "jax", "jaxlib", "flax", "optax", "numpy", "torch")
@@ -193,6 +195,7 @@ def measure(pair: Pair, seconds: float) -> dict[str, Any]:
     end = time.perf_counter() + seconds
     while time.perf_counter() < end and min(sum(t) for t in kept.values()) < seconds / 2:
         for name, (worker, job, _) in sides.items():
+            time.sleep(PAUSE)
             times, foreign = worker.times(job, "run", TURN)
             (kept if foreign < FOREIGN else rest)[name] += times
     for worker, _, _ in sides.values():

@@ -15,15 +15,20 @@ def batch(vocabulary: int, rows: int, length: int) -> dict[str, Any]:
 
 
 def training(model: Any, data: dict[str, Any], **fields: Any) -> harness.Job:
-    """A training step: loss, gradients, clipping and Adam, with other fields of `config.Optimizer` where given."""
+    """A training step: loss, gradients, clipping and Adam, with other fields of `config.Optimizer` where given.
+
+    The batch is cut over the cores as `musejax train` cuts it.
+    """
     import jax
 
-    from musejax.training import config, step
+    from musejax.training import config, mesh, step
 
-    data = jax.device_put(data)
+    mesh.use_cores()
+    devices = mesh.make(mesh.useful(model, data, len(next(iter(data.values())))))
     optimizer = config.Optimizer(name="adam", schedule="constant", warmup_steps=0, **fields)
-    steps = step.make_step(model, optimizer, steps=1000, seed=0)
-    state = [steps.init(jax.random.key(0), data)]
+    steps = step.make_step(model, optimizer, steps=1000, seed=0, devices=devices)
+    state = [mesh.replicate(devices, steps.init(jax.random.key(0), data))]
+    data = mesh.shard(devices, data)
 
     def run() -> None:
         state[0], info = steps.update(state[0], data)

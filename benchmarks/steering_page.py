@@ -257,8 +257,8 @@ frames around the gap is scored. The gaps and candidates are the same for all ru
     python benchmarks/steering.py --only long
 
 Free samples of {BARS} bars of 4/4 ({BARS * tasks.BAR:,} frames): chorales after a pick-up of a quarter, without
-fermatas, with END forbidden, in keys drawn as often as they open a piece of the training data. A net that reads how far
-a piece has come is told, from bar {MIDDLE[1]} on and while the piece may not end, that it stands in bars {MIDDLE[0]} to
+fermatas, with END forbidden, in keys drawn as often as they open a piece of the training data. A net of several voices
+is told, from bar {MIDDLE[1]} on and while the piece may not end, that it stands in bars {MIDDLE[0]} to
 {MIDDLE[1] - 1}, and that what it repeats are short matches (`history.endless`): else it comes to rest as a piece that
 ends, and copies its own long notes. Real bars are the whole bars of 4/4 of the test pieces; for melodies, whose codec
 tells no metre, bars are stretches of 16 frames on both sides.

@@ -17,7 +17,7 @@ from musejax.base import Model
 from musejax.models import coconet, deep_bach, dense_gan, dense_vae, musegan, music_vae, recurrent, transformer
 from musejax.pipeline import batches, dataset, holdout, stream, windows
 from musejax.training import config as configs
-from musejax.training import loop
+from musejax.training import loop, mesh
 from musejax.training import step as steps
 from musejax.tuning import config as tunings
 from musejax.tuning import freezing, lora, restore
@@ -211,7 +211,10 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
         if freezing.is_asked(optimizer):
             like, _ = jax.eval_shape(model.init, jax.random.key(0), runs.example(data.vocabulary))
             freezing.groups(optimizer, restore.flat(like), start.restored)
-        step = steps.make_step(model, optimizer, steps=training.steps, seed=training.seed, restored=start.restored)
+        devices = mesh.make(mesh.useful(model, runs.example(data.vocabulary), training.batch_size))
+        step = steps.make_step(
+            model, optimizer, steps=training.steps, seed=training.seed, restored=start.restored, devices=devices
+        )
     except ValueError as error:
         raise errors.UserError(f"--optimizer: {error}") from None
     sizes = {s: len(i) for s, i in data.splits.items()}
@@ -253,7 +256,7 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
         seed=training.seed,
     )
     validation = functools.partial(_validation, valid_items, training.eval_batch_size) if valid_items else None
-    return loop.train(model, start.begin(step), stream.open(source), validation, training, workdir)
+    return loop.train(model, start.begin(step), stream.open(source), validation, training, workdir, devices)
 
 
 def _keys(items: list[dataset.Item]) -> dict[str, int]:

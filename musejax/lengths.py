@@ -75,13 +75,16 @@ def left(loaded: zoo.Loaded, length: int, bars: int | None, *, never: bool) -> n
 
 
 def endless(loaded: zoo.Loaded, length: int, shortest: int) -> np.ndarray | None:
-    """Where a piece may not end yet, for a net that reads how far a piece has come: int32[T]; None for others.
+    """Where a piece may not end yet, for a net of several voices that reads how far it has come: int32[T], or None.
+
+    Single voices do not come to rest in this way, and repeat themselves as tunes do.
 
     Args:
         loaded: The model.
         length: T.
         shortest: Frames before which the piece may not end.
     """
-    if not getattr(loaded.model.config, "place", False) or shortest <= history.MIDDLE[1] * BAR:
+    reads = getattr(loaded.model.config, "place", False) and loaded.codec.vocabulary.streams > 1
+    if not reads or shortest <= history.MIDDLE[1] * BAR:
         return None
     return (np.arange(length) < shortest).astype(np.int32)

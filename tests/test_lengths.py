@@ -62,6 +62,7 @@ def test_a_piece_of_so_many_bars_ends_about_there():
 def test_a_piece_that_may_not_end_yet_is_told_so_after_eight_bars(monkeypatch):
     model, length = loaded(0.0, place=True), 12 * 16
     assert lengths.endless(loaded(), length, length) is None
+    assert lengths.endless(loaded(0.0, "melody-basic", place=True), length, length) is None
     assert lengths.endless(model, length, 8 * 16) is None
     np.testing.assert_array_equal(lengths.endless(model, length, 150), np.arange(length) < 150)
 

@@ -15,13 +15,15 @@ SIZE = VOCABULARY.size
 
 
 @functools.cache
-def make(dropout=0.0, fail_at=None):
-    """Logits of a token are a row of a table chosen by the token before; the loss is NaN from step `fail_at` on."""
+def make(dropout=0.0, fail_at=None, counts=True):
+    """Logits of a token are a row of a table chosen by the token before; the loss is NaN from step `fail_at` on.
+
+    Where it `counts` what it has seen, it has state.
+    """
 
     def init(key, batch):
-        return {"table": jax.random.normal(key, (SIZE, SIZE)) * 0.1, "bias": jnp.zeros((SIZE,))}, {
-            "seen": jnp.zeros(())
-        }
+        params = {"table": jax.random.normal(key, (SIZE, SIZE)) * 0.1, "bias": jnp.zeros((SIZE,))}
+        return params, {"seen": jnp.zeros(())} if counts else {}
 
     def loss(params, state, key, batch, *, step, train):
         tokens = batch["tokens"]
@@ -33,7 +35,7 @@ def make(dropout=0.0, fail_at=None):
         mean, weight = objectives.masked_mean(objectives.categorical_nll(logits, tokens), batch["loss_mask"])
         if train and fail_at is not None:
             mean = jnp.where(step >= fail_at, jnp.nan, mean)
-        state = {"seen": state["seen"] + weight} if train else state
+        state = {"seen": state["seen"] + weight} if train and counts else state
         return mean, (state, {"loss": mean, "weight": weight})
 
     return Model(None, init, loss, lambda *a: {})

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from musejax import commands, errors, experiments, transfer
+from musejax.training import mesh
 
 
 def train(args: argparse.Namespace, rest: list[str]) -> int:
     """Trains an experiment."""
+    mesh.use_cores()
     experiment = experiments.read(args.config)
     if experiment.model is not None or args.init_from or not args.fields:
         experiment = transfer.completed(experiment, args.init_from)

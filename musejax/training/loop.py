@@ -100,6 +100,7 @@ def train(
     validation: Callable[[], Iterable[Batch]] | None,
     config: configs.Training,
     run: Path,
+    devices: jax.sharding.Mesh | None = None,
 ) -> Result:
     """Trains until the last step, early stopping or a signal, going on from the run's last checkpoint.
 
@@ -110,11 +111,12 @@ def train(
         validation: Makes the validation batches anew at each evaluation; None for no evaluation.
         config: The loop's settings.
         run: The run directory.
+        devices: The mesh that batches are cut over; None for one over all local devices.
 
     Raises:
         errors.TrainingError: The loss is not finite, or a checkpoint could not be written.
     """
-    devices = mesh.make()
+    devices = devices or mesh.make()
     store = checkpoints.Checkpoints(run)
     example = next(stream)
     stream.set_state({"next_index": 0})
@@ -202,7 +204,7 @@ def _run(
         nonlocal progress, since
         assert validation is not None
         pause = time.perf_counter()
-        values = evaluate(ts.averaged, ts.state, validation())
+        values = evaluate(ts.averaged, ts.state, (mesh.shard(devices, batch) for batch in validation()))
         check(values, at)
         if progress.best is None or values["loss"] < progress.best:
             progress = dataclasses.replace(progress, best=values["loss"], best_step=at, worse=0)

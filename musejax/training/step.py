@@ -2,10 +2,11 @@
 
 import dataclasses
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 import optax
 
@@ -57,10 +58,10 @@ def _cast(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(lambda p: p.astype(dtype) if jnp.issubdtype(p.dtype, jnp.floating) else p, tree)
 
 
-def _gradients(
+def _sums(
     model: Model, config: configs.Optimizer, params: Any, state: Any, key: Array, batch: Batch, step: Array
 ) -> tuple[Any, Any, Info]:
-    """Gradients of the mean loss over the whole batch, taken in `config.accumulate` parts.
+    """Gradients of the summed loss over a batch, taken in `config.accumulate` parts, and the means of what is told.
 
     Each part's mean counts by its weight, so that the result does not depend on how the batch was cut.
     """
@@ -74,8 +75,7 @@ def _gradients(
     grad = jax.grad(weighted, has_aux=True)
     if config.accumulate == 1:
         grads, (state, info) = grad(params, state, key, batch)
-        total = jnp.maximum(info["weight"], 1.0)
-        return jax.tree.map(lambda g: g / total, grads), state, info
+        return grads, state, info
 
     def add(carry: tuple, inputs: tuple[Array, Mapping[str, Array]]) -> tuple[tuple, Info]:
         grads, state = carry
@@ -86,9 +86,45 @@ def _gradients(
     keys = jax.random.split(key, config.accumulate)
     (grads, state), infos = jax.lax.scan(add, (jax.tree.map(jnp.zeros_like, params), state), (keys, parts))
     weight = infos["weight"].sum()
-    total = jnp.maximum(weight, 1.0)
-    info = {k: (v * infos["weight"]).sum() / total for k, v in infos.items()}
-    return jax.tree.map(lambda g: g / total, grads), state, {**info, "weight": weight}
+    info = {k: (v * infos["weight"]).sum() / jnp.maximum(weight, 1.0) for k, v in infos.items()}
+    return grads, state, {**info, "weight": weight}
+
+
+def _apart(sums: Callable[..., Any], devices: jax.sharding.Mesh) -> Callable[..., Any]:
+    """`_sums` of each device's rows by itself, then added: devices meet once a step.
+
+    Left to the compiler they would meet wherever a gradient is summed, in a loop over frames at each of them.
+    """
+    whole, rows = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec("data")
+
+    def mine(params: Any, state: Any, key: Array, batch: Batch, step: Array) -> Any:
+        key = jax.random.fold_in(key, jax.lax.axis_index("data"))
+        grads, state, info = sums(params, state, key, batch, step)
+        weight = info["weight"]
+        told = {k: v if k == "weight" else v * weight for k, v in info.items()}
+        flat, restore = jax.flatten_util.ravel_pytree((grads, told))
+        grads, told = restore(jax.lax.psum(flat, "data"))
+        total = jnp.maximum(told["weight"], 1.0)
+        return grads, state, {k: v if k == "weight" else v / total for k, v in told.items()}
+
+    return jax.shard_map(
+        mine, mesh=devices, in_specs=(whole, whole, whole, rows, whole), out_specs=whole, check_vma=False
+    )
+
+
+def _gradients(
+    model: Model, config: configs.Optimizer, devices: jax.sharding.Mesh | None, params: Any, state: Any, key: Array,
+    batch: Batch, step: Array,
+) -> tuple[Any, Any, Info]:  # fmt: skip
+    """Gradients of the mean loss over the whole batch."""
+    sums = functools.partial(_sums, model, config)
+    count = 1 if devices is None else devices.size
+    parted = not jax.tree.leaves(state) and all(len(x) % (count * config.accumulate) == 0 for x in batch.values())
+    if devices is not None and count > 1 and parted:
+        sums = _apart(sums, devices)
+    grads, state, info = sums(params, state, key, batch, step)
+    total = jnp.maximum(info["weight"], 1.0)
+    return jax.tree.map(lambda g: g / total, grads), state, info
 
 
 def _average(config: configs.Optimizer, ema: Any, params: Any, step: Array) -> Any:
@@ -125,11 +161,18 @@ def make_tools(config: configs.Optimizer, *, steps: int, seed: int) -> Tools:
 
 
 def make_step(
-    model: Model, config: configs.Optimizer, *, steps: int, seed: int, restored: Collection[str] = ()
+    model: Model,
+    config: configs.Optimizer,
+    *,
+    steps: int,
+    seed: int,
+    restored: Collection[str] = (),
+    devices: jax.sharding.Mesh | None = None,
 ) -> Step:
     """The training step of a model.
 
-    The update's key is fold_in(root, step), so a resumed run draws what the uninterrupted one would have drawn.
+    The update's key is fold_in(root, step), so a resumed run draws what the uninterrupted one would have drawn. Over
+    several devices each takes the gradient of its own rows, with a key of its own.
 
     Args:
         model: The record; its own `make_step` is used where it has one.
@@ -137,6 +180,7 @@ def make_step(
         steps: Steps in all, for the schedule.
         seed: Root of the run's keys.
         restored: Paths of parameters that came from another run as they were.
+        devices: The mesh that batches are cut over (`training.mesh`).
 
     Raises:
         ValueError: A setting is not for the model's family.
@@ -155,7 +199,7 @@ def make_step(
 
     def update(ts: TrainState, batch: Batch) -> tuple[TrainState, Info]:
         key = jax.random.fold_in(root, ts.step)
-        grads, state, info = _gradients(model, config, ts.params, ts.state, key, batch, ts.step)
+        grads, state, info = _gradients(model, config, devices, ts.params, ts.state, key, batch, ts.step)
         updates, opt_state = optimizer.update(grads, ts.opt_state, ts.params)
         params: Any = optax.apply_updates(ts.params, updates)
         ema = _average(config, ts.ema, params, ts.step)
