@@ -169,7 +169,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="shipped runs' names, or run directories")
     args = sections.parse(parser, SECTIONS, "samples and pairs")
-    commands.compile_cache()
+    commands.begin()
     try:
         runs = find(args.runs)
     except errors.UserError as error:

@@ -67,13 +67,16 @@ def sampling(threads: int, *, net: str, context: int = 16) -> harness.Job:
     import jax.numpy as jnp
     import numpy as np
 
+    from musejax import samplers
     from musejax.base import Request
+    from musejax.training import mesh
 
+    mesh.use_cores()
     model, codec = (_grid(), "chorale-pitches") if net == "grid" else (_voices(context), "chorale")
     data = _batch(model, codec, NUM, FRAMES)
     params, state = model.init(jax.random.key(0), data)
     told = {name: jnp.asarray(data[name]) for name in ("beat", "fermata", "key") if name in data}
-    sample, request = jax.jit(model.sample), Request(num=NUM, length=FRAMES, conditions=told)
+    sample, request = samplers.compiled(model.sample), Request(num=NUM, length=FRAMES, conditions=told)
     seeds = iter(range(1 << 30))
     return harness.Job(lambda: np.asarray(sample(params, state, jax.random.key(next(seeds)), request)["tokens"]))
 

@@ -233,7 +233,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT, help="root of what is written")
     args = parser.parse_args()
     paths = dict(each.partition("=")[::2] for each in args.runs.split(",") if each)
-    commands.compile_cache()
+    commands.begin()
     raw = kept(args.out)
     for section in args.only or SECTIONS:
         for name in SECTIONS[section]:

@@ -38,13 +38,19 @@ def training(model: Any, data: dict[str, Any], **fields: Any) -> harness.Job:
 
 
 def generation(model: Any, vocabulary: int, num: int, length: int, field: str = "tokens") -> harness.Job:
-    """Pieces drawn by the model's sampler, another seed for each call; `field` is that of the cells."""
+    """Pieces drawn by the model's sampler, another seed for each call; `field` is that of the cells.
+
+    They are shared out among the cores as `musejax sample` does it.
+    """
     import jax
     import numpy as np
 
+    from musejax import samplers
     from musejax.base import Request
+    from musejax.training import mesh
 
+    mesh.use_cores()
     params, state = model.init(jax.random.key(0), batch(vocabulary, 1, 2))
-    sample, request = jax.jit(model.sample), Request(num=num, length=length)
+    sample, request = samplers.compiled(model.sample), Request(num=num, length=length)
     seeds = iter(range(1 << 30))
     return harness.Job(lambda: np.asarray(sample(params, state, jax.random.key(next(seeds)), request)[field]))

@@ -108,7 +108,7 @@ def main() -> int:
     parser.add_argument("--beside", nargs="*", metavar="RUN", help="other runs for the table of reconstruction")
     parser.add_argument("--page", default="latents", metavar="NAME", help="name of the page (default: latents)")
     args = sections.parse(parser, SECTIONS, "pairs, samples and windows")
-    commands.compile_cache()
+    commands.begin()
     try:
         path = zoo.find(args.run)
         loaded = zoo.load(path, commands.say)

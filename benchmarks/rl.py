@@ -144,7 +144,7 @@ def main() -> int:
     for name in ("num", "steps"):
         if getattr(args, name) is not None and getattr(args, name) < 2:
             parser.error(f"--{name} {getattr(args, name)}: it must be 2 or more")
-    commands.compile_cache()
+    commands.begin()
     file = args.out / "benchmarks/results/rl.json"
     raw = json.loads(file.read_text()) if file.exists() and args.only is not None else {}
     try:

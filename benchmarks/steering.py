@@ -109,7 +109,7 @@ def main() -> int:
                 parser.error(f"{option} {name}: there are {', '.join(there)}")
     if args.num is not None and args.num < 1:
         parser.error(f"--num {args.num}: it must be 1 or more")
-    commands.compile_cache()
+    commands.begin()
     file = args.out / "benchmarks/results/steering.json"
     anew = args.only is None and args.models is None
     known = json.loads(file.read_text()) if file.exists() and not anew else {}

@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--base-steps", type=int, default=BASE.training.steps)
     parser.add_argument("--out", type=Path, default=ROOT, help="root of what is written")
     args = parser.parse_args()
-    commands.compile_cache()
+    commands.begin()
     args.workdir.mkdir(parents=True, exist_ok=True)
     data = preparation.prepare(CORPUS, CODEC, say)
     targets = args.targets.split(",")

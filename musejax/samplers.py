@@ -11,14 +11,45 @@ from musejax import vocabulary as vocabularies
 from musejax.base import Autoregressive, Request
 from musejax.decoding import autoregressive, beam
 from musejax.decoding import guidance as guiding
+from musejax.training import mesh
 
 # (params, state, key, request) -> arrays that the codec decodes
 Sampler = Callable[..., dict[str, Any]]
 
 
 @functools.lru_cache(maxsize=32)
-def _compiled(sample: Sampler) -> Sampler:
-    return jax.jit(sample)
+def compiled(sample: Sampler) -> Sampler:
+    """A sampler that gives each device its share of the pieces, where their number can be cut.
+
+    Nothing that is drawn of one piece depends on another, so the devices never wait for each other.
+    """
+
+    whole, rows = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec("data")
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def shared(devices: jax.sharding.Mesh, params: Any, state: Any, key: jax.Array, request: Request) -> dict[str, Any]:
+        own = {"given": request.given, "infill_mask": request.infill_mask, "conditions": request.conditions}
+        num = request.num // devices.size
+
+        def share(params: Any, state: Any, key: jax.Array, own: dict[str, Any], rest: Request) -> dict[str, Any]:
+            first = rest.first + num * jax.lax.axis_index("data")
+            return sample(params, state, key, rest.replace(num=num, first=first, **own))  # type: ignore[attr-defined]
+
+        specs = (whole, whole, whole, rows, whole)
+        cut = jax.shard_map(share, mesh=devices, in_specs=specs, out_specs=rows, check_vma=False)
+        return cut(params, state, key, own, request.replace(**dict.fromkeys(own)))  # type: ignore[attr-defined]
+
+    alone = jax.jit(sample)
+
+    def draw(params: Any, state: Any, key: jax.Array, request: Request) -> dict[str, Any]:
+        most = len(jax.local_devices())
+        count = max(n for n in range(1, most + 1) if request.num % n == 0)
+        if count == 1:
+            return alone(params, state, key, request)
+        devices = mesh.make(count)
+        return shared(devices, *mesh.replicate(devices, (params, state, key, request)))
+
+    return draw
 
 
 @functools.lru_cache(maxsize=32)
@@ -65,4 +96,4 @@ def of(loaded: zoo.Loaded, beams: int | None, guidance: float | None) -> Sampler
     Raises:
         errors.UserError: The model cannot be searched, or guided.
     """
-    return _compiled(_chosen(loaded, beams, guidance))
+    return compiled(_chosen(loaded, beams, guidance))

@@ -249,7 +249,7 @@ def test_the_page_says_what_was_measured_and_runs_that_are_not_there_are_left_ou
     run = f"melody-transformer={tmp_path / 'nowhere'}"
     arguments = ["--only", "long", "--models", "melody-transformer", "--runs", run, "--out", str(tmp_path)]
     monkeypatch.setattr("sys.argv", ["steering", *arguments])
-    monkeypatch.setattr(steering.commands, "compile_cache", lambda: None)
+    monkeypatch.setattr(steering.commands, "begin", lambda: None)
     assert steering.main() == 0
     assert "melody-transformer: left out" in capsys.readouterr().err
     text = (tmp_path / "docs" / "steering.md").read_text()

@@ -48,9 +48,13 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1))
 
 
-def compile_cache() -> None:
-    """Keeps compiled programs between calls, where only this user can write."""
+def begin() -> None:
+    """Before models run: compiled programs are kept between calls, where only this user can write, and a CPU's cores
+    become devices."""
     from musejax.corpora import cache
+    from musejax.training import mesh
+
+    mesh.use_cores()
 
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         import jax

@@ -26,7 +26,7 @@ def _one(args: argparse.Namespace, what: str) -> int:
     """Writes what a function of `musejax.latents` makes of a file."""
     formats, path = _check(args), zoo.find(args.model)
     sequence = music.read(args.file)
-    commands.compile_cache()
+    commands.begin()
     from musejax import latents
 
     loaded = zoo.load(path, commands.say)
@@ -45,7 +45,7 @@ def interpolate(args: argparse.Namespace, rest: list[str]) -> int:
     if args.first and args.latent:
         raise errors.UserError(f"--latent {args.latent}: from one file to another the whole vector moves")
     ends = [music.read(file) for file in (args.first, args.last) if file]
-    commands.compile_cache()
+    commands.begin()
     from musejax import latents
 
     loaded = zoo.load(path, commands.say)
@@ -63,7 +63,7 @@ def personalize(args: argparse.Namespace, rest: list[str]) -> int:
     formats, path = _check(args), zoo.find(args.model)
     options.check_counts(args, "num", "steps")
     pieces = _pieces(args.files)
-    commands.compile_cache()
+    commands.begin()
     from musejax import personal
 
     loaded = zoo.load(path, commands.say)

@@ -14,7 +14,7 @@ def evaluate(args: argparse.Namespace, rest: list[str]) -> int:
         return _rules(args, path)
     from musejax import scoring
 
-    commands.compile_cache()
+    commands.begin()
     if args.samples < 1:
         raise errors.UserError(f"--samples {args.samples}: it must be 1 or more")
     options.check_seed(args.seed)
@@ -42,7 +42,7 @@ def _rules(args: argparse.Namespace, path: Path) -> int:
     """Prints RL Tuner's table of a tuned run and its prior."""
     from musejax import reinforcement, tables
 
-    commands.compile_cache()
+    commands.begin()
     options.check_seed(args.seed)
     options.check_counts(args, "num")
     result = reinforcement.table(path, args.model, args.num, args.seed, commands.say)

@@ -26,7 +26,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     sharps = options.sharps(args)
     path = zoo.find(args.model)
     primer = read(args.primer) if args.primer else None
-    commands.compile_cache()
+    commands.begin()
     from musejax import forms, generation, lengths, primers
 
     loaded = zoo.load(path, commands.say)
@@ -116,7 +116,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
     path, outputs = zoo.find(args.model), _outputs(args, Path(args.file))
     asked, tracks = options.attributes(args.attributes), options.names(args.tracks)
     sequence = read(args.file)
-    commands.compile_cache()
+    commands.begin()
     from musejax import generation
     from musejax.steering import band, rolls
 
@@ -155,7 +155,7 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
     sharps, source, path = options.sharps(args), Path(args.file), zoo.find(args.model)
     outputs, marks = _outputs(args, source), places.fermatas(args.fermatas)
     sequence = read(args.file)
-    commands.compile_cache()
+    commands.begin()
     from musejax import steering
 
     loaded = zoo.load(path, commands.say)

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from musejax import commands, errors, experiments, transfer
-from musejax.training import mesh
 
 
 def train(args: argparse.Namespace, rest: list[str]) -> int:
     """Trains an experiment."""
-    mesh.use_cores()
+    commands.begin()
     experiment = experiments.read(args.config)
     if experiment.model is not None or args.init_from or not args.fields:
         experiment = transfer.completed(experiment, args.init_from)
@@ -22,7 +21,6 @@ def train(args: argparse.Namespace, rest: list[str]) -> int:
         print("\n".join(_fields(experiment)))
         return 0
     experiment = _override(experiment, rest)
-    commands.compile_cache()
     workdir = Path(args.workdir) if args.workdir else Path("runs") / experiment.name
     result = experiments.run(experiment, workdir, commands.say)
     best = "" if result.best is None else f"; best validation loss {result.best[0]:.4f} at step {result.best[1]}"
