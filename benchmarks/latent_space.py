@@ -84,7 +84,7 @@ def beside(runs: list[str]) -> list[dict[str, Any]]:
         found = scoring.evaluate(path, loaded.name, None, "test", commands.say, samples=1)
         size = sum(leaf.size for leaf in jax.tree.leaves(loaded.variables["params"]))
         seen = training["steps"] * training["batch_size"] * training["window"]
-        out.append({"run": loaded.name, "parameters": size, "frames": seen, "found": found})
+        out.append({"run": path.name, "parameters": size, "frames": seen, "found": found})
     return out
 
 
