@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# One device, also in processes that tests start: what is cut over several has tests of its own, and compiles longer.
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=1")
 # How many tests of this process have ended.
 ENDED = pytest.StashKey[int]()
 
