@@ -55,6 +55,10 @@ def reconstruction_page(raw: Mapping[str, Any]) -> str:
     return results.markdown(rows)
 
 
+# How runs were made that do not ship and stand beside others.
+TRAINED = {"melody-vae-16bar-flat": "musejax train melody-vae-16bar --model.conductor 0 --training.steps 1000"}
+
+
 def beside_page(raw: Mapping[str, Any]) -> str:
     """A table with a row for each of the other runs, after the page's own."""
     found = raw.get("beside")
@@ -66,7 +70,11 @@ def beside_page(raw: Mapping[str, Any]) -> str:
         cells = [tables.number(r[name], r["accuracy_intervals"].get(name)) for name in ACCURACIES]
         size, seen = f"{one['parameters'] / 1e6:.1f} M", f"{one['frames'] / 1e6:.1f} M"
         rows.append([f"`{one['run']}`", size, seen, *cells, tables.number(r["elbo_per_frame"])])
-    return "Side by side on bars of 4/4 and 2/2:\n\n" + results.markdown(rows)
+    made = [
+        f"`{name}` is of `{command}`." for name, command in TRAINED.items() if name in {one["run"] for one in found}
+    ]
+    head = " ".join(["Side by side on bars of 4/4 and 2/2 (`--beside RUN ...`).", *made])
+    return f"{head}\n\n{results.markdown(rows)}"
 
 
 def interpolation_page(raw: Mapping[str, Any], page: str) -> str:
@@ -176,9 +184,12 @@ def path_picture(found: Mapping[str, Any], codec: str) -> bytes:
         sequence = codecs.get(codec).decode({"tokens": np.array(tokens, np.int32)}, 100.0)
         if sequence.notes:
             images[title] = image.imread(io.BytesIO(picture.to_bytes(sequence, title)))
-    columns = 3
-    drawn = Figure(figsize=(12, 2.2 * -(-len(images) // columns)), dpi=120, facecolor="white", layout="constrained")
-    grid = drawn.subplots(-(-len(images) // columns), columns, squeeze=False)
+    tallest = max(pixels.shape[0] / pixels.shape[1] for pixels in images.values())
+    # Long pieces stand one below the other.
+    columns, height = (3, 2.2) if tallest > 0.3 else (1, 12 * tallest)
+    rows = -(-len(images) // columns)
+    drawn = Figure(figsize=(12, height * rows), dpi=120, facecolor="white", layout="constrained")
+    grid = drawn.subplots(rows, columns, squeeze=False)
     for axes in grid.ravel():
         axes.axis("off")
     for axes, pixels in zip(grid.ravel(), images.values()):

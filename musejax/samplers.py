@@ -42,11 +42,9 @@ def compiled(sample: Sampler) -> Sampler:
     alone = jax.jit(sample)
 
     def draw(params: Any, state: Any, key: jax.Array, request: Request) -> dict[str, Any]:
-        most = len(jax.local_devices())
-        count = max(n for n in range(1, most + 1) if request.num % n == 0)
-        if count == 1:
+        devices = mesh.make(mesh.dividing(request.num))
+        if devices.size == 1:
             return alone(params, state, key, request)
-        devices = mesh.make(count)
         return shared(devices, *mesh.replicate(devices, (params, state, key, request)))
 
     return draw

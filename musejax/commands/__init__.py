@@ -49,13 +49,11 @@ def print_json(value: Any) -> None:
 
 
 def begin() -> None:
-    """Before models run: compiled programs are kept between calls, where only this user can write, and a CPU's cores
-    become devices."""
+    """Before models run: a CPU's cores become devices, compiled programs are kept where only this user can write."""
     from musejax.corpora import cache
     from musejax.training import mesh
 
     mesh.use_cores()
-
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         import jax
 

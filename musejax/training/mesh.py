@@ -27,6 +27,11 @@ def use_cores() -> None:
         jax.config.update("jax_num_cpu_devices", min(cores, MOST))
 
 
+def dividing(rows: int) -> int:
+    """Over how many of the local devices so many rows can be cut evenly."""
+    return max(n for n in range(1, len(jax.local_devices()) + 1) if rows % n == 0)
+
+
 def useful(model: Model, example: Batch, rows: int) -> int:
     """Over how many of the local devices a batch of so many rows is cut.
 
@@ -38,7 +43,7 @@ def useful(model: Model, example: Batch, rows: int) -> int:
         return len(devices)
     if model.make_step is not None or jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0), example)[1]):
         return 1
-    return max(n for n in range(1, len(devices) + 1) if rows % n == 0)
+    return dividing(rows)
 
 
 def make(num: int | None = None) -> jax.sharding.Mesh:

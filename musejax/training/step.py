@@ -118,10 +118,10 @@ def _gradients(
 ) -> tuple[Any, Any, Info]:  # fmt: skip
     """Gradients of the mean loss over the whole batch."""
     sums = functools.partial(_sums, model, config)
-    count = 1 if devices is None else devices.size
-    parted = not jax.tree.leaves(state) and all(len(x) % (count * config.accumulate) == 0 for x in batch.values())
-    if devices is not None and count > 1 and parted:
-        sums = _apart(sums, devices)
+    if devices is not None and devices.size > 1 and not jax.tree.leaves(state):
+        parts = devices.size * config.accumulate
+        if all(len(x) % parts == 0 for x in batch.values()):
+            sums = _apart(sums, devices)
     grads, state, info = sums(params, state, key, batch, step)
     total = jnp.maximum(info["weight"], 1.0)
     return jax.tree.map(lambda g: g / total, grads), state, info
