@@ -17,6 +17,7 @@ import sys
 from typing import Any
 
 import harness
+import workers
 
 ROWS_OF_BATCH, FRAMES, NUM, STEPS = 8, 64, 4, 64
 # Layers and filters of Coconet; units of DeepBach's LSTM and other layers.
@@ -53,7 +54,7 @@ def _batch(model: Any, name: str, rows: int, frames: int) -> dict[str, Any]:
     return data
 
 
-def training(threads: int, *, net: str, context: int = 16) -> harness.Job:
+def training(threads: int, *, net: str, context: int = 16) -> workers.Job:
     """Our training step."""
     import jobs
 
@@ -61,7 +62,7 @@ def training(threads: int, *, net: str, context: int = 16) -> harness.Job:
     return jobs.training(model, _batch(model, codec, ROWS_OF_BATCH, FRAMES))
 
 
-def sampling(threads: int, *, net: str, context: int = 16) -> harness.Job:
+def sampling(threads: int, *, net: str, context: int = 16) -> workers.Job:
     """Our sampler."""
     import jax
     import jax.numpy as jnp
@@ -78,7 +79,7 @@ def sampling(threads: int, *, net: str, context: int = 16) -> harness.Job:
     told = {name: jnp.asarray(data[name]) for name in ("beat", "fermata", "key") if name in data}
     sample, request = samplers.compiled(model.sample), Request(num=NUM, length=FRAMES, conditions=told)
     seeds = iter(range(1 << 30))
-    return harness.Job(lambda: np.asarray(sample(params, state, jax.random.key(next(seeds)), request)["tokens"]))
+    return workers.Job(lambda: np.asarray(sample(params, state, jax.random.key(next(seeds)), request)["tokens"]))
 
 
 def grid_shape() -> Any:
@@ -95,7 +96,7 @@ def voice_shape() -> Any:
     return twins_gibbs.VoiceShape(49, (4, 2, 15), 20, 2, HIDDEN, HIDDEN, 16)
 
 
-def _twin(kind: str, threads: int, **options: Any) -> harness.Job:
+def _twin(kind: str, threads: int, **options: Any) -> workers.Job:
     import twins_gibbs
 
     shape = grid_shape() if kind.startswith("grid") else voice_shape()
@@ -113,7 +114,7 @@ def _row(name: str, job: Any, net: str, context: int = 16) -> harness.Row:
     }
     ours = {"jit": functools.partial(job, net=net, **({} if net == "grid" else {"context": context}))}
     rows = ROWS_OF_BATCH if job is training else NUM
-    return harness.Row(name, rows * FRAMES * 4, harness.Side(ours), harness.Side(theirs))
+    return harness.Row(name, rows * FRAMES * 4, workers.Side(ours), workers.Side(theirs))
 
 
 ROWS = [
@@ -189,7 +190,7 @@ def check() -> str:
 
 
 if __name__ == "__main__":
-    # Nothing is timed before the twin has been shown to be the same network.
-    if not {"--check", "-h", "--help"} & set(sys.argv[1:]) and importlib.util.find_spec("torch"):
+    # Nothing is timed before the twin has been shown to be the same network, which takes exact products: on a CPU.
+    if not {"--check", "-h", "--help", "--gpu"} & set(sys.argv[1:]) and importlib.util.find_spec("torch"):
         sys.stdout.write(check() + "\n")
     sys.exit(harness.main(ROWS, check, __doc__ or ""))

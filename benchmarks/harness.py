@@ -4,14 +4,15 @@ A `Job` is built inside its worker process, which is given the same processor co
 imported. The ways of one side (eager, compiled, ...) are tried first and the fastest of them is measured. Then the two
 sides take turns, A B A B. A turn during which other processes of the machine took more than `FOREIGN` of a core is
 dropped, on whichever side it falls, and the number of dropped turns is reported.
+
+With `--gpu` both sides work on the GPU, in float32 with TF32 products, which is JAX's default there. All programs are
+then compiled at once before the first turn, each in its own process, as compilation takes longest.
 """
 
 import argparse
 import contextlib
-import gc
 import importlib.metadata
 import json
-import multiprocessing
 import os
 import platform
 import shlex
@@ -19,42 +20,18 @@ import statistics
 import subprocess
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# A turn repeats its call for at least this long, in seconds.
-TURN = 0.3
+import workers
+
 # Between turns nothing is done for so many seconds: OpenMP's threads go on spinning for .2 after their work.
 PAUSE = 0.25
 # Share of a core that other processes may take during a turn.
 FOREIGN = 0.1
 PACKAGES = ("musejax", "jax", "jaxlib", "flax", "optax", "numpy", "torch")
-
-
-class Job(NamedTuple):
-    """Work that is ready to be timed.
-
-    Attributes:
-        run: One call; it returns when its result is there.
-        brief: A shorter call of the same kind, by which rivals are compared; None for `run` itself.
-    """
-
-    run: Callable[[], Any]
-    brief: Callable[[], Any] | None = None
-
-
-class Side(NamedTuple):
-    """One of the two that are compared.
-
-    Attributes:
-        builds: Ways to do the work by their names: (threads) -> Job, called in the worker process, so each must be
-            importable there. The fastest counts.
-    """
-
-    builds: Mapping[str, Callable[[int], Job]]
 
 
 class Row(NamedTuple):
@@ -69,93 +46,8 @@ class Row(NamedTuple):
 
     name: str
     tokens: int
-    ours: Side
-    theirs: Side
-
-
-def _serve(pipe: Connection, builds: Mapping[str, Callable[[int], Job]], cores: Sequence[int]) -> None:
-    """A worker: answers (name, what, seconds) with the times of its calls."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)
-    jobs: dict[str, Job] = {}
-    while True:
-        try:
-            name, what, seconds = pipe.recv()
-        except EOFError:
-            return
-        try:
-            if name not in jobs:
-                jobs[name] = builds[name](len(cores))
-            call = (jobs[name].brief if what == "brief" else None) or jobs[name].run
-            cpu, times = time.process_time(), []
-            while not times or sum(times) < seconds:
-                begin = time.perf_counter()
-                call()
-                times.append(time.perf_counter() - begin)
-            pipe.send((times, time.process_time() - cpu))
-        except Exception:
-            pipe.send(traceback.format_exc().strip().splitlines()[-1][:200])
-        gc.collect()
-
-
-class Worker:
-    """The process of one side."""
-
-    def __init__(self, side: Side, cores: Sequence[int]):
-        """Starts it."""
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, side.builds, cores), daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def _answer(self) -> Any:
-        try:
-            answer = self._pipe.recv()
-        except EOFError:
-            raise RuntimeError("the process ended") from None
-        if isinstance(answer, str):
-            raise RuntimeError(answer)
-        return answer
-
-    def times(self, name: str, what: str = "run", seconds: float = 0.0) -> tuple[list[float], float]:
-        """Seconds of each call of a job, and the share of a core that other processes took meanwhile."""
-        busy, begin = _busy(), time.perf_counter()
-        self._pipe.send((name, what, seconds))
-        times, cpu = self._answer()
-        return times, (_busy() - busy - cpu) / (time.perf_counter() - begin)
-
-    def close(self) -> None:
-        """Ends the process."""
-        self._pipe.close()
-        self._process.join()
-
-
-def _busy() -> float:
-    """Seconds that all cores together have worked; 0 where the system does not say."""
-    try:
-        user, nice, system, _, _, irq, soft, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
-    except OSError:
-        return 0.0
-    return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
-
-
-def _start(side: Side, cores: Sequence[int]) -> tuple[Worker, str, dict[str, Any]]:
-    """A worker after its warm-up, the name of its fastest job by brief calls, and what was seen of each."""
-    worker = Worker(side, cores)
-    seen: dict[str, Any] = {}
-    for name in side.builds:
-        try:
-            first = worker.times(name, "brief")[0][0]
-            warm = min(worker.times(name, "brief")[0] + worker.times(name, "brief", TURN)[0])
-        except RuntimeError as error:
-            seen[name] = {"failed": str(error)}
-            continue
-        seen[name] = {"compile_s": round(max(first - warm, 0.0), 2), "brief_ms": round(warm * 1e3, 3)}
-    works = {name: facts["brief_ms"] for name, facts in seen.items() if "brief_ms" in facts}
-    if not works:
-        raise RuntimeError(f"nothing works: {seen}")
-    return worker, min(works, key=works.__getitem__), seen
+    ours: workers.Side
+    theirs: workers.Side
 
 
 def _summary(times: list[float], tokens: int) -> dict[str, Any]:
@@ -174,13 +66,20 @@ class Pair(NamedTuple):
     """A row whose two sides are built and warm: for each its worker, its fastest job, what was seen of all."""
 
     row: Row
-    ours: tuple[Worker, str, dict[str, Any]]
-    theirs: tuple[Worker, str, dict[str, Any]]
+    ours: tuple[workers.Worker, str, dict[str, Any]]
+    theirs: tuple[workers.Worker, str, dict[str, Any]]
 
 
-def prepare(row: Row, cores: Sequence[int]) -> Pair:
-    """Builds both sides."""
-    return Pair(row, _start(row.ours, cores), _start(row.theirs, cores))
+def prepare(rows: Sequence[Row], cores: Sequence[int], gpu: bool) -> list[Pair]:
+    """Builds both sides of some rows: one after the other, or on a GPU's machine all at once."""
+    started = [
+        workers.Worker(side, cores, gpu=gpu, peer=peer)
+        for row in rows
+        for peer, side in ((False, row.ours), (True, row.theirs))
+    ]
+    with futures.ThreadPoolExecutor(len(started) if gpu else 1) as pool:
+        ready = [workers.fastest(each) for each in pool.map(workers.compiled, started)]
+    return [Pair(row, ready[2 * i], ready[2 * i + 1]) for i, row in enumerate(rows)]
 
 
 def measure(pair: Pair, seconds: float) -> dict[str, Any]:
@@ -196,7 +95,7 @@ def measure(pair: Pair, seconds: float) -> dict[str, Any]:
     while time.perf_counter() < end and min(sum(t) for t in kept.values()) < seconds / 2:
         for name, (worker, job, _) in sides.items():
             time.sleep(PAUSE)
-            times, foreign = worker.times(job, "run", TURN)
+            times, foreign = worker.times(job, "run", workers.TURN)
             (kept if foreign < FOREIGN else rest)[name] += times
     for worker, _, _ in sides.values():
         worker.close()
@@ -236,7 +135,7 @@ def _quietened(command: str | None) -> Iterator[None]:
             process.stdin.close()
 
 
-def machine(cores: Sequence[int]) -> dict[str, Any]:
+def machine(cores: Sequence[int], gpu: bool) -> dict[str, Any]:
     """What the figures were taken on."""
     model = platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
@@ -244,7 +143,12 @@ def machine(cores: Sequence[int]) -> dict[str, Any]:
         names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {"processor": model, "threads": len(cores), "memory_gb": round(memory), "system": platform.system()}
+    found = {"processor": model, "threads": len(cores), "memory_gb": round(memory), "system": platform.system()}
+    if gpu:
+        import torch  # pyright: ignore[reportMissingImports]
+
+        found["gpu"] = torch.cuda.get_device_name(0)
+    return found
 
 
 def versions() -> dict[str, str]:
@@ -266,6 +170,7 @@ def main(rows: Sequence[Row], check: Callable[[], str], doc: str) -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="time a row takes, without compilation")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="cores that both sides may use")
     parser.add_argument("--quiet", metavar="CMD", help="a command that keeps the machine quiet until its input closes")
+    parser.add_argument("--gpu", action="store_true", help="both sides on the GPU")
     parser.add_argument("--check", action="store_true", help="show that the twin is the same network, and end")
     args = parser.parse_args()
     try:
@@ -278,13 +183,13 @@ def main(rows: Sequence[Row], check: Callable[[], str], doc: str) -> int:
         return 0
     cores = sorted(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
     cores = cores[: args.threads]
-    report: dict[str, Any] = {"machine": machine(cores), "versions": versions(), "rows": []}
+    report: dict[str, Any] = {"machine": machine(cores, args.gpu), "versions": versions(), "rows": []}
     known = json.loads(args.json.read_text())["rows"] if args.json and args.json.exists() else []
     done = {row["name"]: row for row in known}
     chosen = [row for row in rows if not args.rows or row.name in args.rows]
     # Under a --quiet command all rows are built first, so that it is needed for the timings alone.
-    for group in [chosen] if args.quiet else [[row] for row in chosen]:
-        pairs = [prepare(row, cores) for row in group]
+    for group in [chosen] if args.quiet or args.gpu else [[row] for row in chosen]:
+        pairs = prepare(group, cores, args.gpu)
         with _quietened(args.quiet):
             for pair in pairs:
                 done[pair.row.name] = measure(pair, args.seconds)

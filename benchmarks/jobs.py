@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import harness
+import workers
 
 
 def batch(vocabulary: int, rows: int, length: int) -> dict[str, Any]:
@@ -14,7 +14,7 @@ def batch(vocabulary: int, rows: int, length: int) -> dict[str, Any]:
     return {"tokens": tokens, "loss_mask": ones, "pad_mask": ones}
 
 
-def training(model: Any, data: dict[str, Any], **fields: Any) -> harness.Job:
+def training(model: Any, data: dict[str, Any], **fields: Any) -> workers.Job:
     """A training step: loss, gradients, clipping and Adam, with other fields of `config.Optimizer` where given.
 
     The batch is cut over the cores as `musejax train` cuts it.
@@ -34,10 +34,10 @@ def training(model: Any, data: dict[str, Any], **fields: Any) -> harness.Job:
         state[0], info = steps.update(state[0], data)
         jax.block_until_ready((state[0], info))
 
-    return harness.Job(run)
+    return workers.Job(run)
 
 
-def generation(model: Any, vocabulary: int, num: int, length: int, field: str = "tokens") -> harness.Job:
+def generation(model: Any, vocabulary: int, num: int, length: int, field: str = "tokens") -> workers.Job:
     """Pieces drawn by the model's sampler, another seed for each call; `field` is that of the cells.
 
     They are shared out among the cores as `musejax sample` does it.
@@ -53,4 +53,4 @@ def generation(model: Any, vocabulary: int, num: int, length: int, field: str = 
     params, state = model.init(jax.random.key(0), batch(vocabulary, 1, 2))
     sample, request = samplers.compiled(model.sample), Request(num=num, length=length)
     seeds = iter(range(1 << 30))
-    return harness.Job(lambda: np.asarray(sample(params, state, jax.random.key(next(seeds)), request)[field]))
+    return workers.Job(lambda: np.asarray(sample(params, state, jax.random.key(next(seeds)), request)[field]))

@@ -19,6 +19,7 @@ from typing import Any
 
 import harness
 import jobs
+import workers
 
 LENGTH = 32
 VOCABULARY = 90
@@ -46,12 +47,12 @@ def _model(share: float | None = None, **fields: Any) -> Any:
     return music_vae.make(dataclasses.replace(_config(share), **fields), codecs.get("melody-90").vocabulary)
 
 
-def training(threads: int, *, batch: int, share: float | None) -> harness.Job:
+def training(threads: int, *, batch: int, share: float | None) -> workers.Job:
     """Our training step."""
     return jobs.training(_model(share), jobs.batch(VOCABULARY, batch, LENGTH))
 
 
-def generation(threads: int, *, num: int) -> harness.Job:
+def generation(threads: int, *, num: int) -> workers.Job:
     """Our sampler."""
     return jobs.generation(_model(), VOCABULARY, num, LENGTH)
 
@@ -64,7 +65,7 @@ def shape(config: Any) -> Any:
     return twins_latent.Shape(VOCABULARY, *fields)
 
 
-def _twin(kind: str, threads: int, **options: Any) -> harness.Job:
+def _twin(kind: str, threads: int, **options: Any) -> workers.Job:
     import twins_latent
 
     return getattr(twins_latent, kind)(threads, shape=shape(_config(None)), length=LENGTH, **options)
@@ -78,7 +79,7 @@ def _step_row(name: str, batch: int, share: float | None) -> harness.Row:
         for compiled in (("", "whole") if share is None else ("", "frame", "whole"))
     }
     ours = {"jit": functools.partial(training, batch=batch, share=share)}
-    return harness.Row(name, batch * LENGTH, harness.Side(ours), harness.Side(theirs))
+    return harness.Row(name, batch * LENGTH, workers.Side(ours), workers.Side(theirs))
 
 
 def _sample_row(name: str, num: int) -> harness.Row:
@@ -91,7 +92,7 @@ def _sample_row(name: str, num: int) -> harness.Row:
         for draw in ("multinomial", "gumbel")
     }
     ours = {"jit": functools.partial(generation, num=num)}
-    return harness.Row(name, num * LENGTH, harness.Side(ours), harness.Side(theirs))
+    return harness.Row(name, num * LENGTH, workers.Side(ours), workers.Side(theirs))
 
 
 ROWS = [
@@ -160,7 +161,7 @@ def check() -> str:
 
 
 if __name__ == "__main__":
-    # Nothing is timed before the twin has been shown to be the same network.
-    if not {"--check", "-h", "--help"} & set(sys.argv[1:]) and importlib.util.find_spec("torch"):
+    # Nothing is timed before the twin has been shown to be the same network, which takes exact products: on a CPU.
+    if not {"--check", "-h", "--help", "--gpu"} & set(sys.argv[1:]) and importlib.util.find_spec("torch"):
         sys.stdout.write(check() + "\n")
     sys.exit(harness.main(ROWS, check, __doc__ or ""))

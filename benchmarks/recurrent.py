@@ -15,6 +15,7 @@ from typing import Any
 
 import harness
 import jobs
+import workers
 
 LENGTH = 256  # tokens of a generated melody
 VOCABULARY = 130
@@ -28,12 +29,12 @@ def _model(cell: str, hidden: int) -> Any:
     return recurrent.make(config, vocabulary.melody())
 
 
-def training(threads: int, *, cell: str, hidden: int, batch: int, length: int) -> harness.Job:
+def training(threads: int, *, cell: str, hidden: int, batch: int, length: int) -> workers.Job:
     """Our training step."""
     return jobs.training(_model(cell, hidden), jobs.batch(VOCABULARY, batch, length))
 
 
-def generation(threads: int, *, cell: str, hidden: int, num: int) -> harness.Job:
+def generation(threads: int, *, cell: str, hidden: int, num: int) -> workers.Job:
     """Our sampler."""
     return jobs.generation(_model(cell, hidden), VOCABULARY, num, LENGTH)
 
@@ -45,7 +46,7 @@ def _step_row(cell: str, hidden: int, batch: int, length: int) -> harness.Row:
         for name, compiled in (("eager", False), ("compiled", True))
     }
     ours = {"jit": functools.partial(training, **options)}
-    return harness.Row(f"step-{cell}-{hidden}", batch * length, harness.Side(ours), harness.Side(theirs))
+    return harness.Row(f"step-{cell}-{hidden}", batch * length, workers.Side(ours), workers.Side(theirs))
 
 
 def _sample_row(cell: str, hidden: int, num: int) -> harness.Row:
@@ -58,11 +59,16 @@ def _sample_row(cell: str, hidden: int, num: int) -> harness.Row:
         for loop, compiled in (("layers", False), ("cells", False), ("cells", True))
         for draw in ("multinomial", "gumbel")
     }
+    graphs = functools.partial(
+        _twin, "generation", **options, length=LENGTH, loop="cells", draw="gumbel", compiled=True, graphs=True
+    )
+    on_gpu = {name: each for name, each in theirs.items() if name.startswith("eager")}
+    on_gpu["compiled cells, gumbel, graphs"] = graphs
     ours = {"jit": functools.partial(generation, **options)}
-    return harness.Row(f"sample-{cell}-{hidden}-{num}", num * LENGTH, harness.Side(ours), harness.Side(theirs))
+    return harness.Row(f"sample-{cell}-{hidden}-{num}", num * LENGTH, workers.Side(ours), workers.Side(theirs, on_gpu))
 
 
-def _twin(kind: str, threads: int, **options: Any) -> harness.Job:
+def _twin(kind: str, threads: int, **options: Any) -> workers.Job:
     import twins
 
     return getattr(twins, kind)(threads, vocabulary=VOCABULARY, **options)

@@ -18,6 +18,7 @@ from typing import Any
 
 import harness
 import jobs
+import workers
 
 LENGTH = 1024  # tokens of a generated performance
 VOCABULARY = 388
@@ -37,17 +38,17 @@ def _model(size: str, length: int, relative: bool = False) -> Any:
     return transformer.make(config, vocabulary.performance(32))
 
 
-def training(threads: int, *, size: str, batch: int, length: int, relative: bool) -> harness.Job:
+def training(threads: int, *, size: str, batch: int, length: int, relative: bool) -> workers.Job:
     """Our training step."""
     return jobs.training(_model(size, length, relative), jobs.batch(VOCABULARY, batch, length))
 
 
-def generation(threads: int, *, size: str, num: int, length: int) -> harness.Job:
+def generation(threads: int, *, size: str, num: int, length: int) -> workers.Job:
     """Our sampler."""
     return jobs.generation(_model(size, length), VOCABULARY, num, length)
 
 
-def _twin(kind: str, threads: int, *, size: str, length: int, relative: bool = False, **options: Any) -> harness.Job:
+def _twin(kind: str, threads: int, *, size: str, length: int, relative: bool = False, **options: Any) -> workers.Job:
     import twins_transformer
 
     shape = twins_transformer.Shape(4, *SIZES[size], length, relative)
@@ -60,9 +61,10 @@ def _step_row(size: str, batch: int, length: int, relative: bool = False) -> har
         name: functools.partial(_twin, "training", **options, compiled=compiled)
         for name, compiled in (("eager", False), ("compiled", True))
     }
+    graphs = {"compiled, graphs": functools.partial(_twin, "training", **options, compiled=True, graphs=True)}
     ours = {"jit": functools.partial(training, **options)}
     name = f"step-{size}{'-relative' if relative else ''}"
-    return harness.Row(name, batch * length, harness.Side(ours), harness.Side(theirs))
+    return harness.Row(name, batch * length, workers.Side(ours), workers.Side(theirs, theirs | graphs))
 
 
 def _sample_row(size: str, num: int, length: int = LENGTH, *, recompute: bool = False) -> harness.Row:
@@ -74,9 +76,13 @@ def _sample_row(size: str, num: int, length: int = LENGTH, *, recompute: bool = 
         name: functools.partial(_twin, "generation", **options, loop=loop, compiled=compiled)
         for name, (loop, compiled) in ways.items()
     }
+    on_gpu = {name: each for name, each in theirs.items() if name.startswith("eager")}
+    if not recompute:
+        graphs = functools.partial(_twin, "generation", **options, loop="within", compiled=True, graphs=True)
+        on_gpu["compiled, masked, graphs"] = graphs
     ours = {"jit": functools.partial(generation, **options)}
     name = f"sample-{size}-{num}{'-recompute' if recompute else ''}{f'-{length}' if length != LENGTH else ''}"
-    return harness.Row(name, num * length, harness.Side(ours), harness.Side(theirs))
+    return harness.Row(name, num * length, workers.Side(ours), workers.Side(theirs, on_gpu))
 
 
 ROWS = [
@@ -140,7 +146,7 @@ def check() -> str:
 
 
 if __name__ == "__main__":
-    # Nothing is timed before the twin has been shown to be the same network.
-    if not {"--check", "-h", "--help"} & set(sys.argv[1:]) and importlib.util.find_spec("torch"):
+    # Nothing is timed before the twin has been shown to be the same network, which takes exact products: on a CPU.
+    if not {"--check", "-h", "--help", "--gpu"} & set(sys.argv[1:]) and importlib.util.find_spec("torch"):
         sys.stdout.write(check() + "\n")
     sys.exit(harness.main(ROWS, check, __doc__ or ""))

@@ -8,9 +8,9 @@ network; PyTorch's second bias vector, which ours does not have, is then 0.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import harness
 import numpy as np
 import torch
+import workers
 from torch import nn
 
 
@@ -106,16 +106,23 @@ def loss(net: Callable[..., torch.Tensor], tokens: torch.Tensor, vocabulary: int
     return nn.functional.cross_entropy(logits.reshape(-1, vocabulary), tokens.reshape(-1))
 
 
+def built(function: Any, compiled: bool, graphs: bool = False, dynamic: bool | None = None) -> Any:
+    """A net or function as it is, compiled, or compiled and replayed as a CUDA graph."""
+    if graphs:
+        return torch.compile(function, mode="reduce-overhead")
+    return torch.compile(function, dynamic=dynamic) if compiled else function
+
+
 def training(
     threads: int, *, cell: str, hidden: int, batch: int, length: int, vocabulary: int, compiled: bool
-) -> harness.Job:
+) -> workers.Job:
     """A training step: loss, gradients, clipping by the global norm, Adam."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     net = Net(cell, vocabulary, hidden)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
     tokens = torch.randint(0, vocabulary, (length, batch))
-    forward = torch.compile(net) if compiled else net
+    forward = built(net, compiled)
 
     def step() -> float:
         optimizer.zero_grad(set_to_none=True)
@@ -125,7 +132,7 @@ def training(
         optimizer.step()
         return value.item()
 
-    return harness.Job(step)
+    return workers.Job(step)
 
 
 def multinomial(logits: torch.Tensor) -> torch.Tensor:
@@ -149,7 +156,8 @@ def generation(
     loop: str,
     draw: str,
     compiled: bool,
-) -> harness.Job:
+    graphs: bool = False,
+) -> workers.Job:
     """A loop over tokens with a cached state: `layers` is nn.LSTM, one step a call, `cells` nn.LSTMCell."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -172,14 +180,18 @@ def generation(
             out, state = net.layers(net.embed(previous)[None], state)
             return choose(net.output(out[0])), state
 
-    advance = torch.compile(step) if compiled else step
+    advance = built(step, compiled, graphs)
 
     def run(length: int = length) -> torch.Tensor:
-        with torch.inference_mode():
+        with torch.no_grad() if graphs else torch.inference_mode():
             previous, state, tokens = torch.full((num,), vocabulary), first, []
             for _ in range(length):
+                if graphs:  # which writes its next result where this one lies
+                    torch.compiler.cudagraph_mark_step_begin()
+                    state = [tuple(x.clone() for x in each) for each in state]
                 previous, state = advance(previous, state)
+                previous = previous.clone() if graphs else previous
                 tokens.append(previous)
             return torch.stack(tokens, 1)
 
-    return harness.Job(run, lambda: run(min(length, 24)))
+    return workers.Job(run, lambda: run(min(length, 24)))

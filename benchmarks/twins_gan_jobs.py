@@ -4,10 +4,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import harness
 import numpy as np
 import torch
+import twins
 import twins_gan as nets
+import workers
 from torch import nn
 
 
@@ -81,7 +82,7 @@ def critic_loss(
 
 def training(
     threads: int, *, shape: nets.Shape, batch: int, updates: int, grouped: bool, last: bool, compiled: bool
-) -> harness.Job:
+) -> workers.Job:
     """A training step: updates of the critic, each on its part of the batch, and one of the generator, by Adam.
 
     Args:
@@ -99,7 +100,7 @@ def training(
     generator, critic = nets.Generator(shape, grouped).to(**layout), nets.Critic(shape, grouped).to(**layout)
     adam = [torch.optim.Adam(n.parameters(), lr=1e-3, betas=(0.5, 0.9), fused=True) for n in (generator, critic)]
     real = (torch.rand(batch, shape.tracks, shape.bars, shape.frames, shape.pitches) < 0.02).float()
-    generate = torch.compile(generator) if compiled else generator
+    generate = twins.built(generator, compiled)
     num, size = batch // updates, 2 * shape.latent * (1 + shape.tracks)
 
     def step() -> float:
@@ -115,19 +116,19 @@ def training(
         adam[0].step()
         return value.item()
 
-    return harness.Job(step)
+    return workers.Job(step)
 
 
-def generation(threads: int, *, shape: nets.Shape, num: int, grouped: bool, last: bool, compiled: bool) -> harness.Job:
+def generation(threads: int, *, shape: nets.Shape, num: int, grouped: bool, last: bool, compiled: bool) -> workers.Job:
     """Rolls of pieces from drawn vectors; arguments as for `training`."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     layout: Any = {"memory_format": torch.channels_last_3d} if last else {}
     net = nets.Generator(shape, grouped).eval().to(**layout)
-    generate = torch.compile(net) if compiled else net
+    generate = twins.built(net, compiled)
 
     def run() -> torch.Tensor:
         with torch.inference_mode():
             return generate(torch.randn(num, 2 * shape.latent * (1 + shape.tracks))).to(torch.int32)
 
-    return harness.Job(run)
+    return workers.Job(run)

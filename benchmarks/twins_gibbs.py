@@ -9,9 +9,9 @@ them to be the same networks; PyTorch's second bias vector, which ours does not 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import harness
 import numpy as np
 import torch
+import workers
 from torch import nn
 from torch.nn import functional
 
@@ -207,14 +207,14 @@ def grid_loss(
     ).sum()
 
 
-def grid_training(threads: int, *, shape: GridShape, batch: int, frames: int, compiled: bool) -> harness.Job:
+def grid_training(threads: int, *, shape: GridShape, batch: int, frames: int, compiled: bool) -> workers.Job:
     """A training step of Coconet: loss, gradients, clipping, Adam."""
     net, tokens = Grid(shape), torch.randint(0, shape.pitches + 1, (batch, frames, shape.streams))
     forward: Any = torch.compile(net) if compiled else net
     return _job(threads, [net], lambda: grid_loss(forward, tokens, *hide(tokens)))
 
 
-def voice_training(threads: int, *, shape: VoiceShape, batch: int, frames: int, compiled: bool) -> harness.Job:
+def voice_training(threads: int, *, shape: VoiceShape, batch: int, frames: int, compiled: bool) -> workers.Job:
     """A training step of DeepBach's four models."""
     nets = [Voice(shape, i) for i in range(shape.streams)]
     forwards: list[Any] = [torch.compile(net) if compiled else net for net in nets]
@@ -232,7 +232,7 @@ def _random(shape: VoiceShape, batch: int, frames: int) -> tuple[torch.Tensor, t
     return tokens, torch.stack([torch.randint(0, n, (batch, frames)) for n in shape.sizes], -1)
 
 
-def _job(threads: int, nets: Sequence[nn.Module], loss: Callable[[], torch.Tensor]) -> harness.Job:
+def _job(threads: int, nets: Sequence[nn.Module], loss: Callable[[], torch.Tensor]) -> workers.Job:
     torch.set_num_threads(threads)
     parameters = [p for net in nets for p in net.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=1e-3, betas=(0.9, 0.99), fused=True)
@@ -243,7 +243,7 @@ def _job(threads: int, nets: Sequence[nn.Module], loss: Callable[[], torch.Tenso
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
 
-    return harness.Job(step)
+    return workers.Job(step)
 
 
 def _drawn(logits: torch.Tensor) -> torch.Tensor:
@@ -251,7 +251,7 @@ def _drawn(logits: torch.Tensor) -> torch.Tensor:
     return (logits.softmax(-1) / torch.empty_like(logits).exponential_()).argmax(-1)
 
 
-def grid_sampling(threads: int, *, shape: GridShape, num: int, frames: int, steps: int, compiled: bool) -> harness.Job:
+def grid_sampling(threads: int, *, shape: GridShape, num: int, frames: int, steps: int, compiled: bool) -> workers.Job:
     """Independent Gibbs sampling under Yao's schedule."""
     torch.set_num_threads(threads)
     net = Grid(shape).eval()
@@ -266,12 +266,12 @@ def grid_sampling(threads: int, *, shape: GridShape, num: int, frames: int, step
             tokens = torch.where(hidden, _drawn(forward(tokens, hidden)), tokens)
         return tokens.numpy()
 
-    return harness.Job(run)
+    return workers.Job(run)
 
 
 def voice_sampling(
     threads: int, *, shape: VoiceShape, num: int, frames: int, steps: int, share: float, compiled: bool
-) -> harness.Job:
+) -> workers.Job:
     """Pseudo-Gibbs sampling voice by voice."""
     torch.set_num_threads(threads)
     nets = [Voice(shape, i).eval() for i in range(shape.streams)]
@@ -289,4 +289,4 @@ def voice_sampling(
             tokens[..., voice] = torch.where(chosen, drawn, tokens[..., voice])
         return tokens.numpy()
 
-    return harness.Job(run)
+    return workers.Job(run)

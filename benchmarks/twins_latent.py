@@ -10,10 +10,10 @@ PyTorch's second bias vector, which ours does not have, is then 0.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import harness
 import numpy as np
 import torch
 import twins
+import workers
 from torch import nn
 from torch.nn import functional
 
@@ -173,7 +173,7 @@ def apart(net: Net, grads: Mapping[str, Any]) -> float:
     return worst
 
 
-def training(threads: int, *, shape: Shape, batch: int, length: int, share: float | None, compiled: str) -> harness.Job:
+def training(threads: int, *, shape: Shape, batch: int, length: int, share: float | None, compiled: str) -> workers.Job:
     """A training step: loss, gradients, clipping by the global norm, Adam.
 
     Args:
@@ -205,12 +205,12 @@ def training(threads: int, *, shape: Shape, batch: int, length: int, share: floa
         done[0] += 1
         return value.item()
 
-    return harness.Job(step)
+    return workers.Job(step)
 
 
 def generation(
     threads: int, *, shape: Shape, num: int, length: int, loop: str, draw: str, compiled: bool
-) -> harness.Job:
+) -> workers.Job:
     """A loop over frames from z of the prior: `layers` is nn.LSTM, one step a call, `cells` nn.LSTMCell."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -242,4 +242,4 @@ def generation(
                 tokens.append(token)
             return torch.stack(tokens, 1)
 
-    return harness.Job(run)
+    return workers.Job(run)

@@ -9,10 +9,10 @@ it to be the same network.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import harness
 import numpy as np
 import torch
 import twins
+import workers
 from torch import nn
 from torch.nn import functional
 
@@ -173,7 +173,9 @@ def load(net: Net, params: Mapping[str, Any]) -> Net:
     return net
 
 
-def training(threads: int, *, shape: Shape, batch: int, vocabulary: int, compiled: bool) -> harness.Job:
+def training(
+    threads: int, *, shape: Shape, batch: int, vocabulary: int, compiled: bool, graphs: bool = False
+) -> workers.Job:
     """A training step: loss, gradients, clipping by the global norm, Adam."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -181,7 +183,7 @@ def training(threads: int, *, shape: Shape, batch: int, vocabulary: int, compile
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
     tokens = torch.randint(0, vocabulary, (batch, shape.length))
     previous = torch.cat([torch.full_like(tokens[:, :1], vocabulary), tokens[:, :-1]], 1)
-    forward: Callable[..., torch.Tensor] = torch.compile(net) if compiled else net
+    forward: Callable[..., torch.Tensor] = twins.built(net, compiled, graphs)
 
     def step() -> float:
         optimizer.zero_grad(set_to_none=True)
@@ -191,12 +193,12 @@ def training(threads: int, *, shape: Shape, batch: int, vocabulary: int, compile
         optimizer.step()
         return value.item()
 
-    return harness.Job(step)
+    return workers.Job(step)
 
 
 def generation(
-    threads: int, *, shape: Shape, num: int, vocabulary: int, loop: str, compiled: bool = False
-) -> harness.Job:
+    threads: int, *, shape: Shape, num: int, vocabulary: int, loop: str, compiled: bool = False, graphs: bool = False
+) -> workers.Job:
     """A loop over tokens: `beside` and `within` keep keys and values, `recompute` reads the prefix for each token."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -206,19 +208,24 @@ def generation(
     def step(previous: torch.Tensor, cache: torch.Tensor, pos: Any) -> torch.Tensor:
         return twins.multinomial(getattr(net, loop)(previous, cache, pos))
 
-    advance = torch.compile(step, dynamic=loop == "beside") if compiled else step
+    advance = twins.built(step, compiled, graphs, dynamic=loop == "beside")
+    # What the mask hides may be left from the piece before.
+    whole = net.cache(num) if loop == "within" else None
+    if graphs:
+        torch._dynamo.mark_static_address(whole)
+    places = torch.arange(length)
 
     def run(stride: int = 1) -> torch.Tensor:
-        with torch.inference_mode():
+        with torch.no_grad() if graphs else torch.inference_mode():
             tokens = torch.full((num, length + 1), vocabulary)
-            cache = net.cache(num) if loop != "recompute" else None
+            cache = net.cache(num) if loop == "beside" else whole
             for pos in range(0, length, stride):
                 if cache is None:
                     drawn = twins.multinomial(net(tokens[:, : pos + 1])[:, -1])
                 else:
-                    drawn = advance(tokens[:, pos], cache, pos if loop == "beside" else torch.tensor([pos]))
+                    drawn = advance(tokens[:, pos], cache, pos if loop == "beside" else places[pos : pos + 1])
                 tokens[:, pos + 1] = drawn
             return tokens[:, 1:]
 
     # What a token costs depends on where it stands: the shorter call takes some from everywhere.
-    return harness.Job(run, lambda: run(max(1, length // 32)))
+    return workers.Job(run, lambda: run(max(1, length // 32)))
