@@ -191,12 +191,22 @@ def prior(loaded: zoo.Loaded, data: Music, num: int, seed: int) -> dict[str, Any
     """Free samples beside as many held-out windows."""
     assert loaded.model.latent is not None
     keys = jax.random.split(jax.random.key(seed), num)
-    drawn = decode(loaded, np.asarray(latents.prior(keys, loaded.model.latent.size)), seed)
-    real = tokens_of(data.held_out)
+    size, real = loaded.model.latent.size, tokens_of(data.held_out)
     real = real[np.random.default_rng(seed).permutation(len(real))[:num]]
-    heard = drawn[(data.vocabulary.values("pitch")[drawn] >= 0).any(1)]
-    sides = [[piece(data.vocabulary, row) for row in side] for side in (heard, real)]
-    out = {"silent": len(drawn) - len(heard), "music": measures.compare(sides[0], sides[1], None)}
+
+    def compared(fitted: Mapping[str, Any] | None) -> tuple[np.ndarray, int, Any]:
+        """Samples that are heard, how many are not, and how they compare with the held-out windows."""
+        drawn = decode(loaded, np.asarray(latents.prior(keys, size, fitted)), seed)
+        heard = drawn[(data.vocabulary.values("pitch")[drawn] >= 0).any(1)]
+        sides = [[piece(data.vocabulary, row) for row in side] for side in (heard, real)]
+        return heard, len(drawn) - len(heard), measures.compare(sides[0], sides[1], None)
+
+    fitted = loaded.variables["state"].get("latent_prior")
+    heard, silent, music = compared(fitted)
+    out: dict[str, Any] = {"silent": silent, "music": music}
+    if fitted is not None:
+        plain = compared(None)[2]
+        out["standard_normal"] = {part: plain[part] for part in ("overlapped_area", "generated")}
     return out | {"copies": {"generated": copies(data, heard), "held_out": copies(data, real)}}
 
 

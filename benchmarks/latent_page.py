@@ -114,6 +114,14 @@ def prior_page(raw: Mapping[str, Any]) -> str:
     areas = [["feature", "overlapped area", "KL", "area by the reference's distances"], *tables.areas(music)]
     silent = f"{found['silent']} of {found['silent'] + sides[0]['windows']:,} samples are silent and left out."
     statistics = results.markdown([head, *tables.sides(music)])
+    if "standard_normal" in found:
+        plain, (own, real) = found["standard_normal"], (music[side] for side in ("generated", "reference"))
+        silent += (
+            f" Vectors of the standard normal would give an overlapped area of {plain['overlapped_area']['mean']:.3f}, "
+            f"the fitted prior gives {music['overlapped_area']['mean']:.3f}; scale consistency "
+            f"{plain['generated']['scale_consistency']:.3f} against {own['scale_consistency']:.3f} "
+            f"(held-out windows {real['scale_consistency']:.3f})."
+        )
     return "\n\n".join([silent, results.markdown(rows), statistics, results.markdown(areas)])
 
 
@@ -236,9 +244,10 @@ Bell's mixing of orders) of the training windows. The VAE's own bound would favo
 
     python benchmarks/latent_space.py {{run}}{{option}} --only prior
 
-Windows from vectors of the prior beside as many held-out ones, as `musejax metrics` compares music. By the way they
-are cut, held-out windows are all different and no training windows. Runs are of notes in a row, in any transposition
-and any rhythm, and are looked for in whole training tunes.
+Windows from vectors of the prior beside as many held-out ones, as `musejax metrics` compares music. The prior is a
+normal distribution along the 64 main axes of the vectors of training windows, fitted at the end of training
+(`musejax/training/priors.py`). By the way they are cut, held-out windows are all different and no training windows.
+Runs are of notes in a row, in any transposition and any rhythm, and are looked for in whole training tunes.
 
 {{prior}}
 

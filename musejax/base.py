@@ -207,6 +207,8 @@ class Model(NamedTuple):
         axes: () -> the labels of axes that are laid out by events or conditions (nn/labels.py), by which weights move
             to a net over another vocabulary; paths that the net does not have are passed over. None for a family that
             does not say.
+        only_trains: Names at the top of params and state of what only training reads, the critic of a GAN: a packed run
+            is without it.
     """
 
     config: Any
@@ -222,6 +224,7 @@ class Model(NamedTuple):
     parts: int = 1
     any_order: tuple[str, ...] = ()
     axes: Callable[[], Axes] | None = None
+    only_trains: tuple[str, ...] = ()
 
 
 @struct.dataclass

@@ -17,11 +17,13 @@ from musejax.base import Model
 from musejax.models import coconet, deep_bach, dense_gan, dense_vae, musegan, music_vae, recurrent, transformer
 from musejax.pipeline import batches, dataset, holdout, stream, windows
 from musejax.training import config as configs
-from musejax.training import loop, mesh
+from musejax.training import loop, mesh, priors
 from musejax.training import step as steps
 from musejax.tuning import config as tunings
 from musejax.tuning import freezing, lora, restore
 
+# Training windows whose vectors the prior of a VAE is fitted to.
+PRIOR_WINDOWS = 4096
 FOLDERS = (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs")
 
 
@@ -256,7 +258,26 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
         seed=training.seed,
     )
     validation = functools.partial(_validation, valid_items, training.eval_batch_size) if valid_items else None
-    return loop.train(model, start.begin(step), stream.open(source), validation, training, workdir, devices)
+    result = loop.train(model, start.begin(step), stream.open(source), validation, training, workdir, devices)
+    reads = model.latent is not None and model.latent.encode is not None
+    if reads and result.stopped in ("done", "early"):
+        _fit_prior(workdir, source, say)
+    return result
+
+
+def _fit_prior(workdir: Path, source: batches.Batches, say: Callable[[str], None]) -> None:
+    """Fits the prior of a trained VAE to the vectors of training windows, where its best checkpoint has none yet."""
+    run = runs.load(workdir, say)
+    if "latent_prior" in run.variables["state"]:
+        return
+    pieces = (source[i] for i in range(-(-PRIOR_WINDOWS // source.batch_size)))
+    try:
+        found = priors.fit(run.model, run.variables["params"], run.variables["state"], pieces)
+        priors.write(workdir, found, run.step)
+    except ValueError as error:
+        say(f"{workdir}: no prior is fitted: {error}")
+    except OSError as error:
+        raise errors.TrainingError(f"{workdir} cannot be written ({error.strerror or error})") from error
 
 
 def _keys(items: list[dataset.Item]) -> dict[str, int]:

@@ -289,6 +289,6 @@ def drawn(
         raise errors.UserError(f"{loaded.name} has no latent vector {latent!r}; it has {have}")
     first, end = space.parts[latent] if latent is not None else (0, space.size)
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1))
-    a, b = latents.prior(keys, space.size)
+    a, b = latents.prior(keys, space.size, loaded.variables["state"].get("latent_prior"))
     z = jnp.tile(a, (num, 1)).at[:, first:end].set(latents.path(a[first:end], b[first:end], num))
     return [p.sequence for p in decode(loaded, np.asarray(z), seed, choice=Choice(temperature=temperature))]

@@ -4,18 +4,17 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from musejax import errors, models
 from musejax import vocabulary as vocabularies
 from musejax.base import Model
-from musejax.training import checkpoints, quantisation
+from musejax.training import checkpoints, priors
 from musejax.tuning import bases, lora, product
 
 FORMAT = 1
@@ -243,10 +242,22 @@ def load(path: Path, say: Callable[[str], None]) -> Run:
     model, vocabulary = build(description, path)
     if "adapters" in description:
         return _load_adapted(description, path, model, vocabulary, say)
-    batch = example(vocabulary)
-    like = jax.eval_shape(model.init, jax.random.key(0), batch)
-    params, state, step = checkpoints.load(path, like, say)
+    like = jax.eval_shape(model.init, jax.random.key(0), example(vocabulary))
+    packed = description.get("left_out", ())
+    params, state, step = checkpoints.load(path, (without(like[0], packed), without(like[1], packed)), say)
+    state = _with_prior(path, state, step)
     return Run(description["name"], path, model, {"params": params, "state": state}, vocabulary, description, step)
+
+
+def _with_prior(path: Path, state: Any, step: int) -> Any:
+    """The state of a checkpoint, with the prior that was fitted to it, where one was."""
+    prior = priors.read(path, step)
+    return state if prior is None else {**state, "latent_prior": prior}
+
+
+def without(tree: Any, names: Collection[str]) -> Any:
+    """A tree less what stands at its top under some names."""
+    return {name: part for name, part in tree.items() if name not in names} if names else tree
 
 
 def _load_adapted(
@@ -263,40 +274,16 @@ def _load_adapted(
         config, where = _config(lora.Config, told, str(path)), bases.find(named, path)
         base = load(where, say)
         bases.check(named, path, where, base.variables)
-        adapted = lora.adapted(model, base.variables["params"], base.variables["state"], config)
+        adapted = lora.adapted(
+            model, base.variables["params"], without(base.variables["state"], ("latent_prior",)), config
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise errors.UserError(f"{path / 'run.json'} does not describe adapters: {error}") from None
     like = jax.eval_shape(adapted.init, jax.random.key(0), example(vocabulary))
     own, state, step = checkpoints.load(path, like, say)
+    state = _with_prior(path, state, step)
     variables = {"params": lora.merge(base.variables["params"], own, config), "state": state}
     return Run(description["name"], path, model, variables, vocabulary, description, step, own)
-
-
-def pack(run: Run, out: Path, bits: int = 16, *, merge: bool = False) -> None:
-    """Writes a run as it is shipped: rounded parameters, no optimiser state, no logs.
-
-    Args:
-        run: The run.
-        out: A directory that does not exist yet.
-        bits: 16 for bfloat16; 8 for matrices of whole numbers with a scale a column.
-        merge: Whether an adapted run becomes a run like any other; else its adapters are written alone.
-    """
-    if out.exists():
-        raise errors.UserError(f"{out} exists; give a new directory")
-    if merge and run.adapters is None:
-        raise errors.UserError(f"{run.path} has no adapters to merge")
-    params, scales, config = run.variables["params"], {}, dict(run.config)
-    if merge:
-        del config["adapters"]
-    elif run.adapters is not None:
-        params, named = run.adapters, config["adapters"]["base"]
-        config["adapters"] = {**config["adapters"], "base": bases.moved(named, run.path, out)}
-    if bits == 8:
-        params, scales = quantisation.quantise(params, jnp.bfloat16)
-    else:
-        params = jax.tree.map(lambda p: p.astype(jnp.bfloat16), params)
-    checkpoints.write_model(out / "checkpoints" / "best" / str(run.step), params, run.variables["state"], scales)
-    write_text(out / "run.json", json.dumps(config, indent=1) + "\n")
 
 
 def count(model: Model, vocabulary: vocabularies.Vocabulary) -> int:

@@ -95,7 +95,9 @@ def start(
         # The weights are in its checkpoint: the run that they once came from may be gone.
         return Start(model, lambda step: step, tuple(before["init"]["restored"]), {"init": before["init"]})
     run = runs.load(zoo.find(source), say)
-    trained = restore.Source(run.model, run.vocabulary, run.variables["params"], run.variables["state"])
+    trained = restore.Source(
+        run.model, run.vocabulary, run.variables["params"], runs.without(run.variables["state"], ("latent_prior",))
+    )
     like, _ = jax.eval_shape(model.init, jax.random.key(0), runs.example(vocabulary))
     told = {"from": source, "name": run.name, "digest": checkpoints.digest(run.variables), "data": _heard(run.config)}
     if config.rank:

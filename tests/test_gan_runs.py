@@ -170,3 +170,15 @@ def test_bad_input_is_one_line_and_status_2(argv, says, made, tmp_path, monkeypa
     assert captured.err.count("\n") == 1, captured.err
     assert says in captured.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_packed_run_has_no_critic_and_draws_alike(made, tmp_path):
+    assert run("pack", made / "free", "--out", tmp_path / "packed", "--bits", 16) == 0
+    whole, packed = (runs.load(path, print) for path in (made / "free", tmp_path / "packed"))
+    assert set(whole.variables["params"]) == {"generator", "critic"}
+    assert set(packed.variables["params"]) == {"generator"}
+    drawn = [generation.draw(zoo.load(path, print), 3, 0)[0].arrays["frames"] for path in (whole.path, packed.path)]
+    assert np.mean(drawn[0] == drawn[1]) > 0.99  # weights are rounded
+    again = ("train", made / "free.py", "--init-from", tmp_path / "packed", "--workdir", tmp_path / "again")
+    assert run(*again) == 0
+    assert "critic" in runs.load(tmp_path / "again", print).variables["params"]

@@ -11,7 +11,7 @@ import musejax
 
 ROOT = Path(musejax.__file__).parent
 CORE = {"errors", "base", "events", "vocabulary", "nn", "models", "objectives", "decoding"}
-WRAPPING = {"pipeline", "training", "tuning", "evaluation", "runs"}
+WRAPPING = {"pipeline", "training", "tuning", "evaluation", "runs", "packing"}
 EDGE = {
     "codecs", "corpora", "rendering", "zoo", "cli", "commands", "experiments", "preparation", "generation", "gridded",
     "latents", "lengths", "forms", "primers", "personal", "reinforcement", "samplers", "scoring", "files", "measures",

@@ -23,7 +23,7 @@ def list_(args: argparse.Namespace, rest: list[str]) -> int:
 
 def pack(args: argparse.Namespace, rest: list[str]) -> int:
     """Copies a run as it is shipped."""
-    from musejax import runs
+    from musejax import packing, runs
 
-    runs.pack(runs.load(zoo.find(args.model), commands.say), Path(args.out), args.bits, merge=args.merge)
+    packing.pack(runs.load(zoo.find(args.model), commands.say), Path(args.out), args.bits, merge=args.merge)
     return 0

@@ -4,6 +4,8 @@ Draws of a standard normal in many dimensions lie near a sphere, so what moves b
 across (White, 2016).
 """
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 
@@ -12,9 +14,19 @@ from musejax.base import Array
 _SMALL = 1e-6
 
 
-def prior(keys: Array, size: int) -> Array:
-    """Vectors of a standard normal, one a key: float32[N, Z]."""
-    return jax.vmap(lambda key: jax.random.normal(key, (size,)))(keys)
+def prior(keys: Array, size: int, fitted: Mapping[str, Array] | None = None) -> Array:
+    """Vectors to draw pieces from, one a key: float32[N, Z].
+
+    Args:
+        keys: Random keys [N].
+        size: Z, numbers of a vector.
+        fitted: Where the vectors of training lie (`training.priors`): their mean [Z] and axes [A, Z]; None for the
+            standard normal.
+    """
+    if fitted is None:
+        return jax.vmap(lambda key: jax.random.normal(key, (size,)))(keys)
+    along = jax.vmap(lambda key: jax.random.normal(key, (len(fitted["axes"]),)))(keys)
+    return fitted["mean"][None] + along @ fitted["axes"]
 
 
 def slerp(a: Array, b: Array, t: Array | float) -> Array:

@@ -147,6 +147,7 @@ def make(config: Any, players: Players) -> Model:
         make_step=lambda tools: make_step(config, players, init, drawn, tools),
         whole=players.whole,
         parts=config.critic_updates,
+        only_trains=("critic",),
     )
 
 

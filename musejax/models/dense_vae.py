@@ -215,7 +215,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
 
     def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
         keys = autoregressive.piece_keys(key, request.first, request.num)
-        z = latents.prior(jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys), config.latent)
+        z = latents.prior(jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys), config.latent, state.get("latent_prior"))
         return decode(params, state, key, z, request)
 
     return Model(

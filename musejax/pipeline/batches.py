@@ -45,7 +45,7 @@ class Batches:
         """
         self._items = items
         self._vocabulary = vocabulary
-        self._batch_size, self._window, self._context, self._seed = batch_size, window, context, seed
+        self.batch_size, self._window, self._context, self._seed = batch_size, window, context, seed
         self._limits = [augment.limits(i, vocabulary, transpose) if transpose else (0, 0) for i in items]
         fills = [max(1, round(i.length / window)) for i in items]
         self._slots = np.repeat(np.arange(len(items)), fills)
@@ -77,7 +77,7 @@ class Batches:
 
     def __getitem__(self, index: int) -> Arrays:
         """Batch `index`: each field [B, T, ...], with `pad_mask` and `loss_mask` [B, T]."""
-        places = range(index * self._batch_size, (index + 1) * self._batch_size)
+        places = range(index * self.batch_size, (index + 1) * self.batch_size)
         return stack([self._row(p) for p in places])
 
 
