@@ -162,7 +162,9 @@ with a part of the cells given.
 {whole}
 
 Where validation stands still while training falls on, the net learns the {pieces} training pieces by heart. That is
-what limits these runs, not their size or their steps; being trained to fill puts it off.
+what limits these runs, not their size or their steps; being trained to fill puts it off. "Larger batches" is
+`musejax train jsb16-transformer --training.batch-size 16 --training.steps 4000 --optimizer.weight-decay 0.5`, six
+minutes on an NVIDIA H100; losses on that and on a CPU are the same to four digits where both trained a variant.
 """
 
 

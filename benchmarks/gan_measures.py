@@ -4,6 +4,7 @@ Rolls are bool[N, T, K, P]: pieces, frames, tracks, pitches.
 """
 
 import functools
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from musejax.evaluation import rolls as roll_batches
 from musejax.pipeline import dataset, windows
 
 ROWS = 250  # drawn at a time
+KNOWN = 4000  # training windows that samples are compared with
 # Values of real music below this are compared by their difference, not by their ratio.
 SMALL = 0.01
 KINDS = {
@@ -224,23 +226,31 @@ def nearest(rolls: np.ndarray, others: np.ndarray | None = None, by: Sequence[in
     return out
 
 
+def _mark(data: Music, row: np.ndarray) -> bytes | None:
+    """The same of pieces that are alike up to transposition; None of silence."""
+    found = windows.fingerprint({"frames": row.reshape(len(row), -1)}, data.vocabulary)
+    return None if found is None else hashlib.blake2b(found, digest_size=16).digest()
+
+
 def variety(data: Music, rolls: np.ndarray) -> dict[str, Any]:
     """How many pieces are different, and how far each is from its nearest neighbours.
 
     `distinct`, how many are left if those alike are one; `distinct_in_any_key`, if transpositions are alike too;
-    `silent`; `in_training`, how many are a training window in any key that training has; medians and tenths of the
-    Jaccard distances to the nearest piece `among` themselves and in the `training` windows, in these keys.
+    `silent`; `in_training`, how many are a training window in any key; medians and tenths of the Jaccard distances to
+    the nearest piece `among` themselves and in the `training` windows in every key that training has, of which at most
+    `KNOWN` are looked at.
     """
-    marks = [windows.fingerprint({"frames": row.reshape(len(row), -1)}, data.vocabulary) for row in rolls]
+    marks, trained = ([_mark(data, row) for row in side] for side in (rolls, data.training))
+    learnt = set(trained) - {None}
     # Drums are not moved; a set with drums is compared as it is.
     by = [0] if drums(data.vocabulary).any() else list(range(-data.transpose, data.transpose + 1))
-    among, known = nearest(rolls), nearest(rolls, data.training, by)
+    among, known = nearest(rolls), nearest(rolls, some(data.training, KNOWN, 0), by)
     out: dict[str, Any] = {
         "pieces": len(rolls),
         "distinct": len({row.tobytes() for row in rolls}),
         "distinct_in_any_key": len(set(marks)),
         "silent": marks.count(None),
-        "in_training": int((known == 0).sum()),
+        "in_training": sum(mark in learnt for mark in marks),
     }
     for name, found in (("among", among), ("training", known)):
         out[name] = {"median": measures.plain(np.median(found)), "tenth": measures.plain(np.quantile(found, 0.1))}

@@ -148,11 +148,18 @@ def curves_page(raw: Mapping[str, Any]) -> str:
     found = raw.get("curves")
     if not found:
         return ""
-    rows = [["run", "steps", "least energy distance", "at step"]]
+    rows, ends = [["run", "steps", "least energy distance", "at step", "at the end"]], {}
     for name, curve in found.items():
-        at = int(np.argmin(curve["loss"]))
-        rows.append([name, f"{curve['steps'][-1]:,}", f"{curve['loss'][at]:.4f}", f"{curve['steps'][at]:,}"])
-    return "![Learning curves](images/gan-curves.png)\n\n" + results.markdown(rows)
+        at, (form, _, seed) = int(np.argmin(curve["loss"])), name.partition("-seed-")
+        cells = [f"{curve['loss'][at]:.4f}", f"{curve['steps'][at]:,}", f"{curve['loss'][-1]:.4f}"]
+        rows.append([name, f"{curve['steps'][-1]:,}", *cells])
+        if seed:
+            ends.setdefault(form, []).append(curve["loss"][-1])
+    bands = [
+        f"{len(losses)} seeds of {form} end between {min(losses):.3f} and {max(losses):.3f}."
+        for form, losses in ends.items()
+    ]
+    return "\n\n".join(["![Learning curves](images/gan-curves.png)", results.markdown(rows), " ".join(bands)]).strip()
 
 
 def images(raw: Mapping[str, Any]) -> dict[str, bytes]:
@@ -201,7 +208,8 @@ MGEval's features of samples and held-out windows: distances between the two set
     python benchmarks/gan_report.py {{runs}} --only variety
 
 Nearest: the Jaccard distance of rolls (of cells lit in either, the share lit in one alone) to the nearest other piece,
-the median and the lowest tenth. Training windows are compared in every key that training has.
+the median and the lowest tenth. Training windows (at most 4,000, drawn at random) are compared in every key that
+training has.
 
 {{variety}}
 
@@ -226,7 +234,7 @@ was drawn for it, and with what was drawn for another window.
 
 ## Learning
 
-    python benchmarks/gan_report.py {{runs}} --only curves
+    python benchmarks/gan_report.py {{runs}} --only curves --curves RUN-seed-0 ...
 
 The energy distance between MuseGAN's statistics of samples and of validation windows, piece by piece; 0 on average
 where both are of one distribution.

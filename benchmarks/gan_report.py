@@ -113,13 +113,18 @@ def accompaniment(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
 
 def curves(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
     """Validation by step, of runs that have their metrics."""
+    return learnt({run.name: run.path for run in runs})
+
+
+def learnt(paths: Mapping[str, Path]) -> dict[str, Any]:
+    """Validation by step, of run directories that have their metrics."""
     out = {}
-    for run in runs:
-        file = run.path / "metrics.jsonl"
+    for name, path in paths.items():
+        file = path / "metrics.jsonl"
         lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
         found = {line["step"]: line["loss"] for line in lines if line["part"] == "valid"}
         if found:
-            out[run.name] = {"steps": list(found), "loss": list(found.values())}
+            out[name] = {"steps": list(found), "loss": list(found.values())}
     return out
 
 
@@ -168,6 +173,9 @@ def main() -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="shipped runs' names, or run directories")
+    parser.add_argument(
+        "--curves", nargs="*", default=[], metavar="RUN", help="run directories whose learning curves are shown besides"
+    )
     args = sections.parse(parser, SECTIONS, "samples and pairs")
     commands.begin()
     try:
@@ -183,6 +191,8 @@ def main() -> int:
     for section in SECTIONS if args.only is None else args.only:
         begin = time.perf_counter()
         raw[section] = SECTIONS[section](runs, args.num)
+        if section == "curves":
+            raw[section] |= learnt({Path(run).name: Path(run) for run in args.curves})
         commands.say(f"{section}: {time.perf_counter() - begin:.0f} s")
         write(raw, args.out)
     return 0

@@ -56,7 +56,16 @@ def reconstruction_page(raw: Mapping[str, Any]) -> str:
 
 
 # How runs were made that do not ship and stand beside others.
-TRAINED = {"melody-vae-16bar-flat": "musejax train melody-vae-16bar --model.conductor 0 --training.steps 1000"}
+_FLAT = "musejax train melody-vae-16bar --model.conductor 0"
+_RECURRENT = "--model.places 0 --model.free-bits 256 --training.batch-size 128 --training.steps 1500"
+TRAINED = {
+    "melody-vae-16bar-flat": f"`{_FLAT} --training.steps 1000`",
+    "recurrent-flat": f"`{_FLAT} {_RECURRENT} --model.encoder-layers 1 --model.encoder-hidden 384 --model.hidden 384 "
+    "--optimizer.learning-rate 0.002`, stopped at step 600 and best at 500",
+    "recurrent-hierarchical": "the same with `--model.conductor 384 --model.segment 16`, stopped at step 750 and best "
+    "at 250, after which its loss rose: on an NVIDIA H100 shared with other trainings there was time for no more, and "
+    "these two say little of what they would become",
+}
 
 
 def beside_page(raw: Mapping[str, Any]) -> str:
@@ -70,9 +79,7 @@ def beside_page(raw: Mapping[str, Any]) -> str:
         cells = [tables.number(r[name], r["accuracy_intervals"].get(name)) for name in ACCURACIES]
         size, seen = f"{one['parameters'] / 1e6:.1f} M", f"{one['frames'] / 1e6:.1f} M"
         rows.append([f"`{one['run']}`", size, seen, *cells, tables.number(r["elbo_per_frame"])])
-    made = [
-        f"`{name}` is of `{command}`." for name, command in TRAINED.items() if name in {one["run"] for one in found}
-    ]
+    made = [f"`{name}` is of {command}." for name, command in TRAINED.items() if name in {one["run"] for one in found}]
     head = " ".join(["Side by side on bars of 4/4 and 2/2 (`--beside RUN ...`).", *made])
     return f"{head}\n\n{results.markdown(rows)}"
 

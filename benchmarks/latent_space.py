@@ -24,6 +24,7 @@ import numpy as np
 import sections
 
 from musejax import commands, errors, scoring, zoo
+from musejax import runs as kept
 
 
 def reconstruction(loaded: zoo.Loaded, data: measured.Music, path: Path, num: int | None) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def beside(runs: list[str]) -> list[dict[str, Any]]:
         # The table has no importance-weighted bound, which takes most of the time.
         found = scoring.evaluate(path, loaded.name, None, "test", commands.say, samples=1)
         size = sum(leaf.size for leaf in jax.tree.leaves(loaded.variables["params"]))
-        seen = training["steps"] * training["batch_size"] * training["window"]
+        seen = kept.load(path, commands.say).step * training["batch_size"] * training["window"]
         out.append({"run": path.name, "parameters": size, "frames": seen, "found": found})
     return out
 

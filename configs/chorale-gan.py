@@ -1,8 +1,13 @@
-"""Two bars of four voices at once: MuseGAN over rolls of `bach-chorales`, with deterministic binary neurons.
+"""Two bars of four voices at once: MuseGAN over rolls of `bach-chorales`, one set of latent vectors for all voices.
 
 musejax train chorale-gan
-musejax sample runs/chorale-gan --num 8 --out music
-musejax metrics music --reference bach-chorales:test
+musejax sample chorale-gan --num 8 --out music
+musejax metrics music --reference bach-chorales:test --codec rolls-chorale
+python benchmarks/gan_report.py chorale-gan
+
+Result, from the weights as shipped (eight bits), beside held-out windows of two bars: MuseGAN's statistics are 4.5 %
+off (EB, UPC, QN and DP as coded; the published nets are 24 to 73 % off their data), overlapped area .804. Training took
+8 minutes on an NVIDIA H100 that fifteen other trainings shared; validation was best, .0755, at step 1,900.
 """
 
 import dataclasses
@@ -15,12 +20,11 @@ config = Experiment(
     name="chorale-gan",
     data="bach-chorales",
     codec="rolls-chorale",
-    model=dataclasses.replace(musegan.PRESETS["musegan-chorale"][1], refine_after=2000, refine_alone=True),
-    optimizer=dataclasses.replace(
-        TWO_PLAYERS, learning_rate=5e-4, schedule="cosine", final_fraction=0.1, ema_decay=0.998
-    ),
+    # A composer learns steadily, where a hybrid is best after some hundred steps and then gets worse (docs/gan.md).
+    model=dataclasses.replace(musegan.PRESETS["musegan-chorale"][1], width=128, critic_width=48),
+    optimizer=dataclasses.replace(TWO_PLAYERS, schedule="cosine", final_fraction=0.1, ema_decay=0.998),
     training=Training(
-        steps=3000, batch_size=160, window=32, bars=2, transpose=3, eval_every=100, save_every=100, log_every=20,
+        steps=2000, batch_size=320, window=32, bars=2, transpose=3, eval_every=100, save_every=100, log_every=20,
         eval_batch_size=256,
     ),
 )  # fmt: skip

@@ -71,7 +71,7 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
     "musegan": ("rolls-band", Config(width=256, critic_width=64, binarise="threshold")),
     "musegan-v3": ("rolls-band-12", Config(width=256, critic_width=64, form="composer", latent=64, refiner=2)),
     "musegan-chorale": ("rolls-chorale", Config(bars=2, form="composer", binarise="threshold")),
-    "musegan-pop": ("rolls-pop", Config(width=96)),
+    "musegan-pop": ("rolls-pop", Config(binarise="threshold")),
 }
 
 
