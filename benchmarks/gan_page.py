@@ -14,6 +14,17 @@ from musejax import tables
 SEED = 0
 SAMPLES = 1000
 PAIRS, STEPS = 256, 7
+# How runs were made that do not ship.
+_REFINED = "--model.binarise deterministic --model.refine-alone --optimizer.learning-rate 0.0005"
+MADE = {
+    "hybrid": "`musejax train chorale-gan --model.form hybrid`, stopped at step 1,960",
+    "jamming": "`musejax train chorale-gan --model.form jamming`",
+    "composer-deterministic": f"`--init-from runs/chorale-gan {_REFINED}`, 250 steps",
+    "composer-stochastic": "the same with `--model.binarise stochastic`, stopped at step 77",
+    "jamming-deterministic": f"`--init-from runs/jamming {_REFINED}`, stopped at step 411",
+    "jamming-stochastic": "the same with `--model.binarise stochastic`, stopped at step 403",
+    "led-by-the-soprano": "`musejax train chorale-gan --model.form hybrid --model.given soprano`, stopped at 1,831",
+}
 
 
 def _percent(value: float | None) -> str:
@@ -248,11 +259,12 @@ def page(raw: Mapping[str, Any]) -> str:
     told = ", ".join(
         f"{name}: step {about['step']}, weights {about['weights']}" for name, about in raw["about"].items()
     )
+    made = [f"`{name}` is of {how}." for name, how in MADE.items() if name in raw["about"]]
     pieces = {side["pieces"] for side in raw.get("statistics", {}).get("runs", {}).values()} or {SAMPLES}
     return TEXT.format(
         samples=f"{max(pieces):,}",
         runs=" ".join(raw["about"]),
-        weights=f"Measured ({told}).",
+        weights=f"Measured ({told})." + ("\n\n" + " ".join(made) if made else ""),
         distances=distance_page(raw),
         statistics=statistics_page(raw),
         published=published_page(),
