@@ -180,6 +180,8 @@ def page(raw: Mapping[str, Any]) -> str:
                 steps = f", {found['steps']} steps" if found.get("steps") else ""
                 rows.append([f"`{name}`{steps}, {kind} ({count})", *row])
         out.append(results.markdown([["", *first["bach"]], *rows]) + "\n")
+        if missing := [f"`{name}`" for name in COMPARED if name not in raw["rates"]]:
+            out.append(f"Not measured with the weights that ship: {', '.join(missing)}.\n")
     if raw.get("voices"):
         out.append(voices_page(raw))
     return "\n".join(out)
