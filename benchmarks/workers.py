@@ -40,7 +40,7 @@ class Side(NamedTuple):
 
 def _on_gpu() -> Callable[[], None]:
     """Puts all that PyTorch makes from now on on the GPU; a function that waits for the GPU."""
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
     torch.set_default_device("cuda")
     torch.set_float32_matmul_precision("high")
