@@ -61,7 +61,7 @@ _RECURRENT = "--model.places 0 --model.free-bits 256 --training.batch-size 128 -
 TRAINED = {
     "melody-vae-16bar-flat": f"`{_FLAT} --training.steps 1000`",
     "recurrent-flat": f"`{_FLAT} {_RECURRENT} --model.encoder-layers 1 --model.encoder-hidden 384 --model.hidden 384 "
-    "--optimizer.learning-rate 0.002`, stopped at step 600 and best at 500",
+    "--optimizer.learning-rate 0.002`, stopped at step 639 and best at 500",
     "recurrent-hierarchical": "the same with `--model.conductor 384 --model.segment 16`, stopped at step 750 and best "
     "at 250, after which its loss rose: on an NVIDIA H100 shared with other trainings there was time for no more, and "
     "these two say little of what they would become",

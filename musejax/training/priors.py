@@ -54,11 +54,15 @@ def fit(model: Model, params: Any, state: Any, batches: Iterable[Batch]) -> dict
 
 def write(run: Path, prior: Mapping[str, Any], step: int) -> None:
     """Puts it beside the checkpoints of a run, complete or not at all; numbers in half precision."""
-    part = run / f".{FILE}"
-    with part.open("wb") as file:
-        mean, axes = (np.asarray(prior[name], np.float16) for name in ("mean", "axes"))
-        np.savez_compressed(file, step=step, mean=mean, axes=axes)
-    part.replace(run / FILE)
+    part, data = run / f".{FILE}", io.BytesIO()
+    mean, axes = (np.asarray(prior[name], np.float16) for name in ("mean", "axes"))
+    np.savez_compressed(data, step=step, mean=mean, axes=axes)
+    try:
+        part.write_bytes(data.getvalue())
+        part.replace(run / FILE)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def read(run: Path, step: int) -> dict[str, jax.Array] | None:
