@@ -22,12 +22,16 @@ NETS = {
     "hierarchical": (MELODY, UNDER),
     "places": (MELODY, {"places": 8, "factors": 5}),
     "places under a conductor": (MELODY, {"places": 8, "factors": 5, "conductor": 5}),
+    "transformer": (MELODY, {"heads": 2}),
+    "transformer under a conductor": (MELODY, {"heads": 2, **UNDER}),
+    "transformer of places": (MELODY, {"heads": 2, "places": 8, "factors": 5, "conductor": 5}),
     "told the key": (vocabulary.chorale(), {"conditions": ("key",)}),
     "trio": (vocabulary.trio(), {}),
     "trio, a decoder each": (vocabulary.trio(), UNDER),
     "switches": (vocabulary.drum_bits(), {}),
     "nade": (vocabulary.drum_bits(), {"nade": 3, **UNDER}),
     "groove": (vocabulary.groove(), {}),
+    "groove, transformer": (vocabulary.groove(), {"heads": 2, "humanize": True}),
     "groove, humanised": (vocabulary.groove(), {"humanize": True, **UNDER}),
 }
 FRAMES = 8
@@ -88,7 +92,7 @@ def test_streams_of_a_trio_keep_to_their_own_ids():
     assert tokens[..., 0].max() < 90 <= tokens[..., 1].min() and tokens[..., 1].max() < 180 <= tokens[..., 2].min()
 
 
-@pytest.mark.parametrize("name", ["flat", "hierarchical"])
+@pytest.mark.parametrize("name", ["flat", "hierarchical", "transformer"])
 def test_another_vector_is_another_piece_and_each_row_has_its_own(name):
     model, _, params, state = make(name)
     # Far apart, so that near temperature 0 there is one likeliest token.
@@ -103,8 +107,9 @@ def test_another_vector_is_another_piece_and_each_row_has_its_own(name):
     assert len(np.unique(first, axis=0)) > 2
 
 
-def test_the_encoder_reads_a_piece_to_its_end_and_no_further():
-    model, batch, params, state = make("flat")
+@pytest.mark.parametrize("name", ["flat", "transformer"])
+def test_the_encoder_reads_a_piece_to_its_end_and_no_further(name):
+    model, batch, params, state = make(name)
     batch = {k: v[:1] for k, v in batch.items()}
     batch["pad_mask"] = (np.arange(FRAMES) < 5)[None].astype(np.int32)
     encode = jax.jit(model.latent.encode)
@@ -138,8 +143,9 @@ def test_under_a_conductor_a_segment_of_places_has_a_share_of_the_vector():
         assert np.abs(mean[:, :2]).min() > 0
 
 
-def test_under_a_conductor_a_segment_knows_the_one_before_by_its_last_frame_alone():
-    model, batch, params, state = make("hierarchical")
+@pytest.mark.parametrize("name", ["hierarchical", "transformer under a conductor"])
+def test_under_a_conductor_a_segment_knows_the_one_before_by_its_last_frame_alone(name):
+    model, batch, params, state = make(name)
     loss = jax.jit(functools.partial(model.loss, step=0, train=False))
     params = with_vector(model, params, jnp.ones(SIZES["latent"]))
 
@@ -188,7 +194,7 @@ def test_the_share_of_drawn_inputs_follows_its_schedule(fields, step, share):
 
 
 @pytest.mark.parametrize(
-    "name", ["flat", pytest.param("trio, a decoder each", marks=pytest.mark.slow), "nade", "groove"]
+    "name", ["flat", "transformer", pytest.param("trio, a decoder each", marks=pytest.mark.slow), "nade", "groove"]
 )
 def test_scheduled_sampling_of_no_inputs_is_teacher_forcing_and_of_all_is_not(name):
     plain, batch, params, state = make(name)
@@ -234,6 +240,7 @@ def test_beta_rises_to_its_largest_value():
         (MELODY, {"latent": 0}, "latent is 0; it must be 1 or more"),
         (MELODY, {"places": 6, **UNDER}, "places is 6; it must be a whole number of segments of 4"),
         (MELODY, {"places": 12, **UNDER}, "latent is 4; it must be 3 equal shares, one for each segment"),
+        (MELODY, {"heads": 3}, "heads 3 does not cut width 8"),
         (MELODY, {"nade": 4}, "nade does not fit codec melody"),
         (MELODY, {"beta_rate": 1.0}, "beta_rate is 1.0"),
         (MELODY, {"conditions": ("key",)}, "'key' is not a condition of codec melody"),

@@ -1,4 +1,4 @@
-"""What stands along the axes of recurrent VAEs: the counterpart of `models.layout.Frame`'s inputs and outputs."""
+"""What stands along the axes of VAEs over frames: the counterpart of `models.layout.Frame`'s inputs and outputs."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def axes(config: Any, frame: layout.Frame) -> Axes:
     """Path -> axis -> labels, of encoder, decoders and NADE.
 
     Args:
-        config: The family's; read are its hidden, latent, conductor, places, nade and humanize.
+        config: The family's; read are its hidden, latent, heads, conductor, places, nade and humanize.
         frame: How frames are read and written.
     """
     vocabulary = frame.vocabulary
@@ -21,12 +21,14 @@ def axes(config: Any, frame: layout.Frame) -> Axes:
     x = _events(frame, streams)
     x = (x[: grooves.HITS] if config.humanize else x) + told
     places = "segments/factors/kernel" if config.conductor else "factors/kernel"
-    found = {f"encoder/{entry}": {0: x} for entry in ("forward_0/input", "backward_0/input", places)}
+    found = {f"encoder/{entry}": {0: x} for entry in ("forward_0/input", "backward_0/input", "reader/input/kernel")}
+    found["reader/input/kernel"] = {0: x}
+    found[f"encoder/{places}"] = {0: x + labels.classes(config.hidden if config.heads else 0, "read")}
     context = config.hidden if config.places else config.conductor or config.latent
     for i, part in enumerate(frame.parts):
         out = _events(frame, part.streams) + labels.classes(frame.nade, "hidden")
         read = _events(frame, part.streams) + told + labels.classes(context, "context")
-        found[f"decoders_{i}/stack/layer_0/input"] = {0: read}
+        found |= {f"decoders_{i}/{entry}": {0: read} for entry in ("stack/layer_0/input", "input/kernel")}
         found[f"decoders_{i}/output/kernel"] = {1: out}
         found[f"decoders_{i}/output/bias"] = {0: out}
     switches = labels.events(vocabulary, 0)

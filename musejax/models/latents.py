@@ -12,22 +12,22 @@ from flax import linen as nn
 from musejax import errors, objectives
 from musejax.base import Array, Autoregressive, Batch, Choice, Info, Latent, Model, Params, Request, Score, State
 from musejax.decoding import autoregressive, draws, grooves, latents
-from musejax.models import latent_axes, layout
-from musejax.nn import conditioning, latent_stepping, nade
+from musejax.models import latent_axes, latent_loop, layout
+from musejax.nn import conditioning, nade
 
 
 def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
     """Binds an encoder with decoders to the record.
 
     Args:
-        config: The family's; read are latent, segment, conductor, places, nade, spread, the fields of the loss and of
-            sampling.
+        config: The family's; read are latent, heads, segment, conductor, places, nade, spread, the fields of the loss
+            and of sampling.
         net: With the methods `encode`, `contexts`, `decode` and `initial`.
         frame: How frames are read and written.
     """
     vocabulary, streams, rows = frame.vocabulary, frame.vocabulary.streams, frame.rows
     is_groove = vocabulary.kind == "groove"
-    joint = nade.Nade(vocabulary.size, config.nade, 0)
+    joint, loop = nade.Nade(vocabulary.size, config.nade, 0), latent_loop.Loop(config, net, frame)
 
     def call(params: Params, method: str, *args: Any) -> Any:
         return net.apply({"params": {k: v for k, v in params.items() if k != "nade"}}, *args, method=method)
@@ -106,35 +106,10 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
 
         return draws.ordered(vocabulary.size, choice, logit, cost)
 
-    def ready(params: Params, contexts: Array) -> tuple[latent_stepping.Part, ...]:
-        states = call(params, "initial", contexts)
-        return tuple(
-            latent_stepping.lay_out(params[f"decoders_{i}"], frame.width(part), contexts, states[i])
-            for i, part in enumerate(frame.parts)
-        )
-
-    def advance(
-        laid: tuple[latent_stepping.Part, ...], cache: Any, previous: Array, conditions: Mapping[str, Array], at: Array
-    ) -> tuple[tuple[Array, ...], Any]:
-        """What the decoders give of frame `at`, and their states after it."""
-        outs, carry = [], []
-        whole = config.segment if config.conductor else 1 << 30
-        context, anew = at if config.places else at // whole, (at // whole, at % whole == 0)
-        for part, ready_part, state in zip(frame.parts, laid, cache["carry"], strict=True):
-            ids, reals = frame.ids(part, previous, conditions), previous if is_groove else None
-            out, state = latent_stepping.advance(ready_part, ids, cache["piece"], context, anew, state, reals)
-            outs.append(out)
-            carry.append(state)
-        return tuple(outs), {**cache, "carry": tuple(carry)}
-
-    def blank(laid: tuple[latent_stepping.Part, ...], num: int) -> Any:
-        carry = tuple(jax.tree.map(lambda x: jnp.zeros((num, x.shape[-1]), x.dtype), p.initial) for p in laid)
-        return {"carry": carry, "piece": jnp.arange(num)}
-
     def mixed(params: Params, batch: Batch, z: Array, share: Array, key: Array) -> dict[str, Array]:
         """A batch some of whose frames are drawn from the model as it goes along (scheduled sampling)."""
         dtype = jax.tree.leaves(params)[0].dtype
-        laid = ready(params, call(params, "contexts", z.astype(dtype), segments(length_of(batch))))
+        laid = loop.lay_out(params, call(params, "contexts", z.astype(dtype), segments(length_of(batch))))
         name, draw = frame.field, drawer(params, Choice())
         truth = jnp.asarray(batch[name]) if rows else frame.framed(jnp.asarray(batch[name]))
         num, frames = truth.shape[:2]
@@ -145,7 +120,7 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         def one(carry: Any, at: Any) -> tuple[Any, Array]:
             cache, previous = carry
             t, true, noise, here, conditions = at
-            outs, cache = advance(laid, cache, previous, conditions, t)
+            outs, cache = loop.advance(laid, cache, previous, conditions, t)
             if rows:
                 drawn = draw.draw(context_of(outs[0]) if config.nade else outs[0], None, noise[0])
             else:
@@ -158,7 +133,7 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         first = jnp.full_like(truth[:, 0], 0 if rows else vocabulary.size)
         told = {n: jnp.swapaxes(jnp.asarray(batch[n]), 0, 1) for n in frame.conditions}
         each = (jnp.arange(frames), jnp.swapaxes(truth, 0, 1), uniform, replaced, told)
-        _, found = jax.lax.scan(one, (blank(laid, num), first), each)
+        _, found = jax.lax.scan(one, (loop.blank(laid, num, frames), first), each)
         found = jnp.swapaxes(found, 0, 1)
         return {**batch, name: found if rows or streams > 1 else found[..., 0]}
 
@@ -215,11 +190,11 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
         # Draws may end within a segment.
         whole = config.segment if config.conductor else 1
         contexts = call(params, "contexts", z.astype(dtype), segments(-(-request.length // whole) * whole))
-        laid = ready(params, contexts)
+        laid = loop.lay_out(params, contexts)
         spans = frame.spans
 
         def init_cache(_: Any, state: State, num: int, length: int) -> Any:
-            cache = blank(laid, num)
+            cache = loop.blank(laid, num, request.length)
             outs = tuple(jnp.zeros((num, part.outputs), dtype) for part in frame.parts)
             if rows:
                 return cache
@@ -229,7 +204,7 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
             laid: Any, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
         ) -> tuple[Any, Any]:
             if rows:
-                outs, cache = advance(laid, cache, previous, conditions, pos)
+                outs, cache = loop.advance(laid, cache, previous, conditions, pos)
                 given, free = request.given, request.infill_mask
                 if is_groove and given is not None and free is not None and free.ndim == 3:
                     return grooves.sure(outs[0], given[:, pos], free[:, pos]), cache
@@ -239,7 +214,7 @@ def make(config: Any, net: nn.Module, frame: layout.Frame) -> Model:
             cache = {**cache, "frame": jnp.where(pos > 0, last, cache["frame"])}
 
             def begin(cache: Any) -> Any:
-                outs, cache = advance(laid, cache, cache["frame"], conditions, at)
+                outs, cache = loop.advance(laid, cache, cache["frame"], conditions, at)
                 return {**cache, "outs": outs}
 
             cache = jax.lax.cond(s == 0, begin, lambda cache: cache, cache)

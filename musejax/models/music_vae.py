@@ -23,7 +23,7 @@ from musejax import vocabulary as vocabularies
 from musejax.base import Array, Batch, Model
 from musejax.decoding import grooves
 from musejax.models import latents, layout
-from musejax.nn import conditioning, latent, latent_places
+from musejax.nn import conditioning, latent, latent_attention, latent_places, transformer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,8 @@ class Config:
         encoder_layers: Its layers.
         hidden: Units of the decoder's layers.
         num_layers: The decoder's layers.
+        heads: Heads of attention of Transformer blocks in place of LSTM layers: encoder and decoder have `num_layers`
+            blocks of width `hidden` each (nn/latent_attention.py); 0 for LSTMs.
         conductor: Units of the conductor; 0 for a flat decoder.
         conductor_layers: Its layers.
         segment: Frames of a segment under a conductor.
@@ -63,6 +65,7 @@ class Config:
     encoder_layers: int = 1
     hidden: int = 256
     num_layers: int = 2
+    heads: int = 0
     conductor: int = 0
     conductor_layers: int = 2
     segment: int = 16
@@ -145,20 +148,31 @@ class Net(nn.Module):
     def setup(self) -> None:
         """Makes the parts."""
         config = self.config
+        blocks = latent_attention.shape_of(config) if config.heads else None
         if config.places:
-            shape = (config.places, config.factors, config.encoder_hidden, config.encoder_layers, config.latent)
-            self.encoder: Any = latent_places.Encoder(*shape, config.segment if config.conductor else 0)
+            sizes = (config.places, config.factors, config.encoder_hidden, config.encoder_layers, config.latent)
+            self.encoder: Any = latent_places.Encoder(*sizes, config.segment if config.conductor else 0)
+            if blocks:
+                self.reader = latent_attention.Reader(blocks)
             if config.conductor:
-                sizes = (config.factors, config.conductor, config.hidden)
-                self.conductor: Any = latent_places.Conductor(config.places, config.segment, *sizes)
+                inner = (config.factors, config.conductor, config.hidden)
+                self.conductor: Any = latent_places.Conductor(config.places, config.segment, *inner)
             else:
                 self.conductor = latent_places.Contexts(config.places, config.factors, config.hidden)
         else:
-            self.encoder = latent.Encoder(config.encoder_hidden, config.encoder_layers, config.latent)
+            shape = (config.encoder_hidden, config.encoder_layers)
+            self.encoder = (
+                latent_attention.Encoder(blocks, config.latent) if blocks else latent.Encoder(*shape, config.latent)
+            )
             if config.conductor:
                 self.conductor = latent.Conductor(config.conductor_layers, config.conductor)
-        shape, join = (config.num_layers, config.hidden), config.hidden if config.places else 0
-        self.decoders = [latent.Decoder(*shape, part.outputs, config.dropout, join) for part in self.frame.parts]
+        join = config.hidden if config.places else 0
+        outputs = [part.outputs for part in self.frame.parts]
+        if blocks:
+            self.decoders: Any = [latent_attention.Decoder(blocks, num, join) for num in outputs]
+        else:
+            shape = (config.num_layers, config.hidden)
+            self.decoders = [latent.Decoder(*shape, num, config.dropout, join) for num in outputs]
 
     def encode(self, batch: Batch) -> tuple[Array, Array]:
         """mean, scale: float32[B, Z] each."""
@@ -166,7 +180,10 @@ class Net(nn.Module):
         if self.config.humanize:
             x = x[..., : grooves.HITS]
         x = jnp.concatenate([x, *self.frame.told(batch)], axis=-1)
-        return self.encoder(x, batch["pad_mask"].sum(1))
+        lengths = batch["pad_mask"].sum(1)
+        if self.config.heads and self.config.places:  # each frame as it stands, and with what is around it
+            x = jnp.concatenate([x, self.reader(x, lengths)[:, 1:]], axis=-1)
+        return self.encoder(x, lengths)
 
     def contexts(self, z: Array, segments: int) -> Array:
         """float[B, U, C] of float[B, Z]: one a segment, or one a place."""
@@ -226,12 +243,14 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     if config.places and config.conductor and config.latent % (config.places // config.segment):
         num = config.places // config.segment
         raise ValueError(f"latent is {config.latent}; it must be {num} equal shares, one for each segment")
-    for name in ("conductor", "places", "nade", "max_beta", "free_bits", "free_bits_per_dimension"):
+    for name in ("conductor", "places", "heads", "nade", "max_beta", "free_bits", "free_bits_per_dimension"):
         if getattr(config, name) < 0:
             raise ValueError(f"{name} is {getattr(config, name)}; it must be 0 or more")
     if not 0.0 <= config.beta_rate < 1.0:
         raise ValueError(f"beta_rate is {config.beta_rate}; it must lie in [0, 1)")
     latents.check_sampling(config)
+    if config.heads:
+        transformer.check(latent_attention.shape_of(config))
     conditioning.check(config, vocabulary, ("dropout",))
     if config.spread <= 0:
         raise ValueError(f"spread is {config.spread}; it must be above 0")

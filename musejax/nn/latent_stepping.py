@@ -38,6 +38,45 @@ class Part:
     join: Array | None = None
     joined: Array | None = None
 
+    def blank(self, num: int, frames: int) -> Any:
+        """A state before the first of so many frames, which sets its own."""
+        return jax.tree.map(lambda x: jnp.zeros((num, x.shape[-1]), x.dtype), self.initial)
+
+    def advance(
+        self,
+        inputs: Array,
+        piece: Array,
+        at: Array,
+        anew: tuple[Array, Array],
+        carry: Any,
+        reals: Array | None = None,
+    ) -> tuple[Array, tuple[Any, ...]]:
+        """Advances by one frame.
+
+        Args:
+            inputs: int32[N, P], which inputs are 1; D for none.
+            piece: int32[N], the row of contexts of each piece.
+            at: int32[], which context the frame has.
+            anew: int32[] and bool[], which of the first states is the frame's, and whether it begins with that.
+            carry: The state before it.
+            reals: float[N, V], the first inputs where they are real numbers.
+
+        Returns:
+            float[N, O] and the state after it.
+        """
+        which, begins = anew
+        fresh = jax.tree.map(lambda x: x[piece, which], self.initial)
+        carry = jax.tree.map(lambda new, old: jnp.where(begins, new, old), fresh, carry)
+        num = len(jax.tree.leaves(self.initial)[0])
+        contexts = (len(self.layers.rows) - self.width - 1) // num
+        context = self.width + 1 + piece * contexts + at
+        ids = jnp.concatenate([inputs, context[:, None]], axis=1)
+        h, carry = stepping.step(self.layers, ids, carry, reals=reals)
+        h = h.T
+        if self.join is not None and self.joined is not None:
+            h = nn.gelu(h @ self.join + self.joined[piece, at])
+        return h @ self.kernel + jnp.broadcast_to(self.bias, (len(piece), len(self.bias))), carry
+
 
 def lay_out(params: Params, width: int, contexts: Array, initial: Any) -> Part:
     """Arranges a `latent.Decoder` for given contexts.
@@ -63,40 +102,3 @@ def lay_out(params: Params, width: int, contexts: Array, initial: Any) -> Part:
     kernel = params["joined"]["kernel"]
     joined = contexts @ kernel[-size:] + params["joined"]["bias"][None, None]
     return Part(layers, states, output["kernel"], output["bias"], width, kernel[:-size], joined)
-
-
-def advance(
-    part: Part,
-    inputs: Array,
-    piece: Array,
-    at: Array,
-    anew: tuple[Array, Array],
-    carry: Any,
-    reals: Array | None = None,
-) -> tuple[Array, tuple[Any, ...]]:
-    """Advances by one frame.
-
-    Args:
-        part: The decoder.
-        inputs: int32[N, P], which inputs are 1; D for none.
-        piece: int32[N], the row of contexts of each piece.
-        at: int32[], which context the frame has.
-        anew: int32[] and bool[], which of the first states is the frame's, and whether it begins with that.
-        carry: The state before it.
-        reals: float[N, V], the first inputs where they are real numbers.
-
-    Returns:
-        float[N, O] and the state after it.
-    """
-    which, begins = anew
-    fresh = jax.tree.map(lambda x: x[piece, which], part.initial)
-    carry = jax.tree.map(lambda new, old: jnp.where(begins, new, old), fresh, carry)
-    num = len(jax.tree.leaves(part.initial)[0])
-    contexts = (len(part.layers.rows) - part.width - 1) // num
-    context = part.width + 1 + piece * contexts + at
-    ids = jnp.concatenate([inputs, context[:, None]], axis=1)
-    h, carry = stepping.step(part.layers, ids, carry, reals=reals)
-    h = h.T
-    if part.join is not None and part.joined is not None:
-        h = nn.gelu(h @ part.join + part.joined[piece, at])
-    return h @ part.kernel + jnp.broadcast_to(part.bias, (len(piece), len(part.bias))), carry

@@ -77,7 +77,7 @@ def _dense(x: Array, kernel: Array, bias: Array) -> Array:
 
 
 def step(
-    shape: transformer.Shape, layers: Layers, ids: Array, cache: transformer.Cache
+    shape: transformer.Shape, layers: Layers, ids: Array, cache: transformer.Cache, reals: Array | None = None
 ) -> tuple[Array, transformer.Cache]:
     """Takes one position.
 
@@ -86,6 +86,7 @@ def step(
         layers: As laid out.
         ids: int32[N, P]: the input of a sequence is the sum of these rows.
         cache: With room.
+        reals: float[N, K], how much of each of the first K rows the input has beside these; None for nothing.
 
     Returns:
         The output float[N, V] and the cache after it.
@@ -94,6 +95,8 @@ def step(
     groups = shape.kv_heads or heads
     at, after = cache.pos + jnp.arange(1), []
     x = layers.rows[ids].sum(1)
+    if reals is not None:
+        x = x + reals.astype(x.dtype) @ layers.rows[: reals.shape[1]]
     if shape.positions == "sinusoidal":
         x = x + _centred(attention.sinusoids(at, shape.width)).astype(x.dtype)
     turns = attention.turns(at, d, x.dtype) if shape.positions == "rotary" else None

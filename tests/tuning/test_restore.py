@@ -160,6 +160,12 @@ SEGMENTS = {"latent": 4, "conductor": 6, "places": 8, "factors": 6, "segment": 4
 SEEN = {
     "vae": (music_vae, LATENT, MELODY),
     "vae of places": (music_vae, dataclasses.replace(LATENT, places=8, factors=6), MELODY),
+    "vae of transformer blocks": (music_vae, dataclasses.replace(LATENT, hidden=8, heads=2), MELODY),
+    "vae of blocks and places": (
+        music_vae,
+        dataclasses.replace(LATENT, hidden=8, heads=2, places=8, factors=6),
+        MELODY,
+    ),
     "vae of segments": (music_vae, dataclasses.replace(LATENT, **SEGMENTS), MELODY),
     "coconet": (coconet, small(coconet.FRAMES), codecs.get("chorale-pitches").vocabulary),
     "dense vae": (dense_vae, dense_vae.Config(frames=4, layers=(6,)), TWO),
