@@ -1,4 +1,5 @@
-"""What latent vectors and given tracks of GANs over rolls do, in numbers. Rolls are as in `gan_measures`."""
+"""What latent vectors and given tracks of GANs over rolls do, in numbers. Rolls are as in
+`musejax/evaluation/likeness.py`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from musejax import errors, measures, zoo
 from musejax import vocabulary as vocabularies
 from musejax.decoding import latents
-from musejax.evaluation import musegan
+from musejax.evaluation import likeness, musegan
 
 
 def changes(vocabulary: vocabularies.Vocabulary, before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def changes(vocabulary: vocabularies.Vocabulary, before: np.ndarray, after: np.n
     the share of frames with an onset in either, of any track, that have it in one alone; `tracks`, by track the share
     of cells lit in either that are lit in one alone.
     """
-    pitched, low = ~measured.drums(vocabulary), vocabulary.ranges[0].min
+    pitched, low = ~likeness.drums(vocabulary), vocabulary.ranges[0].min
 
     def classes(rolls: np.ndarray) -> np.ndarray:
         lit = rolls[:, :, pitched].sum((1, 2))
@@ -31,7 +32,7 @@ def changes(vocabulary: vocabularies.Vocabulary, before: np.ndarray, after: np.n
         axes = tuple(range(1, a.ndim))
         return (a != b).sum(axes) / np.maximum((a | b).sum(axes), 1)
 
-    onsets = [np.asarray(measured.begun(vocabulary, side).any(axis=-1)) for side in (before, after)]
+    onsets = [np.asarray(likeness.begun(vocabulary, side).any(axis=-1)) for side in (before, after)]
     tracks = [differs(before[:, :, k], after[:, :, k]).mean() for k in range(before.shape[2])]
     return measures.plain(
         {
@@ -46,7 +47,7 @@ def vectors(loaded: zoo.Loaded, num: int, steps: int, name: str | None, seed: in
     """`steps` sets of vectors [num, Z] on the way of one latent vector, or of all, from one draw to another."""
     assert loaded.model.latent is not None
     first, end = (0, loaded.model.latent.size) if name is None else loaded.model.latent.parts[name]
-    a, b = measured.prior(loaded, num, seed), measured.prior(loaded, num, seed + 1)
+    a, b = likeness.prior(loaded.model, num, seed), likeness.prior(loaded.model, num, seed + 1)
     ends = jnp.asarray(a[:, first:end]), jnp.asarray(b[:, first:end])
     out = []
     for t in np.linspace(0, 1, steps):
@@ -89,18 +90,18 @@ def accompaniment(loaded: zoo.Loaded, data: measured.Music, num: int, seed: int)
     each other one: of the windows as they are (`real`), of what was drawn (`drawn`), and of the given track with what
     was drawn for another window (`another`).
     """
-    given, vocabulary = measured.given_of(loaded, data, num, seed), data.vocabulary
+    given, vocabulary = likeness.given_of(loaded.model, data.held_out, num, seed), data.vocabulary
     if given is None:
         raise errors.UserError(f"{loaded.name} was not trained to be given a track; train one with --model.given")
     track = vocabulary.tracks.index(loaded.model.config.given)
-    drawn = measured.decode(loaded, measured.prior(loaded, num, seed), seed, given.reshape(*given.shape[:2], -1))
+    drawn = measured.decode(loaded, likeness.prior(loaded.model, num, seed), seed, given.reshape(*given.shape[:2], -1))
     crossed = np.roll(drawn, 1, 0)
     crossed[:, :, track] = given[:, :, track]
-    others = [k for k in range(len(vocabulary.tracks)) if k != track and not measured.drums(vocabulary)[k]]
+    others = [k for k in range(len(vocabulary.tracks)) if k != track and not likeness.drums(vocabulary)[k]]
     out: dict[str, Any] = {"given": loaded.model.config.given, "pieces": num}
     out["kept"] = float((drawn[:, :, track] == given[:, :, track]).all((1, 2)).mean())
     for name, rolls in (("real", given), ("drawn", drawn), ("another", crossed)):
-        found = musegan.statistics(measured.batch(vocabulary, rolls))
+        found = musegan.statistics(likeness.batch(vocabulary, rolls))
         out[name] = {kind: measures.plain(found[kind][track][others]) for kind in ("td", "td_as_coded")}
     out["others"] = [vocabulary.tracks[k] for k in others]
     return out

@@ -1,34 +1,18 @@
 """What is measured of samples of GANs over rolls: statistics by track, overlapped areas, variety.
 
-Rolls are bool[N, T, K, P]: pieces, frames, tracks, pitches.
+Rolls are as in `musejax/evaluation/likeness.py`, which computes them.
 """
 
-import functools
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import published
 
 from musejax import errors, measures, preparation, zoo
 from musejax import vocabulary as vocabularies
-from musejax.base import Request
-from musejax.decoding import latents
-from musejax.evaluation import mgeval, musegan
-from musejax.evaluation import rolls as roll_batches
+from musejax.evaluation import likeness, musegan
 from musejax.pipeline import dataset, windows
-
-ROWS = 250  # drawn at a time
-KNOWN = 4000  # training windows that samples are compared with
-# Values of real music below this are compared by their difference, not by their ratio.
-SMALL = 0.01
-KINDS = {
-    "as coded": ("eb", "upc_as_coded", "qn_as_coded", "pp_as_coded", "dp_as_coded", "td_as_coded"),
-    "corrected": ("eb", "upc", "qn", "pp", "dp", "td"),
-}
 
 
 class Music(NamedTuple):
@@ -62,196 +46,42 @@ def music(loaded: zoo.Loaded, say: Any) -> Music:
 
 
 def _rolls(vocabulary: vocabularies.Vocabulary, items: Sequence[dataset.Item]) -> np.ndarray:
-    return tracks_of(vocabulary, np.stack([item.arrays["frames"] for item in items]))
-
-
-def tracks_of(vocabulary: vocabularies.Vocabulary, frames: np.ndarray) -> np.ndarray:
-    """Frames [N, T, K P] as rolls."""
-    return (frames > 0).reshape(*frames.shape[:2], len(vocabulary.tracks), -1)
-
-
-def drums(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
-    """Which tracks are drums, bool[K]."""
-    return np.array([r.type.endswith(vocabularies.HIT) for r in vocabulary.ranges])
-
-
-def some(rolls: np.ndarray, num: int, seed: int) -> np.ndarray:
-    """So many of the pieces at most, drawn at random."""
-    return rolls[np.random.default_rng(seed).permutation(len(rolls))[:num]]
-
-
-def begun(vocabulary: vocabularies.Vocabulary, rolls: np.ndarray) -> np.ndarray:
-    """Where notes begin, of the rolls' shape: lit cells behind one that is not, of drums all lit cells."""
-    out = rolls.copy()
-    out[:, 1:] &= ~rolls[:, :-1]
-    return np.where(drums(vocabulary)[:, None], rolls, out)
-
-
-def batch(vocabulary: vocabularies.Vocabulary, rolls: np.ndarray) -> roll_batches.Rolls:
-    """Rolls as the music statistics read them: as the codec decodes them, silent pieces included."""
-    num, length, tracks, pitches = rolls.shape
-    low = vocabulary.ranges[0].min
-
-    def wide(cells: np.ndarray) -> np.ndarray:
-        out = np.zeros((num, tracks, length, roll_batches.PITCHES), bool)
-        out[..., low : low + pitches] = cells.swapaxes(1, 2)
-        return out
-
-    sizes = np.full(num, length), np.full(num, vocabulary.bar)
-    return roll_batches.Rolls(
-        wide(rolls), wide(begun(vocabulary, rolls)), *sizes, vocabulary.frames_per_quarter, drums(vocabulary)
-    )
-
-
-@functools.lru_cache(maxsize=8)
-def _compiled(function: Any) -> Any:
-    return jax.jit(function)
+    return likeness.tracks_of(vocabulary.tracks, np.stack([item.arrays["frames"] for item in items]))
 
 
 def decode(loaded: zoo.Loaded, z: np.ndarray, seed: int, given: np.ndarray | None = None) -> np.ndarray:
     """Rolls of vectors [N, Z], around frames [N, T, K P] of which one track is given."""
-    assert loaded.model.latent is not None
-    out, variables = [], loaded.variables
-    for first in range(0, len(z), ROWS):
-        rows = np.minimum(np.arange(first, first + min(ROWS, len(z))), len(z) - 1)
-        request = Request(len(rows), loaded.model.whole, first=jnp.asarray(first))  # type: ignore[arg-type]
-        if given is not None:
-            request = request.replace(given=jnp.asarray(given[rows], jnp.int32))  # type: ignore[attr-defined]
-        run = _compiled(loaded.model.latent.decode)
-        drawn = run(variables["params"], variables["state"], jax.random.key(seed), jnp.asarray(z[rows]), request)
-        out.append(np.asarray(drawn["frames"], bool)[: len(z) - first])
-    return tracks_of(loaded.codec.vocabulary, np.concatenate(out))
-
-
-def prior(loaded: zoo.Loaded, num: int, seed: int) -> np.ndarray:
-    """Vectors of the prior: float32[num, Z]."""
-    assert loaded.model.latent is not None
-    return np.asarray(latents.prior(jax.random.split(jax.random.key(seed), num), loaded.model.latent.size))
-
-
-def given_of(loaded: zoo.Loaded, data: Music, num: int, seed: int) -> np.ndarray | None:
-    """Held-out rolls, drawn at random, for a run that is given a track of them; None for another."""
-    if not getattr(loaded.model.config, "given", ""):
-        return None
-    return data.held_out[np.random.default_rng(seed).integers(0, len(data.held_out), num)]
+    return likeness.decode(loaded.model, loaded.variables, len(loaded.codec.vocabulary.tracks), z, seed, given)
 
 
 def samples(loaded: zoo.Loaded, data: Music, num: int, seed: int) -> np.ndarray:
     """Free samples; of a run that is given a track, around those of held-out windows."""
-    given = given_of(loaded, data, num, seed)
-    told = None if given is None else given.reshape(*given.shape[:2], -1)
-    return decode(loaded, prior(loaded, num, seed), seed, told)
-
-
-def away(value: float, real: float) -> float:
-    """How far a statistic is from that of real music, as a share of it; a difference where that is below .01."""
-    return abs(value - real) / real if real >= SMALL else abs(value - real)
-
-
-def distance(
-    found: Mapping[str, np.ndarray], real: Mapping[str, np.ndarray], kinds: Sequence[str], grid: int
-) -> float | None:
-    """The mean of `away` over statistics, tracks and pairs of tracks; what is not defined of the found is 0.
-
-    Left out is what is not defined of real music, and what the grid alone decides: qualified notes on one of 16ths.
-    """
-    out = []
-    for kind in kinds:
-        if kind.startswith("qn") and grid <= 4:
-            continue
-        own, known = found[kind], real[kind]
-        if own.ndim > 1:
-            pairs = np.triu_indices(len(own), 1)
-            own, known = own[pairs], known[pairs]
-        defined = ~np.isnan(known)
-        out += [away(*pair) for pair in zip(np.nan_to_num(own[defined]), known[defined], strict=True)]
-    return float(np.mean(out)) if out else None
+    return likeness.samples(loaded.model, loaded.variables, data.held_out, num, seed)
 
 
 def published_distance(model: published.Tracks) -> float:
-    """`distance` of a row of MuseGAN's table from its data: over EB, UPC, QN and DP of all tracks."""
+    """`likeness.distance` of a row of MuseGAN's table from its data: over EB, UPC, QN and DP of all tracks."""
     own, real = (
         np.array([*(x / 100 for x in (*row.eb, *row.qn, row.dp)), *row.upc]) for row in (model, published.MUSEGAN_DATA)
     )
-    return float(np.mean([away(a, b) for a, b in zip(own, real, strict=True)]))
+    return float(np.mean([likeness.away(a, b) for a, b in zip(own, real, strict=True)]))
 
 
 def statistics(data: Music, rolls: np.ndarray, real: Mapping[str, np.ndarray] | None) -> dict[str, Any]:
     """MuseGAN's statistics of rolls by track, and how far they are from those of real music."""
-    found = musegan.statistics(batch(data.vocabulary, rolls))
+    found = musegan.statistics(likeness.batch(data.vocabulary, rolls))
     grid = data.vocabulary.frames_per_quarter
     out: dict[str, Any] = {"pieces": len(rolls), "values": measures.plain(found)}
     if real is not None:
-        out["distance"] = {name: distance(found, real, kinds, grid) for name, kinds in KINDS.items()}
-        out["distance_published"] = distance(found, real, ("eb", "upc_as_coded", "qn_as_coded", "dp_as_coded"), grid)
+        out |= {name: likeness.distance(found, real, kinds, grid) for name, kinds in likeness.KINDS.items()}
     return out
 
 
-def areas(data: Music, rolls: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
-    """MGEval's overlapped areas of rolls and real music of the same length."""
-    sides = [mgeval.features(batch(data.vocabulary, side)) for side in (rolls, reference)]
-    return measures.plain(mgeval.summary(*sides)["overlapped_area"])
-
-
-def flat(rolls: np.ndarray) -> np.ndarray:
-    """Rolls as rows of cells, float32[N, D]."""
-    return rolls.reshape(len(rolls), -1).astype(np.float32)
-
-
-def jaccard(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Of rows, the share of cells lit in either that are lit in one alone: float32[N, M]; 0 of two silences."""
-    both = a @ b.T
-    either = a.sum(1)[:, None] + b.sum(1)[None] - both
-    return np.where(either > 0, 1 - both / np.maximum(either, 1), 0.0)
-
-
-def nearest(rolls: np.ndarray, others: np.ndarray | None = None, by: Sequence[int] = (0,)) -> np.ndarray:
-    """The least Jaccard distance of each piece from the others of its set, or from another set in some keys.
-
-    Args:
-        rolls: The pieces.
-        others: The other set; None for their own.
-        by: Semitones by which the pieces of pitched tracks are moved to meet the others.
-    """
-    if others is None:
-        found = jaccard(flat(rolls), flat(rolls))
-        np.fill_diagonal(found, np.inf)
-        return found.min(1)
-    known, out = flat(others), np.full(len(rolls), np.inf)
-    for semitones in by:
-        moved = flat(np.roll(rolls, semitones, -1))
-        for first in range(0, len(rolls), ROWS):
-            part = slice(first, first + ROWS)
-            out[part] = np.minimum(out[part], jaccard(moved[part], known).min(1))
-    return out
-
-
-def _mark(data: Music, row: np.ndarray) -> bytes | None:
-    """The same of pieces that are alike up to transposition; None of silence."""
-    found = windows.fingerprint({"frames": row.reshape(len(row), -1)}, data.vocabulary)
-    return None if found is None else hashlib.blake2b(found, digest_size=16).digest()
+def areas(data: Music, rolls: np.ndarray) -> dict[str, Any]:
+    """MGEval's overlapped areas of rolls and held-out windows."""
+    return measures.plain(likeness.areas(data.vocabulary, rolls, data.held_out))
 
 
 def variety(data: Music, rolls: np.ndarray) -> dict[str, Any]:
-    """How many pieces are different, and how far each is from its nearest neighbours.
-
-    `distinct`, how many are left if those alike are one; `distinct_in_any_key`, if transpositions are alike too;
-    `silent`; `in_training`, how many are a training window in any key; medians and tenths of the Jaccard distances to
-    the nearest piece `among` themselves and in the `training` windows in every key that training has, of which at most
-    `KNOWN` are looked at.
-    """
-    marks, trained = ([_mark(data, row) for row in side] for side in (rolls, data.training))
-    learnt = set(trained) - {None}
-    # Drums are not moved; a set with drums is compared as it is.
-    by = [0] if drums(data.vocabulary).any() else list(range(-data.transpose, data.transpose + 1))
-    among, known = nearest(rolls), nearest(rolls, some(data.training, KNOWN, 0), by)
-    out: dict[str, Any] = {
-        "pieces": len(rolls),
-        "distinct": len({row.tobytes() for row in rolls}),
-        "distinct_in_any_key": len(set(marks)),
-        "silent": marks.count(None),
-        "in_training": sum(mark in learnt for mark in marks),
-    }
-    for name, found in (("among", among), ("training", known)):
-        out[name] = {"median": measures.plain(np.median(found)), "tenth": measures.plain(np.quantile(found, 0.1))}
-    return out
+    """How many pieces are different, and how far each is from its nearest neighbours (`likeness.variety`)."""
+    return likeness.variety(data.vocabulary, rolls, data.training, data.transpose)

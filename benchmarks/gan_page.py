@@ -48,8 +48,8 @@ def distance_page(raw: Mapping[str, Any]) -> str:
     for of, runs in _by_set(raw).items():
         sides = {f"training windows of {of}": found["training"][of]} | {f"**{n}**": found["runs"][n] for n in runs}
         for name, side in sides.items():
-            rows.append([name, *(_percent(side["distance"][kind]) for kind in measured.KINDS)])
-            rows[-1].append(_percent(side["distance_published"]))
+            kinds = ("distance_as_coded", "distance_corrected", "distance")
+            rows.append([name, *(_percent(side[kind]) for kind in kinds)])
     for model in published.MUSEGAN:
         rows.append([f"MuseGAN, {model.model}", "", "", _percent(measured.published_distance(model))])
     return results.markdown(rows)

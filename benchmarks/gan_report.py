@@ -24,7 +24,7 @@ import latent_space
 import sections
 
 from musejax import commands, errors, zoo
-from musejax.evaluation import musegan
+from musejax.evaluation import likeness, musegan
 
 
 class Run(NamedTuple):
@@ -60,9 +60,9 @@ def statistics(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
     num, out = num or pages.SAMPLES, {"real": {}, "training": {}, "runs": {}}
     known = {}
     for name, data in sets(runs).items():
-        known[name] = musegan.statistics(measured.batch(data.vocabulary, data.held_out))
+        known[name] = musegan.statistics(likeness.batch(data.vocabulary, data.held_out))
         out["real"][name] = measured.statistics(data, data.held_out, None) | {"tracks": data.vocabulary.tracks}
-        training = measured.some(data.training, num, pages.SEED)
+        training = likeness.some(data.training, num, pages.SEED)
         out["training"][name] = measured.statistics(data, training, known[name])
     for run in runs:
         rolls = measured.samples(run.loaded, run.data, num, pages.SEED)
@@ -74,11 +74,11 @@ def areas(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
     """Overlapped areas with held-out windows, of training windows too."""
     num, out = num or pages.SAMPLES, {"training": {}, "runs": {}}
     for name, data in sets(runs).items():
-        training = measured.some(data.training, num, pages.SEED)
-        out["training"][name] = measured.areas(data, training, data.held_out)
+        training = likeness.some(data.training, num, pages.SEED)
+        out["training"][name] = measured.areas(data, training)
     for run in runs:
         rolls = measured.samples(run.loaded, run.data, num, pages.SEED)
-        out["runs"][run.name] = measured.areas(run.data, rolls, run.data.held_out)
+        out["runs"][run.name] = measured.areas(run.data, rolls)
     return out
 
 
@@ -86,7 +86,7 @@ def variety(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
     """Distinct pieces and nearest neighbours, of held-out windows too."""
     num, out = num or pages.SAMPLES, {"real": {}, "runs": {}}
     for name, data in sets(runs).items():
-        out["real"][name] = measured.variety(data, measured.some(data.held_out, num, pages.SEED))
+        out["real"][name] = measured.variety(data, likeness.some(data.held_out, num, pages.SEED))
     for run in runs:
         rolls = measured.samples(run.loaded, run.data, num, pages.SEED)
         out["runs"][run.name] = measured.variety(run.data, rolls)

@@ -2,6 +2,7 @@
 
 musejax train chorale-gan
 musejax sample chorale-gan --num 8 --out music
+musejax evaluate chorale-gan --split test --json
 musejax metrics music --reference bach-chorales:test --codec rolls-chorale
 python benchmarks/gan_report.py chorale-gan
 

@@ -2,6 +2,7 @@
 
 musejax train pop-gan
 musejax sample pop-gan --num 8 --out music
+musejax evaluate pop-gan --split test --json
 musejax metrics music --reference pop909:test --codec rolls-pop
 python benchmarks/gan_report.py pop-gan
 

@@ -174,7 +174,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--seed", type=int, default=0, help="of these draws (default: 0)")
     p.add_argument("--rules", action="store_true", help="RL Tuner's table instead, of melodies that it draws")
-    p.add_argument("--num", type=int, default=2000, help="of these melodies (default: 2000)")
+    p.add_argument("--num", type=int, help="of these melodies (default: 2000); of a GAN's samples (1000)")
     p.add_argument("--given", metavar="V,V", help="voices of a chorale that are given; the others are scored")
     p.add_argument(
         "--frames-per-bar", type=int, help="of a run on windows of bars: frames of a bar, 12 for 3/4 (default: of 4/4)"

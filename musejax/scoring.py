@@ -8,12 +8,14 @@ import numpy as np
 
 from musejax import corpora, errors, preparation, runs
 from musejax.codecs import chorale
-from musejax.evaluation import likelihood, reconstruction
+from musejax.evaluation import likelihood, likeness, reconstruction
 from musejax.pipeline import dataset as datasets
 from musejax.pipeline import holdout, windows
 
 # Windows scored at a time; whole pieces, which are longer, go in smaller batches.
 WINDOWS = 128
+# Pieces that a model without a likelihood draws.
+DRAWN = 1000
 
 
 def _check_overlap(trained: str, data: str, name: str) -> None:
@@ -59,11 +61,13 @@ def evaluate(
     seed: int = 0,
     given: Sequence[str] = (),
     frames_per_bar: int | None = None,
+    num: int | None = None,
 ) -> dict[str, Any]:
     """The figures of a run on a split, with the protocol, the kind and the interval.
 
     A run on windows of bars is scored on windows that it was not trained on, up to transposition; its intervals
-    resample whole pieces. A model with latent vectors has its reconstructions measured too.
+    resample whole pieces. A model with latent vectors has its reconstructions measured too. Of a GAN over rolls, which
+    has no likelihood, samples are compared with the windows.
 
     Args:
         path: The run directory.
@@ -76,6 +80,7 @@ def evaluate(
         given: Voices of a chorale that are given; the likelihood is that of the others.
         frames_per_bar: Frames in the bars of windows; None for those of a data set that is cut already, else of
             4/4.
+        num: Samples of a model without a likelihood; None for 1,000.
 
     Raises:
         errors.UserError: The model cannot be scored on these data.
@@ -99,9 +104,10 @@ def evaluate(
         _check_overlap(trained, dataset.source, name)  # a prepared file says where it comes from
     if dataset.source == description["data"]["source"]:
         dataset = holdout.of(dataset, description["training"].get("hold_out", 0))
-    if run.model.score is None:
-        raise errors.UserError(f"{name} has no likelihood to evaluate; see `musejax metrics` for its music")
     bars, told = description["training"].get("bars", 0), {"given": list(given)} if given else {}
+    by_samples = run.model.score is None and run.model.whole and run.vocabulary.tracks and bars
+    if run.model.score is None and not by_samples:
+        raise errors.UserError(f"{name} has no likelihood to evaluate; see `musejax metrics` for its music")
     if bars:
         items, cut = _windows(dataset, description, split, bars, frames_per_bar, say)
         told |= cut
@@ -109,6 +115,14 @@ def evaluate(
         if frames_per_bar is not None:
             raise errors.UserError(f"--frames-per-bar {frames_per_bar}: {name} reads whole pieces, not windows of bars")
         items = dataset.split(split)
+    about = {"model": name, "data": source, "split": split, **told}
+    if by_samples:
+        own = dataset.source == heard[0] and dataset.splits.get("train")
+        if not own and heard[0] not in corpora.CORPORA:
+            raise errors.UserError(f"{heard[0]}, on which {name} was trained, cannot be read again to compare with")
+        known = windows.of(dataset if own else preparation.prepare(heard[0], codec, say), bars).split("train")
+        return about | _likeness(run, items, known, num or DRAWN, seed, description["training"].get("transpose", 0))
+    assert run.model.score is not None
     together = windows.pieces(items) if bars else None
     scores = likelihood.score_pieces(
         run.model, run.variables, items, batch_size=WINDOWS if bars else 16, samples=samples, seed=seed, given=streams
@@ -120,7 +134,20 @@ def evaluate(
         rebuilt = reconstruction.rebuild(run.model, run.variables, run.vocabulary, items, seed=seed)
         rows = np.arange(len(items)) if together is None else together
         figures |= reconstruction.figures(rebuilt, rows)
-    return {"model": name, "data": source, "split": split, **told, **figures}
+    return about | figures
+
+
+def _likeness(
+    run: runs.Run, items: list[datasets.Item], known: list[datasets.Item], num: int, seed: int, transpose: int
+) -> dict[str, Any]:
+    """How near samples are to held-out windows, and whether they are training windows."""
+    tracks = run.vocabulary.tracks
+    held_out, training = (
+        likeness.tracks_of(tracks, np.stack([item.arrays["frames"] for item in side])) for side in (items, known)
+    )
+    drawn = likeness.samples(run.model, run.variables, held_out, num, seed)
+    counts = {"pieces": int(windows.pieces(items).max()) + 1, "windows": len(items)}
+    return counts | likeness.figures(run.vocabulary, drawn, held_out, training, transpose)
 
 
 def _windows(

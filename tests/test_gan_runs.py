@@ -131,6 +131,24 @@ def test_statistics_are_by_track(made, tmp_path, capfd):
 
 FREE, LED = "{root}/free", "{root}/led"
 TRAIN = ["train", "{root}/free.py", "--workdir", "new"]
+
+
+@pytest.mark.parametrize("name", ["free", "led"])
+def test_samples_are_compared_with_held_out_windows(name, made, capsys):
+    argv = ("evaluate", made / name, "--data", made / "gans.npz", "--num", 6, "--json")
+    assert run(*argv) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["windows"], found["pieces"], found["samples"]) == (6, 2, 6)
+    assert found["apart_from"] == "gans:train"
+    # Real windows of other pieces are nearer than what a net draws that has seen two batches.
+    for kind in ("distance", "distance_as_coded", "distance_corrected"):
+        assert found[kind] > found[f"training_{kind}"] > 0
+    assert 0 <= found["overlapped_area"] < found["training_overlapped_area"] <= 1
+    assert found["in_training"] == 0 and found["distinct"] <= 6
+    assert run(*argv) == 0
+    assert json.loads(capsys.readouterr().out) == found
+
+
 BAD = [
     (["sample", FREE, "--temperature", "0.5"], "free draws all cells of a piece at once; temperature"),
     (["sample", FREE, "--top-k", "3"], "free draws all cells of a piece at once"),
@@ -151,7 +169,7 @@ BAD = [
     (["reconstruct", FREE, "{root}/chorale.mid"], "free finds no latent vector for a piece; a VAE does"),
     (["personalize", FREE, "{root}/tune.mid"], "free finds no latent vector for a piece; a VAE does"),
     (["humanize", FREE, "{root}/tune.mid"], "free does not humanise drums; a VAE of codec groove"),
-    (["evaluate", FREE, "--data", "{root}/gans.npz"], "has no likelihood to evaluate"),
+    (["evaluate", FREE, "--data", "{root}/gans.npz", "--num", "0"], "--num 0: it must be 1 or more"),
     ([*TRAIN, "--training.batch-size", "5"], "--training.batch-size 5 does not divide into 2 parts"),
     ([*TRAIN, "--training.bars", "0"], "--training.bars 0: the model draws whole bars; give --training.bars 1"),
     ([*TRAIN, "--model.bars", "2"], "give --training.window 32 and --training.bars 2"),

@@ -6,9 +6,12 @@ from pathlib import Path
 from musejax import commands, errors, zoo
 from musejax.commands import options
 
+# Melodies drawn for RL Tuner's table.
+RULES = 2000
+
 
 def evaluate(args: argparse.Namespace, rest: list[str]) -> int:
-    """Prints a model's likelihood on a split, and what a VAE rebuilds of it."""
+    """Prints a model's likelihood on a split, what a VAE rebuilds of it, or how near a GAN's samples are to it."""
     path = zoo.find(args.model)
     if args.rules:
         return _rules(args, path)
@@ -18,7 +21,7 @@ def evaluate(args: argparse.Namespace, rest: list[str]) -> int:
     if args.samples < 1:
         raise errors.UserError(f"--samples {args.samples}: it must be 1 or more")
     options.check_seed(args.seed)
-    options.check_counts(args, "frames-per-bar")
+    options.check_counts(args, "frames-per-bar", "num")
     result = scoring.evaluate(
         path,
         args.model,
@@ -29,6 +32,7 @@ def evaluate(args: argparse.Namespace, rest: list[str]) -> int:
         seed=args.seed,
         given=options.names(args.given),
         frames_per_bar=args.frames_per_bar,
+        num=args.num,
     )
     if args.json:
         commands.print_json(result)
@@ -45,7 +49,7 @@ def _rules(args: argparse.Namespace, path: Path) -> int:
     commands.begin()
     options.check_seed(args.seed)
     options.check_counts(args, "num")
-    result = reinforcement.table(path, args.model, args.num, args.seed, commands.say)
+    result = reinforcement.table(path, args.model, args.num or RULES, args.seed, commands.say)
     if args.json:
         commands.print_json(result)
         return 0
