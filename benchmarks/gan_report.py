@@ -2,6 +2,7 @@
 
     python benchmarks/gan_report.py runs/chorale-gan runs/chorale-gan-2 runs/pop-gan
     python benchmarks/gan_report.py runs/chorale-gan --only variety        this anew, the rest as it was
+    python benchmarks/gan_report.py runs/chorale-gan runs/new --keep       what was measured before stays
     python benchmarks/gan_report.py runs/chorale-gan --num 20 --out trial  a small trial, written elsewhere
 
 A run is a run directory or a shipped run's name; the page calls it by the last part of that. Runs that are given a
@@ -148,6 +149,17 @@ def write(raw: Mapping[str, Any], root: Path) -> None:
         (root / "docs/images" / name).write_bytes(data)
 
 
+def joined(
+    before: Mapping[str, Any], found: Mapping[str, Any], kept: Sequence[str], runs: Sequence[str]
+) -> dict[str, Any]:
+    """A section's answers for the runs that were measured now, with those of the kept ones, in the order of `runs`."""
+    if "runs" in found:  # beside them stands what is of whole sets
+        both = {name: {**before.get(name, {}), **found[name]} for name in found}
+        return both | {"runs": joined(before.get("runs", {}), found["runs"], kept, runs)}
+    both = {name: before[name] for name in kept if name in before} | dict(found)
+    return {name: both[name] for name in runs if name in both}
+
+
 def find(names: Sequence[str]) -> list[Run]:
     """The runs of the command line, each corpus read once.
 
@@ -176,23 +188,29 @@ def main() -> int:
     parser.add_argument(
         "--curves", nargs="*", default=[], metavar="RUN", help="run directories whose learning curves are shown besides"
     )
+    parser.add_argument("--keep", action="store_true", help="runs whose weights were measured before stay as they were")
     args = sections.parse(parser, SECTIONS, "samples and pairs")
+    if args.keep and args.only is not None:
+        parser.error("--keep is of all sections; leave --only out")
     commands.begin()
     try:
         runs = find(args.runs)
     except errors.UserError as error:
         parser.error(str(error))
     file = args.out / "benchmarks/results/gan.json"
-    raw = json.loads(file.read_text()) if file.exists() and args.only is not None else {}
+    before = json.loads(file.read_text()) if file.exists() and (args.keep or args.only is not None) else {}
     about = {r.name: {"of": r.of, "weights": latent_space.digest(r.loaded), "step": _step(r)} for r in runs}
-    if raw and raw["about"] != about:
+    if before and not args.keep and before["about"] != about:
         parser.error(f"{file} is of other runs or weights than these; measure all sections of these")
-    raw["about"] = about
+    raw = {name: before[name] for name in SECTIONS if name in before} | {"about": about}
+    kept = [name for name in about if args.keep and before.get("about", {}).get(name) == about[name]]
     for section in SECTIONS if args.only is None else args.only:
         begin = time.perf_counter()
-        raw[section] = SECTIONS[section](runs, args.num)
         if section == "curves":
-            raw[section] |= learnt({Path(run).name: Path(run) for run in args.curves})
+            raw[section] = curves(runs, args.num) | learnt({Path(run).name: Path(run) for run in args.curves})
+        else:
+            found = SECTIONS[section]([run for run in runs if run.name not in kept], args.num)
+            raw[section] = joined(raw.get(section, {}), found, kept, list(about))
         commands.say(f"{section}: {time.perf_counter() - begin:.0f} s")
         write(raw, args.out)
     return 0

@@ -18,7 +18,7 @@ TABLE = CODEC.vocabulary
 def modules():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(FOLDER)
-        names = ("published", "gan_measures", "gan_latents", "gan_page", "gan_pictures")
+        names = ("published", "gan_measures", "gan_latents", "gan_page", "gan_pictures", "gan_report")
         yield types.SimpleNamespace(**{name: importlib.import_module(name) for name in names})
 
 
@@ -65,3 +65,12 @@ def test_latent_vectors_have_musegans_names(modules):
 def test_a_page_of_no_section_is_a_page(modules):
     text = modules.gan_page.page({"about": {"a-run": {"of": "x", "weights": "abc", "step": 7}}})
     assert "a-run: step 7, weights abc" in text and "| jamming |" in text and "{" not in text
+
+
+def test_runs_measured_before_stay_beside_new_ones_in_the_order_asked_for(modules):
+    before = {"real": {"x": 1}, "runs": {"old": 1, "gone": 2, "other": 3}}
+    found = {"real": {"y": 2}, "runs": {"new": 4}}
+    both = modules.gan_report.joined(before, found, ["old", "other"], ["new", "other", "old"])
+    assert both == {"real": {"x": 1, "y": 2}, "runs": {"new": 4, "other": 3, "old": 1}}
+    assert list(both["runs"]) == ["new", "other", "old"]
+    assert modules.gan_report.joined({"old": 1}, {"new": 2}, [], ["new"]) == {"new": 2}
