@@ -72,7 +72,22 @@ class Convolution(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """[..., n, ..., C] -> [..., (n - width) // stride + 1, ..., features]."""
-        x = jnp.moveaxis(x, self.axis, -2)
+        axis, channels = self.axis % x.ndim, x.shape[-1]
+        w = Kernel(self.width * channels, self.features, self.spectral, self.refine)()
+        x = x.astype(w.dtype)
+        if self.same and channels == 1 and axis == x.ndim - 2:
+            y = _banded(x[..., 0], w)
+        elif self.same and self.features < channels:
+            y = _narrowing(x, axis, w.reshape(self.width, channels, self.features))
+        else:
+            y = self._side_by_side(x, axis, w)
+        if self.bias:
+            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).reshape((1,) * (y.ndim - 1) + (-1,))
+        return y
+
+    def _side_by_side(self, x: Array, axis: int, w: Array) -> Array:
+        """Neighbours as more channels, and one product."""
+        x = jnp.moveaxis(x, axis, -2)
         if self.same:
             side = self.width // 2
             x = jnp.pad(x, [(0, 0)] * (x.ndim - 2) + [(side, self.width - 1 - side), (0, 0)])
@@ -83,11 +98,33 @@ class Convolution(nn.Module):
         elif self.width > 1 or self.stride > 1:
             last = (out - 1) * self.stride + 1
             x = jnp.concatenate([x[..., i : i + last : self.stride, :] for i in range(self.width)], -1)
-        w = Kernel(self.width * channels, self.features, self.spectral, self.refine)()
-        y = x.astype(w.dtype) @ w
-        if self.bias:
-            y = y + self.param("bias", nn.initializers.zeros, (self.features,)).reshape((1,) * (y.ndim - 1) + (-1,))
-        return jnp.moveaxis(y, -2, self.axis)
+        return jnp.moveaxis(x @ w, -2, axis)
+
+
+def _banded(x: Array, w: Array) -> Array:
+    """One channel along the last axis by a kernel [width, D], of the same length: [..., n] -> [..., n, D].
+
+    The kernel becomes a matrix [n, n D] with a band. That is more arithmetic and much less memory: of one channel,
+    neighbours side by side are as many copies of everything as the kernel is wide.
+    """
+    n = x.shape[-1]
+    place = jnp.arange(n)
+    hot = jax.nn.one_hot(place[:, None] - place[None] + len(w) // 2, len(w), dtype=w.dtype)
+    return (x @ jnp.einsum("pqk,kd->pqd", hot, w).reshape(n, -1)).reshape(*x.shape, -1)
+
+
+def _narrowing(x: Array, axis: int, w: Array) -> Array:
+    """A kernel [width, C, D] along an axis that keeps its length: what each place gives its neighbours, added up.
+
+    Where fewer channels come out than go in, these are smaller to lay beside each other than what goes in.
+    """
+    width, channels, features = w.shape
+    each = x @ w.transpose(1, 0, 2).reshape(channels, width * features)
+    side, n = width // 2, x.shape[axis]
+    each = jnp.pad(each, [(side, width - 1 - side) if i == axis else (0, 0) for i in range(x.ndim)])
+    moved = [jax.lax.slice_in_dim(each, i, i + n, axis=axis) for i in range(width)]
+    first, *rest = (part[..., i * features : (i + 1) * features] for i, part in enumerate(moved))
+    return sum(rest, first)
 
 
 class Transposed(nn.Module):

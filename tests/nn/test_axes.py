@@ -33,13 +33,15 @@ def test_a_convolution_is_xlas(axis, width, stride):
                                rtol=1e-4, atol=1e-4)  # fmt: skip
 
 
-@pytest.mark.parametrize(("axis", "width"), [(2, 3), (3, 13), (1, 3)])
-def test_a_convolution_that_keeps_the_length_is_xlas(axis, width):
-    x = jax.random.normal(jax.random.key(0), SHAPE)
-    net = axes.Convolution(2, axis, width, same=True, bias=False)
+# Fewer channels come out than go in, or more, or one goes in along the last axis: three ways of the same product.
+@pytest.mark.parametrize("channels", [(5, 2), (5, 6), (1, 4), (1, 1)])
+@pytest.mark.parametrize(("axis", "width"), [(2, 3), (3, 13), (3, 3), (1, 3)])
+def test_a_convolution_that_keeps_the_length_is_xlas(axis, width, channels):
+    x = jax.random.normal(jax.random.key(0), (*SHAPE[:-1], channels[0]))
+    net = axes.Convolution(channels[1], axis, width, same=True, bias=False)
     params = net.init(jax.random.key(1), x)["params"]
     expected = jax.lax.conv_general_dilated(
-        x, kernel_of(params, axis, width, 5, 2), (1, 1, 1), "SAME", dimension_numbers=DIMENSIONS
+        x, kernel_of(params, axis, width, *channels), (1, 1, 1), "SAME", dimension_numbers=DIMENSIONS
     )
     np.testing.assert_allclose(net.apply({"params": params}, x), expected, rtol=1e-4, atol=1e-4)
 
