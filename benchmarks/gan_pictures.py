@@ -58,18 +58,23 @@ def _patch(colour: str, label: str) -> Any:
 
 
 def curves(found: Mapping[str, Any]) -> bytes:
-    """A PNG: the validation's energy distance by step, a line a run."""
+    """A PNG: the validation's energy distance by step, a line a run; seeds of one form (NAME-seed-N) look alike."""
     from matplotlib.figure import Figure
 
-    drawn = Figure(figsize=(8, 4), dpi=120, facecolor="white", layout="constrained")
+    drawn = Figure(figsize=(9.5, 4.5), dpi=120, facecolor="white", layout="constrained")
     axes = drawn.subplots()
-    for k, (name, curve) in enumerate(found.items()):
-        style = ("solid", "dashed", "dotted")[k // len(COLOURS) % 3]
-        axes.plot(curve["steps"], curve["loss"], COLOURS[k % len(COLOURS)], linewidth=1.3, linestyle=style, label=name)
+    forms = list(dict.fromkeys(name.partition("-seed-")[0] + " seeds" * ("-seed-" in name) for name in found))
+    told = set()
+    for name, curve in found.items():
+        form = name.partition("-seed-")[0] + " seeds" * ("-seed-" in name)
+        k, label = forms.index(form), None if form in told else form
+        told.add(form)
+        look = {"linestyle": ("solid", "dashed", "dotted")[k // len(COLOURS) % 3], "linewidth": 1.3}
+        axes.plot(curve["steps"], curve["loss"], COLOURS[k % len(COLOURS)], label=label, **look)
     axes.set_xlabel("step", fontsize=9)
     axes.set_ylabel("energy distance, validation", fontsize=9)
     if all(x > 0 for curve in found.values() for x in curve["loss"]):
         axes.set_yscale("log")
     pictures.plain(axes)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return pictures.png(drawn)

@@ -212,6 +212,9 @@ def main() -> int:
             found = SECTIONS[section]([run for run in runs if run.name not in kept], args.num)
             raw[section] = joined(raw.get(section, {}), found, kept, list(about))
         commands.say(f"{section}: {time.perf_counter() - begin:.0f} s")
+        if not args.keep:
+            write(raw, args.out)
+    if args.keep:  # a page of the old runs and the new ones needs all sections
         write(raw, args.out)
     return 0
 
