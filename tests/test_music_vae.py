@@ -34,6 +34,8 @@ NETS = {
     "groove, transformer": (vocabulary.groove(), {"heads": 2, "humanize": True}),
     "groove, humanised": (vocabulary.groove(), {"humanize": True, **UNDER}),
 }
+# The parts of these are in others too.
+SLOW = ("transformer", "groove, transformer")
 FRAMES = 8
 
 
@@ -66,7 +68,7 @@ def with_vector(model, params, z):
     return {**params, "encoder": encoder}
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in NETS])
 def test_what_the_sampler_says_of_its_draw_is_the_likelihood_given_the_vector(name):
     model, batch, params, state = make(name)
     out, z = decoded(name)
@@ -194,7 +196,14 @@ def test_the_share_of_drawn_inputs_follows_its_schedule(fields, step, share):
 
 
 @pytest.mark.parametrize(
-    "name", ["flat", "transformer", pytest.param("trio, a decoder each", marks=pytest.mark.slow), "nade", "groove"]
+    "name",
+    [
+        "flat",
+        pytest.param("transformer", marks=pytest.mark.slow),
+        pytest.param("trio, a decoder each", marks=pytest.mark.slow),
+        "nade",
+        "groove",
+    ],
 )
 def test_scheduled_sampling_of_no_inputs_is_teacher_forcing_and_of_all_is_not(name):
     plain, batch, params, state = make(name)
