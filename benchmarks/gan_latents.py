@@ -1,5 +1,4 @@
-"""What latent vectors and given tracks of GANs over rolls do, in numbers. Rolls are as in
-`musejax/evaluation/likeness.py`."""
+"""What latent vectors and given tracks of GANs over rolls do, in numbers. Rolls are as in `evaluation/likeness.py`."""
 
 from collections.abc import Sequence
 from typing import Any

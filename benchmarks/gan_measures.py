@@ -3,7 +3,7 @@
 Rolls are as in `musejax/evaluation/likeness.py`, which computes them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import published
 from musejax import errors, measures, preparation, zoo
 from musejax import vocabulary as vocabularies
 from musejax.evaluation import likeness, musegan
-from musejax.pipeline import dataset, windows
+from musejax.pipeline import windows
 
 
 class Music(NamedTuple):
@@ -41,12 +41,8 @@ def music(loaded: zoo.Loaded, say: Any) -> Music:
     if not vocabulary.tracks or not loaded.model.whole or not training.get("bars"):
         raise errors.UserError(f"{loaded.name} is no GAN over rolls, such as a run of chorale-gan")
     cut = windows.of(preparation.prepare(loaded.config["data"]["source"], vocabulary.name, say), training["bars"])
-    held_out, known = (_rolls(vocabulary, cut.split(split)) for split in ("test", "train"))
+    held_out, known = (likeness.rolls_of(vocabulary, cut.split(split)) for split in ("test", "train"))
     return Music(vocabulary, held_out, known, training["transpose"])
-
-
-def _rolls(vocabulary: vocabularies.Vocabulary, items: Sequence[dataset.Item]) -> np.ndarray:
-    return likeness.tracks_of(vocabulary.tracks, np.stack([item.arrays["frames"] for item in items]))
 
 
 def decode(loaded: zoo.Loaded, z: np.ndarray, seed: int, given: np.ndarray | None = None) -> np.ndarray:

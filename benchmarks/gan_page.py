@@ -248,10 +248,11 @@ was drawn for it, and with what was drawn for another window.
     python benchmarks/gan_report.py {{runs}} --only curves --curves RUN-seed-0 ...
 
 The energy distance between MuseGAN's statistics of samples and of validation windows, piece by piece; 0 on average
-where both are of one distribution. Seeds of the composer are `musejax train chorale-gan --model.width 64
---model.critic-width 16 --training.batch-size 160 --training.steps 1000 --training.seed N`, seven minutes each on one
-core of an Intel Xeon; those of the hybrid have the shipped run's sizes, on an NVIDIA H100. Binary neurons behind
-residual units are learnt after the generator (`--init-from`, `--model.refine-alone`), its weights as they are.
+where both are of one distribution. Seeds of the composer are of the preset `musegan-chorale`, `musejax train
+chorale-gan --model.width 64 --model.critic-width 16 --training.batch-size 160 --training.steps 1000 --training.seed N`,
+seven minutes or more each on one core of an Intel Xeon; those of the hybrid have the shipped run's sizes, on an NVIDIA
+H100. Binary neurons behind residual units are learnt after the generator (`--init-from`, `--model.refine-alone`), its
+weights as they are; `hybrid-stochastic` went on from a run of 120 steps.
 
 {{curves}}
 """

@@ -108,6 +108,10 @@ def evaluate(
     by_samples = run.model.score is None and run.model.whole and run.vocabulary.tracks and bars
     if run.model.score is None and not by_samples:
         raise errors.UserError(f"{name} has no likelihood to evaluate; see `musejax metrics` for its music")
+    if by_samples and frames_per_bar not in (None, run.vocabulary.bar):
+        raise errors.UserError(
+            f"--frames-per-bar {frames_per_bar}: {name} draws bars of {run.vocabulary.bar} frames, not of other metres"
+        )
     if bars:
         items, cut = _windows(dataset, description, split, bars, frames_per_bar, say)
         told |= cut
@@ -141,10 +145,7 @@ def _likeness(
     run: runs.Run, items: list[datasets.Item], known: list[datasets.Item], num: int, seed: int, transpose: int
 ) -> dict[str, Any]:
     """How near samples are to held-out windows, and whether they are training windows."""
-    tracks = run.vocabulary.tracks
-    held_out, training = (
-        likeness.tracks_of(tracks, np.stack([item.arrays["frames"] for item in side])) for side in (items, known)
-    )
+    held_out, training = (likeness.rolls_of(run.vocabulary, side) for side in (items, known))
     drawn = likeness.samples(run.model, run.variables, held_out, num, seed)
     counts = {"pieces": int(windows.pieces(items).max()) + 1, "windows": len(items)}
     return counts | likeness.figures(run.vocabulary, drawn, held_out, training, transpose)

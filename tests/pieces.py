@@ -120,3 +120,13 @@ def melody(pitches, frames=4, instrument=0):
     for i, pitch in enumerate(pitches):
         add(sequence, i * frames, (i + 1) * frames, pitch, instrument, velocity=50 + i)
     return sequence
+
+
+def chorale_roll(seed, bars=2):
+    """Four voices, a note a quarter each: bool[T, 4, 46]."""
+    rng = np.random.default_rng(seed)
+    out = np.zeros((16 * bars, 4, 46), bool)
+    for track in range(4):
+        keys = np.repeat(rng.integers(6 * (3 - track), 6 * (3 - track) + 20, 4 * bars), 4)
+        out[np.arange(16 * bars), track, keys] = True
+    return out

@@ -5,6 +5,7 @@ import types
 from pathlib import Path
 
 import numpy as np
+import pieces
 import pytest
 
 from musejax import codecs
@@ -22,16 +23,6 @@ def modules():
         yield types.SimpleNamespace(**{name: importlib.import_module(name) for name in names})
 
 
-def piece(seed, bars=2):
-    """Four voices, a note a quarter each: bool[T, 4, 46]."""
-    rng = np.random.default_rng(seed)
-    out = np.zeros((16 * bars, 4, 46), bool)
-    for track in range(4):
-        keys = np.repeat(rng.integers(6 * (3 - track), 6 * (3 - track) + 20, 4 * bars), 4)
-        out[np.arange(16 * bars), track, keys] = True
-    return out
-
-
 def test_the_published_distance_is_a_mean_of_shares(modules):
     measured = modules.gan_measures
     data = modules.published.MUSEGAN_DATA
@@ -42,7 +33,7 @@ def test_the_published_distance_is_a_mean_of_shares(modules):
 
 def test_what_changes_is_told_by_pitch_class_rhythm_and_track(modules):
     changed = modules.gan_latents
-    before = np.stack([piece(0), piece(1)])
+    before = np.stack([pieces.chorale_roll(0), pieces.chorale_roll(1)])
     octave = before.copy()
     octave[:, :, 1] = np.roll(before[:, :, 1], 12, -1)
     assert changed.changes(TABLE, before, octave) == {"pitch_classes": 0.0, "rhythm": 0.0, "tracks": [0, 1, 0, 0]}

@@ -17,7 +17,7 @@ from musejax.base import Model, Request
 from musejax.decoding import latents
 from musejax.evaluation import mgeval, musegan
 from musejax.evaluation import rolls as roll_batches
-from musejax.pipeline import windows
+from musejax.pipeline import dataset, windows
 
 ROWS = 250  # drawn at a time
 KNOWN = 4000  # training windows that samples are compared with
@@ -31,9 +31,10 @@ KINDS = {
 }
 
 
-def tracks_of(tracks: Sequence[str], frames: np.ndarray) -> np.ndarray:
-    """Frames [N, T, K P] as rolls of these tracks."""
-    return (frames > 0).reshape(*frames.shape[:2], len(tracks), -1)
+def rolls_of(vocabulary: vocabularies.Vocabulary, items: Sequence[dataset.Item]) -> np.ndarray:
+    """Windows of one length as rolls."""
+    frames = np.stack([item.arrays["frames"] for item in items]) > 0
+    return frames.reshape(*frames.shape[:2], len(vocabulary.tracks), -1)
 
 
 def drums(vocabulary: vocabularies.Vocabulary) -> np.ndarray:

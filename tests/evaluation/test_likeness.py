@@ -1,6 +1,7 @@
 """How near rolls are to real music: read as the codec reads them, distances, neighbours."""
 
 import numpy as np
+import pieces
 import pytest
 
 from musejax import codecs, measures
@@ -10,18 +11,8 @@ CODEC = codecs.get("rolls-chorale")
 TABLE = CODEC.vocabulary
 
 
-def piece(seed, bars=2):
-    """Four voices, a note a quarter each: bool[T, 4, 46]."""
-    rng = np.random.default_rng(seed)
-    out = np.zeros((16 * bars, 4, 46), bool)
-    for track in range(4):
-        keys = np.repeat(rng.integers(6 * (3 - track), 6 * (3 - track) + 20, 4 * bars), 4)
-        out[np.arange(16 * bars), track, keys] = True
-    return out
-
-
 def test_rolls_are_read_as_through_note_sequences():
-    rolls = np.stack([piece(seed) for seed in range(3)])
+    rolls = np.stack([pieces.chorale_roll(seed) for seed in range(3)])
     sequences = []
     for roll in rolls:
         beat = np.arange(32, dtype=np.int32) % 16
@@ -53,7 +44,7 @@ def test_the_distance_is_a_mean_of_shares():
 
 
 def test_neighbours_and_variety():
-    training = np.stack([piece(seed) for seed in range(5)])
+    training = np.stack([pieces.chorale_roll(seed) for seed in range(5)])
     own = np.zeros((3, 32, 4, 46), bool)
     own[0] = training[2]
     own[1] = np.roll(training[3], 2, -1)
