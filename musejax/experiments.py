@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import jax
 
-from musejax import codecs, errors, forms, models, preparation, reinforcement, runs, transfer
+from musejax import codecs, errors, file_names, forms, models, preparation, reinforcement, runs, transfer
 from musejax.base import Model
 from musejax.models import coconet, deep_bach, dense_gan, dense_vae, musegan, music_vae, recurrent, transformer
 from musejax.pipeline import batches, dataset, holdout, stream, windows
@@ -196,6 +196,7 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
     if not experiment.data:
         raise errors.UserError(f"{experiment.name} names no music; give --data a corpus, a folder or a prepared file")
     experiment = transfer.completed(experiment, None)
+    file_names.check(experiment.name, "--name")
     training = experiment.training
     _check(training, experiment.optimizer)
     if (workdir / "run.json").exists():

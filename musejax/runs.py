@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 import jax
 import numpy as np
 
-from musejax import errors, models
+from musejax import errors, file_names, models
 from musejax import vocabulary as vocabularies
 from musejax.base import Model
 from musejax.training import checkpoints, priors
@@ -141,7 +141,8 @@ def read_description(path: Path) -> dict[str, Any]:
     """run.json of a directory.
 
     Raises:
-        errors.UserError: There is none, it cannot be read, or it is of another format version.
+        errors.UserError: There is none, it cannot be read, it is of another format version, or the run's name, by
+            which music files are called, is not a plain file name.
     """
     try:
         description = json.loads((path / "run.json").read_text())
@@ -157,6 +158,7 @@ def read_description(path: Path) -> dict[str, Any]:
     for field in ("name", "family", "model", "vocabulary", "data", "optimizer", "training"):
         if field not in description:
             raise errors.UserError(f"{path / 'run.json'} is damaged: it has no {field!r}; train the run anew")
+    file_names.check(description["name"], f"{path / 'run.json'}: name")
     return description
 
 
@@ -228,20 +230,23 @@ def build(description: Mapping[str, Any], path: Path) -> tuple[Model, vocabulari
         raise errors.UserError(f"{path / 'run.json'} does not describe a model: {error}") from None
 
 
-def load(path: Path, say: Callable[[str], None]) -> Run:
+def load(path: Path, say: Callable[[str], None], adapted: tuple[Path, ...] = ()) -> Run:
     """The best checkpoint of a run directory.
 
     Args:
         path: The directory.
         say: Is told of damaged checkpoints that were passed over.
+        adapted: Directories of the adapters for which this run is loaded as a base.
 
     Raises:
-        errors.UserError: It is not a run directory, of another version, or has no good checkpoint.
+        errors.UserError: It is not a run directory, of another version, has no good checkpoint, or is its own base.
     """
+    if path.resolve() in adapted:
+        raise errors.UserError(f"{path / 'run.json'}: the base of these adapters is the run itself; give another base")
     description = read_description(path)
     model, vocabulary = build(description, path)
     if "adapters" in description:
-        return _load_adapted(description, path, model, vocabulary, say)
+        return _load_adapted(description, path, model, vocabulary, say, (*adapted, path.resolve()))
     like = jax.eval_shape(model.init, jax.random.key(0), example(vocabulary))
     packed = description.get("left_out", ())
     params, state, step = checkpoints.load(path, (without(like[0], packed), without(like[1], packed)), say)
@@ -266,20 +271,21 @@ def _load_adapted(
     model: Model,
     vocabulary: vocabularies.Vocabulary,
     say: Callable[[str], None],
+    adapted: tuple[Path, ...],
 ) -> Run:
     """A run of adapters, merged into its base."""
-    told = dict(description["adapters"])
     try:
+        told = dict(description["adapters"])
         named = told.pop("base")
         config, where = _config(lora.Config, told, str(path)), bases.find(named, path)
-        base = load(where, say)
+        base = load(where, say, adapted)
         bases.check(named, path, where, base.variables)
-        adapted = lora.adapted(
+        wrapped = lora.adapted(
             model, base.variables["params"], without(base.variables["state"], ("latent_prior",)), config
         )
     except (KeyError, TypeError, ValueError) as error:
         raise errors.UserError(f"{path / 'run.json'} does not describe adapters: {error}") from None
-    like = jax.eval_shape(adapted.init, jax.random.key(0), example(vocabulary))
+    like = jax.eval_shape(wrapped.init, jax.random.key(0), example(vocabulary))
     own, state, step = checkpoints.load(path, like, say)
     state = _with_prior(path, state, step)
     variables = {"params": lora.merge(base.variables["params"], own, config), "state": state}

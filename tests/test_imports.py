@@ -10,7 +10,7 @@ import pytest
 import musejax
 
 ROOT = Path(musejax.__file__).parent
-CORE = {"errors", "base", "events", "vocabulary", "nn", "models", "objectives", "decoding"}
+CORE = {"errors", "file_names", "base", "events", "vocabulary", "nn", "models", "objectives", "decoding"}
 WRAPPING = {"pipeline", "training", "tuning", "evaluation", "runs", "packing"}
 EDGE = {
     "codecs", "corpora", "rendering", "zoo", "cli", "commands", "experiments", "preparation", "generation", "gridded",

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from musejax import commands, errors, experiments, transfer
+from musejax import commands, errors, experiments, file_names, transfer
 
 
 def train(args: argparse.Namespace, rest: list[str]) -> int:
@@ -21,6 +21,7 @@ def train(args: argparse.Namespace, rest: list[str]) -> int:
         print("\n".join(_fields(experiment)))
         return 0
     experiment = _override(experiment, rest)
+    file_names.check(experiment.name, "--name")
     workdir = Path(args.workdir) if args.workdir else Path("runs") / experiment.name
     result = experiments.run(experiment, workdir, commands.say)
     best = "" if result.best is None else f"; best validation loss {result.best[0]:.4f} at step {result.best[1]}"

@@ -1,11 +1,13 @@
 """How a run names the run that it adapts: where it is, and a digest by which another is told from it."""
 
 import os
+import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from musejax import errors
+from musejax import errors, file_names
 from musejax.training import checkpoints
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
@@ -19,10 +21,36 @@ def describe(name: str, base: Path, variables: Mapping[str, Any], run: Path) -> 
         base: Its directory.
         variables: Its params and state, as loaded.
         run: The directory of the run that names it; one that is not shipped is found from there.
+
+    Raises:
+        errors.UserError: The way from the run to the base is one that only this system understands.
     """
     shipped = base.resolve().parent == SHIPPED.resolve()
     where = base.name if shipped else _from(base, run)
+    _check_place(where, shipped, f"{run}: the base of its adapters")
     return {"name": name, "shipped": shipped, "run": where, "digest": checkpoints.digest(dict(variables))}
+
+
+def _check_place(place: Any, shipped: bool, where: str) -> None:
+    """Checks that a base is a shipped run by name, or a directory by a relative path that every system reads alike.
+
+    Such a path may lead up: a base lies beside the run, or anywhere else that its owner chose.
+
+    Raises:
+        errors.UserError: It is neither.
+    """
+    if shipped:
+        file_names.check(place, where)
+    elif not isinstance(place, str) or not place or re.match(r"/|[A-Za-z]:", place) or not _plain(place):
+        raise errors.UserError(
+            f"{where} is {ascii(place)}; give the path from the run to its base, such as ../base, relative and with "
+            "forward slashes"
+        )
+
+
+def _plain(place: str) -> bool:
+    """Whether a path has neither backslashes nor control characters."""
+    return not any(c == "\\" or unicodedata.category(c) == "Cc" for c in place)
 
 
 def _from(base: Path, run: Path) -> str:
@@ -42,8 +70,9 @@ def find(told: Mapping[str, Any], run: Path) -> Path:
         run: The directory of the run that names it.
 
     Raises:
-        errors.UserError: It is not there.
+        errors.UserError: It is not there, or the place is not the name of a shipped run or a relative path.
     """
+    _check_place(told["run"], told["shipped"], f"{run / 'run.json'}: adapters.base.run")
     path = SHIPPED / told["run"] if told["shipped"] else run.resolve() / told["run"]
     if not (path / "run.json").is_file():
         what = "among the shipped runs" if told["shipped"] else f"at {os.path.normpath(path)}"
