@@ -55,6 +55,26 @@ def _drawing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="list the files and log-likelihoods as JSON")
 
 
+def _output(
+    parser: argparse.ArgumentParser, formats: str | None, *, option: str = "--formats", what: str = "the pieces go"
+) -> None:
+    """Adds where music is written, and in which formats."""
+    parser.add_argument(
+        "--out",
+        metavar="FILE|DIR",
+        default=".",
+        help=f"where {what}: a file such as F.mid, or a folder (default: this folder)",
+    )
+    parser.add_argument(
+        option, help=f"for a folder: of mid, wav, png, musicxml, with commas (default: {formats or 'as FILE'})"
+    )
+    _overwrite(parser)
+
+
+def _overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist (default: refuse)")
+
+
 def _sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
     _drawing(parser)
@@ -66,18 +86,14 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--min-length", type=int, help="frames before which a piece may not end (default: 8 bars)")
     parser.add_argument("--qpm", type=float, default=100.0, help="quarter notes a minute (default: 100)")
-    parser.add_argument("--out", metavar="DIR", default=".", help="where the pieces go (default: this folder)")
-    parser.add_argument("--formats", default="mid", help="of mid, wav, png, musicxml, with commas (default: mid)")
+    _output(parser, "mid")
 
 
 def _steering(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
     parser.add_argument("file", metavar="FILE", help="MIDI, MusicXML or ABC")
     _drawing(parser)
-    parser.add_argument(
-        "--out", metavar="FILE|DIR", default=".", help="a file such as F.mid, or a folder (default: this folder)"
-    )
-    parser.add_argument("--formats", help="for a folder: of mid, wav, png, musicxml, with commas (default: as FILE)")
+    _output(parser, None)
 
 
 def _through_latents(parser: argparse.ArgumentParser, files: Sequence[str]) -> None:
@@ -88,8 +104,7 @@ def _through_latents(parser: argparse.ArgumentParser, files: Sequence[str]) -> N
         parser.add_argument(file, metavar=file.upper(), nargs=nargs, help="MIDI, MusicXML or ABC")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes (default: 0)")
     parser.add_argument("--temperature", type=float, default=1.0, help="below 1 more cautious (default: 1)")
-    parser.add_argument("--out", metavar="DIR", default=".", help="where the pieces go (default: this folder)")
-    parser.add_argument("--formats", default="mid", help="of mid, wav, png, musicxml, with commas (default: mid)")
+    _output(parser, "mid")
 
 
 def _attributes(parser: argparse.ArgumentParser) -> None:
@@ -193,6 +208,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("source", metavar="DIR", help="a folder, or a corpus by name")
     p.add_argument("--codec", required=True, help="the representation")
     p.add_argument("--out", metavar="FILE", required=True, help="the data set to write, ending in .npz")
+    _overwrite(p)
     p.add_argument("--bars", type=int, help="cut it into windows of so many bars, none of them twice")
     p.add_argument("--frames-per-bar", type=int, help="frames of a bar, 12 for 3/4 in 16ths (default: those of 4/4)")
     p.add_argument("--json", action="store_true", help="print what was used and discarded as JSON")
@@ -203,8 +219,7 @@ def parser() -> argparse.ArgumentParser:
     ):
         p = commands.add_parser(name, help=what)
         p.add_argument("files", metavar="FILE", nargs="+", help="MIDI, MusicXML or ABC")
-        p.add_argument("--out", metavar="DIR", default=".", help="where the results go (default: this folder)")
-        p.add_argument("--to", default=to, help=f"formats of mid, musicxml, wav, png, with commas (default: {to})")
+        _output(p, to, option="--to", what="the results go")
 
     p = commands.add_parser("pack", help="copy a run as it is shipped: best checkpoint only, rounded")
     p.add_argument("model", metavar="MODEL", help="a run directory")

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from musejax import commands, errors
-from musejax.commands import options
+from musejax.commands import options, outputs
 
 
 def prepare(args: argparse.Namespace, rest: list[str]) -> int:
@@ -18,6 +18,7 @@ def prepare(args: argparse.Namespace, rest: list[str]) -> int:
     options.check_counts(args, "bars", "frames-per-bar")
     if args.frames_per_bar is not None and args.bars is None:
         raise errors.UserError(f"--frames-per-bar {args.frames_per_bar} needs --bars")
+    outputs.check([out], [Path(args.source)], overwrite=args.overwrite)
     data = preparation.prepare(args.source, args.codec, commands.say)
     data = windows.of(data, args.bars or 0, args.frames_per_bar)
     data.save(out)
@@ -35,17 +36,26 @@ def prepare(args: argparse.Namespace, rest: list[str]) -> int:
 
 def convert(args: argparse.Namespace, rest: list[str]) -> int:
     """Writes each piece of each file in each format."""
-    formats = options.formats(args.to)
+    sources = [Path(f) for f in args.files]
+    pieces = f"{len(sources)} files" if len(sources) > 1 else None
+    default = "wav,png" if args.command == "render" else "mid"
+    target = outputs.target(args, default, sources, option="to", pieces=pieces)
     from musejax import files, rendering
 
-    read = [(Path(f), files.read(Path(f))) for f in args.files]  # everything is read before anything is written
-    for path, sequences in read:
-        for index, sequence in enumerate(sequences):
-            stem = path.stem if len(sequences) == 1 else f"{path.stem}-{index + 1:04d}"
-            for f in formats:
-                out = Path(args.out) / f"{stem}.{f}"
-                options.check_not_source(out, path)
-                out.parent.mkdir(parents=True, exist_ok=True)
-                rendering.write(sequence, out)
-                commands.say(str(out))
+    if not target.is_file:  # All but ABC hold one piece, so that what they become is known before anything is read.
+        target.paths([path.stem for path in sources if path.suffix.lower() not in files.ABC])
+    read = [(path, files.read(path)) for path in sources]  # everything is read before anything is written
+    if target.is_file and len(read[0][1]) > 1:
+        raise errors.UserError(f"{sources[0]} holds {len(read[0][1])} pieces; give a folder as --out, not {target.out}")
+    named = [(stem, sequence) for path, found in read for stem, sequence in zip(_stems(path, len(found)), found)]
+    for (_, sequence), paths in zip(named, target.paths([stem for stem, _ in named]), strict=True):
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rendering.write(sequence, path)
+            commands.say(str(path))
     return 0
+
+
+def _stems(path: Path, pieces: int) -> list[str]:
+    """Returns the names of the pieces of a file: its own, or numbered where there are several."""
+    return [path.stem] if pieces == 1 else [f"{path.stem}-{number + 1:04d}" for number in range(pieces)]

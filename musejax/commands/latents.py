@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musejax import commands, errors, zoo
-from musejax.commands import music, options
+from musejax.commands import music, options, outputs
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -24,53 +24,59 @@ def humanize(args: argparse.Namespace, rest: list[str]) -> int:
 
 def _one(args: argparse.Namespace, what: str) -> int:
     """Writes what a function of `musejax.latents` makes of a file."""
-    formats, path = _check(args), zoo.find(args.model)
+    _check(args)
+    target, path = outputs.target(args, "mid", [args.file]), zoo.find(args.model)
     sequence = music.read(args.file)
     commands.begin()
     from musejax import latents
 
     loaded = zoo.load(path, commands.say)
-    piece = getattr(latents, what)(loaded, sequence, args.seed, temperature=args.temperature)
-    _write([piece], [f"{Path(args.file).stem}-{loaded.name}-{args.seed}"], formats, args)
+    paths = target.paths([f"{Path(args.file).stem}-{loaded.name}-{args.seed}"])
+    _write([getattr(latents, what)(loaded, sequence, args.seed, temperature=args.temperature)], paths)
     return 0
 
 
 def interpolate(args: argparse.Namespace, rest: list[str]) -> int:
     """Writes pieces on the way from one to another."""
-    formats, path = _check(args), zoo.find(args.model)
+    _check(args)
+    path = zoo.find(args.model)
     if args.num < 2:
         raise errors.UserError(f"--num {args.num}: it must be 2 or more, for both ends are among the pieces")
     if args.first and not args.last:
         raise errors.UserError("give FIRST and LAST, or no file for a model that draws the vectors at both ends")
     if args.first and args.latent:
         raise errors.UserError(f"--latent {args.latent}: from one file to another the whole vector moves")
+    target = outputs.target(args, "mid", [args.first, args.last], pieces=music.several(args))
     ends = [music.read(file) for file in (args.first, args.last) if file]
     commands.begin()
     from musejax import latents
 
     loaded = zoo.load(path, commands.say)
+    paths = target.paths(_stems(args, loaded))
     if ends:
         pieces = latents.interpolate(loaded, *ends, num=args.num, seed=args.seed, temperature=args.temperature)
     else:
         pieces = latents.drawn(loaded, args.num, args.seed, latent=args.latent, temperature=args.temperature)
-    stems = [f"{loaded.name}-{args.seed}-{index:03d}" for index in range(len(pieces))]
-    _write(pieces, stems, formats, args)
+    _write(pieces, paths)
     return 0
 
 
 def personalize(args: argparse.Namespace, rest: list[str]) -> int:
     """Writes pieces like those of some files and folders."""
-    formats, path = _check(args), zoo.find(args.model)
+    _check(args)
+    path = zoo.find(args.model)
     options.check_counts(args, "num", "steps")
+    target = outputs.target(args, "mid", _sources(args.files), pieces=music.several(args))
     pieces = _pieces(args.files)
     commands.begin()
     from musejax import personal
 
     loaded = zoo.load(path, commands.say)
+    paths = target.paths(_stems(args, loaded))
     found = personal.personalize(
         loaded, pieces, args.num, args.seed, temperature=args.temperature, steps=args.steps, say=commands.say
     )
-    _write(found, [f"{loaded.name}-{args.seed}-{index:03d}" for index in range(len(found))], formats, args)
+    _write(found, paths)
     return 0
 
 
@@ -96,13 +102,26 @@ def _pieces(names: Sequence[str]) -> "list[NoteSequence]":
     return out
 
 
-def _check(args: argparse.Namespace) -> list[str]:
+def _sources(names: Sequence[str]) -> "list[Path]":
+    """Returns the files that are read: those that are named, and those in folders that are."""
+    from musejax.corpora import folder
+
+    out = []
+    for path in map(Path, names):
+        out += folder.paths(path) if path.is_dir() else [path]
+    return out
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raises for a temperature or a seed that cannot be."""
     options.check_temperature(args.temperature)
     options.check_seed(args.seed)
-    return options.formats(args.formats)
 
 
-def _write(
-    pieces: "Sequence[NoteSequence]", stems: Sequence[str], formats: Sequence[str], args: argparse.Namespace
-) -> None:
-    music.write(pieces, music.paths(args, stems, formats), lambda index, files: commands.say(files))
+def _stems(args: argparse.Namespace, loaded: "zoo.Loaded") -> list[str]:
+    """Returns the names of pieces that are numbered, without a suffix."""
+    return [f"{loaded.name}-{args.seed}-{index:03d}" for index in range(args.num)]
+
+
+def _write(pieces: "Sequence[NoteSequence]", paths: Sequence[Sequence[Path]]) -> None:
+    music.write(pieces, paths, lambda index, files: commands.say(files))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musejax import commands, errors, zoo
-from musejax.commands import options, places
+from musejax.commands import options, outputs, places
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 
 def sample(args: argparse.Namespace, rest: list[str]) -> int:
     """Writes sampled pieces."""
-    formats, choice, how = options.formats(args.formats), options.choice(args), options.steering(args)
+    choice, how = options.choice(args), options.steering(args)
     if not 0 < args.qpm < math.inf:
         raise errors.UserError(f"--qpm {args.qpm}: it must be above 0")
     options.check_counts(args, "num", "length", "width", "bars")
     options.check_seed(args.seed)
     sharps = options.sharps(args)
+    target = outputs.target(args, "mid", [args.primer], pieces=several(args))
     path = zoo.find(args.model)
     primer = read(args.primer) if args.primer else None
     commands.begin()
     from musejax import forms, generation, lengths, primers
 
     loaded = zoo.load(path, commands.say)
+    paths = target.paths([f"{loaded.name}-{args.seed}-{index:03d}" for index in range(args.num)])
     options.check_key(args, loaded)
     vocabulary = loaded.codec.vocabulary
     any_order = bool(loaded.model.any_order) and primer is None
@@ -69,8 +71,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
         qpm=args.qpm,
         **how,
     )
-    stems = [f"{loaded.name}-{args.seed}-{index:03d}" for index in range(len(pieces))]
-    _write(pieces, paths(args, stems, formats), args, loaded)
+    _write(pieces, paths, args, loaded)
     return 0
 
 
@@ -113,7 +114,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
     choice, how = options.choice(args), options.steering(args)
     options.check_counts(args, "num", "width")
     options.check_seed(args.seed)
-    path, outputs = zoo.find(args.model), _outputs(args, Path(args.file))
+    path, target = zoo.find(args.model), _target(args)
     asked, tracks = options.attributes(args.attributes), options.names(args.tracks)
     sequence = read(args.file)
     commands.begin()
@@ -121,6 +122,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
     from musejax.steering import band, rolls
 
     loaded = zoo.load(path, commands.say)
+    paths = target.paths(_stems(args, loaded))
     options.check_key(args, loaded)
     places.refuse(args, loaded)
     if loaded.codec.vocabulary.tracks:
@@ -129,7 +131,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
         options.constraint(args, loaded, 0, None)
         generation.check_whole(loaded, choice)
         pieces = rolls.draw(loaded, sequence, args.num, args.seed, tracks=tracks, width=args.width, **how)
-        _write(pieces, outputs(loaded.name), args, loaded)
+        _write(pieces, paths, args, loaded)
         return 0
     plan = band.plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=asked)
     pieces = generation.draw(
@@ -143,7 +145,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
         qpm=plan.qpm or 100.0,
         **how,
     )
-    _write(pieces, outputs(loaded.name), args, loaded)
+    _write(pieces, paths, args, loaded)
     return 0
 
 
@@ -152,13 +154,14 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
     choice, how = options.choice(args), options.steering(args)
     options.check_counts(args, "num", "width")
     options.check_seed(args.seed)
-    sharps, source, path = options.sharps(args), Path(args.file), zoo.find(args.model)
-    outputs, marks = _outputs(args, source), places.fermatas(args.fermatas)
+    sharps, path = options.sharps(args), zoo.find(args.model)
+    target, marks = _target(args), places.fermatas(args.fermatas)
     sequence = read(args.file)
     commands.begin()
     from musejax import steering
 
     loaded = zoo.load(path, commands.say)
+    paths = target.paths(_stems(args, loaded))
     options.check_key(args, loaded)
     if marks is not None:
         from musejax.steering import cells
@@ -180,7 +183,7 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
         width=args.width,
         **how,
     )
-    _write(pieces, outputs(loaded.name), args, loaded)
+    _write(pieces, paths, args, loaded)
     return 0
 
 
@@ -194,38 +197,26 @@ def read(path: str) -> "NoteSequence":
     return found[0]
 
 
-def _outputs(args: argparse.Namespace, source: Path) -> Callable[[str], list[list[Path]]]:
-    """Where the pieces of a file go, once the model's name is known: to one file, or into a folder by name.
+def several(args: argparse.Namespace) -> str | None:
+    """Returns what there are several of, where `--num` asks for more than one piece."""
+    return f"--num {args.num} pieces" if args.num > 1 else None
+
+
+def _target(args: argparse.Namespace) -> outputs.Target:
+    """Returns where pieces made from a file go: as scores if it is one, unless `--formats` says otherwise.
 
     Raises:
         errors.UserError: They cannot go there.
     """
-    from musejax import files, rendering
+    from musejax import files
 
-    out = Path(args.out)
-    if not out.is_dir() and out.suffix:
-        if out.suffix.lower() not in rendering.FORMATS:
-            raise errors.UserError(
-                f"--out {out}: the suffix {out.suffix!r} names no format; use one of {', '.join(rendering.FORMATS)}, "
-                "or a folder"
-            )
-        if args.formats:
-            raise errors.UserError(f"--out {out} is one file; --formats needs a folder")
-        if args.num > 1:
-            raise errors.UserError(f"--out {out} is one file, and --num {args.num} pieces need a folder")
-        options.check_not_source(out, source)
-        return lambda model: [[out]]
-    formats = options.formats(args.formats or ("musicxml" if source.suffix.lower() in files.MUSICXML else "mid"))
-
-    def named(model: str) -> list[list[Path]]:
-        return paths(args, [f"{source.stem}-{model}-{args.seed}-{index:03d}" for index in range(args.num)], formats)
-
-    return named
+    default = "musicxml" if Path(args.file).suffix.lower() in files.MUSICXML else "mid"
+    return outputs.target(args, default, [args.file, getattr(args, "then", None)], pieces=several(args))
 
 
-def paths(args: argparse.Namespace, stems: Sequence[str], formats: Sequence[str]) -> list[list[Path]]:
-    """The files of each piece: in the folder `--out`, by name."""
-    return [[Path(args.out) / f"{stem}.{f}" for f in formats] for stem in stems]
+def _stems(args: argparse.Namespace, loaded: "zoo.Loaded") -> list[str]:
+    """Returns the names of pieces made from a file, without a suffix."""
+    return [f"{Path(args.file).stem}-{loaded.name}-{args.seed}-{index:03d}" for index in range(args.num)]
 
 
 def write(

@@ -4,7 +4,6 @@ import argparse
 import math
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musejax import errors
@@ -23,8 +22,8 @@ def names(text: str | None) -> list[str]:
 
 
 def formats(text: str) -> list[str]:
-    """File formats between commas."""
-    chosen = names(text)
+    """File formats between commas, each of them once."""
+    chosen = list(dict.fromkeys(names(text)))
     for f in chosen:
         if f not in FORMATS:
             raise errors.UserError(f"format {f!r} is unknown; the formats are {', '.join(FORMATS)}")
@@ -45,12 +44,6 @@ def check_counts(args: argparse.Namespace, *options: str) -> None:
         value = getattr(args, name.replace("-", "_"))
         if value is not None and value < 1:
             raise errors.UserError(f"--{name} {value}: it must be 1 or more")
-
-
-def check_not_source(out: Path, source: Path) -> None:
-    """Raises where a file would be written over the one that was read."""
-    if out.exists() and out.samefile(source):
-        raise errors.UserError(f"{out} would overwrite its source; give another --out")
 
 
 def check_temperature(temperature: float) -> None:

@@ -134,7 +134,7 @@ def test_adapters_are_a_run_like_any_other(made, capfd, tmp_path):
     loaded = runs.load(made / "adapted", pytest.fail)
     assert loaded.adapters is not None and loaded.model.autoregressive is not None
     for model in (made / "adapted", tmp_path / "deep" / "apart"):
-        assert run("sample", model, "--num", 2, "--out", tmp_path / "music", "--length", 16) == 0
+        assert run("sample", model, "--num", 2, "--out", tmp_path / "music", "--length", 16, "--overwrite") == 0
 
 
 def test_a_model_that_was_tuned_can_be_tuned_again(made, capfd, tmp_path):
