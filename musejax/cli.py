@@ -1,12 +1,21 @@
 """The command line: options are read here, without JAX or note_seq; the work is in musejax/commands/."""
 
 import argparse
+import contextlib
+import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import NoReturn
 
 from musejax import __version__, errors
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived: what was begun is taken back, as after Ctrl-C."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -237,21 +246,44 @@ def main(argv: Sequence[str] | None = None) -> None:
         top.error(f"{args.command} has no option {rest[0]!r}")
     if args.command == "train" and any(r in ("-h", "--help") for r in rest):
         args.fields, rest = True, []
-    try:
-        from musejax import commands
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+    with _heeding_termination():
+        try:
+            from musejax import commands
 
-        raise SystemExit(commands.run(args.command, args, rest))
-    except errors.UserError as error:
-        _fail(args.command, str(error), 2)
-    except errors.TrainingError as error:
-        _fail(args.command, str(error), 1)
-    except KeyboardInterrupt:
-        _fail(args.command, "interrupted", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141) from None
-    except OSError as error:
-        _fail(args.command, f"{error.filename or 'writing'}: {error.strerror or error}", 2)
+            raise SystemExit(commands.run(args.command, args, rest))
+        except errors.UserError as error:
+            _fail(args.command, str(error), 2)
+        except errors.TrainingError as error:
+            _fail(args.command, str(error), 1)
+        except KeyboardInterrupt:
+            _fail(args.command, "interrupted", 130)
+        except _Terminated:
+            _fail(args.command, "terminated", 143)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(141) from None
+        except OSError as error:
+            _fail(args.command, f"{error.filename or 'writing'}: {error.strerror or error}", 2)
+
+
+@contextlib.contextmanager
+def _heeding_termination() -> Iterator[None]:
+    """Makes SIGTERM an exception meanwhile, unless somebody else handles it; a second one ends the process at once."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_DFL)
+    raise _Terminated
 
 
 def _fail(command: str, message: str, status: int) -> NoReturn:

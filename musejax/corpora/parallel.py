@@ -1,16 +1,12 @@
 """Many files read over worker processes, in order; one that crashes a worker costs only itself."""
 
 import concurrent.futures
-import contextlib
-import multiprocessing
 import os
-import sys
-import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from musejax import errors, noteseq, scores
-from musejax.corpora import base
+from musejax.corpora import base, workers
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,7 +17,7 @@ _CHUNK = 16
 CRASHED = "the reader crashed"
 
 
-def workers() -> int:
+def processors() -> int:
     """Processes to read with: one a processor that this process may use, at most 16."""
     try:
         count = len(os.sched_getaffinity(0))
@@ -43,14 +39,13 @@ def read_all(reader: Callable[[T], R], items: Sequence[T], processes: int | None
         For each item the reader's result, or the message of its UserError as a text.
     """
     if processes is None:
-        processes = workers() if len(items) >= _WORTH_IT else 1
+        processes = processors() if len(items) >= _WORTH_IT else 1
     if processes <= 1:
         with scores.quiet_stdout():
             return [_guarded(reader, item) for item in items]
     chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
     results: list[list[R | str]] = []
-    with _pool(processes) as pool, _pool_main():
-        futures = [pool.submit(_read_chunk, reader, chunk) for chunk in chunks]
+    futures = _submit(processes, _read_chunk, reader, chunks)
     for chunk, future in zip(chunks, futures, strict=True):
         try:
             results.append(future.result())
@@ -98,9 +93,7 @@ def _one_by_one(reader: Callable[[T], R], items: Sequence[T]) -> list[R | str]:
     """As `read_all`, with a new worker after each crash."""
     results: list[Any] = []
     while len(results) < len(items):
-        with _pool(1) as pool, _pool_main():
-            futures = [pool.submit(_guarded, reader, item) for item in items[len(results) :]]
-        for future in futures:
+        for future in _submit(1, _guarded, reader, items[len(results) :]):
             try:
                 results.append(future.result())
             except concurrent.futures.process.BrokenProcessPool:
@@ -109,25 +102,19 @@ def _one_by_one(reader: Callable[[T], R], items: Sequence[T]) -> list[R | str]:
     return results
 
 
-def _pool(processes: int) -> concurrent.futures.ProcessPoolExecutor:
-    """Workers by `spawn`: a fork of a process in which JAX runs threads may hang."""
-    context = multiprocessing.get_context("spawn")
-    return concurrent.futures.ProcessPoolExecutor(processes, context, initializer=_start)
-
-
-@contextlib.contextmanager
-def _pool_main() -> Iterator[None]:
-    """Keeps workers that start meanwhile from running the user's script again.
-
-    A spawned process imports the main module of its parent, so that a script without a main guard would start
-    itself over; our workers need this package only.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+def _submit(
+    processes: int, task: Callable[..., Any], reader: Callable[[T], R], items: Sequence[Any]
+) -> list[concurrent.futures.Future]:
+    """Runs a task over items in workers; the futures of those that a crash left over hold BrokenProcessPool."""
+    futures: list[concurrent.futures.Future] = []
+    with workers.pool(processes, _start) as pool:
+        for item in items:
+            try:
+                futures.append(pool.submit(task, reader, item))
+            except concurrent.futures.process.BrokenProcessPool as error:
+                futures.append(concurrent.futures.Future())
+                futures[-1].set_exception(error)
+    return futures
 
 
 def _start() -> None:
