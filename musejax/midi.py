@@ -51,6 +51,8 @@ def midi_to_sequence(data: bytes) -> "NoteSequence":
     """
     if data[:4] != b"MThd":
         raise errors.UserError("it does not begin as a MIDI file does (MThd)")
+    if data[12:14] == b"\0\0":
+        raise errors.UserError("it has 0 ticks per quarter note")
     onsets = _plain_onsets(data)
     if onsets is None:
         return _reference(data)
@@ -165,6 +167,8 @@ def _tempi(score: "ScoreTick") -> _Tempi:
     """The tempo map: 120 a minute until something else is said, repetitions left out."""
     ticks, scales = [0], [60.0 / (120.0 * score.ticks_per_quarter)]
     for tempo in score.tempos:
+        if not tempo.mspq:
+            raise errors.UserError("it has a tempo of 0 microseconds per quarter note")
         scale = 60.0 / ((6e7 / tempo.mspq) * score.ticks_per_quarter)
         if tempo.time == 0:
             ticks, scales = [0], [scale]
