@@ -11,3 +11,14 @@ class DiscardError(Exception):
 
 class TrainingError(Exception):
     """Training cannot go on: the loss is not finite, or a write failed (exit status 1)."""
+
+
+def failure(what: str, error: Exception) -> str:
+    """Returns the reason under which a file is counted that an unforeseen exception spoilt.
+
+    Args:
+        what: What failed, such as `could not be read`.
+        error: The exception.
+    """
+    text = " ".join(str(error).split())[:120].encode("utf-8", "backslashreplace").decode()
+    return f"{what} ({type(error).__name__}{': ' + text if text else ''})"

@@ -233,7 +233,7 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
         data={
             "source": data.source,
             "pieces": sizes,
-            "report": data.report,
+            "report": {name: told for name, told in data.report.items() if name != "files"},  # names stay at home
             "keys": _keys(train_items),
             **({"forms": forms.of(train_items)} if model.any_order else {}),
         },
@@ -244,7 +244,7 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
     description |= start.told
     runs.start(workdir, description)
     say(f"{data.source}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + f" pieces as {data.vocabulary.name}")
-    for line in holdout.tell(data) + windows.tell(data):
+    for line in preparation.passed_over(experiment.data, data) + holdout.tell(data) + windows.tell(data):
         say(line)
     if model.features is not None:
         features = jax.jit(model.features)

@@ -41,6 +41,18 @@ def fault(name: Any) -> str | None:
     return None
 
 
+def shown(path: object) -> str:
+    """Returns a path as printable text: bytes that are not UTF-8, and what cannot be printed, are escaped."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in str(path))
+
+
+def _escaped(character: str) -> str:
+    # Python reads a byte of a file name that is not UTF-8 as a lone surrogate.
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
 def check(name: Any, where: str) -> str:
     """Returns a name that is a plain file name.
 

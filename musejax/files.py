@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musejax import errors, midi, scores
+from musejax import errors, file_names, midi, scores
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -12,6 +12,7 @@ MIDI = (".mid", ".midi")
 MUSICXML = (".xml", ".musicxml", ".mxl")
 ABC = (".abc",)
 SUFFIXES = MIDI + MUSICXML + ABC
+_ADVICE = "; give a sound file of MIDI, MusicXML or ABC"
 
 
 def read(path: str | Path) -> "list[NoteSequence]":
@@ -27,9 +28,10 @@ def read(path: str | Path) -> "list[NoteSequence]":
         errors.UserError: There is no such file, its suffix is none of ours, it cannot be read, or it holds no notes.
     """
     path = Path(path)
+    name = file_names.shown(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise errors.UserError(f"{path}: the suffix {suffix!r} is none of {', '.join(SUFFIXES)}")
+        raise errors.UserError(f"{name}: the suffix {suffix!r} is none of {', '.join(SUFFIXES)}")
     try:
         if not path.stat().st_size:
             raise errors.UserError("the file is empty")
@@ -43,12 +45,19 @@ def read(path: str | Path) -> "list[NoteSequence]":
         if not found:
             raise errors.UserError("it holds no notes")
     except OSError as e:
-        raise errors.UserError(f"{path}: {e.strerror or e}; give a readable file") from e
+        raise errors.UserError(f"{name}: {e.strerror or e}; give a readable file") from e
     except errors.UserError as e:
-        raise errors.UserError(f"{path}: {e}; give a sound file of MIDI, MusicXML or ABC") from e
+        raise errors.UserError(f"{name}: {e}{_ADVICE}") from e
+    except Exception as e:  # a file that its reader did not foresee
+        raise errors.UserError(f"{name}: {errors.failure('could not be read', e)}{_ADVICE}") from e
     for sequence in found:
-        sequence.filename = path.name
+        sequence.filename = file_names.shown(path.name)
     return found
+
+
+def reason(error: errors.UserError, path: Path) -> str:
+    """Returns why `read` refused a file, without the name and the advice: what files of a folder are counted by."""
+    return str(error).removeprefix(f"{file_names.shown(path)}: ").rpartition(";")[0]
 
 
 def midi_to_sequence(source: str | Path | bytes) -> "NoteSequence":

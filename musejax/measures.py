@@ -1,15 +1,14 @@
 """`musejax metrics`: music statistics of generated pieces beside those of held-out real ones."""
 
-import collections
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musejax import codecs, corpora, errors, files, preparation
+from musejax import codecs, corpora, errors, file_names, files, preparation
 from musejax.codecs import timing
-from musejax.corpora import base, folder
+from musejax.corpora import base, folder, parallel
 from musejax.evaluation import copying, likelihood, mgeval, musdr, musegan, muspy, rolls, voice_leading
 from musejax.gridded import GRID, Piece, on_grid
 
@@ -22,7 +21,9 @@ SIDES = ("generated", "reference")
 Statistics = dict[str, np.ndarray]
 
 
-def read(source: str, codec: str | None, grid: int, say: Callable[[str], None]) -> list[Piece]:
+def read(
+    source: str, codec: str | None, grid: int, say: Callable[[str], None], report: base.Report | None = None
+) -> list[Piece]:
     """The pieces of a folder of music files, or of a split of a corpus.
 
     Args:
@@ -31,6 +32,7 @@ def read(source: str, codec: str | None, grid: int, say: Callable[[str], None]) 
             that is usual for the corpus.
         grid: Frames in a quarter note.
         say: Is told of files that were passed over, and of long work.
+        report: Takes the files of a folder that were passed over, with the reason of each.
 
     Raises:
         errors.UserError: There is no such source, or nothing in it can be used.
@@ -42,7 +44,7 @@ def read(source: str, codec: str | None, grid: int, say: Callable[[str], None]) 
         raise errors.UserError(f"{source}: name a split too, such as {source}:test")
     if not Path(source).is_dir():
         raise errors.UserError(f"{source!r} is neither a folder nor CORPUS:SPLIT, such as bach-chorales:test")
-    return _of_folder(Path(source), grid, say)
+    return _of_folder(Path(source), grid, say, base.Report() if report is None else report)
 
 
 def _of_corpus(name: str, split: str, codec: str | None, grid: int, say: Callable[[str], None]) -> list[Piece]:
@@ -67,28 +69,30 @@ def _of_corpus(name: str, split: str, codec: str | None, grid: int, say: Callabl
     return found
 
 
-def _of_folder(where: Path, grid: int, say: Callable[[str], None]) -> list[Piece]:
+def _of_folder(where: Path, grid: int, say: Callable[[str], None], report: base.Report) -> list[Piece]:
     paths: dict[Path, Path] = {}
     for path in folder.paths(where):
         # A piece that lies there in several formats is one piece; MIDI says most.
         if path.with_suffix("") not in paths or path.suffix.lower() in files.MIDI:
             paths[path.with_suffix("")] = path
     found: list[Piece] = []
-    reasons: collections.Counter[str] = collections.Counter()
     for path in paths.values():
+        name = file_names.shown(path.relative_to(where).as_posix())
         try:
             found += [on_grid(sequence, grid) for sequence in files.read(path)]
         except errors.UserError as error:
-            reasons[str(error).removeprefix(f"{path}: ").rpartition(";")[0]] += 1
+            report.discard(name, files.reason(error, path))
         except errors.DiscardError as error:
-            reasons[str(error)] += 1
-    why = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(5))
+            report.discard(name, str(error))
+        except Exception as error:  # a fault that one file shows does not cost the others
+            report.discard(name, errors.failure("could not be read", error))
+    report.used = len(found)
     if not paths:
         raise errors.UserError(f"{where}: it holds no file ending in {', '.join(files.SUFFIXES)}")
     if not found:
-        raise errors.UserError(f"{where}: none of {len(paths)} files could be used ({why})")
-    if why:
-        say(f"{where}: passed over {reasons.total()} of {len(paths)} files: {why}")
+        raise errors.UserError(f"{where}: {parallel.none_of(len(paths), report)}")
+    for line in base.passed_over(str(where), report.to_json(), len(paths)):
+        say(line)
     return found
 
 
@@ -252,11 +256,13 @@ def metrics(
     name, _, split = reference.rpartition(":")
     if training is None and name in corpora.CORPORA and split != "train":
         training = f"{name}:train"
-    sides = [read(s, codec, grid, say) for s in (where, reference)]
-    known = None if training is None else read(training, codec, grid, say)
+    reports = {side: base.Report() for side in (*SIDES, "training")}
+    sides = [read(s, codec, grid, say, reports[side]) for side, s in zip(SIDES, (where, reference))]
+    known = None if training is None else read(training, codec, grid, say, reports["training"])
     return {
         "folder": where,
         "reference_set": reference,
         "training_set": training,
+        "passed_over": {side: r.to_json() for side, r in reports.items() if r.discarded},
         **compare(sides[0], sides[1], known, grid),
     }

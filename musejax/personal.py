@@ -140,7 +140,11 @@ def _windows(loaded: zoo.Loaded, pieces: "Sequence[NoteSequence]", say: Callable
             found.append(latents.windows(loaded, piece))
         except errors.UserError as error:
             reason = str(error)
-            left_out.append(f"{piece.filename or 'a piece'} is left out: {reason}")
+        except Exception as error:  # a fault that one piece shows does not cost the others
+            reason = errors.failure("could not be read", error)
+        else:
+            continue
+        left_out.append(f"{piece.filename or 'a piece'} is left out: {reason}")
     if not found or (left_out and say is None):
         raise errors.UserError(reason)
     out = {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}

@@ -75,7 +75,7 @@ def encode(corpus: base.Corpus, codec: str, coder: codecs.Codec, say: Callable[[
     if corpus.codec not in (None, codec):
         raise errors.UserError(f"{corpus.name} comes as {corpus.codec} only; it cannot be read as {codec}")
     items: dict[str, list[dataset.Item]] = {s: [] for s in base.SPLITS}
-    report = base.Report(discarded=corpus.report.discarded.copy())
+    report = base.Report(discarded=corpus.report.discarded.copy(), files=list(corpus.report.files))
     if len(corpus.pieces) > 500:
         say(f"encoding {len(corpus.pieces)} pieces of {corpus.name} as {codec}")
     for piece in corpus.pieces:
@@ -83,7 +83,10 @@ def encode(corpus: base.Corpus, codec: str, coder: codecs.Codec, say: Callable[[
         try:
             parts = _parts(piece, coder, split)
         except errors.DiscardError as reason:
-            report.discarded[str(reason)] += 1
+            report.discard(piece.name, str(reason))
+            continue
+        except Exception as error:  # a fault that one piece shows does not cost the others
+            report.discard(piece.name, errors.failure(f"could not be read as {codec}", error))
             continue
         report.used += 1
         items[split] += [
@@ -98,6 +101,11 @@ def encode(corpus: base.Corpus, codec: str, coder: codecs.Codec, say: Callable[[
         reasons = "; ".join(f"{n} {r}" for r, n in report.discarded.most_common(5)) or "it is empty"
         raise errors.UserError(f"nothing in {corpus.name} can be read as {codec}: {reasons}")
     return dataset.Dataset(corpus.name, coder.vocabulary, items, report.to_json())
+
+
+def passed_over(source: str, data: dataset.Dataset) -> list[str]:
+    """Returns lines that count and list what of a folder was not used; none for a corpus or a prepared file."""
+    return base.passed_over(source, data.report) if source not in corpora.CORPORA and Path(source).is_dir() else []
 
 
 def _parts(piece: base.Piece, coder: codecs.Codec, split: str) -> list[dict[str, Any]]:

@@ -27,8 +27,9 @@ def prepare(args: argparse.Namespace, rest: list[str]) -> int:
         commands.print_json({"out": str(out), "codec": args.codec, "pieces": sizes, **data.report})
     else:
         commands.say(f"{out}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()))
-        for reason, count in data.report["discarded"].items():
-            commands.say(f"discarded {count}: {reason}")
+        lines = preparation.passed_over(args.source, data)
+        for line in lines or [f"discarded {count}: {reason}" for reason, count in data.report["discarded"].items()]:
+            commands.say(line)
         for line in windows.tell(data):
             commands.say(line)
     return 0

@@ -87,17 +87,17 @@ def _pieces(names: Sequence[str]) -> "list[NoteSequence]":
         errors.UserError: A file cannot be read, or nothing in a folder can.
     """
     from musejax import files
-    from musejax.corpora import folder
+    from musejax.corpora import base, folder
 
-    out, left_out = [], []
+    out, lines = [], []
     for name in names:
         if not Path(name).is_dir():
             out += files.read(name)
             continue
         corpus = folder.load(Path(name))
         out += [piece.sequence() for piece in corpus.pieces if piece.sequence is not None]
-        left_out += [f"{name}: {count} x {reason}, left out" for reason, count in corpus.report.discarded.items()]
-    for line in left_out:
+        lines += base.passed_over(name, corpus.report.to_json())
+    for line in lines:
         commands.say(line)
     return out
 

@@ -2,8 +2,8 @@
 
 import collections
 import dataclasses
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -34,14 +34,52 @@ class Piece:
 
 @dataclasses.dataclass
 class Report:
-    """Counts of what was used and what was discarded, by reason."""
+    """What was used and what was discarded.
+
+    Attributes:
+        used: Number of pieces that were used.
+        discarded: Number of files and pieces that were not, by reason.
+        files: Each of them with its reason, where the source is one of files with names.
+    """
 
     used: int = 0
     discarded: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    files: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    def discard(self, file: str, reason: str) -> None:
+        """Counts a file or piece that is not used, and lists it."""
+        self.discarded[reason] += 1
+        self.files.append((file, reason))
 
     def to_json(self) -> dict:
-        """A plain dictionary."""
-        return {"used": self.used, "discarded": dict(sorted(self.discarded.items()))}
+        """Returns a plain dictionary."""
+        return {
+            "used": self.used,
+            "discarded": dict(sorted(self.discarded.items())),
+            "files": [{"file": file, "reason": reason} for file, reason in self.files],
+        }
+
+
+def passed_over(where: str, report: Mapping[str, Any], files: int | None = None) -> list[str]:
+    """Returns lines for people: how many files of a folder were not used and why, then each of them.
+
+    Args:
+        where: The folder.
+        report: Its report, as `Report.to_json` gives it.
+        files: How many files it has, where that is known.
+    """
+    counts = collections.Counter(report.get("discarded", {}))
+    if not counts:
+        return []
+    total = (
+        f"{counts.total()} of {files} files"
+        if files
+        else "1 file"
+        if counts.total() == 1
+        else f"{counts.total()} files"
+    )
+    why = "; ".join(f"{count} x {reason}" for reason, count in counts.most_common())
+    return [f"{where}: passed over {total}: {why}"] + [f"{f['file']}: {f['reason']}" for f in report.get("files", ())]
 
 
 class Corpus(NamedTuple):

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from musejax import errors, files
+from musejax import errors, file_names, files
 from musejax.corpora import base, cache, melodies, parallel, splits
 
 
@@ -30,8 +30,7 @@ def read(task: Task) -> list[cache.Entry]:
     try:
         found = files.read(task.path)
     except errors.UserError as e:
-        # Counted by reason, so without the name and the advice that the message of one file carries.
-        raise errors.UserError(str(e).removeprefix(f"{task.path}: ").rpartition(";")[0]) from e
+        raise errors.UserError(files.reason(e, task.path)) from e
     for i, sequence in enumerate(found, 1):
         name = task.name if len(found) == 1 else f"{task.name}#{i}"
         melody = melodies.of_sequence(sequence)
@@ -51,10 +50,12 @@ def load(folder: Path, processes: int | None = None) -> base.Corpus:
     Raises:
         errors.UserError: Nothing in it could be read; the message counts the reasons.
     """
-    tasks = [Task(path, path.relative_to(folder).as_posix()) for path in paths(folder)]
+    tasks = [Task(path, file_names.shown(path.relative_to(folder).as_posix())) for path in paths(folder)]
     if not tasks:
         raise errors.UserError(f"{folder}: holds no file ending in {', '.join(files.SUFFIXES)}; give a folder of music")
-    found, report = parallel.sift(parallel.read_all(read, tasks, processes))
+    results = parallel.read_all(read, tasks, processes)
+    found, report = parallel.sift(results)
+    report.files = [(task.name, result) for task, result in zip(tasks, results) if isinstance(result, str)]
     entries = [entry for of_file in found for entry in of_file]
     report.used = len(entries)
     if not entries:

@@ -15,6 +15,7 @@ R = TypeVar("R")
 _WORTH_IT = 32
 _CHUNK = 16
 CRASHED = "the reader crashed"
+UNREADABLE = "could not be read"
 
 
 def processors() -> int:
@@ -30,13 +31,13 @@ def read_all(reader: Callable[[T], R], items: Sequence[T], processes: int | None
     """What a function makes of each item, in the order of the items.
 
     Args:
-        reader: A function of a module (workers import it by name); may raise `errors.UserError`. What it writes to
-            standard output from C is lost.
+        reader: A function of a module (workers import it by name). What it writes to standard output from C is lost.
         items: What to read; each must pickle.
         processes: Workers; by default one a processor, or none for a few items.
 
     Returns:
-        For each item the reader's result, or the message of its UserError as a text.
+        For each item the reader's result, or as a text the reason why there is none: the message of its UserError, or
+        what kind of exception it raised.
     """
     if processes is None:
         processes = processors() if len(items) >= _WORTH_IT else 1
@@ -130,5 +131,7 @@ def _read_chunk(reader: Callable[[T], R], items: Sequence[T]) -> list[R | str]:
 def _guarded(reader: Callable[[T], R], item: T) -> R | str:
     try:
         return reader(item)
-    except errors.UserError as e:
-        return str(e)
+    except errors.UserError as error:
+        return str(error)
+    except Exception as error:  # a fault of a reader costs the one file that shows it
+        return errors.failure(UNREADABLE, error)

@@ -29,7 +29,29 @@ def test_results_come_in_order_and_reasons_are_counted(processes, capfd):
     assert capfd.readouterr().out == ""
     found, report = parallel.sift(results)
     assert found == list(range(20))
-    assert report.to_json() == {"used": 20, "discarded": {"odd": 20}}
+    assert report.to_json() == {"used": 20, "discarded": {"odd": 20}, "files": []}
+
+
+def stumble(n):
+    if n == 1:
+        return 1 // 0
+    if n == 2:
+        return stumble(n)
+    if n == 3:
+        raise MemoryError
+    if n == 4:
+        raise ValueError("two\nlines \ud800" + "x" * 500)
+    return n
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_exception_of_a_reader_costs_one_item(processes):
+    results = parallel.read_all(stumble, list(range(6)), processes)
+    assert (results[0], results[5]) == (0, 5)
+    assert results[1] == "could not be read (ZeroDivisionError: integer division or modulo by zero)"
+    assert results[2].startswith("could not be read (RecursionError: maximum recursion depth exceeded")
+    assert results[3] == "could not be read (MemoryError)"
+    assert results[4].startswith("could not be read (ValueError: two lines \\ud800xxx") and len(results[4]) < 200
 
 
 def test_a_crash_costs_one_item():
