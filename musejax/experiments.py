@@ -207,9 +207,14 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
     model = build(experiment, data)
     _check_pieces(model, training, data.vocabulary.bar if data.vocabulary.tracks else 0)
     start = transfer.start(experiment, model, data.vocabulary, workdir, say)
-    model, optimizer, tuning = start.model, experiment.optimizer, experiment.tuning
+    optimizer, tuning = experiment.optimizer, experiment.tuning
     if tuning is not None:
-        model = reinforcement.bind(tuning, model, experiment.family, data, training.batch_size, training.window, say)
+        adapted = start.model if experiment.adapters.rank else None
+        model = reinforcement.bind(
+            tuning, model, experiment.family, data, training.batch_size, training.window, say, adapted
+        )
+    else:
+        model = start.model
     try:
         if freezing.is_asked(optimizer):
             like, _ = jax.eval_shape(model.init, jax.random.key(0), runs.example(data.vocabulary))

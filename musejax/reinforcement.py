@@ -100,6 +100,7 @@ def bind(
     batch_size: int,
     length: int,
     say: Callable[[str], None],
+    adapted: Model | None = None,
 ) -> Model:
     """The record of a run that tunes another.
 
@@ -111,6 +112,7 @@ def bind(
         batch_size: Pieces a step.
         length: Frames of a piece.
         say: Is told of a reward that is slow.
+        adapted: The record over adapters, where these train; None where all parameters do.
 
     Raises:
         errors.UserError: Something does not fit; one line.
@@ -138,7 +140,7 @@ def bind(
             raise errors.UserError(f"--tuning.rewards {name}: {error}") from None
     method = {"policy": policy.tuned, "preferences": preferences.tuned}.get(tuning.method, q_learning.tuned)
     try:
-        return method(policy.Task(model, vocabulary, prior, rewards.total(parts), tuning, length))
+        return method(policy.Task(model, vocabulary, prior, rewards.total(parts), tuning, length, adapted))
     except ValueError as error:
         raise errors.UserError(f"--tuning: {error}") from None
 

@@ -214,8 +214,15 @@ def parts(description: Mapping[str, Any], path: Path) -> tuple[str, Any, vocabul
         raise errors.UserError(f"{path / 'run.json'} does not describe a model: {error}") from None
 
 
-def build(description: Mapping[str, Any], path: Path) -> tuple[Model, vocabularies.Vocabulary]:
+def build(
+    description: Mapping[str, Any], path: Path, adapt: Callable[[Model], Model] = lambda model: model
+) -> tuple[Model, vocabularies.Vocabulary]:
     """The model of a run.json, and its vocabulary.
+
+    Args:
+        description: The content of run.json.
+        path: The run directory.
+        adapt: Model of the family -> the same over the parameters that the run trains.
 
     Raises:
         errors.UserError: It does not describe a model.
@@ -224,8 +231,8 @@ def build(description: Mapping[str, Any], path: Path) -> tuple[Model, vocabulari
     try:
         model = models.family(family).make(config, vocabulary)
         if description.get("tuning", {}).get("method") == "g":  # two nets: the prior is in the run's state
-            model = product.make(model, vocabulary)
-        return model, vocabulary
+            return product.make(adapt(model), vocabulary, model), vocabulary
+        return adapt(model), vocabulary
     except (KeyError, TypeError, ValueError) as error:
         raise errors.UserError(f"{path / 'run.json'} does not describe a model: {error}") from None
 
@@ -244,9 +251,9 @@ def load(path: Path, say: Callable[[str], None], adapted: tuple[Path, ...] = ())
     if path.resolve() in adapted:
         raise errors.UserError(f"{path / 'run.json'}: the base of these adapters is the run itself; give another base")
     description = read_description(path)
-    model, vocabulary = build(description, path)
     if "adapters" in description:
-        return _load_adapted(description, path, model, vocabulary, say, (*adapted, path.resolve()))
+        return _load_adapted(description, path, say, (*adapted, path.resolve()))
+    model, vocabulary = build(description, path)
     like = jax.eval_shape(model.init, jax.random.key(0), example(vocabulary))
     packed = description.get("left_out", ())
     params, state, step = checkpoints.load(path, (without(like[0], packed), without(like[1], packed)), say)
@@ -266,12 +273,7 @@ def without(tree: Any, names: Collection[str]) -> Any:
 
 
 def _load_adapted(
-    description: dict[str, Any],
-    path: Path,
-    model: Model,
-    vocabulary: vocabularies.Vocabulary,
-    say: Callable[[str], None],
-    adapted: tuple[Path, ...],
+    description: dict[str, Any], path: Path, say: Callable[[str], None], adapted: tuple[Path, ...]
 ) -> Run:
     """A run of adapters, merged into its base."""
     try:
@@ -280,15 +282,15 @@ def _load_adapted(
         config, where = _config(lora.Config, told, str(path)), bases.find(named, path)
         base = load(where, say, adapted)
         bases.check(named, path, where, base.variables)
-        wrapped = lora.adapted(
-            model, base.variables["params"], without(base.variables["state"], ("latent_prior",)), config
-        )
     except (KeyError, TypeError, ValueError) as error:
         raise errors.UserError(f"{path / 'run.json'} does not describe adapters: {error}") from None
+    trained = base.variables["params"], without(base.variables["state"], ("latent_prior",))
+    wrapped, vocabulary = build(description, path, lambda model: lora.adapted(model, *trained, config))
     like = jax.eval_shape(wrapped.init, jax.random.key(0), example(vocabulary))
     own, state, step = checkpoints.load(path, like, say)
     state = _with_prior(path, state, step)
     variables = {"params": lora.merge(base.variables["params"], own, config), "state": state}
+    model, _ = build(description, path)
     return Run(description["name"], path, model, variables, vocabulary, description, step, own)
 
 

@@ -95,6 +95,9 @@ def start(
         # The weights are in its checkpoint: the run that they once came from may be gone.
         return Start(model, lambda step: step, tuple(before["init"]["restored"]), {"init": before["init"]})
     run = runs.load(zoo.find(source), say)
+    _check_one_net(run, experiment)
+    if before is not None and "adapters" in before:
+        bases.check(before["adapters"]["base"], workdir, run.path, run.variables)
     trained = restore.Source(
         run.model, run.vocabulary, run.variables["params"], runs.without(run.variables["state"], ("latent_prior",))
     )
@@ -139,6 +142,16 @@ def _check_same(before: dict[str, Any], experiment: "experiments.Experiment", wo
             raise errors.UserError(
                 f"{workdir} holds a run with adapters.{name} {kept}, not {value}; give another --workdir"
             )
+
+
+def _check_one_net(run: runs.Run, experiment: "experiments.Experiment") -> None:
+    """Raises errors.UserError for a run of two nets, half of which would be left behind."""
+    kept = experiment.tuning is not None and experiment.tuning.method == "g" and not experiment.adapters.rank
+    if run.config.get("tuning", {}).get("method") == "g" and not kept:
+        raise errors.UserError(
+            f"--init-from {experiment.init_from}: it was tuned by g, and is two nets; start from its base, "
+            f"{run.config['tuning']['base']}"
+        )
 
 
 def _adapted(

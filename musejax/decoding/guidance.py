@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array, Autoregressive, Params, State
+from musejax.base import Array, Autoregressive, Batch, Params, State
 
 
 def _twice(x: Array) -> Array:
@@ -82,4 +82,15 @@ def guided(model: Autoregressive, names: Mapping[str, int], scale: float | Array
         told = (_twice(given), _twice(infill_mask), both(conditions))
         return _paired(model.read(params, state, _rows(cache), *told))
 
-    return model._replace(init_cache=init_cache, step=step, read=None if model.read is None else read)
+    def logits(params: Params, state: State, batch: Batch) -> Array:
+        assert model.logits is not None
+        blind = {**batch, **{n: jnp.full_like(jnp.asarray(batch[n]), id) for n, id in names.items()}}
+        known, unknown = (model.logits(params, state, b).astype(jnp.float32) for b in (batch, blind))
+        return unknown + scale * (known - unknown)
+
+    return model._replace(
+        init_cache=init_cache,
+        step=step,
+        read=None if model.read is None else read,
+        logits=None if model.logits is None else logits,
+    )

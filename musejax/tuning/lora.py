@@ -6,13 +6,14 @@ starts from the model as it was trained. An adapted model is an ordinary record 
 
 import dataclasses
 import fnmatch
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array, Autoregressive, Batch, Latent, Model, Params, Score, State
+from musejax import parameters
+from musejax.base import Array, Model, Params, State
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,42 +98,8 @@ def adapted(model: Model, params: Params, state: State, config: Config) -> Model
     """
     if model.make_step is not None:
         raise ValueError("adapters are not for a family that has a training step of its own")
-    kind = jax.tree.structure(jax.eval_shape(lambda: init(jax.random.key(0), params, config)))
 
-    def whole(own: Any) -> Any:
-        """Weights where adapters are given; what a loop has laid out stays as it is."""
-        if jax.tree.structure(own) != kind:
-            return own
+    def whole(own: Params) -> Params:
         return merge(jax.lax.optimization_barrier(params), own, config)  # else XLA folds constants for minutes
 
-    def through(function: Callable | None) -> Any:
-        return None if function is None else lambda own, *args, **options: function(whole(own), *args, **options)
-
-    def start(key: Array, batch: Batch) -> tuple[Params, State]:
-        return init(key, params, config), state
-
-    score, pair, latent = model.score, model.autoregressive, model.latent
-    return model._replace(
-        init=start,
-        loss=through(model.loss),
-        sample=through(model.sample),
-        score=None if score is None else Score(score.kind, through(score.nll), through(score.estimate), score.joint),
-        autoregressive=None if pair is None else _pair(pair, whole, through),
-        latent=None if latent is None else _latent(latent, through),
-        axes=None,
-    )
-
-
-def _pair(pair: Autoregressive, whole: Callable, through: Callable) -> Autoregressive:
-    lay_out = pair.prepare or (lambda params: params)
-    return pair._replace(
-        init_cache=through(pair.init_cache),
-        step=through(pair.step),
-        prepare=lambda own: lay_out(whole(own)),  # once before a loop, not at every step
-        draw=through(pair.draw),
-        read=through(pair.read),
-    )
-
-
-def _latent(latent: Latent, through: Callable) -> Latent:
-    return latent._replace(encode=through(latent.encode), decode=through(latent.decode), costs=through(latent.costs))
+    return parameters.map_params(model, lambda key, batch: (init(key, params, config), state), whole)

@@ -33,6 +33,7 @@ class Task(NamedTuple):
         reward: arrays -> scores; None for preferences that are given.
         config: The settings.
         length: Frames of a piece.
+        adapted: The record of the same model over adapters, where these train in place of its parameters.
     """
 
     model: Model
@@ -41,6 +42,12 @@ class Task(NamedTuple):
     reward: rollouts.Reward | None
     config: configs.Tuning
     length: int
+    adapted: Model | None = None
+
+    @property
+    def policy(self) -> Model:
+        """The record whose parameters train."""
+        return self.adapted or self.model
 
 
 def to_go(rewards: Array) -> Array:
@@ -109,7 +116,7 @@ def tuned(task: Task) -> Model:
         ValueError: The model cannot be tuned.
     """
     rollouts.check(task.model, task.vocabulary)
-    return task.model._replace(loss=validation(task, task.model), make_step=lambda tools: _make_step(task, tools))
+    return task.policy._replace(loss=validation(task, task.policy), make_step=lambda tools: _make_step(task, tools))
 
 
 def earned(
@@ -164,19 +171,26 @@ def validation(task: Task, actor: Model) -> Callable[..., tuple[Array, tuple[Sta
     return loss
 
 
-def start(tools: Tools, prior: rollouts.Variables, opt_state: Any) -> TrainState:
-    """The state before the first step: the prior's parameters."""
+def first(task: Task, key: Array, batch: Batch) -> tuple[Params, State]:
+    """Returns the parameters and the state that training begins with: the prior's, or new adapters."""
+    if task.adapted is not None:
+        return task.adapted.init(key, batch)
+    return jax.tree.map(jnp.array, task.prior["params"]), task.prior["state"]
+
+
+def start(tools: Tools, params: Params, state: State, opt_state: Any) -> TrainState:
+    """Returns the train state before the first step."""
     zero = jnp.zeros((), jnp.int32)
-    params = jax.tree.map(jnp.array, prior["params"])
-    return TrainState(zero, params, prior["state"], opt_state, tools.average(params, params, zero))
+    return TrainState(zero, params, state, opt_state, tools.average(params, params, zero))
 
 
 def _make_step(task: Task, tools: Tools) -> Step:
-    model, vocabulary, prior, config = task.model, task.vocabulary, task.prior, task.config
+    model, vocabulary, prior, config = task.policy, task.vocabulary, task.prior, task.config
     optimizer = tools.optimizer(1, 1.0)
 
     def init(key: Array, batch: Batch) -> TrainState:
-        return start(tools, prior, optimizer.init(prior["params"]))
+        params, state = first(task, key, batch)
+        return start(tools, params, state, optimizer.init(params))
 
     def update(ts: TrainState, batch: Batch) -> tuple[TrainState, Info]:
         key = jax.random.fold_in(tools.root, ts.step)

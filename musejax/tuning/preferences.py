@@ -97,8 +97,8 @@ def tuned(task: policy.Task) -> Model:
         ValueError: The model cannot be tuned.
     """
     rollouts.check(task.model, task.vocabulary)
-    return task.model._replace(
-        loss=task.model.loss if task.reward is None else policy.validation(task, task.model),
+    return task.policy._replace(
+        loss=task.policy.loss if task.reward is None else policy.validation(task, task.policy),
         make_step=lambda tools: _make_step(task, tools),
     )
 
@@ -112,12 +112,13 @@ def best_and_worst(scores: Array, group: int) -> tuple[Array, Array, Array]:
 
 
 def _make_step(task: policy.Task, tools: Tools) -> Step:
-    model, vocabulary, prior, config = task.model, task.vocabulary, task.prior, task.config
+    model, vocabulary, prior, config = task.policy, task.vocabulary, task.prior, task.config
     optimizer = tools.optimizer(1, 1.0)
     order = rollouts.order_of(model, vocabulary)
 
     def init(key: Array, batch: Batch) -> TrainState:
-        return policy.start(tools, prior, optimizer.init(prior["params"]))
+        params, state = policy.first(task, key, batch)
+        return policy.start(tools, params, state, optimizer.init(params))
 
     def drawn(ts: TrainState, params: Params, batch: Batch) -> tuple[Batch, Batch, Array, Info]:
         if task.reward is None:
@@ -125,8 +126,8 @@ def _make_step(task: policy.Task, tools: Tools) -> Step:
         key, num = jax.random.fold_in(tools.root, ts.step), rollouts.rows(batch)
         group = config.group or num
         told = rollouts.conditions_of(batch, vocabulary, task.length, group)
-        source = params if config.online else tools.cast(prior["params"])
-        pieces, rewards, mask, _ = policy.earned(task, model, source, ts.state, key, told, num)
+        source, of = (model, params) if config.online else (task.model, tools.cast(prior["params"]))
+        pieces, rewards, mask, _ = policy.earned(task, source, of, ts.state, key, told, num)
         high, low, weight = best_and_worst(rewards.sum(1), group)
         better, worse = (jax.tree.map(lambda x, rows=rows: x[rows], pieces) for rows in (high, low))
         return better, worse, weight, {"reward": rewards.sum(1).mean(), "weight": mask.sum()}
@@ -142,7 +143,7 @@ def _make_step(task: policy.Task, tools: Tools) -> Step:
         def gained(params: Params, pieces: Batch) -> Array:
             mask = rollouts.drawn_mask(pieces, vocabulary, order)
             now = rollouts.scored(model, vocabulary, params, ts.state, pieces).log_prob
-            before = rollouts.scored(model, vocabulary, prior["params"], prior["state"], pieces).log_prob
+            before = rollouts.scored(task.model, vocabulary, prior["params"], prior["state"], pieces).log_prob
             return ((now - before) * mask).sum(1)
 
         def mean(params: Params) -> tuple[Array, Info]:

@@ -14,36 +14,42 @@ from musejax.decoding import autoregressive
 from musejax.vocabulary import Vocabulary
 
 
-def make(model: Model, vocabulary: Vocabulary) -> Model:
+def make(model: Model, vocabulary: Vocabulary, prior: Model | None = None) -> Model:
     """The record of such a policy; `state` is {"prior": parameters}.
+
+    Args:
+        model: The net that is added.
+        vocabulary: Its table.
+        prior: The record of the prior, where its parameters are not of the same kind as the net's; None for `model`.
 
     Raises:
         ValueError: The family has no logits, or a state of its own.
     """
-    pair = model.autoregressive
-    if pair is None or pair.logits is None or pair.read is not None:
+    frozen = prior or model
+    pair, other = model.autoregressive, frozen.autoregressive
+    if pair is None or pair.logits is None or pair.read is not None or other is None or other.logits is None:
         raise ValueError("it does not draw token by token from left to right alone")
-    advance, given = pair.step, pair.logits
+    added_logits, prior_logits = pair.logits, other.logits
 
     def init(key: Array, batch: Batch) -> tuple[Params, State]:
         params, state = model.init(key, batch)
         if state:
             raise ValueError("it keeps a state")
-        return params, {"prior": model.init(key, batch)[0]}
+        return params, {"prior": frozen.init(key, batch)[0]}
 
     def init_cache(params: Params, state: State, num: int, length: int) -> Any:
-        return pair.init_cache(params, {}, num, length), pair.init_cache(state["prior"], {}, num, length)
+        return pair.init_cache(params, {}, num, length), other.init_cache(state["prior"], {}, num, length)
 
     def step(
         params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: dict[str, Array]
     ) -> tuple[Array, Any]:
-        added, mine = advance(params, {}, cache[0], previous, pos, conditions)
-        before, its = advance(state["prior"], {}, cache[1], previous, pos, conditions)
+        added, mine = pair.step(params, {}, cache[0], previous, pos, conditions)
+        before, its = other.step(state["prior"], {}, cache[1], previous, pos, conditions)
         return added + jax.nn.log_softmax(before.astype(jnp.float32)), (mine, its)
 
     def logits(params: Params, state: State, batch: Batch) -> Array:
-        before = given(jax.lax.stop_gradient(state["prior"]), {}, batch).astype(jnp.float32)
-        return given(params, {}, batch) + jax.nn.log_softmax(before)
+        before = prior_logits(jax.lax.stop_gradient(state["prior"]), {}, batch).astype(jnp.float32)
+        return added_logits(params, {}, batch) + jax.nn.log_softmax(before)
 
     def nll(params: Params, state: State, batch: Batch) -> Array:
         return objectives.categorical_nll(logits(params, state, batch), jnp.asarray(batch["tokens"]))
@@ -56,7 +62,7 @@ def make(model: Model, vocabulary: Vocabulary) -> Model:
         mask = jnp.broadcast_to(mask.reshape(*mask.shape, *(1,) * (tokens.ndim - 2)), tokens.shape)
         return objectives.cross_entropy(logits(params, state, batch), tokens, mask, state)
 
-    both = Autoregressive(init_cache, step, pair.start, pair.order, logits=logits)
+    both = Autoregressive(init_cache, step, pair.start, pair.order, prepare=pair.prepare, logits=logits)
 
     def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
         return autoregressive.sample_request(both, vocabulary, params, state, key, request)

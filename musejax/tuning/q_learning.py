@@ -127,18 +127,18 @@ def tuned(task: policy.Task) -> Model:
     rollouts.check(model, task.vocabulary)
     if model.autoregressive is None or model.autoregressive.logits is None or task.prior["state"]:
         raise ValueError(f"method {method} needs a net that gives each token a logit, and keeps no state")
-    actor = product.make(model, task.vocabulary) if method == "g" else model
+    actor = product.make(task.policy, task.vocabulary, model) if method == "g" else task.policy
     return actor._replace(loss=policy.validation(task, actor), make_step=lambda tools: _make_step(task, actor, tools))
 
 
 def _make_step(task: policy.Task, actor: Model, tools: Tools) -> Step:
-    model, vocabulary, prior, config, length = task.model, task.vocabulary, task.prior, task.config, task.length
+    net, vocabulary, prior, config, length = task.policy, task.vocabulary, task.prior, task.config, task.length
     optimizer = tools.optimizer(config.updates, 1.0)
-    order = rollouts.order_of(model, vocabulary)
+    order = rollouts.order_of(net, vocabulary)
     streams, is_g = vocabulary.streams, config.method == "g"
 
-    def values(params: Params, batch: Batch) -> Array:
-        logits = rollouts.scored(model, vocabulary, tools.cast(params), {}, batch).logits
+    def values(net: Model, params: Params, batch: Batch) -> Array:
+        logits = rollouts.scored(net, vocabulary, tools.cast(params), {}, batch).logits
         assert logits is not None
         return logits
 
@@ -151,14 +151,10 @@ def _make_step(task: policy.Task, actor: Model, tools: Tools) -> Step:
             jnp.zeros((size, cells)),
             jnp.zeros((), jnp.int32),
         )
-        opt_state = {
-            "optimizer": optimizer.init(prior["params"]),
-            "target": jax.tree.map(jnp.array, prior["params"]),
-            "replay": replay,
-        }
-        ts = policy.start(tools, prior, opt_state)
-        state = {"prior": jax.tree.map(jnp.array, prior["params"])} if is_g else ts.state
-        return TrainState(ts.step, ts.params, state, ts.opt_state, ts.ema)
+        params, state = policy.first(task, key, batch)
+        opt_state = {"optimizer": optimizer.init(params), "target": jax.tree.map(jnp.copy, params), "replay": replay}
+        state = {"prior": jax.tree.map(jnp.array, prior["params"])} if is_g else state
+        return policy.start(tools, params, state, opt_state)
 
     def drawn(ts: TrainState, replay: Replay, key: Array, batch: Batch) -> tuple[Replay, Info]:
         """The memory with new melodies, and what they earned."""
@@ -185,13 +181,13 @@ def _make_step(task: policy.Task, actor: Model, tools: Tools) -> Step:
             some = take(replay, key, config.minibatch)
             ones = jnp.ones(some.tokens.shape[:2], jnp.int32)
             given = {"tokens": some.tokens, **some.conditions, "pad_mask": ones, "loss_mask": ones}
-            log_prior = jax.nn.log_softmax(values(prior["params"], given)) if is_g else None
+            log_prior = jax.nn.log_softmax(values(task.model, prior["params"], given)) if is_g else None
             mask = some.mask
-            wanted = targets(config.method, some.rewards, mask, values(target, given), log_prior, config.discount)
+            wanted = targets(config.method, some.rewards, mask, values(net, target, given), log_prior, config.discount)
             cells = rollouts.in_order(some.tokens, order)
 
             def loss(params: Params) -> tuple[Array, Array]:
-                played = objectives.chosen(values(params, given), cells)
+                played = objectives.chosen(values(net, params, given), cells)
                 return objectives.masked_mean(jnp.square(played - wanted), mask)
 
             (error, _), gradient = jax.value_and_grad(loss, has_aux=True)(params)

@@ -1,13 +1,16 @@
 """Tuned runs on the command line: training by each method, resuming, sampling, the table, and their mistakes."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
-from musejax import cli, codecs, generation, reinforcement, zoo
+from musejax import cli, codecs, generation, reinforcement, runs, zoo
 from musejax.pipeline import dataset
+from musejax.training import checkpoints
+from musejax.tuning import restore
 
 VOCABULARY = codecs.get("melody-basic").vocabulary
 BASE = """
@@ -134,6 +137,59 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(method, trained, made):
     assert strip[0] == strip[1] and len(strip[0]) == 2
 
 
+@pytest.mark.parametrize(
+    "method",
+    ["policy", *(pytest.param(m, marks=pytest.mark.slow) for m in ("g", "preferences", "q", "psi"))],
+)
+def test_a_method_trains_adapters_alone_which_are_a_run_like_any_other(method, made, tmp_path, capfd):
+    adapted = ["--init-from", made / "base", "--adapters.rank", 2, "--tuning.method", method]
+    argv = ["train", made / "tuned.py", *adapted, "--optimizer.learning-rate", 0.05]
+    assert run(*argv, "--workdir", tmp_path / "cut", "--training.steps", 2) == 0
+    assert run(*argv, "--workdir", tmp_path / "whole", "--training.steps", 4) == 0
+    assert run(*argv, "--workdir", tmp_path / "cut", "--training.steps", 4) == 0
+    # Resumed as if it had never stopped.
+    ends = [(tmp_path / name / "checkpoints" / "last" / "4") for name in ("whole", "cut")]
+    digests = [json.loads((end / "meta" / "metadata").read_text())["digests"] for end in ends]
+    assert digests[0] == digests[1]
+    # Adapters alone have moved, and begin at the base.
+    loaded, base = runs.load(tmp_path / "cut", pytest.fail), runs.load(made / "base", pytest.fail)
+    assert set(restore.flat(loaded.adapters)) == {
+        f"{path}/{part}"
+        for path in ("output/kernel", "stack/layer_0/input", "stack/layer_0/recurrent")
+        for part in "ab"
+    }
+    before, now = restore.flat(base.variables["params"]), restore.flat(loaded.variables["params"])
+    assert {path for path in before if (before[path] != now[path]).any()} == {
+        "output/kernel", "stack/layer_0/input", "stack/layer_0/recurrent"
+    }  # fmt: skip
+    # Sampled, scored and packed, apart from its base and merged into it.
+    assert run("pack", tmp_path / "cut", "--out", tmp_path / "apart") == 0
+    assert run("pack", tmp_path / "cut", "--out", tmp_path / "merged", "--merge") == 0
+    figures = []
+    for name in ("cut", "apart", "merged"):
+        assert run("sample", tmp_path / name, "--length", 40, "--out", tmp_path / "music") == 0
+        capfd.readouterr()
+        assert run("evaluate", tmp_path / name, "--data", made / "tunes.npz", "--json") == 0
+        figures.append(json.loads(capfd.readouterr().out)["nll_per_token"])
+    assert figures == pytest.approx([figures[0]] * 3, abs=5e-3)
+    assert run("evaluate", tmp_path / "cut", "--rules", "--num", 30) == 0
+
+
+def test_adapters_go_on_beside_the_weights_alone_that_they_began_beside(made, tmp_path, capfd):
+    shutil.copytree(made / "base", tmp_path / "base")
+    argv = ["train", made / "tuned.py", "--init-from", tmp_path / "base", "--adapters.rank", 2]
+    argv += ["--tuning.base", made / "base", "--workdir", tmp_path / "run"]
+    assert run(*argv, "--training.steps", 1) == 0
+    other = runs.load(tmp_path / "base", pytest.fail)
+    params = jax.tree.map(lambda x: x + 1, other.variables["params"])
+    shutil.rmtree(tmp_path / "base" / "checkpoints")
+    checkpoints.write_model(tmp_path / "base" / "checkpoints" / "best" / "1", params, {})
+    capfd.readouterr()
+    assert run(*argv, "--training.steps", 2) == 2
+    said = capfd.readouterr().err.splitlines()
+    assert "adapters serve the model alone that they were trained on" in said[-1]
+
+
 def test_validation_tells_pieces_over_and_over_where_there_are_few():
     items = [dataset.Item(str(n), str(n), {"tokens": np.full(n, n)}) for n in (8, 4, 9)]
     found = reinforcement.heads(items, 6, 5)
@@ -186,6 +242,8 @@ BAD = [
     ([*TRAIN, "--tuning.base", "melody-transformer"], "it is of family transformer, not recurrent"),
     ([*TRAIN, "--model.hidden", "9"], "its hidden is 8; --model.hidden is 9"),
     ([*TRAIN, "--tuning.base", "{root}/g"], "it was tuned by g, and is two nets; tune its own base"),
+    ([*TRAIN, "--init-from", "{root}/g"], "it was tuned by g, and is two nets; start from its base, "),
+    ([*TRAIN, "--init-from", "{root}/g", "--adapters.rank", "1"], "it was tuned by g, and is two nets"),
     ([*TRAIN, "--tuning.method", "sarsa"], "--tuning.method"),
     ([*TRAIN, "--tuning.leash", "-1"], "--tuning: leash is -1.0; it must be 0 or more"),
     ([*TRAIN, "--tuning.group", "3"], "--tuning: a batch of 4 does not divide into groups of 3"),
