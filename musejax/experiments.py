@@ -3,17 +3,14 @@
 import collections
 import dataclasses
 import functools
-import importlib.util
-import math
 import runpy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 import jax
 
-from musejax import codecs, errors, file_names, forms, models, preparation, reinforcement, runs, transfer
-from musejax.base import Model
+from musejax import checks, codecs, errors, file_names, forms, models, preparation, reinforcement, runs, transfer
 from musejax.models import coconet, deep_bach, dense_gan, dense_vae, musegan, music_vae, recurrent, transformer
 from musejax.pipeline import batches, dataset, holdout, stream, windows
 from musejax.training import config as configs
@@ -65,8 +62,12 @@ class Experiment:
 
     @property
     def family(self) -> str:
-        """The model's family: that of its config."""
-        return next(name for name, module in models.FAMILIES.items() if type(self.model).__module__ == module)
+        """The model's family: that of its config.
+
+        Raises:
+            errors.UserError: It is the config of no family.
+        """
+        return checks.family(self.model)
 
 
 def names() -> list[str]:
@@ -92,9 +93,10 @@ def read(config: str) -> Experiment:
         raise errors.UserError(f"{file} cannot be read as an experiment: {type(error).__name__}: {error}") from error
     if not isinstance(experiment, Experiment):
         raise errors.UserError(f"{file} does not define `config`, an experiments.Experiment")
-    _check_choices(experiment.optimizer, "optimizer")
-    if experiment.model is not None:
-        _check_choices(experiment.model, "model")
+    try:
+        checks.parts(experiment)
+    except errors.UserError as error:
+        raise errors.UserError(f"{file}: {error}") from None
     return experiment
 
 
@@ -104,81 +106,11 @@ def build(experiment: Experiment, data: dataset.Dataset) -> Any:
     Raises:
         errors.UserError: The config does not fit.
     """
-    _check_choices(experiment.model, "model")
+    checks.choices(experiment.model, "model")
     try:
         return models.family(experiment.family).make(experiment.model, data.vocabulary)
     except ValueError as error:
         raise errors.UserError(f"--model: {error}") from None
-
-
-def _check_choices(config: Any, prefix: str) -> None:
-    """Fields of few values: the command line checks its own, a config file may hold anything."""
-    for name, hint in get_type_hints(type(config)).items():
-        if get_origin(hint) is Literal and getattr(config, name) not in get_args(hint):
-            raise errors.UserError(
-                f"--{prefix}.{name.replace('_', '-')} is {getattr(config, name)!r}; it must be one of "
-                + ", ".join(map(str, get_args(hint)))
-            )
-
-
-def _check(training: configs.Training, optimizer: configs.Optimizer) -> None:
-    _check_choices(optimizer, "optimizer")
-    for name in ("bars", "context", "transpose", "patience", "seed", "hold_out"):
-        if getattr(training, name) < 0:
-            raise errors.UserError(f"--training.{name} is {getattr(training, name)}; it must be 0 or more")
-    if training.seed >= 2**32:
-        raise errors.UserError(f"--training.seed is {training.seed}; it must be below {2**32}")
-    for name in ("clip", "weight_decay", "warmup_steps", "final_fraction", "restored_rate"):
-        if not 0 <= getattr(optimizer, name) < math.inf:
-            value = getattr(optimizer, name)
-            raise errors.UserError(f"--optimizer.{name.replace('_', '-')} is {value}; it must be 0 or more")
-    if not 0 < optimizer.learning_rate < math.inf:
-        raise errors.UserError(f"--optimizer.learning-rate is {optimizer.learning_rate}; it must be above 0")
-    for name in ("b1", "b2", "ema_decay"):
-        if not 0 <= getattr(optimizer, name) < 1:
-            raise errors.UserError(
-                f"--optimizer.{name.replace('_', '-')} is {getattr(optimizer, name)}; it must lie in [0, 1)"
-            )
-    positive = ("steps", "batch_size", "window", "eval_every", "eval_batch_size", "log_every", "save_every")
-    for name in positive:
-        if getattr(training, name) < 1:
-            raise errors.UserError(
-                f"--training.{name.replace('_', '-')} is {getattr(training, name)}; it must be 1 or more"
-            )
-    if optimizer.accumulate < 1 or training.batch_size % optimizer.accumulate:
-        raise errors.UserError(
-            f"--optimizer.accumulate {optimizer.accumulate} does not divide the batch of {training.batch_size}"
-        )
-    if training.context >= training.window:
-        raise errors.UserError(f"--training.context {training.context} leaves nothing of a window of {training.window}")
-    if training.tensorboard and importlib.util.find_spec("tensorboardX") is None:
-        raise errors.UserError(
-            "--training.tensorboard needs the package tensorboardX; pip install musejax[tensorboard]"
-        )
-
-
-def _check_pieces(model: Model, training: configs.Training, bar: int) -> None:
-    """Checks that batches fit a model that draws whole pieces, or cuts its batches.
-
-    Args:
-        model: The record.
-        training: The loop's settings.
-        bar: Frames of a bar, where pieces must be whole bars, else 0.
-    """
-    if model.whole and training.window != model.whole:
-        raise errors.UserError(
-            f"--training.window {training.window}: the model draws pieces of {model.whole} frames; give "
-            f"--training.window {model.whole}" + (f" and --training.bars {model.whole // bar}" if bar else "")
-        )
-    if model.whole and bar and not training.bars:
-        raise errors.UserError(
-            f"--training.bars 0: the model draws whole bars; give --training.bars {model.whole // bar}"
-        )
-    if training.batch_size % model.parts:
-        raise errors.UserError(
-            f"--training.batch-size {training.batch_size} does not divide into {model.parts} parts, one for each "
-            "update of the critic"
-        )
 
 
 def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> loop.Result:
@@ -198,14 +130,14 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
     experiment = transfer.completed(experiment, None)
     file_names.check(experiment.name, "--name")
     training = experiment.training
-    _check(training, experiment.optimizer)
+    checks.settings(training, experiment.optimizer)
     if (workdir / "run.json").exists():
         runs.read_description(workdir)  # a run of another version is refused before the data are read
     if training.bars:
         windows.check(codecs.get(experiment.codec).vocabulary, training.bars, training.window)
     data = holdout.of(preparation.prepare(experiment.data, experiment.codec, say), training.hold_out)
     model = build(experiment, data)
-    _check_pieces(model, training, data.vocabulary.bar if data.vocabulary.tracks else 0)
+    checks.pieces(model, training, data.vocabulary.bar if data.vocabulary.tracks else 0)
     start = transfer.start(experiment, model, data.vocabulary, workdir, say)
     optimizer, tuning = experiment.optimizer, experiment.tuning
     if tuning is not None:
