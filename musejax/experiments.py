@@ -1,6 +1,7 @@
 """An experiment: what a file in configs/ holds, and how it becomes a run."""
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import runpy
@@ -14,7 +15,7 @@ from musejax import checks, codecs, errors, file_names, forms, models, preparati
 from musejax.models import coconet, deep_bach, dense_gan, dense_vae, musegan, music_vae, recurrent, transformer
 from musejax.pipeline import batches, dataset, holdout, stream, windows
 from musejax.training import config as configs
-from musejax.training import loop, mesh, priors
+from musejax.training import lock, loop, mesh, priors
 from musejax.training import step as steps
 from musejax.tuning import config as tunings
 from musejax.tuning import freezing, lora, restore
@@ -129,10 +130,19 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
         raise errors.UserError(f"{experiment.name} names no music; give --data a corpus, a folder or a prepared file")
     experiment = transfer.completed(experiment, None)
     file_names.check(experiment.name, "--name")
+    checks.settings(experiment.training, experiment.optimizer)
+    with contextlib.ExitStack() as stack:
+        take = functools.partial(stack.enter_context, lock.hold(workdir))
+        if (workdir / "run.json").exists():
+            runs.read_description(workdir)  # a run of another version is refused before the data are read
+            take()
+            return _train(experiment, workdir, say, lambda: None)
+        return _train(experiment, workdir, say, take)
+
+
+def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], take: Callable[[], None]) -> loop.Result:
+    """As `run`; `take` makes the run directory this training's own, once all that can be wrong has been checked."""
     training = experiment.training
-    checks.settings(training, experiment.optimizer)
-    if (workdir / "run.json").exists():
-        runs.read_description(workdir)  # a run of another version is refused before the data are read
     if training.bars:
         windows.check(codecs.get(experiment.codec).vocabulary, training.bars, training.window)
     data = holdout.of(preparation.prepare(experiment.data, experiment.codec, say), training.hold_out)
@@ -179,6 +189,7 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
         tuning=tuning,
     )
     description |= start.told
+    take()
     runs.start(workdir, description)
     say(f"{data.source}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + f" pieces as {data.vocabulary.name}")
     for line in preparation.passed_over(experiment.data, data) + holdout.tell(data) + windows.tell(data):
