@@ -41,12 +41,12 @@ def completed(experiment: "experiments.Experiment", init_from: str | None) -> "e
 
     Args:
         experiment: As its file has it.
-        init_from: A shipped run's name or a run directory; None for the experiment's own.
+        init_from: A shipped run's name or a run directory, empty for random weights; None for the experiment's own.
 
     Raises:
         errors.UserError: There is no such run, or none is given and the experiment leaves its model to one.
     """
-    experiment = dataclasses.replace(experiment, init_from=init_from or experiment.init_from)
+    experiment = dataclasses.replace(experiment, init_from=experiment.init_from if init_from is None else init_from)
     if experiment.model is not None:
         return experiment
     if not experiment.init_from:

@@ -1,14 +1,10 @@
 """`train`: an experiment, its fields replaced by options."""
 
 import argparse
-import contextlib
-import dataclasses
-import io
-import re
 from pathlib import Path
-from typing import Any
 
-from musejax import commands, errors, experiments, file_names, transfer
+from musejax import commands, experiments, file_names, transfer
+from musejax.commands import fields
 
 
 def train(args: argparse.Namespace, rest: list[str]) -> int:
@@ -18,9 +14,10 @@ def train(args: argparse.Namespace, rest: list[str]) -> int:
     if experiment.model is not None or args.init_from or not args.fields:
         experiment = transfer.completed(experiment, args.init_from)
     if args.fields:
-        print("\n".join(_fields(experiment)))
+        experiment = fields.override(experiment, rest) if rest else experiment
+        print("\n".join(fields.listed(experiment)))
         return 0
-    experiment = _override(experiment, rest)
+    experiment = fields.override(experiment, rest)
     file_names.check(experiment.name, "--name")
     workdir = Path(args.workdir) if args.workdir else Path("runs") / experiment.name
     result = experiments.run(experiment, workdir, commands.say)
@@ -30,44 +27,11 @@ def train(args: argparse.Namespace, rest: list[str]) -> int:
         return 130 if result.stopped == "SIGINT" else 143
     how = "stopped early" if result.stopped == "early" else "done"
     commands.say(f"{workdir}: {how} at step {result.step}{best}")
+    if not result.learnt:
+        start = experiment.init_from or "random weights"
+        commands.say(
+            f"{workdir}: nothing was learnt, this is still {start}: no later weights were better on the "
+            "pieces held out to validate on. Give more pieces or pieces more like each other, train more slowly "
+            "(--optimizer.learning-rate) or on longer (--training.patience), each in a new --workdir"
+        )
     return 0
-
-
-def _override(experiment: experiments.Experiment, options: list[str]) -> experiments.Experiment:
-    """An experiment with fields replaced by command-line options.
-
-    Raises:
-        errors.UserError: An option names no field, or its value does not fit; one line.
-    """
-    import tyro
-
-    # The model is a config of one family: the union of all families' would become subcommands.
-    cls = type(experiment)
-    model = ("model", type(experiment.model), dataclasses.field(default=experiment.model))
-    tuned: Any = tyro.conf.Suppress[None] if experiment.tuning is None else type(experiment.tuning)
-    fields = [model, ("tuning", tuned, dataclasses.field(default=experiment.tuning))]
-    narrow: Any = dataclasses.make_dataclass(cls.__name__, fields, bases=(cls,), frozen=True, kw_only=True)
-    caught = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(caught), contextlib.redirect_stdout(caught):
-            found = tyro.cli(narrow, default=narrow(**vars(experiment)), args=options)
-    except SystemExit:
-        raise errors.UserError(f"{_flat(caught.getvalue())}; `--fields` lists what can be set") from None
-    return cls(**vars(found))
-
-
-def _flat(text: str) -> str:
-    """One line of a framed message of tyro's: what is wrong, and the options that it may have meant."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    parts = [" ".join(p.split()) for p in re.split(r"[-\u2500]{5,}|[\u2500-\u257f]", text) if p.strip()]
-    meant = [m for p in parts if p.startswith("Perhaps") for m in re.findall(r"--[\w.-]+", p)]
-    message = parts[1] if len(parts) > 1 else " ".join(parts)
-    return message.rstrip(".") + (f" (perhaps {' or '.join(meant)})" if meant else "")
-
-
-def _fields(value: Any, prefix: str = "--") -> list[str]:
-    lines = []
-    for field in dataclasses.fields(value):
-        name, inner = prefix + field.name.replace("_", "-"), getattr(value, field.name)
-        lines += _fields(inner, name + ".") if dataclasses.is_dataclass(inner) else [f"{name} {inner}"]
-    return lines

@@ -35,6 +35,11 @@ class Result(NamedTuple):
     best: tuple[float, int] | None
     stopped: str
 
+    @property
+    def learnt(self) -> bool:
+        """Whether any weights were better than those that training began with, as far as these were evaluated."""
+        return self.best is None or self.best[1] > 0
+
 
 @dataclasses.dataclass
 class _Progress:

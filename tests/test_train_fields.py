@@ -1,0 +1,123 @@
+"""Every field that `musejax train X --fields` prints can be given in the form in which it is printed."""
+
+import dataclasses
+import shlex
+
+import pytest
+
+from musejax import cli, errors, experiments, transfer
+from musejax.commands import fields
+from musejax.tuning.config import Tuning
+
+
+def read(name):
+    experiment = experiments.read(name)
+    return experiment if experiment.model is not None else transfer.completed(experiment, "melody-lstm")
+
+
+def kinds():
+    """One experiment of each set of fields: those that differ in values alone are read in the same way."""
+    found = {}
+    for name in experiments.names():
+        experiment = read(name)
+        found.setdefault((type(experiment.model), type(experiment.tuning)), name)
+    return sorted(found.values())
+
+
+def reread(experiment, lines):
+    """The experiment with options as a shell would pass them."""
+    args, rest = cli.parser().parse_known_args(["train", "x", *(w for line in lines for w in shlex.split(line))])
+    return fields.override(transfer.completed(experiment, args.init_from), rest)
+
+
+def other(value, name=""):
+    """Another value of the same kind for every field, of the kinds that are hard to write."""
+    if dataclasses.is_dataclass(value):
+        return dataclasses.replace(
+            value, **{f.name: other(getattr(value, f.name), f.name) for f in dataclasses.fields(value)}
+        )
+    if name in CHOICES:
+        return next(c for c in CHOICES[name] if c != value)
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, (int, float)):
+        return value + 3 if isinstance(value, int) else -1e-5 - value / 7
+    if name in ("conditions", "order"):
+        return () if value else ("key", "beat") if name == "conditions" else (0, 2, 1)
+    if isinstance(value, tuple):
+        return (("variety", -1e-5),) if name == "rewards" else ("stack/*", "a b")
+    return value if value is None else f'{value}\'s "other"'
+
+
+CHOICES = {
+    "cell": ("lstm", "gru"), "inputs": ("one_hot", "embed"), "binarise": ("threshold", "stochastic"),
+    "form": ("jamming", "hybrid"), "loss": ("hinge", "logistic"), "net": ("frame", "token", "grid"),
+    "positions": ("rotary", "relative"), "sampler": ("gibbs", "span"), "sampling": ("none", "constant"),
+    "precision": ("float32", "bfloat16"), "schedule": ("cosine", "constant"), "kind": ("greedy", "boltzmann"),
+    "method": ("policy", "psi"), "name": ("adamw", "adam"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_what_is_printed_is_read_again(name):
+    experiment = read(name)
+    net = getattr(experiment.model, "net", None)
+    changed = other(experiment)
+    if net in ("frame", "grid"):  # Coconet and transformers have other nets
+        choices = {"grid": "frame", "frame": "grid" if "coconet" in type(experiment.model).__module__ else "token"}
+        changed = dataclasses.replace(changed, model=dataclasses.replace(changed.model, net=choices[net]))
+    for before, wanted in ((changed, experiment), (experiment, changed)):
+        assert reread(before, fields.listed(wanted)) == wanted
+
+
+@pytest.mark.parametrize("name", experiments.names())
+def test_every_experiment_prints_every_field(name):
+    experiment = read(name)
+    lines = fields.listed(experiment)
+    printed = {line.split()[0].partition("=")[0] for line in lines}
+    for part in (experiment.model, experiment.optimizer, experiment.training, experiment.adapters, experiment.tuning):
+        for field in dataclasses.fields(part) if part is not None else ():
+            if not dataclasses.is_dataclass(getattr(part, field.name)):
+                assert any(line.endswith("." + field.name.replace("_", "-")) for line in printed)
+    assert not any("None" in line or "(" in line for line in lines)
+
+
+SWITCHES = [
+    (["--training.tensorboard", "True"], True), (["--training.tensorboard", "true"], True),
+    (["--training.tensorboard=1"], True), (["--training.tensorboard"], True),
+    (["--training.tensorboard", "--training.steps", "3"], True), (["--training.tensorboard", "yes"], True),
+    (["--training.tensorboard", "False"], False), (["--training.no-tensorboard"], False),
+    (["--training.tensorboard=no"], False), (["--training.eval_first", "True", "--training.tensorboard", "0"], False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "wanted"), SWITCHES, ids=[" ".join(o) for o, _ in SWITCHES])
+def test_a_switch_is_given_with_or_without_a_value(options, wanted):
+    experiment = read("quickstart")
+    for default in (False, True):
+        training = dataclasses.replace(experiment.training, tensorboard=default)
+        changed = fields.override(dataclasses.replace(experiment, training=training), options)
+        assert changed.training.tensorboard is wanted
+
+
+def test_another_word_for_a_switch_is_refused():
+    for options in (["--training.tensorboard", "maybe"], ["--training.tensorboard="]):
+        with pytest.raises(errors.UserError, match="--training.tensorboard is '(maybe)?'; give True or False"):
+            fields.override(read("quickstart"), options)
+    with pytest.raises(errors.UserError, match=r"--training.tensorbord.*--fields"):
+        fields.override(read("quickstart"), ["--training.tensorbord", "True"])
+
+
+def test_small_and_negative_numbers_are_no_options():
+    experiment = dataclasses.replace(read("quickstart"), tuning=Tuning(base="melody-lstm"))
+    options = ["--tuning.rules.key", "-1e-05", "--optimizer.learning-rate", "3E-4", "--tuning.rewards", "rules", "-2"]
+    found = fields.override(experiment, options)
+    assert found.tuning.rules.key == -1e-5 and found.optimizer.learning_rate == 3e-4
+    assert found.tuning.rewards == (("rules", -2.0),)
+
+
+def test_fields_are_printed_with_what_is_replaced(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "quickstart", "--fields", "--training.steps", "17"])
+    lines = capsys.readouterr().out.splitlines()
+    assert "--training.steps 17" in lines and "--training.tensorboard False" in lines
