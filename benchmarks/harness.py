@@ -176,7 +176,7 @@ def main(rows: Sequence[Row], check: Callable[[], str], doc: str) -> int:
     try:
         importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:
-        sys.stderr.write("the benchmarks need PyTorch: pip install 'musejax[bench]'\n")
+        sys.stderr.write("the benchmarks need PyTorch: pip install 'torch>=2.4'\n")
         return 2
     if args.check:
         sys.stdout.write(check() + "\n")

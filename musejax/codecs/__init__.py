@@ -41,7 +41,7 @@ CODECS: Mapping[str, tuple[str, str]] = {
     "drums-bits": ("drums", "nine classes of drums on the 16th grid, a switch each"),
     "trio": ("trio", "melody, bass and drums on the 16th grid"),
     "groove": ("groove", "nine classes of drums as they were played: hit, velocity, offset from the 16th grid"),
-    "remi": ("tokenizers", "melody, bridge and piano as miditok's REMI (needs musejax[miditok])"),
+    "remi": ("tokenizers", "melody, bridge and piano as miditok's REMI (needs the package miditok)"),
 }
 
 

@@ -55,7 +55,7 @@ def _miditok() -> types.ModuleType:
         return importlib.import_module("miditok")
     except ModuleNotFoundError as e:
         raise errors.UserError(
-            f"codec remi needs the package {e.name}, which is not installed; pip install 'musejax[miditok]'"
+            f"codec remi needs the package {e.name}, which is not installed; pip install 'miditok>=3.1,<4'"
         ) from e
 
 
