@@ -25,7 +25,7 @@ def groups(found, split):
 
 @pytest.mark.parametrize(
     ("training", "valid", "least", "taken"),
-    [("abcdefghij", "", 2, 2), ("abcdefghi", "j", 2, 1), ("abc", "", 2, 1), ("a", "", 2, 0), ("abc", "de", 2, 0),
+    [("abcdefghij", "", 2, 2), ("abcdefghi", "j", 2, 1), ("abc", "", 2, 1), ("a", "b", 2, 0), ("abc", "de", 2, 0),
      ("abcdef", "", 0, 0)],
 )  # fmt: skip
 def test_as_many_groups_are_taken_as_are_missing_and_half_stay(training, valid, least, taken):
@@ -37,6 +37,28 @@ def test_as_many_groups_are_taken_as_are_missing_and_half_stay(training, valid, 
     assert groups(found, "test") == {"t"}
     assert len(found.report.get("held_out", ())) == taken
     assert (found is before) == (taken == 0) and bool(holdout.tell(found)) == (taken > 0)
+
+
+@pytest.mark.parametrize(
+    ("training", "test", "least", "moved"),
+    [("", "abcdefghij", 3, 10), ("ab", "cdefghij", 3, 8), ("abcdefg", "hij", 3, 0), ("abcdef", "ghij", 3, 4),
+     ("", "abcdefghij", 0, 0)],
+)  # fmt: skip
+def test_few_pieces_that_a_hash_put_into_the_test_split_are_trained_on(training, test, least, moved):
+    before = data(training)
+    before.splits["test"] = data(test).splits["train"]
+    found = holdout.of(before, least)
+    assert len(groups(found, "test")) == len(test) - moved
+    assert len(groups(found, "train")) == len(training) + moved - least
+    assert len(found.report.get("from_test", ())) == moved
+    assert len(holdout.tell(found)) == (moved > 0) + (least > 0)
+
+
+def test_a_set_with_enough_pieces_keeps_its_test_split():
+    names = [f"piece {i}" for i in range(holdout.FEW)]
+    before = data(names[:20])
+    before.splits["test"] = data(names[20:]).splits["train"]
+    assert groups(holdout.of(before, 2), "test") == set(names[20:])
 
 
 def test_a_group_is_taken_whole():
