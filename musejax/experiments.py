@@ -209,8 +209,12 @@ def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], ta
     validation = functools.partial(_validation, valid_items, training.eval_batch_size) if valid_items else None
     result = loop.train(model, start.begin(step), stream.open(source), validation, training, workdir, devices)
     reads = model.latent is not None and model.latent.encode is not None
-    if reads and result.stopped in ("done", "early"):
-        _fit_prior(workdir, source, say)
+    if result.stopped in ("done", "early"):
+        loss, at = result.best or (None, None)
+        ended = {"stopped": result.stopped, "step": result.step, "best_step": at, "best_loss": loss}
+        runs.record(workdir, {**ended, "learnt": result.learnt})
+        if reads:
+            _fit_prior(workdir, source, say)
     return result
 
 

@@ -125,6 +125,12 @@ def start(path: Path, description: Mapping[str, Any]) -> None:
     write_text(file, json.dumps(description, indent=1) + "\n")
 
 
+def record(path: Path, result: Mapping[str, Any]) -> None:
+    """Writes into run.json, as `result`, how training ended."""
+    file = path / "run.json"
+    write_text(file, json.dumps({**json.loads(file.read_text()), "result": dict(result)}, indent=1) + "\n")
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a file whole or not at all."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")

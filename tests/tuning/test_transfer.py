@@ -8,7 +8,8 @@ import pytest
 
 from musejax import cli, codecs, errors, runs, scoring
 from musejax.pipeline import dataset
-from musejax.training import checkpoints
+from musejax.training import checkpoints, lock
+from musejax.tuning import restore
 
 CONFIG = """
 from musejax.experiments import Experiment
@@ -231,6 +232,35 @@ def _path(made, argument):
 def test_a_directory_goes_on_as_it_began(made, name, options, says, capfd):
     said = told(capfd, *(_path(made, a) for a in options), "--workdir", made / name, status=2)
     assert says in said.splitlines()[-1]
+
+
+def test_a_run_that_learns_nothing_says_so(made, capfd, tmp_path):
+    argv = ["train", "fine-tune", "--init-from", made / "base", "--data", made / "few.npz", *QUICK]
+    argv += ["--optimizer.warmup-steps", 0]
+    said = told(capfd, *argv, "--optimizer.learning-rate", 30, "--workdir", tmp_path / "same").splitlines()[-1]
+    assert f"nothing was learnt, this is still {made / 'base'}: no later weights were better on the pieces held" in said
+    assert "Give more pieces" in said and "--optimizer.learning-rate" in said
+    found = described(tmp_path / "same")["result"]
+    assert (found["stopped"], found["step"], found["best_step"], found["learnt"]) == ("done", 4, 0, False)
+    for path, value in restore.flat(runs.load(made / "base", pytest.fail).variables["params"]).items():
+        loaded = restore.flat(runs.load(tmp_path / "same", pytest.fail).variables["params"])
+        np.testing.assert_array_equal(loaded[path], value)
+    said = told(capfd, *argv, "--optimizer.learning-rate", 0.05, "--workdir", tmp_path / "better")
+    assert "nothing was learnt" not in said
+    found = described(tmp_path / "better")["result"]
+    assert found["learnt"] and found["best_step"] > 0
+
+
+@pytest.mark.parametrize("name", ["tuned", "new"])
+def test_a_second_training_in_a_directory_is_one_line_and_status_2(made, name, capfd, tmp_path):
+    workdir = (made if name == "tuned" else tmp_path) / name
+    argv = [_path(made, a) for a in TUNE] + [*QUICK, "--workdir", workdir]
+    before = described(workdir) if name == "tuned" else None
+    with lock.hold(workdir):
+        said = told(capfd, *argv, status=2).splitlines()
+    assert said[-1].startswith(f"musejax train: another training is writing to {workdir}; wait until it ends, or give")
+    assert [p.name for p in workdir.iterdir()] == ["train.lock"] if before is None else described(workdir) == before
+    assert run(*argv) == 0
 
 
 def test_a_tuned_run_is_not_scored_on_what_shares_music_with_its_base(made, tmp_path):
