@@ -2,27 +2,24 @@
 
 note-seq reads MIDI through pretty_midi, about twenty times as slowly as symusic. The two differ in the corners of the
 format: which note a note-off ends, controllers before a first note, several programs on one channel, tempi outside the
-first track. `midi_to_sequence` scans the file's events first; whatever leaves such a corner open goes to note-seq's
-reader, so that the answer never depends on the reader.
+first track. `midi_to_sequence` scans the file's events first (`midibytes`); whatever leaves such a corner open goes to
+note-seq's reader, so that the answer never depends on the reader.
 """
 
+import bisect
 import functools
-import re
+import io
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from musejax import errors, noteseq
+from musejax import errors, limits, midibytes, noteseq
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
     from symusic.core import ScoreTick, TrackTick
-
-_DELTA = rb"[\x80-\xff]{0,3}+[\x00-\x7f]"
-_LENGTH = re.compile(_DELTA, re.DOTALL)
-# Above this pretty_midi takes a file for corrupt.
-_MAX_TICK = 10_000_000
 
 
 class _Tempi(NamedTuple):
@@ -49,13 +46,24 @@ def midi_to_sequence(data: bytes) -> "NoteSequence":
     Raises:
         errors.UserError: It is not MIDI, or damaged; the message is the reason.
     """
-    if data[:4] != b"MThd":
-        raise errors.UserError("it does not begin as a MIDI file does (MThd)")
-    if data[12:14] == b"\0\0":
-        raise errors.UserError("it has 0 ticks per quarter note")
-    onsets = _plain_onsets(data)
+    midibytes.check(data)
+    try:
+        sequence = _read(data)
+    except errors.UserError:
+        raise
+    except Exception as e:  # Damaged files provoke anything, from IndexError to OverflowError.
+        reason = f"{type(e).__name__}: {' '.join(str(e).split())}"
+        raise errors.UserError(f"it cannot be read as MIDI ({reason[:120]})") from e
+    limits.check(sequence)
+    return sequence
+
+
+def _read(data: bytes) -> "NoteSequence":
+    """Reads a file by symusic where readers agree, else by note-seq."""
+    onsets = midibytes.plain_onsets(data)
     if onsets is None:
         return _reference(data)
+    limits.check_count(onsets, limits.MAX_NOTES, "notes")
     import symusic
 
     try:
@@ -64,117 +72,79 @@ def midi_to_sequence(data: bytes) -> "NoteSequence":
         names = [t.name for t in score.tracks]
     except (RuntimeError, ValueError, UnicodeDecodeError):
         return _reference(data)
+    limits.check_count(sum(len(t.controls) + len(t.pitch_bends) for t in tracks), limits.MAX_EVENTS, "controllers")
     # A note that symusic left out for want of a note-off may have been ended by another's.
-    if score.note_num() != onsets or score.end() > _MAX_TICK or not all(name.isascii() for name in names):
+    if score.note_num() != onsets or not all(name.isascii() for name in names):
         return _reference(data)
     return score_to_sequence(score, tracks) or _reference(data)
 
 
 def _reference(data: bytes) -> "NoteSequence":
-    """note-seq's own reading."""
+    """Reads a file as note-seq does, without a table of all its ticks."""
     note_seq = noteseq.load()
-    try:
-        with warnings.catch_warnings():
-            # pretty_midi warns of tempi outside the first track, which it passes over.
-            warnings.filterwarnings("ignore", message="Tempo, Key or Time", category=RuntimeWarning)
-            return note_seq.midi_to_note_sequence(data)
-    except note_seq.MIDIConversionError as e:
-        reason = " ".join(str(e).split())
-        raise errors.UserError(f"it cannot be read as MIDI ({reason[:120]})") from e
+    with warnings.catch_warnings():
+        # pretty_midi warns of tempi outside the first track, which it passes over.
+        warnings.filterwarnings("ignore", message="Tempo, Key or Time", category=RuntimeWarning)
+        return note_seq.midi_to_note_sequence(_lean_reader()(io.BytesIO(data)))
 
 
-def _plain_onsets(data: bytes) -> int | None:
-    """How many notes a file begins, if readers agree on it; else None.
+class _Ticks:
+    """The seconds of each tick, computed when they are asked for; stands for a table of pretty_midi's."""
 
-    They do where a track has one channel and one program, and tempi and signatures stand in the first track.
-    """
-    position, onsets = 14, 0
-    if int.from_bytes(data[4:8], "big") != 6 or data[8:10] not in (b"\0\0", b"\0\1") or data[12] & 0x80:
-        return None
-    for number in range(int.from_bytes(data[10:12], "big")):
-        size = int.from_bytes(data[position + 4 : position + 8], "big")
-        chunk = data[position + 8 : position + 8 + size]
-        of_track = _plain_track_onsets(chunk, number == 0)
-        if data[position : position + 4] != b"MTrk" or len(chunk) != size or of_track is None:
-            return None
-        position, onsets = position + 8 + size, onsets + of_track
-    return onsets if position == len(data) else None
+    def __init__(self, scales: list[tuple[int, float]], length: int):
+        """Takes the first tick and the seconds a tick of each tempo, and the number of ticks."""
+        self._length = length
+        self._ticks, self._scales, self._seconds = (array.tolist() for array in _map(*zip(*scales)))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, tick: int) -> float:
+        i = bisect.bisect_right(self._ticks, tick) - 1
+        return self._seconds[i] + self._scales[i] * (tick - self._ticks[i])
 
 
 @functools.cache
-def _runs(channel: int) -> re.Pattern[bytes]:
-    """Notes, controllers and bends of one channel, as many as follow each other, running status included."""
-    kinds = b"".join(re.escape(bytes([kind | channel])) for kind in (0x80, 0x90, 0xA0, 0xB0, 0xE0))
-    one = _DELTA + b"[" + kinds + rb"][\x00-\x7f]{2}"
-    return re.compile(b"(?:" + one + b"(?:" + _DELTA + rb"[\x00-\x7f]{2})*+)++", re.DOTALL)
+def _lean_reader() -> Any:
+    """pretty_midi's reader, whose table of every tick takes gigabytes for a file that ends late, without the table."""
+    noteseq.load()
+    import pretty_midi
+
+    class Reader(pretty_midi.PrettyMIDI):
+        def _load_tempo_changes(self, midi_data: Any) -> None:
+            _check_tempos([e.tempo for e in midi_data.tracks[0] if e.type == "set_tempo"])
+            super()._load_tempo_changes(midi_data)
+
+        def _update_tick_to_time(self, max_tick: int) -> None:
+            last = max(max_tick, max(tick for tick, _ in self._tick_scales))
+            setattr(self, "_PrettyMIDI__tick_to_time", _Ticks(self._tick_scales, last + 1))  # noqa: B010
+
+    return Reader
 
 
-_NEXT = re.compile(_DELTA + rb"([\x80-\xff])", re.DOTALL)
-
-
-_EVENT = re.compile(_DELTA + rb"([\x80-\xff]?)([\x00-\x7f])([\x00-\x7f])", re.DOTALL)
-
-
-def _count_onsets(run: bytes) -> int:
-    """Note-ons (of a velocity above 0) among the events of a run."""
-    count, is_on = 0, False
-    for status, _, velocity in _EVENT.findall(run):
-        if status:
-            is_on = status[0] >> 4 == 9
-        count += is_on and velocity != b"\0"
-    return count
-
-
-def _plain_track_onsets(chunk: bytes, first: bool) -> int | None:
-    """The notes one track begins; None unless it has one channel, one program before its notes, and one name."""
-    position, channel, program, names, onsets, sounded = 0, None, None, 0, 0, False
-    while position < len(chunk):
-        event = _NEXT.match(chunk, position)
-        if event is None or event.end() >= len(chunk):
-            return None
-        status = event.group(1)[0]
-        if status == 0xFF:
-            kind, position = chunk[event.end()], event.end() + 1
-            length = _LENGTH.match(chunk, position)
-            if length is None:
-                return None
-            position = length.end() + functools.reduce(lambda n, byte: n << 7 | byte & 0x7F, length.group(), 0)
-            if kind == 0x2F:
-                return onsets if position == len(chunk) else None
-            names += kind == 3
-            # A name after the first note would belong to no instrument; two would be a choice.
-            if (kind == 3 and (sounded or names > 1)) or (not first and kind in (0x51, 0x58, 0x59)):
-                return None
-            continue
-        if status >= 0xF0 or (channel is not None and status & 15 != channel):
-            return None
-        channel = status & 15
-        if status >> 4 == 0xC:
-            if sounded or program is not None:
-                return None
-            program, position = chunk[event.end()], event.end() + 1
-        elif status >> 4 == 0xD:
-            position = event.end() + 1
-        else:
-            run = _runs(channel).match(chunk, position)
-            if run is None:
-                return None
-            position, onsets, sounded = run.end(), onsets + _count_onsets(run.group()), True
-    return None
+def _check_tempos(microseconds: list[int]) -> None:
+    """Checks the microseconds of a quarter that the tempos of a file say."""
+    limits.check_count(len(microseconds), limits.MAX_CHANGES, "changes of tempo")
+    if 0 in microseconds:
+        raise errors.UserError("it has a tempo of 0 microseconds per quarter note")
 
 
 def _tempi(score: "ScoreTick") -> _Tempi:
     """The tempo map: 120 a minute until something else is said, repetitions left out."""
+    _check_tempos([tempo.mspq for tempo in score.tempos])
     ticks, scales = [0], [60.0 / (120.0 * score.ticks_per_quarter)]
     for tempo in score.tempos:
-        if not tempo.mspq:
-            raise errors.UserError("it has a tempo of 0 microseconds per quarter note")
         scale = 60.0 / ((6e7 / tempo.mspq) * score.ticks_per_quarter)
         if tempo.time == 0:
             ticks, scales = [0], [scale]
         elif scale != scales[-1]:
             ticks.append(tempo.time)
             scales.append(scale)
+    return _map(ticks, scales)
+
+
+def _map(ticks: Sequence[int], scales: Sequence[float]) -> _Tempi:
+    """The tempo map of the first tick and the seconds a tick of each tempo."""
     seconds = [0.0]
     for i in range(1, len(ticks)):
         seconds.append(seconds[-1] + scales[i - 1] * (ticks[i] - ticks[i - 1]))

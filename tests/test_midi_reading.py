@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from musejax import errors, files, midi, noteseq
+from musejax import errors, files, midi, midibytes, noteseq
 
 mido = pytest.importorskip("mido")
 
@@ -76,7 +76,7 @@ def test_random_files_read_as_note_seq_reads_them():
     plain = 0
     for seed in range(150):
         data = random_file(seed)
-        plain += midi._plain_onsets(data) is not None
+        plain += midibytes.plain_onsets(data) is not None
         reference = noteseq.load().midi_to_note_sequence(data)
         assert content(midi.midi_to_sequence(data)) == content(reference), seed
     assert plain > 100  # Otherwise the quick reader was hardly tried.
@@ -136,7 +136,7 @@ def pop909(step):
 def assert_equal_on_pop909(step):
     count = 0
     for name, data in pop909(step):
-        assert midi._plain_onsets(data) is not None, name
+        assert midibytes.plain_onsets(data) is not None, name
         reference = noteseq.load().midi_to_note_sequence(data)
         assert content(files.midi_to_sequence(data)) == content(reference), name
         count += 1

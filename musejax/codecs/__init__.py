@@ -5,13 +5,14 @@ A codec is a small record of functions over its vocabulary. Its arrays are what 
 `frames` for groove, and one int32[T] array for each condition of the vocabulary.
 """
 
+import functools
 import importlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from musejax import errors, vocabulary
+from musejax import errors, limits, vocabulary
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from musejax.base import Constraint
 
 Arrays = dict[str, np.ndarray]
+T = TypeVar("T")
 
 # name -> (module, one line for `musejax list`)
 CODECS: Mapping[str, tuple[str, str]] = {
@@ -76,7 +78,23 @@ def get(name: str) -> Codec:
     """
     if name not in CODECS:
         raise errors.UserError(f"codec {name!r} is unknown; the codecs are {', '.join(CODECS)}")
-    return importlib.import_module(f"musejax.codecs.{CODECS[name][0]}").make(name)
+    codec = importlib.import_module(f"musejax.codecs.{CODECS[name][0]}").make(name)
+    return codec._replace(
+        encode=_within_limits(codec.encode), prime=_within_limits(codec.prime), variants=_within_limits(codec.variants)
+    )
+
+
+def _within_limits(function: Callable[["NoteSequence"], T]) -> Callable[["NoteSequence"], T]:
+    """A function of a sequence that discards one larger than music is before it allocates anything by its length."""
+
+    @functools.wraps(function)
+    def guarded(sequence: "NoteSequence") -> T:
+        message = limits.excess(sequence)
+        if message:
+            raise errors.DiscardError(message)
+        return function(sequence)
+
+    return guarded
 
 
 def free_conditions(
