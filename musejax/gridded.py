@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import errors
+from musejax import errors, limits
 from musejax.codecs import metre, timing
 from musejax.evaluation import rolls
 from musejax.vocabulary import BEATS
@@ -44,11 +44,14 @@ def on_grid(sequence: "NoteSequence", grid: int = GRID) -> Piece:
         grid: Frames in a quarter note.
 
     Raises:
-        errors.DiscardError: It has no note, or one before time 0.
+        errors.DiscardError: It has no note, or one before time 0, or exceeds `limits`.
     """
     notes = [n for n in sequence.notes if n.velocity and n.end_time > n.start_time]
     if not notes:
         raise errors.DiscardError("empty")
+    message = limits.excess(sequence)
+    if message:
+        raise errors.DiscardError(message)
     keys = sorted({(n.part, n.instrument, n.program, n.is_drum) for n in notes})
     seconds = np.array([(n.start_time, n.end_time) for n in notes])
     if seconds.min() < 0:

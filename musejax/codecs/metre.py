@@ -78,8 +78,9 @@ def beats(signatures: Sequence[tuple[int, int]], length: int, *, score: bool = F
     """
     bars = _bars(_sections(signatures, length), length, score)
     out = np.zeros(length + 1, np.int64)
-    for (start, _), offset in zip(bars, _offsets(bars, length)):
-        out[start:] = np.arange(len(out[start:])) + offset
+    ends = [*(start for start, _ in bars[1:]), length + 1]
+    for (start, _), end, offset in zip(bars, ends, _offsets(bars, length)):
+        out[start:end] = np.arange(len(out[start:end])) + offset
     return (out % vocabulary.BEATS).astype(np.int32)
 
 

@@ -5,12 +5,17 @@ both are over. Velocities are not kept.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from musejax import errors
+
 PITCHES = 128
+# The largest batch, in bytes of each of its two rolls.
+MAX_CELLS = 2**33
 
 
 class Note(NamedTuple):
@@ -87,9 +92,17 @@ def from_notes(
         bar: Frames in a bar: one for all, or one a piece.
         frames: Frames of each piece; by default up to the end of its last note.
         drums: Which tracks are drums.
+
+    Raises:
+        errors.UserError: They are too large.
     """
     ends = [max((n.end for n in notes), default=1) for notes in pieces] if frames is None else list(frames)
     shape = (len(pieces), tracks, max(ends, default=1), PITCHES)
+    if math.prod(shape) > MAX_CELLS:
+        raise errors.UserError(
+            f"the rolls of {shape[0]:,} pieces in {shape[1]:,} tracks, the longest of {shape[2]:,} frames, do not fit "
+            "into memory; leave out the longest pieces"
+        )
     sounding, onset = np.zeros(shape, bool), np.zeros(shape, bool)
     for piece, notes in enumerate(pieces):
         for note in notes:

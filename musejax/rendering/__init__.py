@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from musejax import errors
+from musejax import errors, limits
 from musejax.rendering import output
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def write(sequence: "NoteSequence", path: str | os.PathLike[str]) -> None:
         path: A path that ends in one of `FORMATS`; its folder must exist.
 
     Raises:
-        errors.UserError: The suffix is unknown, there are no notes, or the file cannot be written.
+        errors.UserError: The suffix is unknown, there are no notes, the music exceeds `limits`, or the file cannot be
+            written.
     """
     path = pathlib.Path(path)
     module = FORMATS.get(path.suffix.lower())
@@ -39,6 +40,7 @@ def write(sequence: "NoteSequence", path: str | os.PathLike[str]) -> None:
         found = f"suffix {path.suffix!r}" if path.suffix else "no suffix"
         raise errors.UserError(f"{path}: {found} names no format; use one of {', '.join(FORMATS)}")
     try:
+        limits.check(sequence)
         data = importlib.import_module(f"musejax.rendering.{module}").to_bytes(sequence)
     except errors.UserError as error:
         raise errors.UserError(f"{path}: {error}") from error

@@ -57,7 +57,7 @@ def to_samples(sequence: "NoteSequence", sample_rate: int = SAMPLE_RATE) -> np.n
     """
     sequence = noteseq.load().apply_sustain_control_changes(sequence)
     voices = parts.voices(sequence)
-    last = max(note.end_time for note in sequence.notes)
+    last = max(max(note.start_time, note.end_time) for note in sequence.notes)
     if last > _LONGEST:
         raise errors.UserError(f"the last note ends after {last:.0f} seconds; at most {_LONGEST:.0f} can be rendered")
     font = soundfont()

@@ -4,6 +4,7 @@ import io
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
+from musejax import errors
 from musejax.rendering import parts
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ _INK = "#3A3A3A"
 _LEFT, _RIGHT, _GAP = 0.55, 0.25, 0.42
 _WIDTH = 13.0
 _DPI = 150
+# Each bar is a line of its own; more of them than this take too much memory, and nobody could tell them apart.
+_MAX_BARS = 5000
 # A row holds about sixteen bars of 4/4; a picture at most forty rows, then rows hold more.
 _ROW = 16 * 16
 _ROWS = 40
@@ -61,7 +64,10 @@ def figure(sequence: "NoteSequence", title: str | None = None) -> "Figure":
 
     voices = parts.voices(sequence)
     timeline = parts.Timeline(sequence)
-    rows = _rows(parts.bars(sequence, timeline))
+    bars = parts.bars(sequence, timeline)
+    if len(bars) > _MAX_BARS:
+        raise errors.UserError(f"it has {len(bars):,} bars; at most {_MAX_BARS:,} can be drawn")
+    rows = _rows(bars)
     pitches = [note.pitch for note in sequence.notes]
     low, high = _range(min(pitches), max(pitches))
     longest = max(row[-1].start + row[-1].length - row[0].start for row in rows)

@@ -3,6 +3,7 @@
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, NamedTuple
 
+from musejax import errors
 from musejax.rendering import engraving, parts, spelling
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ _DOCTYPE = (
     ' "http://www.musicxml.org/dtds/partwise.dtd">\n'
 )
 _FERMATA = "fermata"
+# Bars of all parts together.
+_MAX_BARS = 100_000
 
 
 class _Key(NamedTuple):
@@ -56,6 +59,11 @@ def to_bytes(sequence: "NoteSequence") -> bytes:
         {timeline.sixteenths(time): qpm for time, qpm in timeline.tempos},
         frozenset(timeline.sixteenths(t.time) for t in sequence.text_annotations if t.text == _FERMATA),
     )
+    if len(piece.bars) * len(voices) > _MAX_BARS:
+        raise errors.UserError(
+            f"it has {len(piece.bars):,} bars in {len(voices):,} parts; at most {_MAX_BARS:,} bars can be written in "
+            "all parts together"
+        )
     root = ET.Element("score-partwise", version="4.0")
     if sequence.sequence_metadata.title:
         ET.SubElement(ET.SubElement(root, "work"), "work-title").text = _text(sequence.sequence_metadata.title)

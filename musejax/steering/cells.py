@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import errors, forms, noteseq, scores, zoo
+from musejax import errors, forms, limits, noteseq, scores, zoo
 from musejax.base import Constraint
 from musejax.codecs import chorale, metre, timing
 from musejax.decoding import constraints
@@ -122,6 +122,7 @@ def with_fermatas(sequence: "NoteSequence", marks: Sequence[forms.Mark]) -> "Not
     Raises:
         errors.UserError: There is no such bar or beat.
     """
+    limits.check(sequence)
     out = noteseq.load().NoteSequence()
     out.CopyFrom(sequence)
     kept = [a for a in sequence.text_annotations if a.text.strip().lower() != scores.FERMATA]

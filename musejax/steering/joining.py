@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import errors, noteseq
+from musejax import errors, limits, noteseq
 from musejax.codecs import metre, timing
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ def join(first: "NoteSequence", second: "NoteSequence", bars: int) -> Joined:
     """
     if bars < 1:
         raise errors.UserError(f"gap is {bars}; it must be 1 or more")
+    if bars > limits.MAX_BARS:
+        raise errors.UserError(f"gap is {bars:,}; it may be at most {limits.MAX_BARS:,} bars")
+    for phrase in (first, second):
+        limits.check(phrase)
     total, signatures = timing.total_frames(first, 4), metre.read(first)
     size = signatures[-1][1] if signatures else 16
     beat = metre.beats(signatures, total + size)

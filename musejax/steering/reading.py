@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import errors, noteseq, scores, zoo
+from musejax import errors, limits, noteseq, scores, zoo
 from musejax import vocabulary as vocabularies
 from musejax.codecs import chorale, metre, timing
 from musejax.evaluation import rolls, voice_leading
@@ -96,6 +96,9 @@ def read(
         raise errors.UserError(f"{name}: it holds no notes with pitches")
     if min(n.start_time for n in sequence.notes) < 0:
         raise errors.UserError(f"{name}: a note begins before time 0")
+    message = limits.excess(sequence)
+    if message:
+        raise errors.UserError(f"{name}: {message}")
     copy = noteseq.load().NoteSequence()
     copy.CopyFrom(sequence)
     if vocabulary.streams > 1:
