@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from musejax import errors, midi, noteseq
+from musejax import errors, limits, midi, noteseq, scoretime, scoretree
 from musejax.codecs import timing
 
 if TYPE_CHECKING:
@@ -32,13 +32,16 @@ _STROKES = f"{_NO_ACCOMPANIMENT}\\n%%MIDI drum dz {_STROKE} 1\\n%%MIDI drumon"
 _ATTEMPTS = 20
 # Semitones of each step above C.
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+# Rests of whole bars.
+_RESTS = re.compile(r"[ZX](\d+)")
 _stdout = threading.RLock()
 
 
 def musicxml_to_sequence(path: Path) -> "NoteSequence":
     """Reads a MusicXML file, plain or zipped (.mxl), times in seconds.
 
-    As note-seq reads it, except that tied notes become one note, grace notes (which note-seq puts at time 0 with no
+    As note-seq reads it, except that all parts follow the tempo marks of all parts and share their bar lines (see
+    `scoretime`), tied notes become one note, grace notes (which note-seq puts at time 0 with no
     length) are left out, each fermata stands as a text annotation `fermata` at the start of its note, a B sharp or C
     flat stands in its own octave, and programs count from 0.
 
@@ -50,8 +53,10 @@ def musicxml_to_sequence(path: Path) -> "NoteSequence":
     """
     note_seq = noteseq.load()
     try:
-        document = note_seq.musicxml_parser.MusicXMLDocument(str(path))
+        document = scoretime.document(scoretree.read(path))
         sequence = note_seq.musicxml_reader.musicxml_to_sequence_proto(document)
+    except (errors.UserError, OSError):
+        raise
     except Exception as e:  # The parser lets whatever a malformed file provokes through, KeyError to AttributeError.
         raise errors.UserError(
             f"it cannot be read as MusicXML ({type(e).__name__}: {' '.join(str(e).split())[:120]})"
@@ -83,6 +88,7 @@ def musicxml_to_sequence(path: Path) -> "NoteSequence":
     sequence.notes.extend(copies)
     for time in sorted(fermatas):
         sequence.text_annotations.add(time=time, text=FERMATA)
+    limits.check(sequence)
     return sequence
 
 
@@ -115,7 +121,10 @@ def abc_to_sequence(tune: str) -> "NoteSequence":
     Raises:
         errors.UserError: It cannot be read; the message is the reason.
     """
+    limits.check_bytes(len(tune))
+    limits.check_count(sum(float(bars) for bars in _RESTS.findall(tune)), limits.MAX_BARS, "bars of rest")
     score = _score(tune, _NO_ACCOMPANIMENT)
+    limits.check_count(score.note_num(), limits.MAX_NOTES, "notes")
     for track in score.tracks:
         track.name = ""
     for track in score.tracks:
@@ -126,6 +135,7 @@ def abc_to_sequence(tune: str) -> "NoteSequence":
     sequence = midi.score_to_sequence(score, [t for t in score.tracks if len(t.notes)])
     if sequence is None:
         raise errors.UserError("it holds notes without length")
+    limits.check(sequence)
     for time in timing.to_seconds(sequence, _bar_lines(tune)).tolist():
         sequence.text_annotations.add(time=time, text=BAR_LINE)
     info = sequence.source_info

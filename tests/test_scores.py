@@ -140,3 +140,115 @@ def test_bar_lines_are_a_bonus(monkeypatch):
     monkeypatch.setattr(scores, "_score", fails)
     sequence = abc("CDEF|GABc|")
     assert len(sequence.notes) == 8 and not lines(sequence)
+
+
+TEMPO = '<direction><direction-type><words/></direction-type><sound tempo="{}"/></direction>'
+MARK = (
+    "<direction><direction-type><metronome><beat-unit>{}</beat-unit>{}<per-minute>{}</per-minute></metronome>"
+    "</direction-type></direction>"
+)
+BACK = "<backup><duration>{}</duration></backup>"
+REST = '<note><rest measure="yes"/><duration>{}</duration></note>'
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """Reads parts of bars, two divisions a quarter, and gives (part, onset, end, pitch) in seconds."""
+
+    def reader(*all_bars):
+        listed = "".join(f'<score-part id="P{k}"/>' for k in range(len(all_bars)))
+        text = f"<score-partwise><part-list>{listed}</part-list>"
+        for k, bars in enumerate(all_bars):
+            first = (
+                "<attributes><divisions>2</divisions><time><beats>4</beats><beat-type>4</beat-type></time></attributes>"
+            )
+            text += f'<part id="P{k}"><measure>{first}' + "</measure><measure>".join(bars) + "</measure></part>"
+        path = tmp_path / "score.xml"
+        path.write_text(text + "</score-partwise>")
+        sequence = scores.musicxml_to_sequence(path)
+        rows = sorted((n.part, round(n.start_time, 6), round(n.end_time, 6), n.pitch) for n in sequence.notes)
+        return rows, [(round(t.time, 6), t.qpm) for t in sequence.tempos], sequence
+
+    return reader
+
+
+HALF = note("C", 4, 4)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_tempo_in_one_part_holds_in_all(parts, first):
+    marked = [HALF + HALF, TEMPO.format(60) + HALF + HALF, HALF + TEMPO.format(240) + HALF]
+    plain = [HALF + HALF, HALF + HALF, HALF + HALF]
+    rows, tempos, sequence = parts(*((plain, marked) if first else (marked, plain)))
+    times = [(0, 1), (1, 2), (2, 4), (4, 6), (6, 8), (8, 8.5)]
+    assert rows == [(part, start, end, 60) for part in (0, 1) for start, end in times]
+    assert tempos == [(2, 60), (8, 240)]
+    assert sequence.total_time == 8.5
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        TEMPO.format(60),
+        '<sound tempo="60"/>',
+        MARK.format("quarter", "", 60),
+        MARK.format("half", "", "c. 30"),
+        MARK.format("quarter", "<beat-unit-dot/>", 40),
+        MARK.format("quarter", "", 90).replace("</direction>", '<sound tempo="60"/></direction>'),
+    ],
+)
+def test_marks_of_every_kind_and_place_hold_for_every_voice(parts, mark):
+    lower = note("C", 3, 4, voice=2)
+    expected = [(0, 0, 1, 48), (0, 0, 1, 60), (0, 1, 3, 48), (0, 1, 3, 60)]
+    for bar in (
+        HALF + mark + HALF + BACK.format(8) + lower + lower,
+        HALF + HALF + BACK.format(8) + lower + mark + lower,
+        HALF + HALF + BACK.format(8) + lower + lower + BACK.format(4) + mark,
+        HALF + HALF + BACK.format(4) + mark + BACK.format(4) + lower + lower,
+    ):
+        rows, tempos, _ = parts([bar])
+        assert rows == expected
+        assert tempos == [(1, 60)]
+
+
+def test_a_mark_in_the_middle_of_a_note_changes_its_length(parts):
+    rows, _, _ = parts([note("C", 4, 8)], [HALF + TEMPO.format(60) + HALF])
+    assert rows == [(0, 0, 3, 60), (1, 0, 1, 60), (1, 1, 3, 60)]
+
+
+@pytest.mark.parametrize("tempo", ["0", "-3", "nan", "inf"])
+def test_a_tempo_that_is_none_changes_nothing(parts, tempo):
+    rows, tempos, _ = parts([TEMPO.format(tempo) + HALF + HALF])
+    assert rows == [(0, 0, 1, 60), (0, 1, 2, 60)]
+    assert tempos == [(0, 120)]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        HALF + HALF + BACK.format(8) + note("C", 3, 4, voice=2),  # a second voice that stops short
+        HALF + HALF + BACK.format(8),
+        REST.format(8),
+        REST.format(16),  # longer than the bar
+        "",
+    ],
+)
+def test_bars_of_all_parts_begin_together(parts, first):
+    rows, _, sequence = parts([first, HALF + HALF], [HALF + HALF, HALF + HALF])
+    assert [row for row in rows if row[1] >= 2] == [(p, t, t + 1, 60) for p in (0, 1) for t in (2, 3)]
+    assert sequence.total_time == 4
+
+
+def test_a_rest_of_a_bar_is_as_long_as_an_incomplete_bar(parts):
+    rows, _, _ = parts([REST.format(8), HALF + HALF], [note("C", 4, 2), HALF + HALF])
+    assert [row[1] for row in rows] == [0.5, 1.5, 0, 0.5, 1.5]
+
+
+def test_parts_with_bar_lines_of_their_own_keep_them(tmp_path, parts):
+    bars = (
+        [HALF + note("C", 4, 2)] * 4,
+        [HALF + HALF + '<x/></measure><measure non-controlling="yes">' + HALF, HALF + HALF],
+    )
+    rows, _, _ = parts(*bars)
+    assert [row[1] for row in rows if row[0] == 0] == [0, 1, 1.5, 2.5, 3, 4, 4.5, 5.5]
+    assert [row[1] for row in rows if row[0] == 1] == [0, 1, 2, 3, 4]
