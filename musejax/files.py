@@ -1,9 +1,10 @@
 """Music files to NoteSequences, told apart by their suffix."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musejax import errors, file_names, midi, scores
+from musejax import errors, file_names, limits, midi, scores
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -15,17 +16,19 @@ SUFFIXES = MIDI + MUSICXML + ABC
 _ADVICE = "; give a sound file of MIDI, MusicXML or ABC"
 
 
-def read(path: str | Path) -> "list[NoteSequence]":
+def read(path: str | Path, say: Callable[[str], None] | None = None) -> "list[NoteSequence]":
     """Reads a MIDI, MusicXML or ABC file, times in seconds.
 
     Args:
         path: The file; its suffix (one of `SUFFIXES`, in any case) says what it is.
+        say: Is called with a line for each tune of the file that cannot be read while others can.
 
     Returns:
         The pieces in it that hold notes: one, or as many as there are tunes in an ABC file.
 
     Raises:
-        errors.UserError: There is no such file, its suffix is none of ours, it cannot be read, or it holds no notes.
+        errors.UserError: There is no such file, its suffix is none of ours, it cannot be read, it holds no notes, or
+            it exceeds `limits`.
     """
     path = Path(path)
     name = file_names.shown(path)
@@ -33,14 +36,16 @@ def read(path: str | Path) -> "list[NoteSequence]":
     if suffix not in SUFFIXES:
         raise errors.UserError(f"{name}: the suffix {suffix!r} is none of {', '.join(SUFFIXES)}")
     try:
-        if not path.stat().st_size:
+        size = path.stat().st_size
+        if not size:
             raise errors.UserError("the file is empty")
+        limits.check_bytes(size)
         if suffix in ABC:
-            found = _read_abc(path)
+            found, lost = _read_abc(path)
         elif suffix in MIDI:
-            found = [midi.midi_to_sequence(path.read_bytes())]
+            found, lost = [midi.midi_to_sequence(path.read_bytes())], []
         else:
-            found = [scores.musicxml_to_sequence(path)]
+            found, lost = [scores.musicxml_to_sequence(path)], []
         found = [s for s in found if s.notes]
         if not found:
             raise errors.UserError("it holds no notes")
@@ -50,6 +55,9 @@ def read(path: str | Path) -> "list[NoteSequence]":
         raise errors.UserError(f"{name}: {e}{_ADVICE}") from e
     except Exception as e:  # a file that its reader did not foresee
         raise errors.UserError(f"{name}: {errors.failure('could not be read', e)}{_ADVICE}") from e
+    if say is not None:
+        for line in lost:
+            say(f"{name}: {line}")
     for sequence in found:
         sequence.filename = file_names.shown(path.name)
     return found
@@ -77,15 +85,19 @@ def decode(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def _read_abc(path: Path) -> "list[NoteSequence]":
-    """The tunes of a file that can be read; one broken tune does not cost the others."""
-    found, reason = [], "it holds no tune (no line begins with X:)"
+def _read_abc(path: Path) -> "tuple[list[NoteSequence], list[str]]":
+    """The tunes of a file that can be read, and a line for each that cannot; one does not cost the others."""
+    found, lost, reason = [], [], "it holds no tune (no line begins with X:)"
     with scores.quiet_stdout():
-        for tune in scores.abc_tunes(decode(path.read_bytes())):
+        for number, tune in enumerate(scores.abc_tunes(decode(path.read_bytes())), 1):
             try:
-                found.append(scores.abc_to_sequence(tune))
+                sequence = scores.abc_to_sequence(tune)
+                if not sequence.notes:
+                    raise errors.UserError("it holds no notes")
+                found.append(sequence)
             except errors.UserError as e:
                 reason = str(e)
+                lost.append(f"tune {number} ({scores.abc_name(tune)}) is left out: {reason}")
     if not found:
         raise errors.UserError(reason)
-    return found
+    return found, lost

@@ -79,7 +79,7 @@ def _of_folder(where: Path, grid: int, say: Callable[[str], None], report: base.
     for path in paths.values():
         name = file_names.shown(path.relative_to(where).as_posix())
         try:
-            found += [on_grid(sequence, grid) for sequence in files.read(path)]
+            found += [on_grid(sequence, grid) for sequence in files.read(path, say)]
         except errors.UserError as error:
             report.discard(name, files.reason(error, path))
         except errors.DiscardError as error:

@@ -32,6 +32,9 @@ _STROKES = f"{_NO_ACCOMPANIMENT}\\n%%MIDI drum dz {_STROKE} 1\\n%%MIDI drumon"
 _ATTEMPTS = 20
 # Semitones of each step above C.
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+# Words under notes and after a tune (the reader takes a tune with `w:` for none), and remarks (it reads them as notes),
+# each with the lines that continue it.
+_WORDS = re.compile(r"(?m)^[wWr]:.*\n?(?:^\+:.*\n?)*|\[[wr]:[^\]\n]*\]")
 # Rests of whole bars.
 _RESTS = re.compile(r"[ZX](\d+)")
 _stdout = threading.RLock()
@@ -106,8 +109,15 @@ def abc_tunes(text: str) -> list[str]:
     return re.split(r"(?m)^(?=X:)", text)[1:]
 
 
+def abc_name(tune: str) -> str:
+    """What a message calls a tune: its number, and its title if it has one."""
+    number, title = (re.search(rf"(?m)^{field}:\s*(.*?)\s*$", tune) for field in "XT")
+    parts = [f"X:{number.group(1)}" if number else "no number", repr(title.group(1)[:40]) if title else ""]
+    return ", ".join(filter(None, parts))
+
+
 def abc_to_sequence(tune: str) -> "NoteSequence":
-    """Reads one tune in ABC, repeats played out, times in seconds; chord symbols are left out.
+    """Reads one tune in ABC, repeats played out, times in seconds; chord symbols, lyrics and remarks are left out.
 
     Bar lines, which need not be where the time signature has them (pick-ups, and bars in two halves around a repeat),
     stand as text annotations `bar line`, unless the tune has a drum pattern of its own.
@@ -121,6 +131,7 @@ def abc_to_sequence(tune: str) -> "NoteSequence":
     Raises:
         errors.UserError: It cannot be read; the message is the reason.
     """
+    tune = _WORDS.sub("", tune)
     limits.check_bytes(len(tune))
     limits.check_count(sum(float(bars) for bars in _RESTS.findall(tune)), limits.MAX_BARS, "bars of rest")
     score = _score(tune, _NO_ACCOMPANIMENT)

@@ -3,7 +3,7 @@ import zipfile
 
 import pytest
 
-from musejax import errors, files, noteseq, scores
+from musejax import cli, errors, files, noteseq, scores
 
 SCORE = """<score-partwise><part-list>
 <score-part id="P1"><part-name>Soprano</part-name></score-part>
@@ -124,3 +124,21 @@ def test_one_broken_tune_does_not_cost_the_others(tmp_path):
     path = tmp_path / "tunes.abc"
     path.write_text(ABC + "X:3\nT:No key and no notes\n")
     assert len(files.read(path)) == 2
+
+
+def test_a_lost_tune_is_said(tmp_path):
+    path = tmp_path / "tunes.abc"
+    path.write_text(ABC + "X:3\nT:No key and no notes\n")
+    said = []
+    assert len(files.read(path, said.append)) == 2
+    (line,) = said
+    assert line.startswith(f"{path}: tune 3 (X:3, 'No key and no notes') is left out: ")
+
+
+def test_convert_says_which_tune_is_lost(tmp_path, capsys):
+    path = tmp_path / "tunes.abc"
+    path.write_text(ABC + "X:3\nT:No key and no notes\n")
+    with pytest.raises(SystemExit):
+        cli.main(["convert", str(path), "--out", str(tmp_path / "out")])
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert "tune 3 (X:3, 'No key and no notes') is left out" in "".join(capsys.readouterr())

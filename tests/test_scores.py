@@ -142,6 +142,31 @@ def test_bar_lines_are_a_bonus(monkeypatch):
     assert len(sequence.notes) == 8 and not lines(sequence)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "CDEF|G4|\nw: la la la la la",
+        "CDEF|\nw: la-la__ *la~la | la \\- la\nG4|\nw:la",
+        "CDEF|G4|\nw:\nW: and more\nW:words",
+        "CDEF|\nw: la la\n+: la la\nG4|",
+        "CD[w: la]EF|G4|",
+        "CDEF|\nw: one two\nw: three four\nG4|\nr: a bad edge",
+        "w: first\nCDEF|G4|",
+        "CD .E F|G4|\ns: * *\nw: la !fermata! la",
+    ],
+)
+def test_lyrics_and_remarks_are_read_past(body):
+    sequence = abc(body)
+    assert [n.pitch for n in sequence.notes] == [60, 62, 64, 65, 67]
+    assert [n.start_time * 2 for n in sequence.notes] == [0, 1, 2, 3, 4]
+    assert lines(sequence) == [0, 4]
+
+
+def test_lyrics_of_several_voices_are_read_past():
+    sequence = abc("V:1\nCDEF|\nw: a b c d\nV:2\nEFGA|\nw: a b c d")
+    assert sorted(n.pitch for n in sequence.notes) == [60, 62, 64, 64, 65, 65, 67, 69]
+
+
 TEMPO = '<direction><direction-type><words/></direction-type><sound tempo="{}"/></direction>'
 MARK = (
     "<direction><direction-type><metronome><beat-unit>{}</beat-unit>{}<per-minute>{}</per-minute></metronome>"

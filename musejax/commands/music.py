@@ -191,7 +191,7 @@ def read(path: str) -> "NoteSequence":
     """The first piece of a file."""
     from musejax import files
 
-    found = files.read(path)
+    found = files.read(path, commands.say)
     if len(found) > 1:
         commands.say(f"{path}: it holds {len(found)} pieces; the first is taken")
     return found[0]

@@ -24,11 +24,16 @@ def paths(folder: Path) -> list[Path]:
     return [p for p in found if p.suffix.lower() in files.SUFFIXES]
 
 
-def read(task: Task) -> list[cache.Entry]:
-    """Reads one file; a worker's task. The group of each piece is the hash of its content, the same in every key."""
-    entries = []
+def read(task: Task) -> list[cache.Entry | str]:
+    """Reads one file; a worker's task. The group of each piece is the hash of its content, the same in every key.
+
+    Returns:
+        Its pieces, and a line for each tune of the file that cannot be read.
+    """
+    entries: list[cache.Entry | str] = []
+    lost: list[str] = []
     try:
-        found = files.read(task.path)
+        found = files.read(task.path, lost.append)
     except errors.UserError as e:
         raise errors.UserError(files.reason(e, task.path)) from e
     for i, sequence in enumerate(found, 1):
@@ -37,7 +42,7 @@ def read(task: Task) -> list[cache.Entry]:
         if not len(melody):  # Drums alone.
             melody = melodies.of_sequence(sequence, lambda note: True)
         entries.append(cache.Entry(name, melodies.fingerprint(melody), cache.pack(sequence)))
-    return entries
+    return entries + [line.removeprefix(f"{file_names.shown(task.path)}: ") for line in lost]
 
 
 def load(folder: Path, processes: int | None = None) -> base.Corpus:
@@ -56,7 +61,14 @@ def load(folder: Path, processes: int | None = None) -> base.Corpus:
     results = parallel.read_all(read, tasks, processes)
     found, report = parallel.sift(results)
     report.files = [(task.name, result) for task, result in zip(tasks, results) if isinstance(result, str)]
-    entries = [entry for of_file in found for entry in of_file]
+    entries = []
+    for task, result in zip(tasks, results):
+        for entry in () if isinstance(result, str) else result:
+            if isinstance(entry, cache.Entry):
+                entries.append(entry)
+                continue
+            tune, _, reason = entry.partition(" is left out: ")
+            report.discard(f"{task.name}, {tune}", reason)
     report.used = len(entries)
     if not entries:
         raise errors.UserError(f"{folder}: {parallel.none_of(len(tasks), report)}; give sound files")

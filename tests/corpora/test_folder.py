@@ -74,3 +74,13 @@ def test_paths_come_in_a_fixed_order(tmp_path):
         (tmp_path / name).touch()
     assert [p.relative_to(tmp_path).as_posix() for p in folder.paths(tmp_path)] == ["a.xml", "b.mid", "c/d.abc"]
     assert collections.Counter(folder.paths(tmp_path)).most_common(1)[0][1] == 1
+
+
+def test_a_lost_tune_is_counted(tmp_path):
+    tune = "X:1\nT:one\nM:4/4\nL:1/4\nK:C\nCDEF|G4|\nw: la la\n\n"
+    (tmp_path / "one.abc").write_text(tune + "X:2\nT:no key, no notes\n\n" + tune)
+    corpus = folder.load(tmp_path)
+    assert len(corpus.pieces) == corpus.report.used == 2
+    ((reason, count),) = corpus.report.discarded.items()
+    assert count == 1
+    assert corpus.report.files == [("one.abc, tune 2 (X:2, 'no key, no notes')", reason)]
