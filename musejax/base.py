@@ -38,6 +38,12 @@ class Choice:
     top_p: float | None = None
     min_p: float | None = None
 
+    @property
+    def sharp(self) -> bool:
+        """Whether likely tokens are chosen more often than the model's own distribution says."""
+        cuts = (self.top_k is not None, self.top_p is not None and self.top_p < 1.0, bool(self.min_p))
+        return self.temperature < 1.0 or any(cuts)
+
 
 # (frame, stream, values so far [N, L, ...] as drawn) -> bool, broadcast to [N, V]: what may stand there. A constraint
 # with arrays in it is a `jax.tree_util.Partial`, so that new arrays do not compile anew. A family that draws cells in
@@ -61,7 +67,10 @@ class Request:
             A family that accompanies a track reads that track of `given` and needs no mask.
         conditions: One int32[N, T] array for each condition that the model was trained with. For a family that draws
             cells in any order also `pad_mask`, 1 in the frames of each piece; None where all are of it.
-        constraint: Which tokens may stand where.
+        constraint: Which tokens may stand where. A sampler says where it left nothing to draw: `blocked`, in what it
+            returns.
+        grammar: Keeps samples well-formed; it holds as the constraint does.
+        rules: What should hold as well. A rule yields in a cell in which nothing else would be left, the last first.
         sampling: How a family draws that draws cells in any order (`decoding.gibbs.Sampling`); None for its own way.
     """
 
@@ -73,6 +82,8 @@ class Request:
     infill_mask: Array | None = None
     conditions: dict[str, Array] = struct.field(default_factory=dict)
     constraint: Constraint | None = None
+    grammar: Constraint | None = None
+    rules: tuple[Constraint, ...] = ()
     sampling: Any = struct.field(pytree_node=False, default=None)
 
 

@@ -1,6 +1,7 @@
 """The sampler of every left-to-right model: batched, one compiled loop, given cells kept exactly."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Autoregressive, Constraint, Params, Request, State
-from musejax.decoding import draws
+from musejax.decoding import allowed, draws
 
 # (cache, previous value [N, ...], pos, conditions {name: [N]}) -> logits [N, V] or what `draw` reads, cache
 StepFn = Callable[[Any, Array, Array, dict[str, Array]], tuple[Any, Any]]
@@ -21,11 +22,14 @@ class Drawn(NamedTuple):
         values: int32[N, L] tokens, int32[N, L, V] bits, or float32[N, L, V] rows of real numbers.
         nll: float32[N, L], nats of each value under the model's own distribution; 0 after the end.
         lengths: int32[N], cells up to and including END, or L.
+        blocked: int32[N, 3], frame, stream and reason (`decoding.allowed`) of the cell in which a piece stopped because
+            nothing could be drawn, -1 where there is none; None where nothing is required.
     """
 
     values: Array
     nll: Array
     lengths: Array
+    blocked: Array | None = None
 
 
 def piece_keys(key: Array, first: Array | int, num: int) -> Array:
@@ -38,37 +42,16 @@ def last_given(infill_mask: Array) -> Array:
     return jnp.where(infill_mask.astype(bool), -1, jnp.arange(infill_mask.shape[1])[None]).max(-1)
 
 
-def may_stand(
-    logits: Any,
-    pos: Array,
-    values: Array,
-    order: tuple[int, ...],
-    constraint: Constraint | None,
-    end: int | None,
-    last: Array | None,
-) -> Array | None:
-    """What a constraint allows at `pos`, and no END before the last given cell.
+def not_before(last: Array, pos: Array, end: int, size: int) -> Array:
+    """Forbids END before the last given cell: bool[N, V].
 
     Args:
-        logits: A step's output; with `last` it must be [N, V].
+        last: int32[N], what `last_given` returns.
         pos: Index of the cell in drawing order.
-        values: int32[N, L, ...], of which the first `pos` count.
-        order: The streams of a frame in the order of their values.
-        constraint: Of the request.
         end: The END id.
-        last: int32[N], what `last_given` returns; None where nothing is given or nothing ends.
-
-    Returns:
-        bool that broadcasts to [N, V]; None where all is allowed.
+        size: V.
     """
-    allowed = None
-    if constraint is not None:
-        allowed = constraint(pos // len(order), jnp.asarray(order)[pos % len(order)], values)
-    if last is not None:
-        is_end = jnp.arange(logits.shape[-1])[None] == end
-        goes_on = ~is_end | (pos >= last)[:, None]
-        allowed = goes_on if allowed is None else goes_on & jnp.broadcast_to(allowed, goes_on.shape)
-    return allowed
+    return (jnp.arange(size)[None] != end) | (pos >= last)[:, None]
 
 
 def until_end(values: Array, end: int | None) -> tuple[Array, Array]:
@@ -93,6 +76,8 @@ def sample(
     given: Array | None = None,
     infill_mask: Array | None = None,
     constraint: Constraint | None = None,
+    grammar: Constraint | None = None,
+    rules: Sequence[Constraint] = (),
     end: int | None = None,
     order: tuple[int, ...] = (0,),
 ) -> Drawn:
@@ -109,7 +94,10 @@ def sample(
         given: int32[N, L, ...], values to keep where infill_mask is 0.
         infill_mask: [N, L], 1 where a value is drawn, or of given's shape; None draws all. A piece may not end before
             its last given value.
-        constraint: Which tokens may stand where; given values are kept even against it.
+        constraint: Which tokens may stand where; given values are kept even against it. A piece stops at a token for
+            which nothing is left.
+        grammar: Keeps pieces well-formed; it holds as the constraint does.
+        rules: Constraints that yield where nothing else is left, the last first.
         end: The END id, which stops a piece; None never stops.
         order: The streams of a frame in the order of their values, for the constraint.
     """
@@ -118,33 +106,58 @@ def sample(
     values = jnp.zeros((num, length, *draw.value_shape), draw.dtype)
     last = None if end is None or given is None or infill_mask is None else last_given(infill_mask)
 
+    tokens = draw.value_shape == ()
+    grammars = () if grammar is None else (grammar,)
+    required = tokens and (constraint is not None or grammar is not None)
+
+    def permit(logits: Any, pos: Array, values: Array) -> allowed.Allowed:
+        frame, stream = pos // len(order), jnp.asarray(order)[pos % len(order)]
+
+        def ask(part: Constraint) -> Array:
+            return part(frame, stream, values)
+
+        if not tokens:  # a frame of switches that must all be off is silent, which is a frame as any other
+            asked = [part for part in (constraint, *grammars, *rules) if part is not None]
+            parts = [jnp.broadcast_to(ask(part), (num, *draw.value_shape)) for part in asked]
+            return allowed.Allowed(functools.reduce(jnp.logical_and, parts) if parts else None, None)
+        before = () if last is None or end is None else (not_before(last, pos, end, logits.shape[-1]),)
+        return allowed.combine(logits, ask, constraint, (*grammars, *before), rules)
+
     def unfinished(carry: tuple) -> Array:
-        pos, _, _, _, _, done = carry
+        pos, _, _, _, _, done, _ = carry
         return (pos < length) & ~done.all()
 
     def advance(carry: tuple) -> tuple:
-        pos, previous, cache, values, nll, done = carry
+        pos, previous, cache, values, nll, done, blocked = carry
         here = {name: jax.lax.dynamic_index_in_dim(c, pos, 1, False) for name, c in conditions.items()}
         logits, cache = step(cache, previous, pos, here)
-        allowed = may_stand(logits, pos, values, order, constraint, end, last)
-        value = draw.draw(logits, allowed, jax.lax.dynamic_index_in_dim(uniform, pos, 1, False))
+        may = permit(logits, pos, values)
+        value = draw.draw(logits, may.tokens, jax.lax.dynamic_index_in_dim(uniform, pos, 1, False))
+        reason = may.reason
         if given is not None and infill_mask is not None:
             free = jax.lax.dynamic_index_in_dim(infill_mask, pos, 1, False).astype(bool)
             fixed = jax.lax.dynamic_index_in_dim(given, pos, 1, False)
             value = jnp.where(free.reshape(free.shape + (1,) * (value.ndim - free.ndim)), value, fixed)
+            reason = None if reason is None else jnp.where(free, reason, 0)
         if end is not None:
             value = jnp.where(done, end, value)
         cost = jnp.where(done, 0.0, draw.nll(logits, value))
         values = jax.lax.dynamic_update_index_in_dim(values, value, pos, 1)
         nll = jax.lax.dynamic_update_index_in_dim(nll, cost, pos, 1)
+        if reason is not None and blocked is not None:
+            stops = ~done & (reason > 0)
+            frame, stream = pos // len(order), jnp.asarray(order)[pos % len(order)]
+            blocked = jnp.where(stops[:, None], allowed.blocked(frame, stream, reason), blocked)
+            done = done | stops
         if end is not None:
             done = done | (value == end)
-        return pos + 1, value, cache, values, nll, done
+        return pos + 1, value, cache, values, nll, done, blocked
 
-    carry = (0, start, cache, values, jnp.zeros((num, length)), jnp.zeros((num,), bool))
-    _, _, _, values, nll, _ = jax.lax.while_loop(unfinished, advance, carry)
+    blocked = jnp.full((num, 3), -1, jnp.int32) if required else None
+    carry = (0, start, cache, values, jnp.zeros((num, length)), jnp.zeros((num,), bool), blocked)
+    _, _, _, values, nll, _, blocked = jax.lax.while_loop(unfinished, advance, carry)
     values, lengths = until_end(values, end)
-    return Drawn(values, nll, lengths)
+    return Drawn(values, nll, lengths, blocked)
 
 
 class Layout(NamedTuple):
@@ -224,7 +237,7 @@ def sample_request(
     Returns:
         `tokens` int32[N, T, S] ([N, T] for one stream) or `frames` [N, T, V], int32 for bits and float32 for rows of
         real numbers; `length` int32[N] in frames, END included; `log_prob` float32[N] in nats of what was drawn, given
-        cells left out; the request's conditions.
+        cells left out; the request's conditions; with a constraint or a grammar also `blocked`, as in `Drawn`.
     """
     layout = lay_out(model, vocabulary, params, state, request)
     if model.draw is not None:
@@ -243,6 +256,8 @@ def sample_request(
         given=layout.given,
         infill_mask=layout.infill_mask,
         constraint=request.constraint,
+        grammar=request.grammar,
+        rules=request.rules,
         end=layout.end,
         order=layout.order,
     )
@@ -252,5 +267,6 @@ def sample_request(
         "tokens" if vocabulary.kind == "tokens" else "frames": by_frame(drawn.values, layout.order),
         "length": -(-drawn.lengths // vocabulary.streams),
         "log_prob": -nll.sum(axis=1),
+        **({} if drawn.blocked is None else {"blocked": drawn.blocked}),
         **request.conditions,
     }

@@ -8,12 +8,15 @@ import jax
 import jax.numpy as jnp
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Autoregressive, Params, Request, State
-from musejax.decoding import autoregressive, draws
+from musejax.base import Array, Autoregressive, Constraint, Params, Request, State
+from musejax.decoding import allowed, autoregressive
+
+# The exponent of the length penalty of Wu et al. (2016, section 7).
+LENGTH_PENALTY = 0.6
 
 
 class Beams(NamedTuple):
-    """N pieces of W hypotheses each: row n W + w is the w-th best of piece n.
+    """The hypotheses of N pieces that go on, W each: row n W + w is the w-th best of piece n.
 
     Attributes:
         values: int32[N W, L], tokens in drawing order; what lies ahead is 0.
@@ -21,7 +24,6 @@ class Beams(NamedTuple):
         score: float32[N W], log p in nats of the cells that count, see `search`; -inf where there is no hypothesis.
         log_prob: float32[N W], log p of the drawn cells alone.
         cells: int32[N W], how many cells were drawn.
-        done: bool[N W], whether END has been reached.
     """
 
     values: Array
@@ -29,7 +31,22 @@ class Beams(NamedTuple):
     score: Array
     log_prob: Array
     cells: Array
-    done: Array
+
+
+class Ended(NamedTuple):
+    """The best ended hypothesis of each of N pieces.
+
+    Attributes:
+        values: int32[N, L], tokens in drawing order.
+        rank: float32[N], its score divided by the length penalty; -inf where none has ended.
+        log_prob: float32[N], log p of its drawn cells.
+        number: int32[N], how many hypotheses have ended.
+    """
+
+    values: Array
+    rank: Array
+    log_prob: Array
+    number: Array
 
 
 def _gather(cache: Any, rows: Array) -> Any:
@@ -52,6 +69,11 @@ def _repeat(request: Request, beams: int) -> Request:
     )
 
 
+def penalty(cells: Array, exponent: float | Array) -> Array:
+    """The length penalty of a number of cells, ((5 + cells) / 6) ** exponent (Wu et al., 2016, equation 14)."""
+    return ((5.0 + cells) / 6.0) ** exponent
+
+
 def search(
     model: Autoregressive,
     vocabulary: vocabularies.Vocabulary,
@@ -60,16 +82,20 @@ def search(
     request: Request,
     *,
     beams: int,
-    length_penalty: float | Array = 0.0,
+    length_penalty: float | Array = LENGTH_PENALTY,
 ) -> dict[str, Array]:
     """Answers a request with the best sequence that a beam search finds; nothing is drawn, so there is no key.
 
-    Hypotheses are ranked by (sum of log p) / (drawn cells) ** length_penalty. The sum begins at the first drawn cell
-    and includes given cells behind it: of two hypotheses the better one is that which also explains what must follow.
-    A net that reads given cells ahead has told the drawn ones of them, so there the sum is of drawn cells alone.
-    The request's `choice` and `first` do not count. One beam is the greedy choice.
+    At each cell the best W hypotheses are considered. Those that end there are set aside, and the best W that go on are
+    searched further, until W hypotheses of the piece have ended or the length is reached. The result is the ended
+    hypothesis of the highest score divided by `penalty`; if none has ended, the best of those that go on.
 
-    Where the constraint allows nothing it is ignored, as in the sampler.
+    The score of a hypothesis is the sum of log p from the first drawn cell on. It includes given cells behind that
+    one: of two hypotheses the better one is that which also explains what must follow. A net that reads given cells
+    ahead has told the drawn ones of them, so there the sum is of drawn cells alone. The request's `choice` and `first`
+    do not count. One beam is the greedy choice.
+
+    A hypothesis for which the constraint leaves no token is dropped.
 
     Args:
         model: A net over tokens.
@@ -78,11 +104,13 @@ def search(
         state: Its state.
         request: What to answer; given cells are kept, and no piece ends before its last given cell.
         beams: Hypotheses a piece, W; static.
-        length_penalty: 0 ranks by likelihood, which favours an early END; 1 by the mean of a cell.
+        length_penalty: Exponent of the length penalty: 0 compares hypotheses of different length by likelihood, which
+            favours an early END, and 1 (nearly) by the mean of a cell.
 
     Returns:
         What `autoregressive.sample_request` returns, of the best hypothesis of each piece: `tokens` int32[N, T, S] or
-        [N, T], `length` int32[N] in frames, `log_prob` float32[N] in nats of the drawn cells, the conditions.
+        [N, T], `length` int32[N] in frames, `log_prob` float32[N] in nats of the drawn cells, `blocked` where a
+        constraint left no hypothesis, the conditions.
 
     Raises:
         ValueError: The vocabulary or the model is not one of single tokens, or there is not even one beam.
@@ -103,72 +131,101 @@ def search(
     counts = infill_mask if model.read is not None else jnp.cumsum(infill_mask, axis=1) > 0
     ids = jnp.arange(size)[None]
     first = jnp.arange(num)[:, None] * beams
+    grammars = () if request.grammar is None else (request.grammar,)
+    order = jnp.asarray(layout.order)
 
-    def constraint(frame: Array, stream: Array, values: Array) -> Array:
-        """The request's, asked once for each rank of hypotheses: it may have a row for each piece."""
-        assert request.constraint is not None
-        ask = functools.partial(request.constraint, frame, stream)
-        allowed = jax.vmap(lambda v: jnp.broadcast_to(ask(v), (num, size)), 1, 1)(values.reshape(num, beams, length))
-        return allowed.reshape(total, size)
+    def permit(logits: Array, pos: Array, values: Array) -> allowed.Allowed:
+        def ask(part: Constraint) -> Array:
+            """A constraint's answer for each rank of hypotheses: it may have a row for each piece."""
+            of_rank = functools.partial(part, pos // len(order), order[pos % len(order)])
+            ranked = values.reshape(num, beams, length)
+            return jax.vmap(lambda v: jnp.broadcast_to(of_rank(v), (num, size)), 1, 1)(ranked).reshape(total, size)
 
-    def unfinished(carry: tuple[Array, Beams]) -> Array:
-        pos, held = carry
-        return (pos < length) & ~(held.done | jnp.isneginf(held.score)).all()
+        before = () if last is None or end is None else (autoregressive.not_before(last, pos, end, size),)
+        return allowed.combine(logits, ask, request.constraint, (*grammars, *before), request.rules)
 
-    def advance(carry: tuple[Array, Beams]) -> tuple[Array, Beams]:
-        pos, held = carry
+    def unfinished(carry: tuple[Array, Beams, Ended, Array]) -> Array:
+        pos, held, ended, _ = carry
+        alive = jnp.isfinite(held.score).reshape(num, beams).any(1)
+        return (pos < length) & ((ended.number < beams) & alive).any()
+
+    def advance(carry: tuple[Array, Beams, Ended, Array]) -> tuple[Array, Beams, Ended, Array]:
+        pos, held, ended, blocked = carry
         before = jax.lax.dynamic_index_in_dim(held.values, jnp.maximum(pos - 1, 0), 1, False)
         here = {name: jax.lax.dynamic_index_in_dim(c, pos, 1, False) for name, c in layout.conditions.items()}
         logits, cache = layout.step(held.cache, jnp.where(pos > 0, before, model.start), pos, here)
         log_p = jax.nn.log_softmax(logits.astype(jnp.float32))
-        steered = None if request.constraint is None else constraint
-        allowed = autoregressive.may_stand(logits, pos, held.values, layout.order, steered, end, last)
+        may = permit(logits, pos, held.values)
 
         fixed, free, count = (jax.lax.dynamic_index_in_dim(x, pos, 1, False) for x in (given, infill_mask, counts))
-        # A cell that is given, and END after END, has one continuation.
-        only = jnp.where(free, -1, fixed)
-        if end is not None:
-            only = jnp.where(held.done, end, only)
-        gain = jnp.where((held.done | ~count)[:, None], 0.0, log_p)
-        gain = jnp.where(
-            (only < 0)[:, None], draws.restrict(gain, allowed), jnp.where(ids == only[:, None], gain, -jnp.inf)
-        )
+        gain = jnp.where(count[:, None], log_p, 0.0)
+        drawn = gain if may.tokens is None else jnp.where(may.tokens, gain, -jnp.inf)
+        # A given cell has one continuation.
+        gain = jnp.where(free[:, None], drawn, jnp.where(ids == fixed[:, None], gain, -jnp.inf))
         score = held.score[:, None] + gain
-        cells = held.cells + (free & ~held.done)
-        rank = score / jnp.maximum(cells, 1).astype(jnp.float32)[:, None] ** length_penalty
-        best = jax.lax.top_k(rank.reshape(num, beams * size), beams)[1]
+        log_prob = held.log_prob[:, None] + jnp.where(free[:, None], log_p, 0.0)
+        cells = held.cells + free
+        searched = ended.number < beams
+
+        # Of the best 2 W continuations W or more go on, for each hypothesis has one END.
+        top, best = jax.lax.top_k(score.reshape(num, beams * size), min(2 * beams, beams * size))
+        rows, value = first + best // size, best % size
+        if end is not None:
+            rank = jnp.where(value == end, top, -jnp.inf)[:, :beams] / penalty(cells[rows[:, :beams]], length_penalty)
+            winner = rank.argmax(1)[:, None]
+            row, rank_of_winner = (jnp.take_along_axis(x, winner, axis=1)[:, 0] for x in (rows, rank))
+            better = searched & (rank_of_winner > ended.rank)
+            values = jnp.where(jnp.arange(length) < pos, held.values[row], end)
+            ended = Ended(
+                values=jnp.where(better[:, None], values, ended.values),
+                rank=jnp.where(better, rank_of_winner, ended.rank),
+                log_prob=jnp.where(better, log_prob[row, end], ended.log_prob),
+                number=ended.number + jnp.where(searched, jnp.isfinite(rank).sum(1), 0),
+            )
+            top = jnp.where(value == end, -jnp.inf, top)
+        best = jnp.take_along_axis(best, jax.lax.top_k(top, beams)[1], axis=1)
         rows, value = (first + best // size).reshape(total), (best % size).reshape(total)
         after = score[rows, value]
+        if end is not None:
+            after = jnp.where(value == end, -jnp.inf, after)
         # The rows of no hypothesis tie at -inf, at values that cannot stand there. They keep what is given all the
         # same, but not its score: they would be copies of a hypothesis.
-        value = jnp.where(only[rows] < 0, value, only[rows])
+        value = jnp.where(free[rows], value, fixed[rows])
 
-        drawn = (free & ~held.done)[rows]
-        values = jax.lax.dynamic_update_index_in_dim(held.values[rows], value, pos, 1)
-        return pos + 1, Beams(
-            values=values,
+        if may.reason is not None:
+            alive, goes_on = (jnp.isfinite(x).reshape(num, beams) for x in (held.score, after))
+            reason = jnp.where(alive, may.reason.reshape(num, beams), 0).max(1)
+            stops = searched & alive.any(1) & ~goes_on.any(1) & (ended.number == 0)
+            place = allowed.blocked(pos // len(order), order[pos % len(order)], reason)
+            blocked = jnp.where(stops[:, None], place, blocked)
+        held = Beams(
+            values=jax.lax.dynamic_update_index_in_dim(held.values[rows], value, pos, 1),
             cache=_gather(cache, rows),
             score=after,
-            log_prob=held.log_prob[rows] + jnp.where(drawn, log_p[rows, value], 0.0),
+            log_prob=log_prob[rows, value],
             cells=cells[rows],
-            done=held.done[rows] if end is None else value == end,
         )
+        return pos + 1, held, ended, blocked
 
     zeros = jnp.zeros((total,), jnp.float32)
-    start = Beams(
+    held = Beams(
         values=jnp.zeros((total, length), jnp.int32),
         cache=layout.cache,
         # All hypotheses of a piece begin alike: only one may go on.
         score=jnp.where(jnp.arange(total) % beams == 0, zeros, -jnp.inf),
         log_prob=zeros,
         cells=jnp.zeros((total,), jnp.int32),
-        done=jnp.zeros((total,), bool),
     )
-    _, held = jax.lax.while_loop(unfinished, advance, (jnp.asarray(0), start))
-    values, lengths = autoregressive.until_end(held.values[::beams], end)
+    ended = Ended(held.values[:num], jnp.full((num,), -jnp.inf), zeros[:num], jnp.zeros((num,), jnp.int32))
+    start = (jnp.asarray(0), held, ended, jnp.full((num, 3), -1, jnp.int32))
+    _, held, ended, blocked = jax.lax.while_loop(unfinished, advance, start)
+    has_ended = ended.number > 0
+    values, lengths = autoregressive.until_end(jnp.where(has_ended[:, None], ended.values, held.values[::beams]), end)
+    required = request.constraint is not None or request.grammar is not None
     return {
         "tokens": autoregressive.by_frame(values, layout.order),
         "length": -(-lengths // vocabulary.streams),
-        "log_prob": held.log_prob[::beams],
+        "log_prob": jnp.where(has_ended, ended.log_prob, held.log_prob[::beams]),
+        **({"blocked": blocked} if required else {}),
         **request.conditions,
     }

@@ -34,7 +34,8 @@ def pitched(vocabulary: vocabularies.Vocabulary) -> bool:
     return any(vocabulary.has(type) for type in _PITCHED)
 
 
-def _pitches(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
+def pitches(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
+    """The MIDI pitch of each token, -1 where it has none: int32[V]; raises KeyError where drums alone are."""
     if not pitched(vocabulary):
         raise KeyError(f"{vocabulary.name} has no pitches")
     return np.max([vocabulary.values(type) for type in _PITCHED if vocabulary.has(type)], axis=0)
@@ -42,7 +43,7 @@ def _pitches(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
 
 def pitch_range(vocabulary: vocabularies.Vocabulary, ranges: Sequence[tuple[int, int]]) -> Constraint:
     """Keeps sounding pitches within MIDI (low, high), both included: one pair for all streams, or one for each."""
-    pitch = _pitches(vocabulary)
+    pitch = pitches(vocabulary)
     return by_stream(np.stack([(pitch < 0) | ((pitch >= low) & (pitch <= high)) for low, high in ranges]))
 
 
@@ -54,7 +55,7 @@ def scale(vocabulary: vocabularies.Vocabulary, tonic: int, name: str = "major") 
         tonic: Pitch class of the tonic, 0 = C.
         name: A key of `SCALES`; `minor` has both sevenths.
     """
-    pitch = _pitches(vocabulary)
+    pitch = pitches(vocabulary)
     inside = np.isin((pitch - tonic) % 12, SCALES[name])
     return by_stream(((pitch < 0) | inside)[None])
 
@@ -66,8 +67,55 @@ def _all_of(parts: tuple[Constraint, ...], frame: Array, stream: Array, values: 
 
 
 def all_of(*parts: Constraint) -> Constraint:
-    """What every part allows."""
-    return jax.tree_util.Partial(_all_of, parts)
+    """Allows what every part allows; plain functions may be among them."""
+    return jax.tree_util.Partial(_all_of, tuple(partial(part) for part in parts))
+
+
+class _ByIdentity:
+    """A callable without a hash, which is told apart by identity."""
+
+    def __init__(self, function: Constraint) -> None:
+        self.function = function
+
+    def __call__(self, frame: Array, stream: Array, values: Array) -> Array:
+        return self.function(frame, stream, values)
+
+    def __hash__(self) -> int:
+        return id(self.function)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByIdentity) and other.function is self.function
+
+
+def partial(constraint: Constraint) -> Constraint:
+    """Wraps a function as a `jax.tree_util.Partial`, in which form the compiled loop takes it.
+
+    The loop is compiled once for a function; what the function reads from outside is read then.
+
+    Raises:
+        TypeError: The constraint is not callable.
+    """
+    if isinstance(constraint, jax.tree_util.Partial):
+        return constraint
+    if not callable(constraint):
+        raise TypeError(f"a constraint is a function (frame, stream, values) -> bool; found {constraint!r}")
+    try:
+        hash(constraint)
+    except TypeError:
+        constraint = _ByIdentity(constraint)
+    return jax.tree_util.Partial(constraint)
+
+
+def table(constraint: Constraint, vocabulary: vocabularies.Vocabulary, num: int, frames: int) -> Array:
+    """What a constraint allows in each cell if all values are 0: bool[N or 1, T, S, V]."""
+    values = jnp.zeros((num, frames * vocabulary.streams), jnp.int32)
+
+    def cell(frame: Array, stream: Array) -> Array:
+        answer = jnp.atleast_2d(constraint(frame, stream, values))
+        return jnp.broadcast_to(answer, (len(answer), vocabulary.size))
+
+    over_streams = jax.vmap(cell, in_axes=(None, 0), out_axes=1)
+    return jax.vmap(over_streams, in_axes=(0, None), out_axes=1)(jnp.arange(frames), jnp.arange(vocabulary.streams))
 
 
 def _no_end_before(end: Array, frames: Array, frame: Array, stream: Array, values: Array) -> Array:
@@ -84,7 +132,7 @@ def narrowed(vocabulary: vocabularies.Vocabulary, allowed: Array) -> Array:
     """What is allowed by cell, without holds of what may no longer sound.
 
     A hold is forbidden where some pitch that is allowed in the frame before is not allowed: then what sounds is allowed
-    everywhere, however holds and notes come to lie.
+    everywhere, however holds and notes come to lie. Where nothing but a hold is allowed it stays.
 
     Args:
         vocabulary: The model's.
@@ -97,6 +145,7 @@ def narrowed(vocabulary: vocabularies.Vocabulary, allowed: Array) -> Array:
     narrower = (pitches[..., :-1, :, :] & ~pitches[..., 1:, :, :]).any(-1)
     narrower = jnp.pad(narrower, [(0, 0)] * (narrower.ndim - 2) + [(1, 0), (0, 0)])
     hold = vocabulary.id("hold")
+    narrower &= allowed.at[..., hold].set(False).any(-1)
     return allowed.at[..., hold].set(allowed[..., hold] & ~narrower)
 
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Choice, Constraint, Request
+from musejax.decoding import allowed as cells
 from musejax.decoding import autoregressive, constraints, draws, plans
 
 SAMPLERS = ("gibbs", "span", "contiguous", "ancestral", "upsampling", "rounds")
@@ -80,18 +81,11 @@ def allowed_cells(
     """What a constraint allows in each cell: bool[N or 1, T, S, V], or None where all is allowed.
 
     It is asked once for each cell, with zeros for the values, for there is no past. Where a cell may hold what sounds
-    before it, it may only if every pitch that was allowed there is allowed here.
+    before it, it may only if every pitch that was allowed there is allowed here, or nothing else is allowed.
     """
     if constraint is None:
         return None
-    values = jnp.zeros((num, frames * vocabulary.streams), jnp.int32)
-
-    def at(frame: Array, stream: Array) -> Array:
-        return jnp.atleast_2d(constraint(frame, stream, values))
-
-    over_streams = jax.vmap(at, in_axes=(None, 0), out_axes=1)
-    table = jax.vmap(over_streams, in_axes=(0, None), out_axes=1)(jnp.arange(frames), jnp.arange(vocabulary.streams))
-    return constraints.narrowed(vocabulary, table)
+    return constraints.narrowed(vocabulary, constraints.table(constraint, vocabulary, num, frames))
 
 
 def answer(
@@ -118,7 +112,8 @@ def answer(
         start: int32[N, T, S], what the chain begins with; None where its first steps draw all cells.
 
     Returns:
-        As `autoregressive.sample_request`; `log_prob` is minus the cost.
+        As `autoregressive.sample_request`; `log_prob` is minus the cost. With a constraint, `blocked` names the first
+        cell for which it leaves nothing.
     """
     conditions = dict(request.conditions)
     shape = (request.num, request.length, vocabulary.streams)
@@ -127,12 +122,8 @@ def answer(
     tokens = jnp.zeros(shape, jnp.int32) if start is None else start
     if request.given is not None:
         tokens = jnp.where(free, tokens, request.given)
-    allowed = allowed_cells(request.constraint, vocabulary, request.num, request.length)
-    ids = jnp.arange(vocabulary.size)
-    if vocabulary.has("hold"):
-        # Nothing sounds that the first frame could hold.
-        begins = (ids != vocabulary.id("hold"))[None] | (jnp.arange(shape[1]) > 0)[:, None]
-        allowed = begins[None, :, None] if allowed is None else allowed & begins[None, :, None]
+    alone = allowed_cells(request.constraint, vocabulary, request.num, request.length)
+    allowed, ids = alone, jnp.arange(vocabulary.size)
     if vocabulary.has("end"):
         end = vocabulary.id("end")
         last = real & ~jnp.pad(real[:, 1:], ((0, 0), (0, 1)))
@@ -140,6 +131,17 @@ def answer(
         free = free & ~last[..., None]
         goes_on = (ids != end)[None, None, None]
         allowed = goes_on if allowed is None else allowed & goes_on
+    rules = [allowed_cells(rule, vocabulary, request.num, request.length) for rule in request.rules]
+    if vocabulary.has("hold"):
+        # Nothing sounds that the first frame could hold.
+        rules.append(((ids != vocabulary.id("hold"))[None] | (jnp.arange(shape[1]) > 0)[:, None])[None, :, None])
+    required = allowed
+    for rule in rules:
+        if allowed is None or rule is None:
+            allowed = rule
+        else:
+            kept = allowed & rule
+            allowed = jnp.where(kept.any(-1, keepdims=True), kept, allowed)
     free = free & real[..., None]
     keys = autoregressive.piece_keys(key, request.first, request.num)
     tokens = sample(
@@ -151,5 +153,23 @@ def answer(
         "tokens": tokens,
         "length": real.sum(1).astype(jnp.int32),
         "log_prob": -cost(keys, batch),
+        **({} if alone is None or required is None else {"blocked": _blocked(alone, required, free)}),
         **conditions,
     }
+
+
+def _blocked(alone: Array, allowed: Array, free: Array) -> Array:
+    """The first free cell of each piece for which nothing is allowed, as `autoregressive.Drawn.blocked`.
+
+    Args:
+        alone: bool, broadcast to [N, T, S, V]: what the constraint allows.
+        allowed: What it allows of what can be drawn.
+        free: bool[N, T, S], the cells that are drawn.
+    """
+    num, _, streams = free.shape
+    empty = (free & ~allowed.any(-1)).reshape(num, -1)
+    index = empty.argmax(1)
+    left = jnp.broadcast_to(alone.any(-1), free.shape).reshape(num, -1)
+    left = jnp.take_along_axis(left, index[:, None], axis=1)[:, 0]
+    reason = jnp.where(empty.any(1), jnp.where(left, cells.TOGETHER, cells.CONSTRAINT), 0)
+    return cells.blocked(index // streams, index % streams, reason)

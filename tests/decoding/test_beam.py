@@ -116,12 +116,20 @@ def all_pieces(name):
     return serial, tokens if table.streams > 1 else tokens[..., 0]
 
 
+def ended(name, tokens):
+    """Whether each piece ends; all do where there is no END."""
+    table = NETS[name][0]
+    if not table.has("end"):
+        return np.ones(len(tokens), bool)
+    return (tokens == table.id("end")).reshape(len(tokens), -1).any(1)
+
+
 def enough(name):
     table, frames, _ = NETS[name]
     return table.size ** (frames * table.streams - 1)
 
 
-@pytest.mark.parametrize(("name", "length_penalty"), [*((name, 0.0) for name in NETS), ("ends", 1.0)])
+@pytest.mark.parametrize(("name", "length_penalty"), [*((name, 0.0) for name in NETS), ("ends", 1.0), ("ends", 3.0)])
 def test_enough_beams_find_the_best_of_all_pieces(name, length_penalty):
     _, tokens = all_pieces(name)
     lengths = set()
@@ -129,7 +137,8 @@ def test_enough_beams_find_the_best_of_all_pieces(name, length_penalty):
         asked = request(name)
         out = search(name, enough(name), params, asked, length_penalty)
         cost, real = costs(name, params, asked, tokens)
-        best = (cost.sum(-1) / real.sum(-1)[None] ** length_penalty).argmin(1)
+        ranks = cost.sum(-1) / ((5 + real.sum(-1)[None]) / 6) ** length_penalty
+        best = np.where(ended(name, tokens), ranks, np.inf).argmin(1)
         np.testing.assert_array_equal(out["tokens"], tokens[best])
         np.testing.assert_allclose(out["log_prob"], -cost[np.arange(2), best].sum(-1), rtol=1e-5)
         lengths |= set(real[best].sum(-1).tolist())
@@ -151,7 +160,7 @@ def test_enough_beams_find_the_best_pieces_around_given_cells(name):
         cost, _ = costs(name, params, asked, tokens)
         free = mask[..., [1, 0]].reshape(2, -1) > 0
         for n in range(2):
-            fits = ((tokens == given[n]) | (mask[n] > 0)).all((1, 2))
+            fits = ((tokens == given[n]) | (mask[n] > 0)).all((1, 2)) & ended(name, tokens)
             best = np.where(fits, cost[n].sum(1), np.inf).argmin()
             np.testing.assert_array_equal(out["tokens"][n], tokens[best])
             np.testing.assert_allclose(out["log_prob"][n], -cost[n, best][free[n]].sum(), rtol=1e-5)
