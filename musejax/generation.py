@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musejax import codecs, errors, forms, lengths, primers, samplers, zoo
+from musejax import codecs, errors, forms, lengths, primers, restrictions, samplers, zoo
 from musejax.base import Choice, Constraint, Request
-from musejax.decoding import constraints, gibbs
+from musejax.decoding import constraints
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -35,12 +35,14 @@ class Piece(NamedTuple):
         arrays: The same in the model's codec.
         log_prob: Log-likelihood in nats of what was drawn; None where the model has none.
         ended: Whether the model ended it (always true for codecs without END).
+        silent: Whether nothing sounds of what was drawn.
     """
 
     sequence: "NoteSequence"
     arrays: codecs.Arrays
     log_prob: float | None
     ended: bool
+    silent: bool = False
 
 
 def draw(
@@ -63,11 +65,23 @@ def draw(
     fermatas: Sequence[forms.Mark] | None = None,
     width: int | None = None,
     qpm: float = 100.0,
+    rules: Sequence[Constraint] = (),
+    drawn_tracks: Sequence[int] | None = None,
+    may_be_silent: bool = False,
 ) -> list[Piece]:
-    """Samples pieces; see `sample` for the arguments. `given` has the length of the pieces, and takes its place."""
+    """Samples pieces; see `sample` for the arguments that it has, too.
+
+    `given` is what is fixed; it has the length of the pieces, and takes its place. `rules` are constraints that yield
+    where nothing else is left, `drawn_tracks` the tracks of codec `tracks` that no constraint fixes, and
+    `may_be_silent` says whether pieces of silence alone are a result.
+
+    Raises:
+        errors.UserError: What is asked for does not fit the model, the constraint leaves nothing at some place, or all
+            pieces are silent.
+    """
     vocabulary = loaded.codec.vocabulary
     check_whole(loaded, choice, constraint)
-    sampling = _sampling(loaded, sampler, steps)
+    sampling = restrictions.sampling(loaded, sampler, steps)
     # A model that is told of a whole piece before it draws it is told what a piece of its training data was.
     of_form = bool(loaded.model.any_order) and given is None
     if fermatas is not None and not of_form:
@@ -99,21 +113,27 @@ def draw(
                 f"beams is {beams} and num {num}; beams must be 1 or more, and a search finds one piece"
             )
         width = 1
-    parts = [] if constraint is None else [constraint]
-    if loaded.codec.grammar is not None:
-        parts.append(loaded.codec.grammar())
+    choice = choice or Choice()
+    sharp = beams is not None or choice.sharp
+    kept = [*rules]
     on_grid = vocabulary.frames_per_quarter > 0
     left = unending = None
     if length is not None and vocabulary.has("end") and on_grid and not loaded.model.any_order:
         shortest = min(8 * 16, length // 2) if min_length is None else min_length
-        parts.append(constraints.no_end_before(vocabulary, shortest))
+        kept.append(constraints.no_end_before(vocabulary, shortest))
         left = lengths.left(loaded, length, bars, never=shortest >= length)
         unending = lengths.endless(loaded, length, shortest) if given is None else None
+    if sharp:
+        kept += restrictions.lively(loaded, given, drawn_tracks)
+    if constraint is not None:
+        constraint = restrictions.check(constraint, vocabulary, width, length or forms.LONGEST)
     request = Request(
         num=width,
         length=length or 0,
-        choice=choice or Choice(),
-        constraint=constraints.all_of(*parts) if parts else None,
+        choice=choice,
+        constraint=constraint,
+        grammar=None if loaded.codec.grammar is None else loaded.codec.grammar(),
+        rules=tuple(kept),
         sampling=sampling,
     )
     known = None
@@ -122,9 +142,8 @@ def draw(
         request = request.replace(given=cells, infill_mask=mask)  # type: ignore[attr-defined]
         known = given.conditions
     run = samplers.of(loaded, beams, guidance)
-    variables = loaded.variables
-    # A search finds the same again; a sequence of events may be cut anywhere.
-    keys = jax.random.split(jax.random.key(seed), TRIES if beams is None and on_grid else 1)
+    # A search finds the same again.
+    keys = jax.random.split(jax.random.key(seed), TRIES if beams is None else 1)
     pieces: list[Piece] = []
     for first in range(0, num, width):
         signatures = np.array([_key(loaded, seed, first + row, sharps) for row in range(width)])
@@ -140,38 +159,49 @@ def draw(
         block = request.replace(  # type: ignore[attr-defined]
             length=frames, first=jnp.asarray(first), conditions={n: jnp.asarray(c) for n, c in told.items()}
         )
-        done: dict[int, Piece] = {}
-        wanted = range(min(width, num - first))
-        for key in keys:
-            out = run(variables["params"], variables["state"], key, block)
-            arrays = {k: np.asarray(v) for k, v in out.items()}
-            for row in wanted:
-                if row not in done or not done[row].ended:
-                    done[row] = piece(loaded.codec, arrays, row, qpm)
-            if all(done[row].ended for row in wanted):
-                break
-        pieces += [done[row] for row in wanted]
+        pieces += _tries(run, loaded, keys, block, range(min(width, num - first)), qpm, given, drawn_tracks)
+    if all(piece.silent for piece in pieces) and not may_be_silent:
+        raise restrictions.silence(loaded, beams=beams, sharp=sharp, constrained=constraint is not None)
     return pieces
 
 
-def _sampling(loaded: zoo.Loaded, sampler: str | None, steps: int | None) -> gibbs.Sampling | None:
-    """How a model that draws cells in any order draws them; None for its own way.
+def _tries(
+    run: samplers.Sampler,
+    loaded: zoo.Loaded,
+    keys: jax.Array,
+    block: Request,
+    wanted: range,
+    qpm: float,
+    given: primers.Given | None,
+    drawn_tracks: Sequence[int] | None,
+) -> list[Piece]:
+    """Draws some rows of a block again, once for each key, until all have ended and sound.
 
     Raises:
-        errors.UserError: It does not, or not so.
+        errors.UserError: A piece stopped each time at a place where nothing could be drawn.
     """
-    have = loaded.model.any_order
-    if sampler is None and steps is None:
-        return None
-    if not have:
-        raise errors.UserError(
-            f"{loaded.name} does not draw cells in any order; a sampler and its steps are for DeepBach and Coconet"
-        )
-    if sampler is not None and sampler not in have:
-        raise errors.UserError(f"sampler {sampler!r} is unknown to {loaded.name}, which has {', '.join(have)}")
-    if steps is not None and steps < 1:
-        raise errors.UserError(f"steps is {steps}; it must be 1 or more")
-    return gibbs.Sampling(sampler or have[0], steps or loaded.model.config.steps)  # type: ignore[arg-type]
+    best: dict[int, tuple[int, Piece, np.ndarray]] = {}
+    # A sequence of events may be cut anywhere.
+    may_be_cut = loaded.codec.vocabulary.frames_per_quarter == 0
+    for key in keys:
+        out = run(loaded.variables["params"], loaded.variables["state"], key, block)
+        arrays = {name: np.asarray(x) for name, x in out.items()}
+        stops = arrays.pop("blocked", np.full((block.num, 3), -1))
+        for row in wanted:
+            if row in best and best[row][0] == 3:
+                continue
+            new = piece(loaded.codec, arrays, row, qpm)
+            new = new._replace(silent=restrictions.is_silent(loaded.codec, new.arrays, given, drawn_tracks))
+            stopped = stops[row, 0] >= 0
+            merit = 0 if stopped else 1 if new.silent else 3 if new.ended or may_be_cut else 2
+            if row not in best or merit >= best[row][0]:
+                best[row] = merit, new, stops[row]
+        if all(merit == 3 for merit, _, _ in best.values()):
+            break
+    for merit, _, place in best.values():
+        if not merit:
+            raise restrictions.blocked(loaded, place)
+    return [best[row][1] for row in wanted]
 
 
 def _key(loaded: zoo.Loaded, seed: int, index: int, sharps: int | None) -> int:
@@ -238,17 +268,20 @@ def sample(
         num: Number of pieces.
         seed: Any integer.
         length: Most frames of a piece (16ths; events for performances). Where the model ends pieces (32 bars by
-            default), one that has not ended by then is drawn again, seven times at most. A model that draws
-            cells in any order draws just so many, by default as many as a piece of its training data has.
+            default), one that has not ended by then is drawn again, seven times at most, as is one that is silent. A
+            model that draws cells in any order draws just so many, by default as many as a piece of its training data
+            has.
         min_length: Frames before which a piece may not end, where the model ends it (default: eight bars).
         bars: About how many bars of 4/4 a piece has, in place of both, for a model that can be told (`bars_left`,
             or one that draws cells in any order).
-        temperature: Below 1 is more cautious, above 1 bolder.
+        temperature: Below 1 is more cautious, above 1 bolder. Where likely tokens are preferred, by this, by one of the
+            next three or by beams, long silences and endless notes are forbidden (`musejax.decoding.gaps`).
         top_k: Keeps the k likeliest tokens at each step.
         top_p: Keeps the likeliest tokens up to this probability.
         min_p: Keeps tokens at least this many times as likely as the likeliest.
         primer: Music to continue; it opens every piece.
-        constraint: Which tokens may stand where (`musejax.decoding.constraints`).
+        constraint: Which tokens may stand where: a function of `musejax.decoding.constraints`, or any function (frame,
+            stream, values so far) -> bool[V] or bool[N, V] of `jax.numpy`, which is compiled once.
         conditions: What the model is told in place of a free sample's conditions: int32[length] for each, such as
             `{"chord": decoding.harmony.classes("C G Am F", 16, 64)}`.
         sharps: Key signature, -7..7 (negative: flats), where the model reads it; by default as in the training data.
@@ -267,7 +300,8 @@ def sample(
         NoteSequences.
 
     Raises:
-        errors.UserError: The model cannot be loaded, or the primer does not fit its vocabulary.
+        errors.UserError: The model cannot be loaded, the primer does not fit its vocabulary, the constraint leaves
+            nothing somewhere, or all pieces are silent.
     """
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
     given = None if primer is None else primers.prime(loaded, primer, length)

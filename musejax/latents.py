@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musejax import codecs, errors, generation, lengths, zoo
+from musejax import codecs, errors, generation, lengths, restrictions, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Choice, Latent, Request
 from musejax.decoding import latents
@@ -143,13 +143,13 @@ def decode(
             choice=choice or Choice(),
             first=jnp.asarray(first),  # type: ignore[arg-type]
             conditions={name: jnp.asarray(rows_of[rows]) for name, rows_of in told.items()},
-            constraint=grammar,
+            grammar=grammar,
         )
         if given is not None:
             cells, mask = (jnp.asarray(a[rows]) for a in given)
             request = request.replace(given=cells, infill_mask=mask)  # type: ignore[attr-defined]
         out = run(variables["params"], variables["state"], key, jnp.asarray(z[rows], jnp.float32), request)
-        arrays = {k: np.asarray(v) for k, v in out.items()}
+        arrays = {k: np.asarray(v) for k, v in out.items() if k != "blocked"}
         pieces += [generation.piece(loaded.codec, arrays, row, qpm) for row in range(min(width, len(z) - first))]
     return pieces
 
@@ -178,7 +178,7 @@ def reconstruct(
     conditions = {name: arrays[name] for name, _ in loaded.codec.vocabulary.conditions}
     choice, qpm = Choice(temperature=temperature), _qpm(sequence)
     pieces = decode(loaded, encode(loaded, arrays), seed, choice=choice, conditions=conditions, qpm=qpm)
-    return _joined(loaded, pieces, qpm)
+    return heard(loaded, [_joined(loaded, pieces, qpm)], temperature)[0]
 
 
 def humanize(
@@ -215,7 +215,14 @@ def humanize(
         given=(arrays["frames"], free),
         qpm=qpm,
     )
-    return _joined(loaded, pieces, qpm)
+    return heard(loaded, [_joined(loaded, pieces, qpm)], temperature)[0]
+
+
+def heard(loaded: zoo.Loaded, pieces: "list[NoteSequence]", temperature: float) -> "list[NoteSequence]":
+    """Returns pieces of which some sound; raises `errors.UserError` if all are silent."""
+    if not any(piece.notes for piece in pieces):
+        raise restrictions.silence(loaded, sharp=temperature < 1.0)
+    return pieces
 
 
 def _qpm(sequence: "NoteSequence") -> float:
@@ -256,7 +263,8 @@ def interpolate(
         raise errors.UserError(f"num is {num}; it must be 2 or more: both ends are among the pieces")
     ends = [encode(loaded, {k: v[:1] for k, v in windows(loaded, s).items()})[0] for s in (a, b)]
     z = np.asarray(latents.path(jnp.asarray(ends[0]), jnp.asarray(ends[1]), num))
-    return [p.sequence for p in decode(loaded, z, seed, choice=Choice(temperature=temperature), qpm=_qpm(a))]
+    pieces = decode(loaded, z, seed, choice=Choice(temperature=temperature), qpm=_qpm(a))
+    return heard(loaded, [p.sequence for p in pieces], temperature)
 
 
 def drawn(
@@ -291,4 +299,5 @@ def drawn(
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1))
     a, b = latents.prior(keys, space.size, loaded.variables["state"].get("latent_prior"))
     z = jnp.tile(a, (num, 1)).at[:, first:end].set(latents.path(a[first:end], b[first:end], num))
-    return [p.sequence for p in decode(loaded, np.asarray(z), seed, choice=Choice(temperature=temperature))]
+    pieces = decode(loaded, np.asarray(z), seed, choice=Choice(temperature=temperature))
+    return heard(loaded, [p.sequence for p in pieces], temperature)

@@ -125,7 +125,8 @@ def personalize(
     keys = (jax.random.fold_in(jax.random.fold_in(key, 1), i) for i in range(num))
     z = np.stack([np.asarray(draw(params, k, size=size, width=width)) for k in keys])
     qpm = next((s.tempos[0].qpm for s in pieces if s.tempos), 100.0)
-    return [p.sequence for p in latents.decode(loaded, z, seed, choice=Choice(temperature=temperature), qpm=qpm)]
+    written = latents.decode(loaded, z, seed, choice=Choice(temperature=temperature), qpm=qpm)
+    return latents.heard(loaded, [p.sequence for p in written], temperature)
 
 
 def _windows(loaded: zoo.Loaded, pieces: "Sequence[NoteSequence]", say: Callable[[str], None] | None) -> codecs.Arrays:

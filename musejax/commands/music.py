@@ -47,6 +47,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     longest = length or forms.LONGEST
     parts = [options.constraint(args, loaded, longest, 4 * vocabulary.frames_per_quarter or None)]
     parts.append(places.of_sample(args, loaded, longest))
+    options.check_left(args, loaded, options.join(parts), longest)
     if (args.bars is not None and told is None) or asked or (vocabulary.name == "tracks" and primer is None):
         from musejax.steering import band
 
@@ -134,15 +135,18 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
         _write(pieces, paths, args, loaded)
         return 0
     plan = band.plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=asked)
+    limits = options.constraint(args, loaded, plan.length, None)
+    options.check_left(args, loaded, limits, plan.length)
     pieces = generation.draw(
         loaded,
         args.num,
         args.seed,
         length=plan.length,
         choice=choice,
-        constraint=options.join([plan.constraint, options.constraint(args, loaded, plan.length, None)]),
+        constraint=options.join([plan.constraint, limits]),
         width=args.width,
         qpm=plan.qpm or 100.0,
+        drawn_tracks=plan.drawn,
         **how,
     )
     _write(pieces, paths, args, loaded)
@@ -168,18 +172,18 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
 
         sequence = cells.with_fermatas(sequence, marks)
     planned = plan(loaded, sequence, sharps=sharps, say=commands.say)
+    frames = len(planned.given.cells)
+    asked = options.join(
+        [options.constraint(args, loaded, frames, planned.source.bar), places.of_plan(args, loaded, planned)]
+    )
+    options.check_left(args, loaded, asked, frames)
     pieces = steering.draw(
         loaded,
         planned,
         args.num,
         args.seed,
         choice=choice,
-        constraint=options.join(
-            [
-                options.constraint(args, loaded, len(planned.given.cells), planned.source.bar),
-                places.of_plan(args, loaded, planned),
-            ]
-        ),
+        constraint=asked,
         width=args.width,
         **how,
     )
@@ -220,7 +224,10 @@ def _stems(args: argparse.Namespace, loaded: "zoo.Loaded") -> list[str]:
 
 
 def write(
-    sequences: "Sequence[NoteSequence]", paths: Sequence[Sequence[Path]], tell: Callable[[int, str], None]
+    sequences: "Sequence[NoteSequence]",
+    paths: Sequence[Sequence[Path]],
+    tell: Callable[[int, str], None],
+    silent: Sequence[bool] | None = None,
 ) -> list[list[str]]:
     """Writes each piece to its files.
 
@@ -228,18 +235,20 @@ def write(
         sequences: The pieces.
         paths: The files of each.
         tell: Is told the index of a piece and its files, once they are written.
+        silent: Whether nothing sounds of what was drawn for each; by default whether it has no notes.
 
     Returns:
-        The files of each; none for a piece without notes, which is said.
+        The files of each; none for a silent piece, which is said.
     """
     from musejax import rendering
 
     out = []
+    silent = [not sequence.notes for sequence in sequences] if silent is None else silent
     for index, (sequence, files) in enumerate(zip(sequences, paths, strict=True)):
-        for path in files if sequence.notes else ():
+        for path in () if silent[index] else files:
             path.parent.mkdir(parents=True, exist_ok=True)
             rendering.write(sequence, path)
-        out.append([str(path) for path in files] if sequence.notes else [])
+        out.append([] if silent[index] else [str(path) for path in files])
         if out[-1]:
             tell(index, ", ".join(out[-1]))
         else:
@@ -263,7 +272,9 @@ def _write(
         if not args.json:
             commands.say(f"{files}: {', '.join(said)}" if said else files)
 
-    written = write([p.sequence for p in pieces], paths, tell)
+    written = write([p.sequence for p in pieces], paths, tell, [p.silent for p in pieces])
     if args.json:
         told = zip(written, pieces, strict=True)
-        commands.print_json([{"files": f, "log_prob": p.log_prob, "ended": p.ended} for f, p in told])
+        commands.print_json(
+            [{"files": f, "log_prob": p.log_prob, "ended": p.ended, "silent": p.silent} for f, p in told]
+        )

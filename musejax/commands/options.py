@@ -218,6 +218,36 @@ def constraint(args: argparse.Namespace, loaded: "zoo.Loaded", length: int, bar:
     return join(parts)
 
 
+def check_left(args: argparse.Namespace, loaded: "zoo.Loaded", constraint: "Constraint | None", length: int) -> None:
+    """Raises where the options leave a cell in which no note may begin.
+
+    Args:
+        args: Options of a sampling command.
+        loaded: The model.
+        constraint: What they allow together; it is asked as if nothing had been drawn.
+        length: Frames of the piece.
+    """
+    import numpy as np
+
+    from musejax.decoding import constraints, gaps
+
+    vocabulary = loaded.codec.vocabulary
+    if constraint is None or not (gaps.fits(vocabulary) or constraints.pitched(vocabulary)):
+        return
+    framed = gaps.fits(vocabulary)
+    sounds = gaps.strikes(vocabulary) if framed else constraints.pitches(vocabulary)[None] >= 0
+    table = np.asarray(constraints.table(constraint, vocabulary, 1, length if framed else 1))[0]
+    empty = ~(table[:, : len(sounds)] & sounds).any(-1)
+    if not empty.any():
+        return
+    given = [(name, getattr(args, name)) for name in ("scale", "pitches", "chords", "density", "allow", "forbid")]
+    text = " ".join(f"--{name} {value}" for name, value in given if value)
+    frame, stream = np.argwhere(empty)[0].tolist()
+    where = f" in frame {frame}" if framed and not empty.all() else ""
+    where += f" of stream {stream}" if vocabulary.streams > 1 and not empty.all() else ""
+    raise errors.UserError(f"{text}: no note of codec {vocabulary.name} is left{where}; allow more")
+
+
 def _onsets(text: str) -> tuple[int, int]:
     ends = pair(text)
     if ends is None:

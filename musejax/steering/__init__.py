@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from musejax import generation, zoo
 from musejax.base import Choice, Constraint
-from musejax.decoding import constraints
 from musejax.decoding import given as givens
 from musejax.steering import cells, joining, planning, writing
 
@@ -37,12 +36,12 @@ def draw(
 ) -> list[generation.Piece]:
     """Draws what a plan leaves free; the arguments are those of `generation.sample`."""
     vocabulary, given = loaded.codec.vocabulary, plan.given
-    parts = [] if constraint is None else [constraint]
+    attacks = None
     if vocabulary.kind == "tokens":
         attacks = givens.attacks(vocabulary, given.cells, given.infill_mask)
-        parts += [] if attacks is None else [attacks]
+    rules = () if attacks is None else (attacks,)
     pieces = generation.draw(
-        loaded, num, seed, choice=choice, given=given, constraint=constraints.all_of(*parts) if parts else None,
+        loaded, num, seed, choice=choice, given=given, constraint=constraint, rules=rules,
         beams=beams, guidance=guidance, sampler=sampler, steps=steps, width=width,
     )  # fmt: skip
     return [

@@ -34,11 +34,13 @@ class Plan(NamedTuple):
         constraint: Which tokens may stand where.
         length: Tokens that a piece may have.
         qpm: Quarter notes a minute of the given music, or None.
+        drawn: The indices of the tracks that are drawn, where others are given; None for all.
     """
 
     constraint: Constraint
     length: int
     qpm: float | None
+    drawn: tuple[int, ...] | None = None
 
 
 def plan(
@@ -98,7 +100,8 @@ def plan(
     if not parts:
         raise errors.UserError("nothing is asked for; give bars, attributes or music with tracks to accompany")
     length = lengths.default(loaded) if bars is None else ROOM * bars
-    return Plan(constraints.all_of(*parts), length, qpm)
+    drawn = tuple(i for i in range(len(TRACKS)) if i not in given) if given else None
+    return Plan(constraints.all_of(*parts), length, qpm, drawn)
 
 
 def _wanted(
@@ -155,14 +158,15 @@ def accompany(
         width: As for `generation.sample`.
 
     Raises:
-        errors.UserError: The model has no tracks, or the sequence does not fit it.
+        errors.UserError: The model has no tracks, the sequence does not fit it, or all that is drawn is silent.
     """
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
     if loaded.codec.vocabulary.tracks:
         generation.check_whole(loaded, Choice(temperature=temperature, top_p=top_p))
         return [p.sequence for p in rolls.draw(loaded, sequence, num, seed, tracks=tracks, width=width)]
     wanted = plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=attributes)
-    return generation.sample(
-        loaded, num, seed, length=wanted.length, min_length=0, temperature=temperature, top_p=top_p,
-        constraint=wanted.constraint, width=width, qpm=wanted.qpm or 100.0,
+    pieces = generation.draw(
+        loaded, num, seed, length=wanted.length, choice=Choice(temperature=temperature, top_p=top_p),
+        constraint=wanted.constraint, width=width, qpm=wanted.qpm or 100.0, drawn_tracks=wanted.drawn,
     )  # fmt: skip
+    return [piece.sequence for piece in pieces]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import errors, generation, primers, zoo
+from musejax import errors, generation, primers, restrictions, zoo
 from musejax.codecs import rolls
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def draw(
         steps: As `beams`.
 
     Raises:
-        errors.UserError: The model is given no track, or another, or the sequence does not fit it.
+        errors.UserError: The model is given no track, or another, the sequence does not fit it, or all that is drawn is
+            silent.
     """
     model, vocabulary = loaded.model, loaded.codec.vocabulary
     track = getattr(model.config, "given", "")
@@ -73,14 +74,17 @@ def draw(
         found.append(
             generation.draw(
                 loaded, num, (seed + turn * _APART) % 2**32, given=kept, width=width, qpm=qpm, beams=beams,
-                guidance=guidance, sampler=sampler, steps=steps,
+                guidance=guidance, sampler=sampler, steps=steps, may_be_silent=True,
             )
         )  # fmt: skip
     pieces = []
     for parts in zip(*found, strict=True):
         frames = np.concatenate([p.arrays["frames"] for p in parts])[lead : lead + len(given)]
         whole = {"frames": frames, "beat": arrays["beat"]}
-        pieces.append(generation.Piece(loaded.codec.decode(whole, qpm), whole, None, True))
+        silent = not np.delete(frames.reshape(len(frames), count, -1), index, axis=1).any()
+        pieces.append(generation.Piece(loaded.codec.decode(whole, qpm), whole, None, True, silent))
+    if all(piece.silent for piece in pieces):
+        raise restrictions.silence(loaded)
     return pieces
 
 
