@@ -38,7 +38,9 @@ def _drawing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--beam", metavar="W", type=int, help="search for the likeliest piece with W beams; draw none")
     parser.add_argument("--scale", metavar="TONIC[:SCALE]", help="keep to a scale, such as G or A:minor")
     parser.add_argument(
-        "--key", metavar="TONIC[:MODE]", help="key signature, such as G or C:minor, where a model reads it"
+        "--key",
+        metavar="TONIC[:MODE]",
+        help="key signature, such as G or C:minor, where a model reads it and the file has none",
     )
     parser.add_argument("--pitches", metavar="LOW-HIGH", help="keep to a range of MIDI pitches, such as 48-83")
     parser.add_argument("--chords", metavar="CHORDS", help='a progression, such as "C G Am F", over and over')
@@ -87,14 +89,16 @@ def _overwrite(parser: argparse.ArgumentParser) -> None:
 def _sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
     _drawing(parser)
-    parser.add_argument("--primer", metavar="FILE", help="MIDI, MusicXML or ABC to continue")
+    parser.add_argument(
+        "--primer", metavar="FILE", help="MIDI, MusicXML or ABC to continue; its notes, tempos, metre and key are kept"
+    )
     parser.add_argument(
         "--length",
         type=int,
         help="most frames (16ths, or events of a performance); a piece that has not ended by then is drawn again",
     )
     parser.add_argument("--min-length", type=int, help="frames before which a piece may not end (default: 8 bars)")
-    parser.add_argument("--qpm", type=float, default=100.0, help="quarter notes a minute (default: 100)")
+    parser.add_argument("--qpm", type=float, help="quarter notes a minute (default: 100); a primer's own tempos hold")
     _output(parser, "mid")
 
 

@@ -4,7 +4,7 @@ Everything is drawn by `draw`, in blocks of a fixed number of rows. What is fixe
 of a piece (`steering`), reaches it as `primers.Given`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,9 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musejax import codecs, errors, forms, lengths, primers, restrictions, samplers, zoo
+from musejax import codecs, errors, forms, lengths, primers, restrictions, samplers, sources, zoo
 from musejax.base import Choice, Constraint, Request
 from musejax.decoding import constraints
+from musejax.decoding import given as givens
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # of what a seed stands for; within it, piece i is the same however many are asked for. A net that is asked for all of a
 # piece at once is not faster by the piece for more of them.
 WIDTH, WHOLE = 8, 1
+# Quarter notes a minute of a free sample.
+QPM = 100.0
 # A piece that its model does not end within the length is drawn again, so often in all.
 TRIES = 8
 
@@ -64,7 +67,7 @@ def draw(
     steps: int | None = None,
     fermatas: Sequence[forms.Mark] | None = None,
     width: int | None = None,
-    qpm: float = 100.0,
+    qpm: float = QPM,
     rules: Sequence[Constraint] = (),
     drawn_tracks: Sequence[int] | None = None,
     may_be_silent: bool = False,
@@ -115,7 +118,12 @@ def draw(
         width = 1
     choice = choice or Choice()
     sharp = beams is not None or choice.sharp
-    kept = [*rules]
+    kept, required = [*rules], [] if loaded.codec.grammar is None else [loaded.codec.grammar()]
+    if given is not None:
+        required += [] if given.constraint is None else [given.constraint]
+        if vocabulary.kind == "tokens":
+            attacks = givens.attacks(vocabulary, given.cells, given.infill_mask)
+            kept += [] if attacks is None else [attacks]
     on_grid = vocabulary.frames_per_quarter > 0
     left = unending = None
     if length is not None and vocabulary.has("end") and on_grid and not loaded.model.any_order:
@@ -132,7 +140,7 @@ def draw(
         length=length or 0,
         choice=choice,
         constraint=constraint,
-        grammar=None if loaded.codec.grammar is None else loaded.codec.grammar(),
+        grammar=constraints.all_of(*required) if required else None,
         rules=tuple(kept),
         sampling=sampling,
     )
@@ -190,7 +198,7 @@ def _tries(
         for row in wanted:
             if row in best and best[row][0] == 3:
                 continue
-            new = piece(loaded.codec, arrays, row, qpm)
+            new = piece(loaded.codec, arrays, row, qpm, write=given.write if given else None)
             new = new._replace(silent=restrictions.is_silent(loaded.codec, new.arrays, given, drawn_tracks))
             stopped = stops[row, 0] >= 0
             merit = 0 if stopped else 1 if new.silent else 3 if new.ended or may_be_cut else 2
@@ -214,12 +222,24 @@ def _key(loaded: zoo.Loaded, seed: int, index: int, sharps: int | None) -> int:
     return int(list(counts)[rng.choice(len(shares), p=shares / shares.sum())])
 
 
-def piece(codec: codecs.Codec, arrays: codecs.Arrays, row: int, qpm: float) -> Piece:
-    """One row of what a model's `sample` returned, as music."""
+def piece(
+    codec: codecs.Codec,
+    arrays: codecs.Arrays,
+    row: int,
+    qpm: float,
+    *,
+    write: "Callable[[codecs.Arrays], NoteSequence] | None" = None,
+) -> Piece:
+    """One row of what a model's `sample` returned, as music; `write` takes the place of the codec's decoder."""
     log_prob, size = arrays.get("log_prob"), int(arrays["length"][row])
     mine = {k: v[row, :size] for k, v in arrays.items() if k not in ("log_prob", "length", *lengths.TOLD)}
     ended = not codec.vocabulary.has("end") or bool((mine["tokens"][-1] == codec.vocabulary.id("end")).any())
-    return Piece(codec.decode(mine, qpm), mine, None if log_prob is None else float(log_prob[row]), ended)
+    return Piece(
+        codec.decode(mine, qpm) if write is None else write(mine),
+        mine,
+        None if log_prob is None else float(log_prob[row]),
+        ended,
+    )
 
 
 def check_whole(loaded: zoo.Loaded, choice: Choice | None, constraint: Constraint | None = None) -> None:
@@ -257,7 +277,8 @@ def sample(
     steps: int | None = None,
     fermatas: Sequence[forms.Mark] | None = None,
     width: int | None = None,
-    qpm: float = 100.0,
+    qpm: float | None = None,
+    say: sources.Say = sources.to_stderr,
 ) -> list["NoteSequence"]:
     """Music from a trained model.
 
@@ -279,12 +300,14 @@ def sample(
         top_k: Keeps the k likeliest tokens at each step.
         top_p: Keeps the likeliest tokens up to this probability.
         min_p: Keeps tokens at least this many times as likely as the likeliest.
-        primer: Music to continue; it opens every piece.
+        primer: Music to continue. It opens every piece as it is, with its notes, tempos, signatures and parts, and what
+            is drawn goes on in its metre, tempo and key.
         constraint: Which tokens may stand where: a function of `musejax.decoding.constraints`, or any function (frame,
             stream, values so far) -> bool[V] or bool[N, V] of `jax.numpy`, which is compiled once.
         conditions: What the model is told in place of a free sample's conditions: int32[length] for each, such as
             `{"chord": decoding.harmony.classes("C G Am F", 16, 64)}`.
-        sharps: Key signature, -7..7 (negative: flats), where the model reads it; by default as in the training data.
+        sharps: Key signature, -7..7 (negative: flats), where the model reads it; by default as in the training data. A
+            primer's own holds.
         beams: Searches for the likeliest piece with this many beams, and draws none; `num` must be 1.
         guidance: Scale of classifier-free guidance, above 1 to follow conditions more than the model does; it needs one
             that was trained with `condition_dropout`.
@@ -294,7 +317,9 @@ def sample(
         fermatas: Bar and beat of each fermata, for such a model that reads them; None as in its training data.
         width: Pieces drawn together (8; 1 of a model that draws cells in any order): larger is faster for many pieces,
             and draws other pieces.
-        qpm: Quarter notes a minute of the result.
+        qpm: Quarter notes a minute of the result (100); a primer's own tempos hold.
+        say: Is told what is assumed of a primer and what the model does not read of it; prints to standard error by
+            default.
 
     Returns:
         NoteSequences.
@@ -304,11 +329,11 @@ def sample(
             nothing somewhere, or all pieces are silent.
     """
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
-    given = None if primer is None else primers.prime(loaded, primer, length)
+    given = None if primer is None else primers.prime(loaded, primer, length, sharps=sharps, qpm=qpm, say=say)
     choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     pieces = draw(
         loaded, num, seed, length=length, min_length=min_length, bars=bars, choice=choice, given=given,
         constraint=constraint, conditions=conditions, sharps=sharps, beams=beams, guidance=guidance, sampler=sampler,
-        steps=steps, fermatas=fermatas, width=width, qpm=qpm,
+        steps=steps, fermatas=fermatas, width=width, qpm=QPM if qpm is None else qpm,
     )  # fmt: skip
     return [p.sequence for p in pieces]

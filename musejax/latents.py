@@ -6,16 +6,19 @@ A file is read as the model's codec reads a primer, from a bar line on, and cut 
 model was trained on; the last is filled up with silence. A window's vector is the mean of its posterior.
 """
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musejax import codecs, errors, generation, lengths, restrictions, zoo
+from musejax import codecs, errors, generation, lengths, primers, restrictions, sources, weaving, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Choice, Latent, Request
+from musejax.codecs import timing
 from musejax.decoding import latents
 
 if TYPE_CHECKING:
@@ -36,13 +39,14 @@ def of(loaded: zoo.Loaded) -> Latent:
     return loaded.model.latent
 
 
-def silence(vocabulary: vocabularies.Vocabulary, cells: np.ndarray, frames: int) -> np.ndarray:
-    """Frames of silence to go on with behind cells [T, ...]: [frames, ...]."""
-    out = np.zeros((frames, *cells.shape[1:]), cells.dtype)
-    if vocabulary.kind == "tokens":
-        ends, goes_on = np.transpose([vocabulary.silence(stream) for stream in range(vocabulary.streams)])
-        out[:], out[:1] = goes_on, ends  # one stream's arrays have no axis for it; its one id serves all
-    return out
+@contextlib.contextmanager
+def _fitting(loaded: zoo.Loaded) -> Iterator[None]:
+    """Turns what a codec says of a piece outside its domain into a user's mistake."""
+    try:
+        yield
+    except errors.DiscardError as error:
+        name = loaded.codec.vocabulary.name
+        raise errors.UserError(f"the piece does not fit codec {name} of {loaded.name}: {error}") from None
 
 
 def windows(loaded: zoo.Loaded, sequence: "NoteSequence") -> codecs.Arrays:
@@ -51,15 +55,17 @@ def windows(loaded: zoo.Loaded, sequence: "NoteSequence") -> codecs.Arrays:
     Raises:
         errors.UserError: It does not fit the codec.
     """
+    with _fitting(loaded):
+        return _cut(loaded, loaded.codec.prime(sequence))
+
+
+def _cut(loaded: zoo.Loaded, arrays: codecs.Arrays) -> codecs.Arrays:
+    """The arrays of a piece as windows, the last filled up with silence."""
     vocabulary, length = loaded.codec.vocabulary, lengths.default(loaded)
-    try:
-        arrays = loaded.codec.prime(sequence)
-    except errors.DiscardError as error:
-        raise errors.UserError(f"the piece does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
     field = "frames" if "frames" in arrays else "tokens"
     cells = arrays[field]
     missing = -len(cells) % length
-    cells = np.concatenate([cells, silence(vocabulary, cells, missing)])
+    cells = np.concatenate([cells, primers.silence(vocabulary, cells, missing)])
     told = codecs.free_conditions(vocabulary, 1, len(cells), arrays)
     return {
         field: cells.reshape(-1, length, *cells.shape[1:]),
@@ -160,25 +166,35 @@ def reconstruct(
     seed: int = 0,
     *,
     temperature: float = 1.0,
+    say: sources.Say = sources.to_stderr,
 ) -> "NoteSequence":
     """A piece as a model remembers it: each of its windows through its latent vector and back.
+
+    The notes that the model reads are replaced by those that it remembers, in the same parts. All else stays: tempos,
+    signatures, and notes that the model does not read.
 
     Args:
         model: A run's name or directory, or what `load` returned.
         sequence: The music.
         seed: Any integer.
         temperature: Of the draws; near 0 takes the likeliest.
+        say: Is told what the model does not read; prints to standard error by default.
 
     Raises:
         errors.UserError: The model has no latent vector, or the music does not fit its codec.
     """
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
     encoder(loaded)
-    arrays = windows(loaded, sequence)
+    with _fitting(loaded):
+        source = sources.read(loaded.codec, sequence, reader=loaded.name, say=say, fit=False)
+    arrays = _cut(loaded, source.arrays)
     conditions = {name: arrays[name] for name, _ in loaded.codec.vocabulary.conditions}
-    choice, qpm = Choice(temperature=temperature), _qpm(sequence)
-    pieces = decode(loaded, encode(loaded, arrays), seed, choice=choice, conditions=conditions, qpm=qpm)
-    return heard(loaded, [_joined(loaded, pieces, qpm)], temperature)[0]
+    choice = Choice(temperature=temperature)
+    pieces = decode(loaded, encode(loaded, arrays), seed, choice=choice, conditions=conditions)
+    remembered = loaded.codec.decode(_joined(pieces), 60.0)
+    heard(loaded, [remembered], temperature)
+    gone = frozenset(index for voice in source.voices for index in voice)
+    return weaving.weave(loaded.codec, source, remembered.notes, gone=gone)
 
 
 def humanize(
@@ -187,14 +203,18 @@ def humanize(
     seed: int = 0,
     *,
     temperature: float = 1.0,
+    say: sources.Say = sources.to_stderr,
 ) -> "NoteSequence":
     """Drums as a player might play them: every hit stays on its 16th, how loud and how early or late it is is drawn.
+
+    Every hit keeps its drum and its length, and all that is not a hit of the nine classes stays as it is.
 
     Args:
         model: A run's name or directory, or what `load` returned; of codec `groove`, trained with `humanize`.
         sequence: The drums; what they have of velocities and of timing within a 16th is not read.
         seed: Any integer.
         temperature: Of the draws; near 0 takes the likeliest.
+        say: Is told what the model does not read; prints to standard error by default.
 
     Raises:
         errors.UserError: The model does not humanise, or the music does not fit its codec.
@@ -204,7 +224,9 @@ def humanize(
         raise errors.UserError(
             f"{loaded.name} does not humanise drums; a VAE of codec groove trained with humanize does"
         )
-    arrays, qpm = windows(loaded, sequence), _qpm(sequence)
+    with _fitting(loaded):
+        source = sources.read(loaded.codec, sequence, reader=loaded.name, say=say, fit=False)
+    arrays = _cut(loaded, source.arrays)
     free = np.ones(arrays["frames"].shape, np.int32)
     free[..., : vocabularies.DRUMS] = 0
     pieces = decode(
@@ -213,9 +235,8 @@ def humanize(
         seed,
         choice=Choice(temperature=temperature),
         given=(arrays["frames"], free),
-        qpm=qpm,
     )
-    return heard(loaded, [_joined(loaded, pieces, qpm)], temperature)[0]
+    return heard(loaded, [weaving.played(source, _joined(pieces)["frames"])], temperature)[0]
 
 
 def heard(loaded: zoo.Loaded, pieces: "list[NoteSequence]", temperature: float) -> "list[NoteSequence]":
@@ -226,13 +247,14 @@ def heard(loaded: zoo.Loaded, pieces: "list[NoteSequence]", temperature: float) 
 
 
 def _qpm(sequence: "NoteSequence") -> float:
-    return sequence.tempos[0].qpm if sequence.tempos else 100.0
+    """The tempo at the start of a sequence."""
+    tempos = sorted(sequence.tempos, key=lambda tempo: tempo.time)
+    return tempos[0].qpm if tempos else timing.DEFAULT_QPM
 
 
-def _joined(loaded: zoo.Loaded, pieces: list[generation.Piece], qpm: float) -> "NoteSequence":
-    """Windows, one after the other, as music."""
-    arrays = {name: np.concatenate([p.arrays[name] for p in pieces]) for name in pieces[0].arrays}
-    return loaded.codec.decode(arrays, qpm)
+def _joined(pieces: list[generation.Piece]) -> codecs.Arrays:
+    """The arrays of windows, one after the other."""
+    return {name: np.concatenate([p.arrays[name] for p in pieces]) for name in pieces[0].arrays}
 
 
 def interpolate(
@@ -245,6 +267,8 @@ def interpolate(
     temperature: float = 1.0,
 ) -> "list[NoteSequence]":
     """Pieces on the way from the first window of one piece to that of another, both ends included.
+
+    They have the tempo at the start of the first.
 
     Args:
         model: A run's name or directory, or what `load` returned.

@@ -4,13 +4,15 @@ import dataclasses
 import functools
 
 import jax
+import numpy as np
 import pytest
 import tiny
 import track_grammar
+from played import KIT, LEAD, QUARTERS, check_kept, played
 
 import musejax
 from musejax import codecs, errors, generation, noteseq, zoo
-from musejax.codecs import tracks
+from musejax.codecs import timing, tracks
 from musejax.models import transformer
 from musejax.steering import band
 
@@ -54,6 +56,32 @@ def test_a_given_melody_is_kept_and_the_rest_is_drawn_around_it():
         assert of_track(sequence, 0) == of_track(source, 0)
         assert of_track(sequence, 2) != of_track(source, 1)
         assert sequence.tempos[0].qpm == 60.0
+
+
+def test_an_accompaniment_keeps_all_that_was_given_and_replaces_the_other_tracks():
+    source, said = played(), []
+    (result,) = musejax.accompany(loaded(), source, seed=2, say=said.append)
+    assert said == [
+        "played.mid: tiny-pop does not read 10 notes of other parts; they are kept as they are",
+        "played.mid: tiny-pop draws its bridge, piano anew; 20 notes are replaced",
+    ]
+    kept = noteseq.load().NoteSequence.FromString(source.SerializeToString())
+    del kept.notes[:]
+    kept.notes.extend(n for n in source.notes if n.instrument in (LEAD, KIT))
+    new = check_kept(kept, result)
+    # The other tracks go on in the parts that the file has for them.
+    assert {(n.instrument, n.program) for n in new} <= {(1, 35), (3, 89)}
+    frames = timing.to_quarters(result, np.array([n.start_time for n in new])) * 4
+    np.testing.assert_allclose(frames, np.round(frames), atol=1e-6)
+
+
+def test_tracks_that_a_file_lacks_are_added_beside_its_own():
+    source = played()
+    del source.notes[QUARTERS:], source.instrument_infos[1:]
+    (result,) = musejax.accompany(loaded(), source, seed=2)
+    new = check_kept(source, result)
+    assert [i.name for i in result.instrument_infos] == ["Lead", "BRIDGE", "PIANO"]
+    assert {n.instrument for n in new} == {1, 2}
 
 
 def test_attributes_and_bars_are_as_they_were_asked_for():

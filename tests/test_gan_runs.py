@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import tiny
+from played import check_kept, played
 
 from musejax import cli, codecs, errors, files, generation, latents, runs, zoo
 from musejax.pipeline import dataset
@@ -107,6 +108,17 @@ def test_an_accompaniment_keeps_the_given_track_cell_by_cell(made, tmp_path, cap
     for path in sorted(tmp_path.glob("*.mid")):
         heard = [(n.pitch, n.start_time) for n in files.read(path)[0].notes]
         assert {(n.pitch, n.start_time) for n in files.read(made / "tune.mid")[0].notes} <= set(heard)
+
+
+def test_an_accompaniment_keeps_how_the_given_track_was_played(made):
+    source, said = played(chorale=True), []
+    (result,) = band.accompany(str(made / "led"), source, seed=3, say=said.append)
+    assert said[-1] == "played.mid: led draws its alto, tenor, bass anew; 30 notes are replaced"
+    kept = type(source).FromString(source.SerializeToString())
+    del kept.notes[:]
+    kept.notes.extend(n for n in source.notes if n.instrument in (0, 4))
+    new = check_kept(kept, result)
+    assert new and {(n.instrument, n.program) for n in new} <= {(1, 52), (2, 53), (3, 52)}
 
 
 def test_one_latent_vector_moves_and_the_others_stay(made, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pieces
 import pytest
 import tiny
+from played import played
 
 from musejax import codecs, errors, forms, generation, rendering, scores, steering, zoo
 from musejax.commands import places
@@ -102,6 +103,24 @@ def test_two_phrases_are_joined_by_bars_between_them():
     np.testing.assert_allclose([n.start_time for n in after], [n.start_time + begins for n in second.notes], atol=1e-6)
     new = result.notes[count + len(second.notes) :]
     assert new and all(begins - gap - 1e-6 <= n.start_time < begins for n in new)
+
+
+def test_the_second_phrase_brings_all_that_it_has():
+    first, second = played(1, chorale=True), played(2, chorale=True)
+    first.tempos[1].qpm = 72.0
+    del second.tempos[:], second.control_changes[1:]
+    second.instrument_infos.add(instrument=9, name="Shaker")
+    joined = joining.join(first, second, 1).sequence
+    assert list(joined.notes[: len(first.notes)]) == list(first.notes)
+    after = joined.notes[len(first.notes) :]
+    begins = after[0].start_time - second.notes[0].start_time
+    for ours, theirs in ((after, second.notes), (joined.control_changes[1:], second.control_changes)):
+        starts = [getattr(x, "start_time", getattr(x, "time", 0.0)) for x in theirs]
+        np.testing.assert_allclose([getattr(x, "start_time", getattr(x, "time", 0.0)) - begins for x in ours], starts)
+    assert joined.pitch_bends[1].time == pytest.approx(0.6 + begins)
+    # Without a tempo the second phrase is read at 120 a minute, whatever the first one ends with.
+    assert (joined.tempos[-1].qpm, joined.tempos[-1].time) == (120.0, pytest.approx(begins))
+    assert [i.name for i in joined.instrument_infos] == ["Soprano", "Alto", "Tenor", "Bass", "Kit", "Shaker"]
 
 
 def test_fermatas_that_are_asked_for_stand_in_the_score(tmp_path):

@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from played import played
 
 from musejax import codecs, errors, latents, zoo
 from musejax.base import Choice, Request
+from musejax.codecs import timing
 from musejax.models import music_vae
 from musejax.training import config as configs
 from musejax.training import step
@@ -125,6 +127,33 @@ def test_humanised_drums_are_the_same_drums_played():
     again = CODEC.prime(found)["frames"]
     np.testing.assert_array_equal(again[:, :9], stiff[: len(again), :9])
     assert len(again) > 16 and np.ptp(again[again[:, 2] > 0, 11]) > 0.1 and np.abs(again[:, 20]).max() > 0.1
+
+
+def test_every_hit_and_all_that_is_no_hit_is_kept():
+    loaded, source = trained(True)[0], played()
+    flam = source.notes.add()
+    flam.CopyFrom(next(n for n in source.notes if n.is_drum))
+    flam.start_time, flam.pitch = flam.start_time + 0.02, 40  # of the same class, in the same 16th
+    unknown = source.notes.add()
+    unknown.CopyFrom(flam)
+    unknown.pitch = 110  # of none of the nine classes
+    said = []
+    result = latents.humanize(loaded, source, 1, say=said.append)
+    assert len(said) == 1 and "does not read 32 notes of other parts" in said[0]
+    assert len(result.notes) == len(source.notes)
+    moved = 0
+    for index, (note, before) in enumerate(zip(result.notes, source.notes, strict=True)):
+        if not before.is_drum or index == len(source.notes) - 1:
+            assert note == before
+            continue
+        assert (note.pitch, note.instrument, note.is_drum) == (before.pitch, before.instrument, True)
+        assert note.end_time - note.start_time == pytest.approx(before.end_time - before.start_time)
+        frames = timing.to_quarters(source, np.array([note.start_time, before.start_time])) * 4
+        assert abs(frames[0] - np.round(frames[1])) < 0.75
+        moved += note.start_time != before.start_time
+    assert moved and list(result.tempos) == list(source.tempos)
+    first = [n for n in result.notes if n.is_drum and n.pitch in (38, 40)]
+    assert first[-1].start_time - first[0].start_time == pytest.approx(0.02)
 
 
 def test_only_a_model_that_humanises_does():

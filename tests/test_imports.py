@@ -15,7 +15,8 @@ WRAPPING = {"pipeline", "training", "tuning", "evaluation", "runs", "packing"}
 EDGE = {
     "codecs", "corpora", "rendering", "zoo", "cli", "commands", "experiments", "preparation", "generation", "gridded",
     "latents", "lengths", "forms", "primers", "personal", "reinforcement", "samplers", "scoring", "files", "measures",
-    "midi", "noteseq", "restrictions", "scores", "steering", "tables", "transfer", "__init__", "configs", "shipped",
+    "midi", "noteseq", "restrictions", "scores", "sources", "steering", "tables", "transfer", "weaving", "__init__",
+    "configs", "shipped",
 }  # fmt: skip
 RINGS = {name: ring for ring, names in enumerate((CORE, WRAPPING, EDGE)) for name in names}
 OUTSIDE_CORE = {"note_seq", "music21", "orbax", "grain", "symusic", "matplotlib", "tyro", "rich", "pathlib", "os", "io"}

@@ -4,9 +4,11 @@ import argparse
 
 import numpy as np
 import pytest
+from played import LEAD, check_kept, played
 from small_vae import loaded, tune
 
-from musejax import codecs, errors, generation, latents
+from musejax import codecs, errors, generation, latents, primers
+from musejax.codecs import timing
 from musejax.commands import options
 
 
@@ -40,7 +42,7 @@ def test_a_model_is_told_the_chords_that_are_asked_for():
 
 def test_silence_of_a_trio_is_silent_in_every_stream():
     table = codecs.get("trio").vocabulary
-    found = latents.silence(table, np.zeros((4, 3), np.int32), 2)
+    found = primers.silence(table, np.zeros((4, 3), np.int32), 2)
     assert [table.event(t)[0] for t in found[0]] == ["melody_off", "bass_off", "drums"]
     assert [table.event(t) for t in found[1]] == [("melody_hold", 0), ("bass_hold", 0), ("drums", 0)]
 
@@ -75,6 +77,18 @@ def test_a_path_begins_and_ends_with_the_two_pieces():
     assert len(found) == 5
     for piece, end in ((found[0], ends[0]), (found[-1], ends[1])):
         assert [n.pitch for n in piece.notes] == [n.pitch for n in end.notes]
+
+
+def test_a_piece_comes_back_in_its_place_its_tempo_and_its_part():
+    source = played()
+    again = latents.reconstruct(loaded(), source, temperature=1e-3, say=lambda text: None)
+    kept = type(source).FromString(source.SerializeToString())
+    del kept.notes[:]
+    kept.notes.extend(n for n in source.notes if n.instrument != LEAD)
+    new = check_kept(kept, again)
+    assert new and {(n.instrument, n.program) for n in new} == {(LEAD, 24)}
+    frames = timing.to_quarters(again, np.array([n.start_time for n in new])) * 4
+    np.testing.assert_allclose(frames, np.round(frames), atol=1e-6)
 
 
 def test_what_does_not_fit_is_said():

@@ -245,7 +245,8 @@ def test_a_melody_becomes_a_voice_among_others(voice):
     model = pieces.loaded("chorale-voices")
     allowed = pieces.anything(model.codec.vocabulary)
     (result,) = steering.harmonize(model, source, voice=voice, constraint=allowed, say=pieces.quiet)
-    assert [i.name for i in sorted(result.instrument_infos, key=lambda i: i.instrument)] == list(pieces.VOICES)
+    names = ["Flute" if v == voice else v.capitalize() for v in planning.VOICES]
+    assert [i.name for i in sorted(result.instrument_infos, key=lambda i: i.instrument)] == names
     mine = [n for n in result.notes if n.instrument == planning.VOICES.index(voice)]
     assert [(n.pitch, n.start_time, n.end_time, n.velocity) for n in mine] == [
         (n.pitch, n.start_time, n.end_time, n.velocity) for n in source.notes
@@ -280,7 +281,11 @@ def test_what_a_file_does_not_say_is_assumed_and_said():
 
 
 def test_fermatas_beat_and_key_come_from_the_file():
-    source = pieces.melody(pieces.TUNE)
+    source, said = pieces.melody(pieces.TUNE), []
+    planning.harmony(pieces.loaded("chorale-voices"), source, sharps=1, say=pieces.quiet)
+    plan = planning.harmony(pieces.loaded("chorale-voices"), source, sharps=-2, say=said.append)
+    assert said == ["the sequence: it has a key signature of its own; the one of 2 flats is ignored"]
+    assert list(plan.source.sequence.key_signatures) == list(source.key_signatures)
     plan = planning.harmony(pieces.loaded("chorale-voices"), source, "alto", say=pieces.quiet)
     at = int(timing.to_quarters(source, np.array([0.5]))[0])
     np.testing.assert_array_equal(np.flatnonzero(plan.given.conditions["fermata"]), np.arange(4 * at, 4 * at + 4))
@@ -292,6 +297,7 @@ def test_guidance_of_scale_0_knows_no_conditions():
     config = dataclasses.replace(model.model.config, condition_dropout=0.2)
     model = model._replace(model=model.model._replace(config=config))
     source, allowed = pieces.melody(pieces.TUNE), pieces.anything(model.codec.vocabulary)
+    del source.key_signatures[:]
 
     def drawn(sharps, **options):
         (result,) = steering.harmonize(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from musejax import errors, limits, vocabulary
+from musejax.codecs import parts
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -47,6 +48,20 @@ CODECS: Mapping[str, tuple[str, str]] = {
 }
 
 
+class Part(NamedTuple):
+    """The part that a codec writes for one of its streams.
+
+    Attributes:
+        name: Its name.
+        program: General MIDI program, 0..127.
+        is_drum: Whether its pitches stand for drums.
+    """
+
+    name: str
+    program: int = 0
+    is_drum: bool = False
+
+
 class Codec(NamedTuple):
     """How one representation is read and written.
 
@@ -60,6 +75,11 @@ class Codec(NamedTuple):
         variants: NoteSequence -> the sequences to encode for a training piece (time stretches); the others of a split
             are encoded once, as they are.
         grammar: () -> the constraint that keeps samples well-formed; None where every sequence of ids is music.
+        voices: NoteSequence -> for each of its parts the indices of the notes that it reads from. Raises
+            `errors.DiscardError` when they cannot be told.
+        parts: The parts of the music, for codecs with several; empty for those with one.
+        metric: Whether `beat` counts from the bar lines of the music, not from the first frame.
+        transposition: NoteSequence -> the semitones by which `prime` moves its notes; None where it moves none.
     """
 
     vocabulary: vocabulary.Vocabulary
@@ -68,6 +88,10 @@ class Codec(NamedTuple):
     prime: Callable[["NoteSequence"], Arrays]
     variants: Callable[["NoteSequence"], list["NoteSequence"]]
     grammar: Callable[[], "Constraint"] | None = None
+    voices: Callable[["NoteSequence"], list[list[int]]] = parts.everything
+    parts: tuple[Part, ...] = ()
+    metric: bool = False
+    transposition: Callable[["NoteSequence"], int] | None = None
 
 
 def get(name: str) -> Codec:

@@ -53,6 +53,9 @@ def make(name: str) -> codecs.Codec:
         decode=lambda arrays, qpm: _decode(vocab, arrays, qpm),
         prime=lambda sequence: _encode(vocab, sequence, end=False),
         variants=lambda sequence: [sequence],
+        voices=notes_of_voices,
+        parts=tuple(codecs.Part(voice, PROGRAM) for voice in VOICES),
+        metric=holds,
     )
 
 

@@ -82,6 +82,7 @@ def make(name: str) -> codecs.Codec:
         decode=decode,
         prime=lambda sequence: arrays(_whole(sequence)),
         variants=lambda sequence: [sequence],
+        voices=voices,
     )
 
 
@@ -116,6 +117,19 @@ def write(frames: np.ndarray, qpm: float, frames_per_quarter: int = 4) -> "NoteS
     sequence = track.to_sequence(velocity=VELOCITY, qpm=qpm)
     sequence.total_time = len(events) * 60.0 / qpm / frames_per_quarter
     return sequence
+
+
+def voices(sequence: "NoteSequence") -> list[list[int]]:
+    """Indices of the hits of the nine classes, as one voice.
+
+    Raises:
+        errors.DiscardError: There are none.
+    """
+    heard = [i for i, note in enumerate(sequence.notes) if note.is_drum and note.velocity]
+    known = [i for i in heard if sequence.notes[i].pitch in _CLASS]
+    if not known:
+        raise errors.DiscardError("no drum of the nine classes" if heard else "no drums")
+    return [known]
 
 
 def _drums(sequence: "NoteSequence") -> "NoteSequence":

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musejax import errors
 from musejax.codecs import parts as codec_parts
+from musejax.codecs import timing
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -29,6 +31,32 @@ def parts(sequence: "NoteSequence") -> tuple[dict[int, str], np.ndarray]:
     notes = [(of_note[i], sequence.notes[i]) for i in sorted(of_note)]
     rows = [(number, n.start_time, n.end_time, n.pitch) for number, n in notes]
     return found.names, np.array(rows, np.float64).reshape(-1, 4)
+
+
+def assign(sequence: "NoteSequence") -> list[tuple[int, int]]:
+    """Track and index of each sounding note but drums."""
+    found = codec_parts.of(sequence)
+    placed = [(number, index) for number, indices in sorted(found.notes.items()) for index in indices]
+    if not placed:
+        return []
+    notes = [sequence.notes[index] for _, index in placed]
+    seconds = np.array([(n.start_time, n.end_time) for n in notes])
+    span = timing.nearest(timing.to_quarters(sequence, seconds.ravel()) * 4).reshape(-1, 2)
+    rows = np.column_stack([[p for p, _ in placed], span[:, 0], [n.pitch for n in notes], span[:, 1] - span[:, 0]])
+    of_part = tracks(found.names, rows)
+    return [(of_part[number], index) for number, index in placed]
+
+
+def voices(sequence: "NoteSequence") -> list[list[int]]:
+    """Indices of the notes of melody, bridge and piano.
+
+    Raises:
+        errors.DiscardError: There are no notes.
+    """
+    assigned = assign(sequence)
+    if not assigned:
+        raise errors.DiscardError("empty")
+    return [[index for track, index in assigned if track == wanted] for wanted in range(len(NAMES))]
 
 
 def tracks(names: Mapping[int, str], notes: np.ndarray) -> dict[int, int]:

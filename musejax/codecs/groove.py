@@ -73,6 +73,7 @@ def make(name: str) -> codecs.Codec:
         decode=lambda arrays, qpm: _decode(vocab, arrays, qpm),
         prime=lambda sequence: {"frames": _prime(vocab, sequence)},
         variants=lambda sequence: [sequence],
+        voices=drums.voices,
     )
 
 
@@ -140,7 +141,7 @@ def _read(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> _Hits:
     notes = [n for n in sequence.notes if n.is_drum and n.velocity]
     if not notes:
         raise errors.DiscardError("no drums")
-    found = [(n.start_time, _class_of(n.pitch), n.velocity) for n in notes]
+    found = [(n.start_time, class_of(n.pitch), n.velocity) for n in notes]
     known = np.array([row for row in found if row[1] is not None], np.float64).reshape(-1, 3)
     if not len(known):
         raise errors.DiscardError("no drum of the nine classes")
@@ -152,7 +153,8 @@ def _read(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> _Hits:
     return _Hits(frame, known[:, 1].astype(np.int64), known[:, 2] / 127, np.maximum(exact - frame, -0.5))
 
 
-def _class_of(pitch: int) -> int | None:
+def class_of(pitch: int) -> int | None:
+    """The class of a MIDI drum on a Roland kit; None where the table has none."""
     return _ROLAND.get(pitch, drums.class_of(pitch))
 
 

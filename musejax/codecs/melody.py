@@ -8,16 +8,16 @@ pattern page's classes: pitches 15..112 as 0..97, 98 a frame of rest, 99 a frame
 `encode` follows Magenta's melody pipeline. The sequence is split where tempo or time signature change and quantised
 at 4 frames a quarter; each instrument gives the melodies between rests of a bar or more; a melody starts at the bar
 line before its first note, has at least 7 bars and 5 pitch classes and is cut after 512 frames. An instrument in
-which two notes start together is no melody. `prime` reads the first melody of the first instrument that has notes,
+which two notes start together is no melody. `prime` reads the first instrument that has notes, through all rests and
 whatever its length; of notes that start together it takes the highest, and it goes through changes of tempo and of
 time signature (a pick-up bar shows as one) without a split.
 
 What is lost: dynamics, instrument, tempo, metre, timing off the grid, the end of a note that overlaps the next, rests
 before the first bar and after the last note; in `melody-basic` also key and octave.
 
-Tokens survive decode and `prime` if a note starts in the first 16 frames, the last frame belongs to a note, no rest
-before another note is 16 frames or longer, no note ends where none sounds, and, in `melody-basic`, the melody is in
-C already. They survive decode and `encode` if Magenta's rules hold for bars of 16 frames.
+Tokens survive decode and `prime` if a note starts in the first 16 frames, the last frame belongs to a note, no note
+ends where none sounds, and, in `melody-basic`, the melody is in C already. They survive decode and `encode` if
+besides no rest before another note is 16 frames or longer and Magenta's rules hold for bars of 16 frames.
 """
 
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musejax import codecs, errors, noteseq, vocabulary
-from musejax.codecs import lines
+from musejax.codecs import lines, parts
 
 if TYPE_CHECKING:
     from note_seq.melodies_lib import Melody
@@ -53,6 +53,8 @@ def make(name: str) -> codecs.Codec:
         decode=lambda arrays, qpm: decode(vocab, arrays, qpm),
         prime=lambda sequence: _prime(vocab, sequence, squash),
         variants=lambda sequence: [sequence],
+        voices=parts.first,
+        transposition=(lambda sequence: transposition(vocab, sequence)) if squash else None,
     )
 
 
@@ -79,7 +81,7 @@ def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool)
     """The first melody of a primer; raises `errors.DiscardError` if there is none or it leaves the range."""
     quantised = lines.quantise(lines.steady(sequence), vocab.frames_per_quarter)
     for instrument in sorted({n.instrument for n in quantised.notes}):
-        melody = lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True)
+        melody = lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True, gap_bars=np.inf)
         if len(melody):
             return {"tokens": to_ids(vocab, melody, squash)}
     raise errors.DiscardError("empty")
@@ -133,6 +135,24 @@ def to_ids(vocab: vocabulary.Vocabulary, melody: "Melody", squash: bool = False)
     on = events >= 0
     out[on] = events[on] - pitches.min + vocab.start("pitch")
     return out
+
+
+def transposition(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> int:
+    """The semitones by which a melody moves to C and into the range, as `Melody.squash` chooses them.
+
+    The key is the major key that has most of its notes; of several, the one that the last key signature names.
+    """
+    pitches = [note.pitch for note in sequence.notes if parts.sounds(note)]
+    if not pitches:
+        return 0
+    counts = noteseq.load().Melody(pitches).get_major_key_histogram()
+    key, signatures = int(np.argmax(counts)), sorted(sequence.key_signatures, key=lambda s: s.time)
+    if signatures:
+        named = signatures[-1].key + (3 if signatures[-1].mode == signatures[-1].MINOR else 0)
+        key = named % 12 if counts[named % 12] == max(counts) else key
+    limits = vocab.range("pitch")
+    away = (limits.min + limits.max) / 2 - ((min(pitches) + max(pitches)) / 2 - key)
+    return -key + 12 * int(round(away / 12))
 
 
 def _events(vocab: vocabulary.Vocabulary, tokens: np.ndarray) -> np.ndarray:

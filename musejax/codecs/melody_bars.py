@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musejax import codecs, errors, noteseq, vocabulary
-from musejax.codecs import chords, lines, melody, metre, timing
+from musejax.codecs import chords, lines, melody, metre, parts, timing
 
 if TYPE_CHECKING:
     from note_seq.melodies_lib import Melody
@@ -52,6 +52,8 @@ def make(name: str) -> codecs.Codec:
         decode=lambda arrays, qpm: _decode(vocab, arrays, qpm),
         prime=lambda sequence: _prime(vocab, sequence),
         variants=lambda sequence: [sequence],
+        voices=parts.first,
+        metric=True,
     )
 
 
@@ -98,7 +100,7 @@ def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> codecs.Arr
     told, sequence, begin = _from_first_signature(vocab, sequence)
     quantised = lines.quantise(lines.steady(sequence), vocab.frames_per_quarter)
     for instrument in sorted({n.instrument for n in quantised.notes}):
-        one = lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True, gap_bars=GAP_BARS)
+        one = lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True, gap_bars=np.inf)
         if len(one):
             return _fill(vocab, one, told, begin + one.start_step, end=False)
     raise errors.DiscardError("empty")

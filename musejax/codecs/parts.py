@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from musejax import errors
+
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
@@ -22,6 +24,34 @@ class Parts(NamedTuple):
     notes: dict[int, list[int]]
 
 
+def sounds(note: "NoteSequence.Note") -> bool:
+    """Whether a note is heard and has a pitch: drums and notes without length or velocity do not count."""
+    return bool(note.velocity) and not note.is_drum and note.end_time > note.start_time
+
+
+def everything(sequence: "NoteSequence") -> list[list[int]]:
+    """Indices of all sounding notes, as one voice.
+
+    Raises:
+        errors.DiscardError: There are none.
+    """
+    found = [index for index, note in enumerate(sequence.notes) if sounds(note)]
+    if not found:
+        raise errors.DiscardError("empty")
+    return [found]
+
+
+def first(sequence: "NoteSequence") -> list[list[int]]:
+    """Indices of the sounding notes of the first instrument that has any, as one voice.
+
+    Raises:
+        errors.DiscardError: There is none.
+    """
+    (found,) = everything(sequence)
+    number = min(sequence.notes[index].instrument for index in found)
+    return [[index for index in found if sequence.notes[index].instrument == number]]
+
+
 def of(sequence: "NoteSequence") -> Parts:
     """The parts of a sequence; drums and notes without length or velocity are left out."""
     if len(sequence.part_infos) > 1 or any(n.part for n in sequence.notes):
@@ -30,7 +60,7 @@ def of(sequence: "NoteSequence") -> Parts:
         field, names = "instrument", {info.instrument: info.name for info in sequence.instrument_infos}
     notes: dict[int, list[int]] = {}
     for index, note in enumerate(sequence.notes):
-        if note.velocity and not note.is_drum and note.end_time > note.start_time:
+        if sounds(note):
             notes.setdefault(getattr(note, field), []).append(index)
     return Parts(field, names, notes)
 

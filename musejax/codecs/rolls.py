@@ -82,19 +82,6 @@ def _voices(sequence: "NoteSequence") -> list[tuple[int, int]]:
     return [(voice, i) for voice, found in enumerate(chorale.notes_of_voices(sequence)) for i in found]
 
 
-def _ensemble(sequence: "NoteSequence") -> list[tuple[int, int]]:
-    found = parts.of(sequence)
-    placed = [(number, index) for number, indices in sorted(found.notes.items()) for index in indices]
-    if not placed:
-        return []
-    notes = [sequence.notes[index] for _, index in placed]
-    seconds = np.array([(n.start_time, n.end_time) for n in notes])
-    span = timing.nearest(timing.to_quarters(sequence, seconds.ravel()) * 4).reshape(-1, 2)
-    rows = np.column_stack([[p for p, _ in placed], span[:, 0], [n.pitch for n in notes], span[:, 1] - span[:, 0]])
-    of_part = ensemble.tracks(found.names, rows)
-    return [(of_part[number], index) for number, index in placed]
-
-
 def family(program: int, is_drum: bool) -> int | None:
     """The track of a band that plays a program; None for none."""
     if is_drum:
@@ -117,7 +104,9 @@ TABLES = {
     "rolls-chorale": Table(
         tuple(v.lower() for v in chorale.VOICES), (36, 81), 4, _voices, (chorale.PROGRAM,) * 4, chorale.VOICES
     ),
-    "rolls-pop": Table(tuple(n.lower() for n in ensemble.NAMES), (24, 107), 4, _ensemble, (0, 0, 0), ensemble.NAMES),
+    "rolls-pop": Table(
+        tuple(n.lower() for n in ensemble.NAMES), (24, 107), 4, ensemble.assign, (0, 0, 0), ensemble.NAMES
+    ),
     "rolls-band": _BAND,
     "rolls-band-12": _BAND._replace(frames_per_quarter=12),
 }
@@ -133,21 +122,35 @@ def make(name: str) -> codecs.Codec:
         decode=lambda arrays, qpm: _decode(vocab, table, arrays, qpm),
         prime=lambda sequence: _encode(vocab, table, sequence),
         variants=lambda sequence: [sequence],
+        voices=lambda sequence: _by_track(table, sequence),
+        parts=tuple(
+            codecs.Part(title, program, name in table.drums)
+            for name, title, program in zip(table.tracks, table.titles, table.programs)
+        ),
+        metric=True,
     )
 
 
-def prime(vocab: vocabulary.Vocabulary, track: str, sequence: "NoteSequence") -> codecs.Arrays:
-    """A sequence of which one track counts: that track of several parts, or a single part, whatever it is called.
+def _by_track(table: Table, sequence: "NoteSequence") -> list[list[int]]:
+    """Indices of the notes of each track."""
+    assigned = table.assign(sequence)
+    heard = [(track, i) for track, i in assigned if sequence.notes[i].velocity]
+    if not heard:
+        raise errors.DiscardError("empty")
+    return [[i for track, i in heard if track == wanted] for wanted in range(len(table.tracks))]
+
+
+def voices_around(vocab: vocabulary.Vocabulary, track: str, sequence: "NoteSequence") -> list[list[int]]:
+    """Indices of the notes of each track where one of them counts: a single part is that track, whatever its name.
 
     Raises:
-        errors.DiscardError: It lies outside the domain.
+        errors.DiscardError: The tracks cannot be told.
     """
     table = TABLES[vocab.name]
     found = parts.of(sequence).notes
     if len(found) == 1 and track not in table.drums:
-        own = [(table.tracks.index(track), index) for index in next(iter(found.values()))]
-        table = table._replace(assign=lambda _: own)
-    return _encode(vocab, table, sequence)
+        table = table._replace(assign=lambda _: [(table.tracks.index(track), i) for i in next(iter(found.values()))])
+    return _by_track(table, sequence)
 
 
 def _encode(vocab: vocabulary.Vocabulary, table: Table, sequence: "NoteSequence") -> codecs.Arrays:

@@ -70,6 +70,11 @@ def total_frames(sequence: "NoteSequence", frames_per_quarter: int) -> int:
     return int(np.ceil(end - 0.1))
 
 
+def nearest_end(sequence: "NoteSequence", frames_per_quarter: int) -> int:
+    """The frame nearest to the sequence's total time: a note that is let go late does not make another."""
+    return int(nearest(to_quarters(sequence, np.array([sequence.total_time])) * frames_per_quarter)[0])
+
+
 def grid_notes(sequence: "NoteSequence", frames_per_quarter: int) -> np.ndarray:
     """The sounding notes of a sequence on the grid: int64[N, 3] of first frame, end frame (excluded), pitch.
 

@@ -47,6 +47,8 @@ def make(name: str) -> codecs.Codec:
         decode=lambda arrays, qpm: _decode(tokenizer, vocab.id("end"), arrays, qpm),
         prime=lambda sequence: {"tokens": _encode(tokenizer, [], sequence)},
         variants=lambda sequence: [sequence],
+        voices=ensemble.voices,
+        parts=tuple(codecs.Part(name) for name in ensemble.NAMES),
     )
 
 

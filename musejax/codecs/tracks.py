@@ -85,6 +85,8 @@ def make(name: str) -> codecs.Codec:
         prime=lambda sequence: {"tokens": _write(vocab, read(sequence), end=False)},
         variants=lambda sequence: [sequence],
         grammar=_grammar,
+        voices=ensemble.voices,
+        parts=tuple(codecs.Part(name) for name in ensemble.NAMES),
     )
 
 

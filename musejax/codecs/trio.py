@@ -78,6 +78,8 @@ def make(name: str) -> codecs.Codec:
         prime=lambda sequence: {"tokens": _prime(vocab, sequence)},
         variants=lambda sequence: [sequence],
         grammar=lambda: _grammar(vocab),
+        voices=voices,
+        parts=(codecs.Part("melody", PROGRAMS[0]), codecs.Part("bass", PROGRAMS[1]), codecs.Part("drums", 0, True)),
     )
 
 
@@ -168,6 +170,24 @@ def _kinds(quantised: "NoteSequence") -> dict[int, Kind]:
             kind = "bass" if note.program in BASS_PROGRAMS else kind
             found.setdefault(note.instrument, set()).add("drums" if note.is_drum else kind)
     return {i: kind for i, kinds in sorted(found.items()) for kind in kinds if kind is not None and len(kinds) == 1}
+
+
+def voices(sequence: "NoteSequence") -> list[list[int]]:
+    """Indices of the notes of the first melody, of the first bass and of all drums.
+
+    Raises:
+        errors.DiscardError: There are none of all three.
+    """
+    kinds = _kinds(sequence)
+    found: dict[Kind, list[int]] = {}
+    for kind in KINDS:
+        numbers = [number for number, of_number in kinds.items() if of_number == kind]
+        chosen = numbers if kind == "drums" else numbers[:1]
+        found[kind] = [i for i, note in enumerate(sequence.notes) if note.instrument in chosen and note.velocity]
+    found["drums"] = [i for i in found["drums"] if drums.class_of(sequence.notes[i].pitch) is not None]
+    if not any(found.values()):
+        raise errors.DiscardError("no melody, bass or drums")
+    return [found[kind] for kind in KINDS]
 
 
 def _lines(

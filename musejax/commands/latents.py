@@ -32,7 +32,8 @@ def _one(args: argparse.Namespace, what: str) -> int:
 
     loaded = zoo.load(path, commands.say)
     paths = target.paths([f"{Path(args.file).stem}-{loaded.name}-{args.seed}"])
-    _write([getattr(latents, what)(loaded, sequence, args.seed, temperature=args.temperature)], paths)
+    piece = getattr(latents, what)(loaded, sequence, args.seed, temperature=args.temperature, say=commands.say)
+    _write([piece], paths)
     return 0
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def sample(args: argparse.Namespace, rest: list[str]) -> int:
     """Writes sampled pieces."""
     choice, how = options.choice(args), options.steering(args)
-    if not 0 < args.qpm < math.inf:
+    if args.qpm is not None and not 0 < args.qpm < math.inf:
         raise errors.UserError(f"--qpm {args.qpm}: it must be above 0")
     options.check_counts(args, "num", "length", "width", "bars")
     options.check_seed(args.seed)
@@ -44,15 +44,24 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     else:
         length = lengths.around(loaded, told)[0] if told is not None else args.length or lengths.default(loaded)
     asked = options.attributes(args.attributes)
+    if vocabulary.name == "tracks" and args.length is None and args.bars is not None:
+        from musejax.steering import band
+
+        length = band.ROOM * args.bars
+    given = None
+    if primer is not None:
+        given = primers.prime(loaded, primer, length, sharps=sharps, qpm=args.qpm, say=commands.say)
+    bar, shift = (16, 0) if given is None else (given.bar, given.shift)
     longest = length or forms.LONGEST
-    parts = [options.constraint(args, loaded, longest, 4 * vocabulary.frames_per_quarter or None)]
-    parts.append(places.of_sample(args, loaded, longest))
+    frames = bar * vocabulary.frames_per_quarter // 4
+    parts = [options.constraint(args, loaded, longest, frames or None, shift=shift)]
+    parts.append(places.of_sample(args, loaded, longest, None if given is None else given.conditions))
     options.check_left(args, loaded, options.join(parts), longest)
     if (args.bars is not None and told is None) or asked or (vocabulary.name == "tracks" and primer is None):
         from musejax.steering import band
 
-        bars = args.bars or (16 if args.length is None else None)
-        plan = band.plan(loaded, bars=bars, attributes=asked)
+        bars = args.bars or (16 if args.length is None and primer is None else None)
+        plan = band.plan(loaded, bars=bars, attributes=asked, bar=bar)
         parts.append(plan.constraint)
         length = args.length or plan.length
     pieces = generation.draw(
@@ -63,13 +72,13 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
         min_length=args.min_length,
         bars=told,
         choice=choice,
-        given=None if primer is None else primers.prime(loaded, primer, length),
+        given=given,
         constraint=options.join(parts),
         conditions=options.told(args, loaded, longest),
         sharps=sharps,
         fermatas=marks,
         width=args.width,
-        qpm=args.qpm,
+        qpm=args.qpm or generation.QPM,
         **how,
     )
     _write(pieces, paths, args, loaded)
@@ -131,22 +140,22 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
             raise errors.UserError(f"--attributes {args.attributes}: {loaded.name} reads none; codec tracks has them")
         options.constraint(args, loaded, 0, None)
         generation.check_whole(loaded, choice)
-        pieces = rolls.draw(loaded, sequence, args.num, args.seed, tracks=tracks, width=args.width, **how)
+        pieces = rolls.draw(
+            loaded, sequence, args.num, args.seed, tracks=tracks, width=args.width, say=commands.say, **how
+        )
         _write(pieces, paths, args, loaded)
         return 0
-    plan = band.plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=asked)
+    plan = band.plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=asked, say=commands.say)
     limits = options.constraint(args, loaded, plan.length, None)
     options.check_left(args, loaded, limits, plan.length)
-    pieces = generation.draw(
+    pieces = band.draw(
         loaded,
+        plan,
         args.num,
         args.seed,
-        length=plan.length,
         choice=choice,
         constraint=options.join([plan.constraint, limits]),
         width=args.width,
-        qpm=plan.qpm or 100.0,
-        drawn_tracks=plan.drawn,
         **how,
     )
     _write(pieces, paths, args, loaded)
@@ -174,7 +183,10 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
     planned = plan(loaded, sequence, sharps=sharps, say=commands.say)
     frames = len(planned.given.cells)
     asked = options.join(
-        [options.constraint(args, loaded, frames, planned.source.bar), places.of_plan(args, loaded, planned)]
+        [
+            options.constraint(args, loaded, frames, planned.source.bar, shift=planned.source.shift),
+            places.of_plan(args, loaded, planned),
+        ]
     )
     options.check_left(args, loaded, asked, frames)
     pieces = steering.draw(

@@ -161,7 +161,9 @@ def reads_chords(loaded: "zoo.Loaded") -> bool:
     return "chord" in loaded.config["model"].get("conditions", ())
 
 
-def constraint(args: argparse.Namespace, loaded: "zoo.Loaded", length: int, bar: int | None) -> "Constraint | None":
+def constraint(
+    args: argparse.Namespace, loaded: "zoo.Loaded", length: int, bar: int | None, *, shift: int = 0
+) -> "Constraint | None":
     """What the options allow.
 
     Args:
@@ -169,7 +171,10 @@ def constraint(args: argparse.Namespace, loaded: "zoo.Loaded", length: int, bar:
         loaded: The model.
         length: Frames of the piece.
         bar: Frames of a bar; None where the piece has no grid.
+        shift: Semitones by which the model reads and writes higher than the piece sounds.
     """
+    import numpy as np
+
     from musejax.decoding import constraints, harmony
 
     vocabulary, parts = loaded.codec.vocabulary, []
@@ -196,12 +201,12 @@ def constraint(args: argparse.Namespace, loaded: "zoo.Loaded", length: int, bar:
         if pitch_class is None or (name or "major") not in constraints.SCALES:
             scales = ", ".join(constraints.SCALES)
             raise errors.UserError(f"--scale {args.scale}: give a tonic and one of {scales}, such as G or Bb:minor")
-        parts.append(constraints.scale(vocabulary, pitch_class, name or "major"))
+        parts.append(constraints.scale(vocabulary, pitch_class + shift, name or "major"))
     if args.pitches:
         ends = pair(args.pitches)
         if ends is None or "-" not in args.pitches or ends[1] > 127:
             raise errors.UserError(f"--pitches {args.pitches}: give two MIDI pitches within 0-127, such as 48-83")
-        parts.append(constraints.pitch_range(vocabulary, [ends]))
+        parts.append(constraints.pitch_range(vocabulary, [(ends[0] + shift, ends[1] + shift)]))
     for option, value in (("--chords", args.chords), ("--density", args.density)):
         if not value or (option == "--chords" and reads_chords(loaded)):
             continue
@@ -209,7 +214,7 @@ def constraint(args: argparse.Namespace, loaded: "zoo.Loaded", length: int, bar:
             raise errors.UserError(f"{option} {value}: codec {vocabulary.name} of {loaded.name} has no grid of bars")
         try:
             if option == "--chords":
-                table = harmony.progression(value, args.chord_frames, length)
+                table = np.roll(harmony.progression(value, args.chord_frames, length), shift, axis=-1)
                 parts.append(harmony.chords(vocabulary, table, order))
             else:
                 parts.append(harmony.density(vocabulary, *_onsets(value), bar, order))

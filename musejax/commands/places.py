@@ -10,7 +10,7 @@ from musejax import errors
 from musejax.commands import options
 
 if TYPE_CHECKING:
-    from musejax import forms, zoo
+    from musejax import codecs, forms, zoo
     from musejax.base import Constraint
     from musejax.steering import cells, planning
 
@@ -70,13 +70,16 @@ def of_plan(args: argparse.Namespace, loaded: "zoo.Loaded", plan: "planning.Plan
     return cells.constraint(loaded, plan.source.bars, planning.beat_of(plan.source), allow, forbid)
 
 
-def of_sample(args: argparse.Namespace, loaded: "zoo.Loaded", length: int) -> "Constraint | None":
-    """What they say of a free sample, which is in 4/4 then."""
+def of_sample(
+    args: argparse.Namespace, loaded: "zoo.Loaded", length: int, primer: "codecs.Arrays | None" = None
+) -> "Constraint | None":
+    """What they say of a sample: of a free one, which is in 4/4 then, or in the bars of a primer's conditions."""
     from musejax import codecs
     from musejax.steering import cells
 
     allow, forbid = rules("--allow", args.allow), rules("--forbid", args.forbid)
     if not allow and not forbid:
         return None
-    beat = codecs.free_conditions(loaded.codec.vocabulary, 1, length).get("beat", np.arange(length)[None] % 16)[0]
+    told = codecs.free_conditions(loaded.codec.vocabulary, 1, length, primer)
+    beat = told.get("beat", np.arange(length)[None] % 16)[0]
     return cells.constraint(loaded, np.cumsum(beat == 0), beat, allow, forbid)

@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musejax import generation, zoo
+from musejax import codecs, generation, zoo
 from musejax.base import Choice, Constraint
-from musejax.decoding import given as givens
 from musejax.steering import cells, joining, planning, writing
 
 if TYPE_CHECKING:
@@ -35,19 +34,14 @@ def draw(
     width: int | None = None,
 ) -> list[generation.Piece]:
     """Draws what a plan leaves free; the arguments are those of `generation.sample`."""
-    vocabulary, given = loaded.codec.vocabulary, plan.given
-    attacks = None
-    if vocabulary.kind == "tokens":
-        attacks = givens.attacks(vocabulary, given.cells, given.infill_mask)
-    rules = () if attacks is None else (attacks,)
-    pieces = generation.draw(
-        loaded, num, seed, choice=choice, given=given, constraint=constraint, rules=rules,
+
+    def write(arrays: codecs.Arrays) -> "NoteSequence":
+        return writing.write(plan.source, loaded.codec, arrays, plan.given.infill_mask, plan.redrawn)
+
+    return generation.draw(
+        loaded, num, seed, choice=choice, given=plan.given._replace(write=write), constraint=constraint,
         beams=beams, guidance=guidance, sampler=sampler, steps=steps, width=width,
     )  # fmt: skip
-    return [
-        piece._replace(sequence=writing.write(plan.source, loaded.codec, piece.arrays, given.infill_mask, plan.redrawn))
-        for piece in pieces
-    ]
 
 
 def harmonize(
@@ -85,7 +79,7 @@ def harmonize(
         top_p: Keeps the likeliest tokens up to this probability.
         min_p: Keeps tokens at least this many times as likely as the likeliest.
         constraint: Which tokens may stand where (`musejax.decoding.constraints`); given notes are kept against it.
-        sharps: Key signature, -7..7, in place of the sequence's; where it has none, by default an estimate.
+        sharps: Key signature, -7..7, of a sequence that has none; by default an estimate. The sequence's own holds.
         beams: Searches for the likeliest harmony with this many beams; `num` must be 1.
         guidance: As for `sample`.
         sampler: As for `sample`.

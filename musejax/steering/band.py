@@ -1,17 +1,19 @@
 """Steering of pieces with several tracks: bars, attributes of each track, and tracks that are given.
 
 A given track is read by the codec `tracks`, on the grid of 16ths, and is played note for note within the compiled loop;
-the others are drawn around it. Attributes are the codec's bins of density, polyphony and duration, asked for in every
-bar; that the notes follow them is up to the model, and `codecs.tracks.attributes` tells how far they do.
+the others are drawn around it. In the result it stands as it was given. Attributes are the codec's bins of density,
+polyphony and duration, asked for in every bar; that the notes follow them is up to the model, and
+`codecs.tracks.attributes` tells how far they do.
 """
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from musejax import errors, generation, lengths, zoo
+from musejax import codecs, errors, generation, lengths, sources, weaving, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Choice, Constraint
 from musejax.codecs import ensemble
@@ -33,13 +35,13 @@ class Plan(NamedTuple):
     Attributes:
         constraint: Which tokens may stand where.
         length: Tokens that a piece may have.
-        qpm: Quarter notes a minute of the given music, or None.
+        write: Arrays of a piece -> the given music with the tracks that were drawn; None where none is given.
         drawn: The indices of the tracks that are drawn, where others are given; None for all.
     """
 
     constraint: Constraint
     length: int
-    qpm: float | None
+    write: "Callable[[codecs.Arrays], NoteSequence] | None" = None
     drawn: tuple[int, ...] | None = None
 
 
@@ -50,16 +52,20 @@ def plan(
     attributes: Mapping[tuple[str, str], int] | None = None,
     sequence: "NoteSequence | None" = None,
     tracks: Sequence[str] = ("melody",),
+    bar: int = 16,
+    say: sources.Say = sources.to_stderr,
 ) -> Plan:
     """Bars, attributes and given tracks as one constraint.
 
     Args:
         loaded: A model of codec `tracks`.
-        bars: Bars of 4/4; None for as many as the sequence has, or as the model likes.
+        bars: Number of bars; None for as many as the sequence has, or as the model likes.
         attributes: (track, attribute) -> bin, in every bar: tracks melody, bridge, piano; attributes density,
             polyphony, duration.
         sequence: Music of which tracks are given.
         tracks: The tracks that are given of it.
+        bar: 16ths of each of these bars; of a sequence its own signatures hold.
+        say: Is told what the model does not read of the sequence; prints to standard error by default.
 
     Raises:
         errors.UserError: The model has no tracks, or what is asked for does not fit it.
@@ -72,36 +78,56 @@ def plan(
     unknown = [t for t in tracks if t not in TRACKS]
     if unknown or not tracks:
         raise errors.UserError(f"track {', '.join(unknown) or 'none'} is unknown; the tracks are {', '.join(TRACKS)}")
-    parts, qpm, given = [], None, ()
+    parts, write, given = [], None, ()
     if sequence is not None:
         if bars is not None:
             raise errors.UserError("the bars are those of the given music; leave out their number")
         if len(set(tracks)) == len(TRACKS):
             raise errors.UserError("all tracks are given, and none is left to draw")
-        name = sequence.filename or "the sequence"
+        name = sources.name_of(sequence)
+        given = tuple(sorted(TRACKS.index(t) for t in set(tracks)))
         try:
-            tokens = loaded.codec.prime(sequence)["tokens"]
+            source = sources.read(loaded.codec, sequence, reader=loaded.name, say=say, given=given)
         except errors.DiscardError as error:
             raise errors.UserError(f"{name}: it does not fit codec tracks of {loaded.name}: {error}") from None
-        given = tuple(sorted(TRACKS.index(t) for t in set(tracks)))
+        tokens = source.arrays["tokens"]
         sizes = bars_and_tracks.bars(vocabulary, tokens)
         played = bars_and_tracks.segments(vocabulary, tokens, given)
         if not np.isin(played, np.flatnonzero(vocabulary.values("pitch") >= 0)).any():
             raise errors.UserError(f"{name}: no note lies in its {' or '.join(tracks)}")
         parts += [bars_and_tracks.metre(vocabulary, sizes), bars_and_tracks.script(vocabulary, played)]
-        qpm = sequence.tempos[0].qpm if sequence.tempos else None
         bars = sizes.shape[1]
+        gone = weaving.replaced(loaded.codec, source, given, loaded.name, say)
+        write = functools.partial(_write, loaded.codec, source, given, gone)
     elif bars is not None:
         if bars < 1:
             raise errors.UserError(f"bars is {bars}; it must be 1 or more")
-        parts.append(bars_and_tracks.metre(vocabulary, np.full((1, bars), 16)))
+        parts.append(bars_and_tracks.metre(vocabulary, np.full((1, bars), bar)))
     if attributes:
         parts.append(bars_and_tracks.controls(vocabulary, _wanted(vocabulary, attributes, given, bars)))
     if not parts:
         raise errors.UserError("nothing is asked for; give bars, attributes or music with tracks to accompany")
     length = lengths.default(loaded) if bars is None else ROOM * bars
     drawn = tuple(i for i in range(len(TRACKS)) if i not in given) if given else None
-    return Plan(constraints.all_of(*parts), length, qpm, drawn)
+    return Plan(constraints.all_of(*parts), length, write, drawn)
+
+
+def _write(
+    codec: codecs.Codec,
+    source: sources.Source,
+    given: Sequence[int],
+    gone: frozenset[int],
+    arrays: codecs.Arrays,
+) -> "NoteSequence":
+    """The source with the tracks that are not given replaced by those that were drawn."""
+    drawn = [note for note in codec.decode(arrays, 60.0).notes if note.instrument not in given]
+    return weaving.weave(codec, source, drawn, gone=gone)
+
+
+def draw(loaded: zoo.Loaded, wanted: Plan, num: int, seed: int, **options: Any) -> list[generation.Piece]:
+    """Draws what a plan asks for; the options are those of `generation.draw`."""
+    pieces = generation.draw(loaded, num, seed, length=wanted.length, drawn_tracks=wanted.drawn, **options)
+    return [p if wanted.write is None else p._replace(sequence=wanted.write(p.arrays)) for p in pieces]
 
 
 def _wanted(
@@ -142,8 +168,11 @@ def accompany(
     temperature: float = 1.0,
     top_p: float | None = None,
     width: int | None = None,
+    say: sources.Say = sources.to_stderr,
 ) -> list["NoteSequence"]:
-    """Keeps tracks of a piece as the codec reads them, and draws the others around them.
+    """Keeps tracks of a piece, and draws the others around them.
+
+    The given tracks, and all that the model does not read, stay as they are. New notes replace those of the others.
 
     Args:
         model: A shipped run's name, a run directory, or what `load` returned; of codec `tracks`, or one of rolls that
@@ -156,6 +185,7 @@ def accompany(
         temperature: Below 1 is more cautious, above 1 bolder.
         top_p: Keeps the likeliest tokens up to this probability.
         width: As for `generation.sample`.
+        say: Is told what the model does not read of the sequence; prints to standard error by default.
 
     Raises:
         errors.UserError: The model has no tracks, the sequence does not fit it, or all that is drawn is silent.
@@ -163,10 +193,8 @@ def accompany(
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
     if loaded.codec.vocabulary.tracks:
         generation.check_whole(loaded, Choice(temperature=temperature, top_p=top_p))
-        return [p.sequence for p in rolls.draw(loaded, sequence, num, seed, tracks=tracks, width=width)]
-    wanted = plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=attributes)
-    pieces = generation.draw(
-        loaded, num, seed, length=wanted.length, choice=Choice(temperature=temperature, top_p=top_p),
-        constraint=wanted.constraint, width=width, qpm=wanted.qpm or 100.0, drawn_tracks=wanted.drawn,
-    )  # fmt: skip
-    return [piece.sequence for piece in pieces]
+        return [p.sequence for p in rolls.draw(loaded, sequence, num, seed, tracks=tracks, width=width, say=say)]
+    wanted = plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=attributes, say=say)
+    choice = Choice(temperature=temperature, top_p=top_p)
+    pieces = draw(loaded, wanted, num, seed, choice=choice, constraint=wanted.constraint, width=width)
+    return [p.sequence for p in pieces]

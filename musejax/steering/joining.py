@@ -10,7 +10,8 @@ from musejax.codecs import metre, timing
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-_MARKS = ("tempos", "time_signatures", "key_signatures", "text_annotations")
+# What stands at a time, and comes along with the second phrase.
+_MARKS = ("tempos", "time_signatures", "key_signatures", "text_annotations", "control_changes", "pitch_bends")
 
 
 class Joined(NamedTuple):
@@ -31,7 +32,7 @@ def join(first: "NoteSequence", second: "NoteSequence", bars: int) -> Joined:
     """Lays the second phrase so many whole bars behind the first.
 
     The bars have the length of the first phrase's last one. The second phrase begins at a bar line, with its pick-up
-    before it, and brings its tempos and signatures along.
+    before it, and brings its tempos, signatures, controllers and texts along.
 
     Args:
         first: A phrase.
@@ -47,7 +48,7 @@ def join(first: "NoteSequence", second: "NoteSequence", bars: int) -> Joined:
         raise errors.UserError(f"gap is {bars:,}; it may be at most {limits.MAX_BARS:,} bars")
     for phrase in (first, second):
         limits.check(phrase)
-    total, signatures = timing.total_frames(first, 4), metre.read(first)
+    total, signatures = timing.nearest_end(first, 4), metre.read(first)
     size = signatures[-1][1] if signatures else 16
     beat = metre.beats(signatures, total + size)
     line = total + int(np.argmax(beat[total:] == 0))
@@ -57,8 +58,13 @@ def join(first: "NoteSequence", second: "NoteSequence", bars: int) -> Joined:
     out = noteseq.load().NoteSequence()
     out.CopyFrom(first)
     kept = []
-    last_tempo = first.tempos[-1].qpm if first.tempos else 120.0
-    tempos = list(second.tempos) or [noteseq.load().NoteSequence.Tempo(qpm=last_tempo)]
+    tempos = list(second.tempos)
+    if not any(tempo.time <= 0 for tempo in tempos):
+        # Until a tempo is given, notes are read at the default, whatever the first phrase ends with.
+        tempos.insert(0, noteseq.load().NoteSequence.Tempo(qpm=timing.DEFAULT_QPM))
+    for field, number in (("part_infos", "part"), ("instrument_infos", "instrument")):
+        known = {getattr(info, number) for info in getattr(first, field)}
+        getattr(out, field).extend(info for info in getattr(second, field) if getattr(info, number) not in known)
     for field in _MARKS:
         for mark in tempos if field == "tempos" else getattr(second, field):
             new = getattr(out, field).add()

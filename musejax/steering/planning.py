@@ -1,13 +1,12 @@
 """Which cells of a sequence are given, and which are free."""
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import errors, primers, zoo
+from musejax import errors, primers, sources, zoo
 from musejax import vocabulary as vocabularies
 from musejax.steering import cells, reading
 
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
 
 VOICES = cells.VOICES
 
-Say = Callable[[str], None]
+Say = sources.Say
+to_stderr = sources.to_stderr
 
 
 class Plan(NamedTuple):
@@ -31,11 +31,6 @@ class Plan(NamedTuple):
     source: reading.Source
     given: primers.Given
     redrawn: list[reading.Placed]
-
-
-def to_stderr(text: str) -> None:
-    """One line to standard error."""
-    print(text, file=sys.stderr)
 
 
 def harmony(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import errors, limits, noteseq, scores, zoo
+from musejax import errors, limits, noteseq, primers, scores, zoo
 from musejax import vocabulary as vocabularies
 from musejax.codecs import chorale, metre, timing
 from musejax.evaluation import rolls, voice_leading
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 # Longer files are damaged, or no piece for one call: 256 bars of four quarters in 16ths.
 MAX_FRAMES = 4096
 VELOCITY = 80
-_MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-_MINOR = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
 
 
 class Placed(NamedTuple):
@@ -84,7 +82,7 @@ def read(
         loaded: The model; its codec has a grid.
         sequence: The music.
         melody: The voice that the one part of a melody is; None where all voices must be there.
-        sharps: The key signature that the model is told, -7..7; by default the sequence's, or else an estimate.
+        sharps: Key signature, -7..7, of a sequence that has none; by default an estimate. The sequence's own holds.
         say: Is told what the sequence does not say and is assumed.
 
     Raises:
@@ -112,14 +110,14 @@ def read(
     if not length:
         raise errors.UserError(f"{name}: all its notes are too short for the grid")
     if not _is_score(sequence):
-        length = max(length, timing.total_frames(sequence, vocabulary.frames_per_quarter))
+        length = max(length, timing.nearest_end(sequence, vocabulary.frames_per_quarter))
     if length > MAX_FRAMES:
         raise errors.UserError(f"{name}: it lasts {length} frames; at most {MAX_FRAMES} can be steered")
     notes, shift = _shifted(vocabulary, notes, length)
     _check_range(name, notes, vocabulary)
     gridded = _on_grid(sequence, notes, vocabulary.frames_per_quarter)
     assumed = _infer(loaded, gridded, notes, sharps, name, say)
-    if sharps is not None or not copy.key_signatures:
+    if not copy.key_signatures:
         # What the model is told stands in what it writes.
         del copy.key_signatures[:]
         copy.key_signatures.extend(gridded.key_signatures)
@@ -219,7 +217,7 @@ def _on_grid(sequence: "NoteSequence", notes: Sequence[Placed], frames_per_quart
             new = getattr(out, field).add()
             new.CopyFrom(item)
             new.time = time
-    out.total_time = float(timing.to_quarters(sequence, np.array([sequence.total_time]))[0])
+    out.total_time = timing.nearest_end(sequence, frames_per_quarter) / frames_per_quarter
     return out
 
 
@@ -238,8 +236,8 @@ def _infer(
     if not gridded.time_signatures:
         say(f"{name}: it has no time signature; 4/4 from its start is assumed")
     if sharps is not None:
-        del gridded.key_signatures[:]
-        gridded.key_signatures.add(key=7 * sharps % 12)
+        gridded.filename = name
+        primers.complete_key(gridded, sharps, say)
     elif not gridded.key_signatures and (vocabulary.streams > 1 or ("key" in conditions and "key" in reads)):
         # A score of several voices is written with a key, whether the model reads one or not.
         batch = rolls.from_notes(
@@ -250,7 +248,7 @@ def _infer(
         )
         tonic, minor = voice_leading.estimate_keys(batch)[0].tolist()
         gridded.key_signatures.add(key=tonic, mode=minor)
-        key = f"{_MINOR[tonic]} minor" if minor else f"{_MAJOR[tonic]} major"
+        key = voice_leading.key_name(tonic, minor)
         say(f"{name}: it has no key signature; {key} is assumed, by Krumhansl's profiles of its notes")
     marked = any(a.text.strip().lower() == scores.FERMATA for a in gridded.text_annotations)
     if "fermata" in conditions and "fermata" in reads and not marked and not _is_score(gridded):

@@ -1,4 +1,4 @@
-"""Accompaniment by a model of rolls that is given a track: the track is kept, cell by cell, the others are drawn.
+"""Accompaniment by a model of rolls that is given a track: the track stays as it is, the others are drawn.
 
 The file is cut into pieces as long as the model draws them, from its first bar line on, and each is drawn by itself.
 """
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import errors, generation, primers, restrictions, zoo
+from musejax import errors, generation, primers, restrictions, sources, weaving, zoo
 from musejax.codecs import rolls
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def draw(
     guidance: float | None = None,
     sampler: str | None = None,
     steps: int | None = None,
+    say: sources.Say = sources.to_stderr,
 ) -> list[generation.Piece]:
     """Draws the other tracks around one that is given.
 
@@ -44,6 +45,7 @@ def draw(
         guidance: As `beams`.
         sampler: As `beams`.
         steps: As `beams`.
+        say: Is told what the model does not read of the track; prints to standard error by default.
 
     Raises:
         errors.UserError: The model is given no track, or another, the sequence does not fit it, or all that is drawn is
@@ -55,16 +57,18 @@ def draw(
         raise errors.UserError(f"{loaded.name} was not trained to be given a track; train one with --model.given")
     if tracks and list(tracks) != [track]:
         raise errors.UserError(f"tracks {', '.join(tracks)}: {loaded.name} accompanies the {track}")
-    name = sequence.filename or "the sequence"
+    name = sources.name_of(sequence)
+    count, index = len(vocabulary.tracks), vocabulary.tracks.index(track)
     try:
-        arrays = rolls.prime(vocabulary, track, sequence)
+        voices = rolls.voices_around(vocabulary, track, sequence)
+        source = sources.read(loaded.codec, sequence, reader=loaded.name, say=say, voices=voices, given=[index])
     except errors.DiscardError as error:
         raise errors.UserError(f"{name}: it does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
-    count, index = len(vocabulary.tracks), vocabulary.tracks.index(track)
+    arrays = source.arrays
     given = arrays["frames"].reshape(len(arrays["frames"]), count, -1)[:, index]
     if not given.any():
         raise errors.UserError(f"{name}: no note lies in its {track}")
-    qpm = sequence.tempos[0].qpm if sequence.tempos else 100.0
+    gone = weaving.replaced(loaded.codec, source, [index], loaded.name, say)
     cells, lead = _laid_out(index, count, given, arrays["beat"], vocabulary.bar)
     cells = np.pad(cells, ((0, -len(cells) % model.whole), (0, 0)))
     found: list[list[generation.Piece]] = []
@@ -73,7 +77,7 @@ def draw(
         kept = primers.Given(part, np.ones_like(part), {})
         found.append(
             generation.draw(
-                loaded, num, (seed + turn * _APART) % 2**32, given=kept, width=width, qpm=qpm, beams=beams,
+                loaded, num, (seed + turn * _APART) % 2**32, given=kept, width=width, beams=beams,
                 guidance=guidance, sampler=sampler, steps=steps, may_be_silent=True,
             )
         )  # fmt: skip
@@ -82,7 +86,10 @@ def draw(
         frames = np.concatenate([p.arrays["frames"] for p in parts])[lead : lead + len(given)]
         whole = {"frames": frames, "beat": arrays["beat"]}
         silent = not np.delete(frames.reshape(len(frames), count, -1), index, axis=1).any()
-        pieces.append(generation.Piece(loaded.codec.decode(whole, qpm), whole, None, True, silent))
+        drawn = [note for note in loaded.codec.decode(whole, 60.0).notes if note.instrument != index]
+        pieces.append(
+            generation.Piece(weaving.weave(loaded.codec, source, drawn, gone=gone), whole, None, True, silent)
+        )
     if all(piece.silent for piece in pieces):
         raise restrictions.silence(loaded)
     return pieces

@@ -97,8 +97,9 @@ def _make_room(sequence: "NoteSequence", index: int, voice: int) -> list["NoteSe
         if v != voice:
             setattr(pattern, field, v if v < voice else last + v - voice)
         number = getattr(pattern, field)
-        # The melody takes its voice's name too, by which the voices are told when the file is read again.
-        info = names[number] if number in names else infos.add(**{field: number})
-        info.name = name
+        if number not in names:
+            infos.add(**{field: number}, name=name)
+        elif not names[number].name.strip():
+            names[number].name = name
         patterns.append(pattern)
     return patterns

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import codecs, noteseq
+from musejax import codecs, noteseq, weaving
 from musejax import vocabulary as vocabularies
 from musejax.codecs import timing
 from musejax.steering import reading
@@ -49,9 +49,9 @@ def write(
     times = timing.to_seconds(source.sequence, np.array([n[1:3] for n in drawn], np.float64).ravel()).reshape(-1, 2)
     bits = codec.vocabulary.kind == "bits"
     for (stream, _, _, pitch), (start, end) in zip(drawn, times.tolist(), strict=True):
-        pitch = _inside(pitch - source.shift)
+        pitch = weaving.inside(pitch - source.shift)
         beside = [g for g in given[stream] if not bits or g.pitch == pitch]
-        span = _room(beside, start, end)
+        span = weaving.room(beside, start, end)
         if span is None:
             continue
         note = noteseq.load().NoteSequence.Note()
@@ -91,22 +91,3 @@ def silence(
     else:
         cells[~free] = vocabulary.id("rest" if vocabulary.has("rest") else "note_off")
     return cells, free
-
-
-def _inside(pitch: int) -> int:
-    """A pitch brought into MIDI's range by octaves."""
-    while pitch > 127:
-        pitch -= 12
-    while pitch < 0:
-        pitch += 12
-    return pitch
-
-
-def _room(given: Sequence["NoteSequence.Note"], start: float, end: float) -> tuple[float, float] | None:
-    """The part of a span in which no given note sounds, up to the first that begins; None where nothing is left."""
-    for note in sorted(given, key=lambda n: n.start_time):
-        if note.start_time <= start:
-            start = max(start, note.end_time)
-        else:
-            end = min(end, note.start_time)
-    return (start, end) if end > start else None
