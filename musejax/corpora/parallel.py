@@ -115,6 +115,7 @@ def _submit(
             except concurrent.futures.process.BrokenProcessPool as error:
                 futures.append(concurrent.futures.Future())
                 futures[-1].set_exception(error)
+        concurrent.futures.wait(futures)
     return futures
 
 

@@ -40,23 +40,28 @@ class _Context(SpawnContext):
 
 @contextlib.contextmanager
 def pool(processes: int, begin: Callable[[], None]) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
-    """Gives a pool of workers and waits for their work; an exception in the body or in the waiting kills them.
+    """Gives a pool of workers, and ends them; an exception in the body kills them.
+
+    The body waits for its futures. Python counts a thread as ended when Ctrl-C interrupts the wait for it, so signals
+    are held back while the pool is made and closed.
 
     Args:
         processes: Number of workers.
         begin: A function of a module that makes a worker ready.
     """
     made = _Context()
-    executor = concurrent.futures.ProcessPoolExecutor(processes, made, initializer=_begin, initargs=(begin,))
+    with _signals_held_back():
+        executor = concurrent.futures.ProcessPoolExecutor(processes, made, initializer=_begin, initargs=(begin,))
     try:
         yield executor
-        executor.shutdown(wait=True)
     except BaseException:
         for worker in made.started:
             if worker.pid is not None:
                 worker.kill()
-        executor.shutdown(wait=True, cancel_futures=True)
         raise
+    finally:
+        with _signals_held_back():
+            executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin(begin: Callable[[], None]) -> None:
@@ -76,7 +81,7 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """Raises SIGINT and SIGTERM after the body, so that a worker gets all that it is started with.
+    """Raises SIGINT and SIGTERM after the body instead of within it.
 
     A process that starts meanwhile has SIGINT blocked until it ignores it.
     """
