@@ -32,6 +32,8 @@ _STROKES = f"{_NO_ACCOMPANIMENT}\\n%%MIDI drum dz {_STROKE} 1\\n%%MIDI drumon"
 _ATTEMPTS = 20
 # Semitones of each step above C.
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+# Seconds between two tied notes, where tuplets are rounded.
+_TOUCHING = 0.02
 # Words under notes and after a tune (the reader takes a tune with `w:` for none), and remarks (it reads them as notes),
 # each with the lines that continue it.
 _WORDS = re.compile(r"(?m)^[wWr]:.*\n?(?:^\+:.*\n?)*|\[[wr]:[^\]\n]*\]")
@@ -75,7 +77,7 @@ def musicxml_to_sequence(path: Path) -> "NoteSequence":
         ties = {tie.get("type") for tie in source.xml_note.findall("tie")}
         key = note.part, note.voice, note.pitch
         before = tied.pop(key, None) if "stop" in ties else None
-        if before is not None and abs(before.end_time - note.start_time) < 1e-6:
+        if before is not None and abs(before.end_time - note.start_time) < _TOUCHING:
             before.end_time = note.end_time
             length = Fraction(before.numerator, before.denominator) + Fraction(note.numerator, note.denominator)
             before.numerator, before.denominator = length.numerator, length.denominator

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # The tempo at which note-seq reads, its own default, and the quarters of a second at it.
 _READING = "120"
 _QUARTERS = 2.0
+# By how many quarters a bar may differ from its time signature where tuplets are rounded to divisions.
+_ROUNDING = 1 / 16
 # Quarters of the beat unit of a metronome mark.
 _UNITS = {
     "long": 16.0, "breve": 8.0, "whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25, "32nd": 0.125,
@@ -163,7 +165,10 @@ def _lines(parts: list[list[_Bar]]) -> list[list[float]]:
 
 
 def _bars(part: ET.Element, divisions: Fraction) -> tuple[list[_Bar], Fraction]:
-    """The bars of one part, and the divisions of a quarter at its end, from those at its beginning."""
+    """The bars of one part, and the divisions of a quarter at its end, from those at its beginning.
+
+    A backup that leads to before its bar is shortened.
+    """
     bars, full = [], math.inf
     for measure in part.findall("measure"):
         place = length = Fraction(0)
@@ -182,11 +187,22 @@ def _bars(part: ET.Element, divisions: Fraction) -> tuple[list[_Bar], Fraction]:
                 duration = child.findtext("duration")
                 if duration is not None and child.find("chord") is None:
                     place += (-1 if child.tag == "backup" else 1) * Fraction(duration) / divisions
+                    if place < 0:  # Programs leave out what is hidden in a voice, but step back over it.
+                        _set(child, Fraction(duration) + place * divisions)
+                        place = Fraction(0)
                     length = max(length, place)
         shared = measure.get("non-controlling") != "yes"
+        if abs(length - full) < _ROUNDING:
+            length = full
         rests = not sounds and len(measure.findall("note")) < 2
         bars.append(_Bar(float(length), full, sounds, rests, marks, shared))
     return bars, divisions
+
+
+def _set(element: ET.Element, duration: Fraction) -> None:
+    """Replaces the duration of an element, in whole divisions."""
+    for child in element.findall("duration"):
+        child.text = str(int(duration))
 
 
 def _full(time: ET.Element) -> float:

@@ -264,6 +264,20 @@ def test_bars_of_all_parts_begin_together(parts, first):
     assert sequence.total_time == 4
 
 
+def test_a_backup_leads_no_further_than_the_bar_line(parts):
+    upper = note("E", 4, 4) + BACK.format(8) + HALF + HALF  # what follows the E is hidden
+    rows, _, _ = parts([HALF + HALF, upper, HALF])
+    assert [row[1:] for row in rows] == [(0, 1, 60), (1, 2, 60), (2, 3, 60), (2, 3, 64), (3, 4, 60), (4, 5, 60)]
+
+
+@pytest.mark.parametrize("long", [0, 3])
+def test_rounded_tuplets_move_no_bar_line(parts, long):
+    divisions = "<attributes><divisions>100</divisions></attributes>"
+    seven = note("C", 4, 58) * long + note("C", 4, 57) * (7 - long)  # 399 or 402 of 400
+    rows, _, _ = parts([divisions + seven, note("C", 4, 200)])
+    assert rows[-1][1:] == (2, 3, 60)
+
+
 def test_a_rest_of_a_bar_is_as_long_as_an_incomplete_bar(parts):
     rows, _, _ = parts([REST.format(8), HALF + HALF], [note("C", 4, 2), HALF + HALF])
     assert [row[1] for row in rows] == [0.5, 1.5, 0, 0.5, 1.5]
