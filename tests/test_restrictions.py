@@ -90,7 +90,7 @@ def test_a_silent_piece_is_drawn_again_and_the_rest_is_written(tmp_path, capsys,
             np.testing.assert_array_equal(a.arrays["tokens"], b.arrays["tokens"])
     assert any(p.silent for p in first) and not all(p.silent for p in first)
     args = cli.parser().parse_args(["sample", "idle", "--num", "8", "--out", str(tmp_path), "--json"])
-    music._write(first, music.paths(args, [str(i) for i in range(8)], ["mid"]), args, RARE)
+    music._write(first, [[tmp_path / f"{i}.mid"] for i in range(8)], args, RARE)
     told = json.loads(capsys.readouterr().out)
     assert [t["silent"] for t in told] == [p.silent for p in first]
     assert [bool(t["files"]) for t in told] == [not p.silent for p in first]

@@ -154,7 +154,8 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
         args.num,
         args.seed,
         choice=choice,
-        constraint=options.join([plan.constraint, limits]),
+        constraint=plan.constraint,
+        rules=() if limits is None else (limits,),  # they yield to what is given
         width=args.width,
         **how,
     )
