@@ -18,9 +18,9 @@ from typing import Any
 
 import results
 
-from musejax import experiments
+from musejax.experiments import experiment as experiments
 from musejax.models import transformer
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 BASE = experiments.Experiment(
     name="ablation",

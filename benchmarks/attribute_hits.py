@@ -10,8 +10,8 @@ from musejax import codecs, zoo
 from musejax.base import Request
 from musejax.codecs import tracks as codec
 from musejax.decoding import constraints
-from musejax.decoding import tracks as bars_and_tracks
-from musejax.steering import band
+from musejax.decoding import track_grammar as bars_and_tracks
+from musejax.generation import accompaniment
 
 # Pieces drawn at a time; the rest of the last call is drawn and thrown away.
 ROWS = 64
@@ -21,7 +21,7 @@ def asked(vocabulary: Any) -> list[tuple[int, int, int]]:
     """Every request: (track, control, bin), silence left out."""
     return [
         (track, control, value)
-        for track in range(len(band.TRACKS))
+        for track in range(len(accompaniment.TRACKS))
         for control, name in enumerate(codec.CONTROLS)
         for value in range(1, vocabulary.range(name).max + 1)
     ]
@@ -39,10 +39,10 @@ def draw(loaded: zoo.Loaded, wanted: np.ndarray, seed: int) -> list[np.ndarray]:
             bars_and_tracks.metre(vocabulary, np.full((1, bars), 16)),
             bars_and_tracks.controls(vocabulary, part),
         )
-        conditions = codecs.free_conditions(vocabulary, ROWS, band.ROOM * bars)
+        conditions = codecs.free_conditions(vocabulary, ROWS, accompaniment.ROOM * bars)
         request = Request(
             num=ROWS,
-            length=band.ROOM * bars,
+            length=accompaniment.ROOM * bars,
             first=first,
             conditions={name: jnp.asarray(c) for name, c in conditions.items()},
             constraint=constraint,
@@ -62,7 +62,7 @@ def hits(loaded: zoo.Loaded, num: int, bars: int, seed: int) -> dict[str, Any]:
     """
     vocabulary = loaded.codec.vocabulary
     requests = asked(vocabulary)
-    wanted = np.full((len(requests), num, bars, len(band.TRACKS), len(codec.CONTROLS)), -1)
+    wanted = np.full((len(requests), num, bars, len(accompaniment.TRACKS), len(codec.CONTROLS)), -1)
     for row, (track, control, value) in enumerate(requests):
         wanted[row, :, :, track, control] = value
     free = np.full((4 * ROWS if num > 1 else num, *wanted.shape[2:]), -1)
@@ -74,7 +74,7 @@ def hits(loaded: zoo.Loaded, num: int, bars: int, seed: int) -> dict[str, Any]:
         found = np.concatenate(bins[row * num : (row + 1) * num])[:, track, control]
         usual = chance[:, track, control]
         usual = usual[usual > 0]
-        out["controls"].setdefault(f"{band.TRACKS[track]}.{codec.CONTROLS[control]}", []).append(
+        out["controls"].setdefault(f"{accompaniment.TRACKS[track]}.{codec.CONTROLS[control]}", []).append(
             {
                 "bin": value,
                 "hit": round(float((found == value).mean()), 4),

@@ -22,7 +22,8 @@ from typing import Any
 import gibbs_quality as quality
 import numpy as np
 
-from musejax import commands, preparation
+from musejax import commands
+from musejax.corpora import preparation
 from musejax.pipeline import batches, dataset
 from musejax.vocabulary import Vocabulary
 

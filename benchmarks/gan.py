@@ -46,9 +46,9 @@ def _model(**fields: Any) -> Any:
 def _layout(model: Any) -> Any:
     from musejax import codecs
     from musejax.models import musegan
-    from musejax.nn import rolls
+    from musejax.nn import roll_features
 
-    return rolls.Layout(codecs.get(musegan.PRESETS[PRESET][0]).vocabulary, model.config.bars)
+    return roll_features.Layout(codecs.get(musegan.PRESETS[PRESET][0]).vocabulary, model.info.config.bars)
 
 
 def rolls_of(model: Any, rows: int) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def training(threads: int) -> workers.Job:
 def generation(threads: int) -> workers.Job:
     """Our sampler."""
     model = _model()
-    return jobs.generation(model, _layout(model).vocabulary.size, NUM, model.whole, "frames")
+    return jobs.generation(model, _layout(model).vocabulary.size, NUM, model.info.piece_frames, "frames")
 
 
 def shape(model: Any) -> Any:
@@ -77,7 +77,7 @@ def shape(model: Any) -> Any:
     import twins_gan
 
     bars, frames, pitches, tracks = _layout(model).shape
-    config = model.config
+    config = model.info.config
     return twins_gan.Shape(
         tracks, bars, frames, pitches, config.latent, config.width, config.critic_width, config.refiner, config.penalty
     )
@@ -116,12 +116,13 @@ def check() -> str:
     import twins_gan
     import twins_gan_jobs as twin
 
-    from musejax import objectives
-    from musejax.models import adversarial
-    from musejax.nn import musegan, roll_critic
+    from musejax.models.musegan import musegan_critic
+    from musejax.models.musegan import musegan_generator as musegan
+    from musejax.models.shared import adversarial
+    from musejax.nn import losses
 
     model, lines = _model(latent=6, width=32, critic_width=4), []
-    layout, config = _layout(model), model.config
+    layout, config = _layout(model), model.info.config
     params, state = model.init(jax.random.key(1), {})
     # Far enough from the start of training for every weight, and for the statistics, to have a say.
     params, stats = jax.tree.map(
@@ -138,7 +139,7 @@ def check() -> str:
         )
         for train in (False, True)
     }
-    critic = roll_critic.Critic(roll_critic.Kind(config.critic_width, False, False, False), False)
+    critic = musegan_critic.Critic(musegan_critic.Kind(config.critic_width, False, False, False), False)
 
     def generate(p: Any, train: bool) -> Any:
         args = {"params": p, "batch_stats": stats}, z, None, jnp.zeros((1, 1, 1, 1, 4)), jnp.ones(())
@@ -148,12 +149,12 @@ def check() -> str:
         return critic.apply({"params": p}, x)
 
     def critic_loss(p: Any, fake: Any) -> Any:
-        loss = objectives.critic_loss("wasserstein", score(p, real), score(p, fake))
+        loss = losses.critic_loss("wasserstein", score(p, real), score(p, fake))
         between = share * real + (1 - share) * fake
         return loss + config.penalty * adversarial.gradient_penalty(lambda x: score(p, x), between, False)
 
     def generator_loss(p: Any) -> Any:
-        return objectives.generator_loss("wasserstein", score(params["critic"], generate(p, True)))
+        return losses.generator_loss("wasserstein", score(params["critic"], generate(p, True)))
 
     values = {train: np.array(jax.jit(generate, static_argnums=1)(params["generator"], train)) for train in nets}
     # Values of training carry rounding around 0 and 1; both sides are judged on the same ones.

@@ -1,4 +1,7 @@
-"""What latent vectors and given tracks of GANs over rolls do, in numbers. Rolls are as in `evaluation/likeness.py`."""
+"""Measures what latent vectors and given tracks of GANs over rolls do.
+
+Rolls are as in `evaluation/gan_likeness.py`.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,10 +10,11 @@ import gan_measures as measured
 import jax.numpy as jnp
 import numpy as np
 
-from musejax import errors, measures, zoo
+from musejax import errors, zoo
 from musejax import vocabulary as vocabularies
-from musejax.decoding import latents
-from musejax.evaluation import likeness, musegan
+from musejax.decoding import latent_paths
+from musejax.evaluation import gan_likeness, musegan_statistics
+from musejax.reports import metrics
 
 
 def changes(vocabulary: vocabularies.Vocabulary, before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
@@ -20,7 +24,7 @@ def changes(vocabulary: vocabularies.Vocabulary, before: np.ndarray, after: np.n
     the share of frames with an onset in either, of any track, that have it in one alone; `tracks`, by track the share
     of cells lit in either that are lit in one alone.
     """
-    pitched, low = ~likeness.drums(vocabulary), vocabulary.ranges[0].min
+    pitched, low = ~gan_likeness.drums(vocabulary), vocabulary.ranges[0].min
 
     def classes(rolls: np.ndarray) -> np.ndarray:
         lit = rolls[:, :, pitched].sum((1, 2))
@@ -31,9 +35,9 @@ def changes(vocabulary: vocabularies.Vocabulary, before: np.ndarray, after: np.n
         axes = tuple(range(1, a.ndim))
         return (a != b).sum(axes) / np.maximum((a | b).sum(axes), 1)
 
-    onsets = [np.asarray(likeness.begun(vocabulary, side).any(axis=-1)) for side in (before, after)]
+    onsets = [np.asarray(gan_likeness.begun(vocabulary, side).any(axis=-1)) for side in (before, after)]
     tracks = [differs(before[:, :, k], after[:, :, k]).mean() for k in range(before.shape[2])]
-    return measures.plain(
+    return metrics.plain(
         {
             "pitch_classes": np.abs(classes(before) - classes(after)).sum(1).mean() / 2,
             "rhythm": differs(*onsets).mean(),
@@ -46,12 +50,12 @@ def vectors(loaded: zoo.Loaded, num: int, steps: int, name: str | None, seed: in
     """`steps` sets of vectors [num, Z] on the way of one latent vector, or of all, from one draw to another."""
     assert loaded.model.latent is not None
     first, end = (0, loaded.model.latent.size) if name is None else loaded.model.latent.parts[name]
-    a, b = likeness.prior(loaded.model, num, seed), likeness.prior(loaded.model, num, seed + 1)
+    a, b = gan_likeness.prior(loaded.model, num, seed), gan_likeness.prior(loaded.model, num, seed + 1)
     ends = jnp.asarray(a[:, first:end]), jnp.asarray(b[:, first:end])
     out = []
     for t in np.linspace(0, 1, steps):
         z = a.copy()
-        z[:, first:end] = np.asarray(latents.slerp(ends[0], ends[1], t))
+        z[:, first:end] = np.asarray(latent_paths.slerp(ends[0], ends[1], t))
         out.append(z)
     return out
 
@@ -68,7 +72,7 @@ def latent(loaded: zoo.Loaded, num: int, steps: int, seed: int) -> dict[str, Any
         way = [measured.decode(loaded, z, seed) for z in vectors(loaded, num, steps, name, seed)]
         found = changes(loaded.codec.vocabulary, way[0], way[-1])
         pairs = zip(way[:-1], way[1:], strict=True)
-        found["steps"] = [measures.plain(np.mean(changes(loaded.codec.vocabulary, *p)["tracks"])) for p in pairs]
+        found["steps"] = [metrics.plain(np.mean(changes(loaded.codec.vocabulary, *p)["tracks"])) for p in pairs]
         out["vectors"][name or "all"] = found
     return out
 
@@ -89,18 +93,20 @@ def accompaniment(loaded: zoo.Loaded, data: measured.Music, num: int, seed: int)
     each other one: of the windows as they are (`real`), of what was drawn (`drawn`), and of the given track with what
     was drawn for another window (`another`).
     """
-    given, vocabulary = likeness.given_of(loaded.model, data.held_out, num, seed), data.vocabulary
+    given, vocabulary = gan_likeness.given_of(loaded.model, data.held_out, num, seed), data.vocabulary
     if given is None:
         raise errors.UserError(f"{loaded.name} was not trained to be given a track; train one with --model.given")
-    track = vocabulary.tracks.index(loaded.model.config.given)
-    drawn = measured.decode(loaded, likeness.prior(loaded.model, num, seed), seed, given.reshape(*given.shape[:2], -1))
+    track = vocabulary.tracks.index(loaded.model.info.given_track)
+    drawn = measured.decode(
+        loaded, gan_likeness.prior(loaded.model, num, seed), seed, given.reshape(*given.shape[:2], -1)
+    )
     crossed = np.roll(drawn, 1, 0)
     crossed[:, :, track] = given[:, :, track]
-    others = [k for k in range(len(vocabulary.tracks)) if k != track and not likeness.drums(vocabulary)[k]]
-    out: dict[str, Any] = {"given": loaded.model.config.given, "pieces": num}
+    others = [k for k in range(len(vocabulary.tracks)) if k != track and not gan_likeness.drums(vocabulary)[k]]
+    out: dict[str, Any] = {"given": loaded.model.info.given_track, "pieces": num}
     out["kept"] = float((drawn[:, :, track] == given[:, :, track]).all((1, 2)).mean())
     for name, rolls in (("real", given), ("drawn", drawn), ("another", crossed)):
-        found = musegan.statistics(likeness.batch(vocabulary, rolls))
-        out[name] = {kind: measures.plain(found[kind][track][others]) for kind in ("td", "td_as_coded")}
+        found = musegan_statistics.statistics(gan_likeness.batch(vocabulary, rolls))
+        out[name] = {kind: metrics.plain(found[kind][track][others]) for kind in ("td", "td_as_coded")}
     out["others"] = [vocabulary.tracks[k] for k in others]
     return out

@@ -1,6 +1,6 @@
 """What is measured of samples of GANs over rolls: statistics by track, overlapped areas, variety.
 
-Rolls are as in `musejax/evaluation/likeness.py`, which computes them.
+Rolls are as in `musejax/evaluation/gan_likeness.py`, which computes them.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import published
 
-from musejax import errors, measures, preparation, zoo
+from musejax import errors, zoo
 from musejax import vocabulary as vocabularies
-from musejax.evaluation import likeness, musegan
+from musejax.corpora import preparation
+from musejax.evaluation import gan_likeness, musegan_statistics
 from musejax.pipeline import windows
+from musejax.reports import metrics
 
 
 class Music(NamedTuple):
@@ -38,46 +40,46 @@ def music(loaded: zoo.Loaded, say: Any) -> Music:
         errors.UserError: The run is no GAN over rolls.
     """
     vocabulary, training = loaded.codec.vocabulary, loaded.config["training"]
-    if not vocabulary.tracks or not loaded.model.whole or not training.get("bars"):
+    if not vocabulary.tracks or not loaded.model.info.piece_frames or not training.get("bars"):
         raise errors.UserError(f"{loaded.name} is no GAN over rolls, such as a run of chorale-gan")
     cut = windows.of(preparation.prepare(loaded.config["data"]["source"], vocabulary.name, say), training["bars"])
-    held_out, known = (likeness.rolls_of(vocabulary, cut.split(split)) for split in ("test", "train"))
+    held_out, known = (gan_likeness.rolls_of(vocabulary, cut.split(split)) for split in ("test", "train"))
     return Music(vocabulary, held_out, known, training["transpose"])
 
 
 def decode(loaded: zoo.Loaded, z: np.ndarray, seed: int, given: np.ndarray | None = None) -> np.ndarray:
     """Rolls of vectors [N, Z], around frames [N, T, K P] of which one track is given."""
-    return likeness.decode(loaded.model, loaded.variables, len(loaded.codec.vocabulary.tracks), z, seed, given)
+    return gan_likeness.decode(loaded.model, loaded.variables, len(loaded.codec.vocabulary.tracks), z, seed, given)
 
 
 def samples(loaded: zoo.Loaded, data: Music, num: int, seed: int) -> np.ndarray:
     """Free samples; of a run that is given a track, around those of held-out windows."""
-    return likeness.samples(loaded.model, loaded.variables, data.held_out, num, seed)
+    return gan_likeness.samples(loaded.model, loaded.variables, data.held_out, num, seed)
 
 
 def published_distance(model: published.Tracks) -> float:
-    """`likeness.distance` of a row of MuseGAN's table from its data: over EB, UPC, QN and DP of all tracks."""
+    """`gan_likeness.distance` of a row of MuseGAN's table from its data: over EB, UPC, QN and DP of all tracks."""
     own, real = (
         np.array([*(x / 100 for x in (*row.eb, *row.qn, row.dp)), *row.upc]) for row in (model, published.MUSEGAN_DATA)
     )
-    return float(np.mean([likeness.away(a, b) for a, b in zip(own, real, strict=True)]))
+    return float(np.mean([gan_likeness.away(a, b) for a, b in zip(own, real, strict=True)]))
 
 
 def statistics(data: Music, rolls: np.ndarray, real: Mapping[str, np.ndarray] | None) -> dict[str, Any]:
     """MuseGAN's statistics of rolls by track, and how far they are from those of real music."""
-    found = musegan.statistics(likeness.batch(data.vocabulary, rolls))
+    found = musegan_statistics.statistics(gan_likeness.batch(data.vocabulary, rolls))
     grid = data.vocabulary.frames_per_quarter
-    out: dict[str, Any] = {"pieces": len(rolls), "values": measures.plain(found)}
+    out: dict[str, Any] = {"pieces": len(rolls), "values": metrics.plain(found)}
     if real is not None:
-        out |= {name: likeness.distance(found, real, kinds, grid) for name, kinds in likeness.KINDS.items()}
+        out |= {name: gan_likeness.distance(found, real, kinds, grid) for name, kinds in gan_likeness.KINDS.items()}
     return out
 
 
 def areas(data: Music, rolls: np.ndarray) -> dict[str, Any]:
     """MGEval's overlapped areas of rolls and held-out windows."""
-    return measures.plain(likeness.areas(data.vocabulary, rolls, data.held_out))
+    return metrics.plain(gan_likeness.areas(data.vocabulary, rolls, data.held_out))
 
 
 def variety(data: Music, rolls: np.ndarray) -> dict[str, Any]:
-    """How many pieces are different, and how far each is from its nearest neighbours (`likeness.variety`)."""
-    return likeness.variety(data.vocabulary, rolls, data.training, data.transpose)
+    """How many pieces are different, and how far each is from its nearest neighbours (`gan_likeness.variety`)."""
+    return gan_likeness.variety(data.vocabulary, rolls, data.training, data.transpose)

@@ -9,7 +9,7 @@ import numpy as np
 import published
 import results
 
-from musejax import tables
+from musejax.reports import tables
 
 SEED = 0
 SAMPLES = 1000
@@ -193,10 +193,10 @@ one length. {{weights}}
     python benchmarks/gan_report.py {{runs}} --only statistics
 
 MuseGAN's, "as coded" as its published program computes them and "corrected" as its papers define them
-(`musejax/evaluation/musegan.py`). How far a run is from held-out windows: of each statistic and track the difference as
-a share of the real value (the difference itself where that is below .01), on average. On a grid of 16ths every note is
-qualified, so QN is left out there. The last column is of the kinds of statistics that MuseGAN's table has; its nets and
-its data are on another corpus and grid, and each net is compared with its own data.
+(`musejax/evaluation/musegan_statistics.py`). How far a run is from held-out windows: of each statistic and track the
+difference as a share of the real value (the difference itself where that is below .01), on average. On a grid of
+16ths every note is qualified, so QN is left out there. The last column is of the kinds of statistics that MuseGAN's
+table has; its nets and its data are on another corpus and grid, and each net is compared with its own data.
 
 {{distances}}
 

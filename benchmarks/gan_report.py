@@ -25,7 +25,7 @@ import latent_space
 import sections
 
 from musejax import commands, errors, zoo
-from musejax.evaluation import likeness, musegan
+from musejax.evaluation import gan_likeness, musegan_statistics
 
 
 class Run(NamedTuple):
@@ -48,7 +48,7 @@ class Run(NamedTuple):
     @property
     def led(self) -> bool:
         """Whether it is given a track."""
-        return bool(getattr(self.loaded.model.config, "given", ""))
+        return bool(self.loaded.model.info.given_track)
 
 
 def sets(runs: Sequence[Run]) -> dict[str, measured.Music]:
@@ -61,9 +61,9 @@ def statistics(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
     num, out = num or pages.SAMPLES, {"real": {}, "training": {}, "runs": {}}
     known = {}
     for name, data in sets(runs).items():
-        known[name] = musegan.statistics(likeness.batch(data.vocabulary, data.held_out))
+        known[name] = musegan_statistics.statistics(gan_likeness.batch(data.vocabulary, data.held_out))
         out["real"][name] = measured.statistics(data, data.held_out, None) | {"tracks": data.vocabulary.tracks}
-        training = likeness.some(data.training, num, pages.SEED)
+        training = gan_likeness.some(data.training, num, pages.SEED)
         out["training"][name] = measured.statistics(data, training, known[name])
     for run in runs:
         rolls = measured.samples(run.loaded, run.data, num, pages.SEED)
@@ -75,7 +75,7 @@ def areas(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
     """Overlapped areas with held-out windows, of training windows too."""
     num, out = num or pages.SAMPLES, {"training": {}, "runs": {}}
     for name, data in sets(runs).items():
-        training = likeness.some(data.training, num, pages.SEED)
+        training = gan_likeness.some(data.training, num, pages.SEED)
         out["training"][name] = measured.areas(data, training)
     for run in runs:
         rolls = measured.samples(run.loaded, run.data, num, pages.SEED)
@@ -87,7 +87,7 @@ def variety(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
     """Distinct pieces and nearest neighbours, of held-out windows too."""
     num, out = num or pages.SAMPLES, {"real": {}, "runs": {}}
     for name, data in sets(runs).items():
-        out["real"][name] = measured.variety(data, likeness.some(data.held_out, num, pages.SEED))
+        out["real"][name] = measured.variety(data, gan_likeness.some(data.held_out, num, pages.SEED))
     for run in runs:
         rolls = measured.samples(run.loaded, run.data, num, pages.SEED)
         out["runs"][run.name] = measured.variety(run.data, rolls)

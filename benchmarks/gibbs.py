@@ -68,8 +68,8 @@ def sampling(threads: int, *, net: str, context: int = 16) -> workers.Job:
     import jax.numpy as jnp
     import numpy as np
 
-    from musejax import samplers
     from musejax.base import Request
+    from musejax.generation import samplers
     from musejax.training import mesh
 
     mesh.use_cores()
@@ -139,8 +139,9 @@ def check() -> str:
     import torch
     import twins_gibbs as twin
 
-    from musejax import codecs, objectives
-    from musejax.nn import coconet
+    from musejax import codecs
+    from musejax.models.coconet import networks as coconet
+    from musejax.nn import losses
 
     def moved(params: Any) -> Any:
         """Far enough from the start of training for every weight to have a say."""
@@ -158,7 +159,7 @@ def check() -> str:
         real = jnp.ones(tokens.shape[:2], bool)
         args = (tokens, jnp.asarray(hidden), real, {}, jnp.float32, None)
         out, _ = net.apply({"params": p, **state}, *args, mutable=["batch_stats"])
-        return (objectives.categorical_nll(out, tokens) * weights).sum()
+        return (losses.categorical_nll(out, tokens) * weights).sum()
 
     ours, grads = jax.tree.map(np.asarray, jax.jit(jax.value_and_grad(ours_of))(params))
     grid = twin.load_grid(twin.Grid(grid_shape()), jax.tree.map(np.asarray, params)).train()
@@ -174,7 +175,7 @@ def check() -> str:
     data = _batch(model, "chorale", 2, 40)
     params, state = model.init(jax.random.key(1), data)
     params = moved(params)
-    costs = np.asarray(jax.jit(model.score.nll)(params, state, data))
+    costs = np.asarray(jax.jit(model.likelihood.nll)(params, state, data))
     voices = [twin.Voice(voice_shape(), i).eval() for i in range(4)]
     twin.load_voices(voices, jax.tree.map(np.asarray, params), ("beat", "fermata", "key"))
     notes = torch.from_numpy(data["tokens"].astype(np.int64))

@@ -24,9 +24,11 @@ import numpy as np
 import results
 import steering_tasks as tasks
 
-from musejax import commands, errors, generation, preparation, zoo
+from musejax import commands, errors, zoo
+from musejax.corpora import preparation
 from musejax.decoding import gibbs
 from musejax.evaluation import voice_leading
+from musejax.generation import sampling
 from musejax.pipeline import batches, dataset
 
 ROOT = Path(__file__).parent.parent
@@ -52,25 +54,25 @@ def sweeps(loaded: zoo.Loaded, num: int, steps: Sequence[int]) -> dict[str, Any]
     """Free samples of 16 bars by steps of sampling: cost under the model itself, rates, and how long one takes."""
     out, table = {}, loaded.codec.vocabulary
     for count in steps:
-        generation.draw(loaded, 1, SEED, bars=BARS, steps=count, width=WIDTH)  # compiles
+        sampling.draw(loaded, 1, SEED, bars=BARS, steps=count, width=WIDTH)  # compiles
         begin = time.perf_counter()
-        pieces = generation.draw(loaded, num, SEED, bars=BARS, steps=count, width=WIDTH)
+        pieces = sampling.draw(loaded, num, SEED, bars=BARS, steps=count, width=WIDTH)
         seconds = (time.perf_counter() - begin) / num
         cells = sum(piece.arrays["tokens"].size for piece in pieces)
         nats = -sum(piece.log_prob or 0.0 for piece in pieces) / cells
         found = rates(table, [piece.arrays["tokens"] for piece in pieces])
         out[str(count)] = {"nats_per_cell": round(nats, 4), "seconds": round(seconds, 3), "rates": found}
-    return {"kind": loaded.model.score.kind if loaded.model.score else None, "pieces": num, "by_steps": out}
+    return {"kind": loaded.model.likelihood.kind if loaded.model.likelihood else None, "pieces": num, "by_steps": out}
 
 
 def compared(loaded: zoo.Loaded, items: Sequence[dataset.Item], num: int) -> dict[str, Any]:
     """Rates of free samples, and of the test sopranos as the model harmonises them, beside those of the real ones."""
     table = loaded.codec.vocabulary
-    free = generation.draw(loaded, num, SEED, width=WIDTH)
+    free = sampling.draw(loaded, num, SEED, width=WIDTH)
     some = items[: max(1, min(num, len(items)))]
     own = None
-    if loaded.model.any_order:
-        own = gibbs.Sampling(loaded.model.any_order[0], loaded.model.config.steps)  # type: ignore[arg-type]
+    if loaded.model.info.samplers:
+        own = gibbs.Sampling(loaded.model.info.samplers[0], loaded.model.info.sampling_steps)  # type: ignore[arg-type]
     drawn = tasks.harmonies(loaded, some, SEED, own)
     harmony = tasks.harmony(table, [item.arrays["tokens"] for item in some], drawn)
     return {
@@ -91,8 +93,8 @@ def by_voice(loaded: zoo.Loaded, items: Sequence[dataset.Item]) -> dict[str, Any
         loaded.codec.vocabulary,
         (loaded.variables["params"], loaded.variables["state"]),
     )
-    assert model.score is not None and model.score.nll is not None
-    loss, nll = jax.jit(functools.partial(model.loss, step=0, train=False)), jax.jit(model.score.nll)
+    assert model.likelihood is not None and model.likelihood.nll is not None
+    loss, nll = jax.jit(functools.partial(model.loss, step=0, train=False)), jax.jit(model.likelihood.nll)
     sums = {voice: np.zeros(6) for voice in VOICES}
     for item in items:
         (batch,) = (b for _, b in batches.whole([item], 1))

@@ -15,17 +15,17 @@ def batch(vocabulary: int, rows: int, length: int) -> dict[str, Any]:
 
 
 def training(model: Any, data: dict[str, Any], **fields: Any) -> workers.Job:
-    """A training step: loss, gradients, clipping and Adam, with other fields of `config.Optimizer` where given.
+    """A training step: loss, gradients, clipping and Adam, with other fields of `settings.Optimizer` where given.
 
     The batch is cut over the cores as `musejax train` cuts it.
     """
     import jax
 
-    from musejax.training import config, mesh, step
+    from musejax.training import mesh, settings, step
 
     mesh.use_cores()
     devices = mesh.make(mesh.useful(model, data, len(next(iter(data.values())))))
-    optimizer = config.Optimizer(name="adam", schedule="constant", warmup_steps=0, **fields)
+    optimizer = settings.Optimizer(name="adam", schedule="constant", warmup_steps=0, **fields)
     steps = step.make_step(model, optimizer, steps=1000, seed=0, devices=devices)
     state = [mesh.replicate(devices, steps.init(jax.random.key(0), data))]
     data = mesh.shard(devices, data)
@@ -45,8 +45,8 @@ def generation(model: Any, vocabulary: int, num: int, length: int, field: str = 
     import jax
     import numpy as np
 
-    from musejax import samplers
     from musejax.base import Request
+    from musejax.generation import samplers
     from musejax.training import mesh
 
     mesh.use_cores()

@@ -26,7 +26,7 @@ from musejax.pipeline import dataset
 CONFIG = """
 from musejax.experiments import Experiment
 from musejax.models import recurrent
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="kill",

@@ -118,7 +118,7 @@ def check() -> str:
     import twins_latent as twin
     from torch.nn import functional
 
-    from musejax.models import latents
+    from musejax.models.music_vae import latent_model
 
     model, data = _model(latent=8, encoder_hidden=24, hidden=16), jobs.batch(VOCABULARY, 4, 12)
     params, state = model.init(jax.random.key(1), data)
@@ -135,10 +135,10 @@ def check() -> str:
             return model.loss(p, state, key, data, step=step, train=train)[0]
 
         ours, grads = jax.tree.map(np.asarray, jax.jit(jax.value_and_grad(ours_of))(params))
-        net = twin.load(twin.Net(shape(model.config)), jax.tree.map(np.asarray, params))
+        net = twin.load(twin.Net(shape(model.info.config)), jax.tree.map(np.asarray, params))
         assert count == sum(p.numel() for n, p in net.named_parameters() if "bias_hh" not in n)
         # In float32, in which the rate itself is rounded.
-        risen = float(1 - np.float32(model.config.beta_rate) ** np.float32(step)) if train else 1.0
+        risen = float(1 - np.float32(model.info.config.beta_rate) ** np.float32(step)) if train else 1.0
         theirs = twin.loss(net.shape, net(hot, torch.from_numpy(noise)), tokens, risen)
         theirs.backward()
         np.testing.assert_allclose(ours, theirs.item(), rtol=1e-5)
@@ -155,7 +155,7 @@ def check() -> str:
             for before, logits in zip(twin.shifted(hot), net.decode(twin.shifted(hot), z), strict=True):
                 out, state_of = net.decoder(torch.cat([before, z], -1)[None], state_of)
                 torch.testing.assert_close(net.output(out[0]), logits)
-    assert float(latents.share_drawn(_config(SHARE), 7)) == SHARE
+    assert float(latent_model.share_drawn(_config(SHARE), 7)) == SHARE
     lines.append(f"{count} parameters on both sides; without a draw scheduled sampling gives the same logits")
     return "\n".join(lines)
 

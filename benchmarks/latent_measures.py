@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import ngram
 import numpy as np
 
-from musejax import errors, measures, preparation, zoo
+from musejax import errors, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Choice, Request
-from musejax.decoding import latents
-from musejax.evaluation import copying, likelihood, reconstruction, rolls
+from musejax.corpora import preparation
+from musejax.decoding import latent_paths
+from musejax.evaluation import copying, likelihood, note_rolls, reconstruction
 from musejax.pipeline import dataset, windows
+from musejax.reports import metrics
 
 ROWS = 250  # decoded at a time
 BAR = windows.COMMON
@@ -137,7 +139,7 @@ def interpolation(loaded: zoo.Loaded, data: Music, num: int, alphas: np.ndarray,
     ends = tokens[chosen[:, 0]], tokens[chosen[:, 1]]
     means = reconstruction.encode(loaded.model, loaded.variables, data.held_out)
     a, b = (jnp.asarray(means[chosen[:, side]]) for side in (0, 1))
-    path = [np.asarray(latents.slerp(a, b, jnp.full(num, alpha))) for alpha in alphas]
+    path = [np.asarray(latent_paths.slerp(a, b, jnp.full(num, alpha))) for alpha in alphas]
     model = ngram.fit(ngram.symbols(vocabulary, tokens_of(data.training)))
     mixed = np.stack([np.where(rng.random(ends[0].shape) < alpha, ends[1], ends[0]) for alpha in alphas])
     ways = {
@@ -155,15 +157,17 @@ def interpolation(loaded: zoo.Loaded, data: Music, num: int, alphas: np.ndarray,
     }
 
 
-def piece(vocabulary: vocabularies.Vocabulary, tokens: np.ndarray) -> measures.Piece:
+def piece(vocabulary: vocabularies.Vocabulary, tokens: np.ndarray) -> metrics.Piece:
     """A window as the music statistics read it."""
     pitch = vocabulary.values("pitch")[tokens]
     ends = np.flatnonzero((pitch >= 0) | (tokens == vocabulary.id("note_off")))
     ends = np.append(ends, len(tokens))
     notes = [
-        rolls.Note(0, int(pitch[a]), int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True) if pitch[a] >= 0
+        note_rolls.Note(0, int(pitch[a]), int(a), int(b))
+        for a, b in zip(ends[:-1], ends[1:], strict=True)
+        if pitch[a] >= 0
     ]
-    return measures.Piece(notes, [False], BAR, len(tokens))
+    return metrics.Piece(notes, [False], BAR, len(tokens))
 
 
 def copies(data: Music, tokens: np.ndarray) -> dict[str, Any]:
@@ -196,10 +200,10 @@ def prior(loaded: zoo.Loaded, data: Music, num: int, seed: int) -> dict[str, Any
 
     def compared(fitted: Mapping[str, Any] | None) -> tuple[np.ndarray, int, Any]:
         """Samples that are heard, how many are not, and how they compare with the held-out windows."""
-        drawn = decode(loaded, np.asarray(latents.prior(keys, size, fitted)), seed)
+        drawn = decode(loaded, np.asarray(latent_paths.prior(keys, size, fitted)), seed)
         heard = drawn[(data.vocabulary.values("pitch")[drawn] >= 0).any(1)]
         sides = [[piece(data.vocabulary, row) for row in side] for side in (heard, real)]
-        return heard, len(drawn) - len(heard), measures.compare(sides[0], sides[1], None)
+        return heard, len(drawn) - len(heard), metrics.compare(sides[0], sides[1], None)
 
     fitted = loaded.variables["state"].get("latent_prior")
     heard, silent, music = compared(fitted)
@@ -246,7 +250,7 @@ def directions(
     out["before"] = {name: mean(values, tunes) for name, values in plain.items()}
     out["moved"] = {}
     for name in ATTRIBUTES:
-        way = np.asarray(latents.attribute(jnp.asarray(z), jnp.asarray(has[name])))
+        way = np.asarray(latent_paths.attribute(jnp.asarray(z), jnp.asarray(has[name])))
         moved = out["moved"][name] = {"length": round(float(np.linalg.norm(way)), 3), "by": []}
         for step in steps:
             tokens = decode(loaded, start + np.float32(step) * way, seed)
@@ -263,7 +267,7 @@ def example(loaded: zoo.Loaded, data: Music, num: int, seed: int) -> Mapping[str
     items = [item for item, kept in zip(data.held_out, busy, strict=True) if kept]
     one, other = pairs(items, 1, seed)[0]
     ends = reconstruction.encode(loaded.model, loaded.variables, [items[one], items[other]])
-    path = np.asarray(latents.path(jnp.asarray(ends[0]), jnp.asarray(ends[1]), num))
+    path = np.asarray(latent_paths.path(jnp.asarray(ends[0]), jnp.asarray(ends[1]), num))
     found = decode(loaded, path, seed, LIKELIEST)
     return {
         "names": [items[one].name, items[other].name],

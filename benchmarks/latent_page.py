@@ -10,7 +10,8 @@ import numpy as np
 import pictures
 import results
 
-from musejax import codecs, tables
+from musejax import codecs
+from musejax.reports import tables
 
 SEED = 0
 PAIRS, STEPS = 500, 11

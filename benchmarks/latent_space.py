@@ -23,15 +23,16 @@ import latent_page as pages
 import numpy as np
 import sections
 
-from musejax import commands, errors, scoring, zoo
+from musejax import commands, errors, zoo
 from musejax import runs as kept
+from musejax.reports import evaluate
 
 
 def reconstruction(loaded: zoo.Loaded, data: measured.Music, path: Path, num: int | None) -> dict[str, Any]:
     """What `musejax evaluate` says of bars of each length."""
     options: dict[str, Any] = {} if num is None else {"samples": min(num, 64)}
     return {
-        str(frames): scoring.evaluate(path, loaded.name, None, "test", commands.say, frames_per_bar=frames, **options)
+        str(frames): evaluate.evaluate(path, loaded.name, None, "test", commands.say, frames_per_bar=frames, **options)
         for frames in pages.BARS
     }
 
@@ -82,7 +83,7 @@ def beside(runs: list[str]) -> list[dict[str, Any]]:
         loaded = zoo.load(path, commands.say)
         training = loaded.config["training"]
         # The table has no importance-weighted bound, which takes most of the time.
-        found = scoring.evaluate(path, loaded.name, None, "test", commands.say, samples=1)
+        found = evaluate.evaluate(path, loaded.name, None, "test", commands.say, samples=1)
         size = sum(leaf.size for leaf in jax.tree.leaves(loaded.variables["params"]))
         seen = kept.load(path, commands.say).step * training["batch_size"] * training["window"]
         out.append({"run": path.name, "parameters": size, "frames": seen, "found": found})

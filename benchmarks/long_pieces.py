@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from steering_tasks import BAR, ROWS, Items, Sound, as_rolls, heard
 
-from musejax import codecs, lengths, zoo
+from musejax import codecs, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Request
 from musejax.decoding import constraints
 from musejax.evaluation import likelihood, muspy
+from musejax.generation import piece_lengths
 from musejax.pipeline import batches, dataset
 
 
@@ -25,8 +26,8 @@ def free(loaded: zoo.Loaded, num: int, bars: int, seed: int) -> list[dataset.Ite
     pickup = int(codecs.free_conditions(vocabulary, 1, BAR).get("beat", np.zeros((1, 1)))[0].argmin())
     length = pickup + bars * BAR
     conditions = codecs.free_conditions(vocabulary, num, length, keys=keys)
-    left = lengths.left(loaded, length, None, never=True)
-    told = {"bars_left": left, "endless": lengths.endless(loaded, length, length)}
+    left = piece_lengths.left(loaded, length, None, never=True)
+    told = {"bars_left": left, "endless": piece_lengths.endless(loaded, length, length)}
     told = {name: np.tile(row, (num, 1)) for name, row in told.items() if row is not None}
     request = Request(
         num=num,
@@ -41,8 +42,8 @@ def free(loaded: zoo.Loaded, num: int, bars: int, seed: int) -> list[dataset.Ite
 
 def costs(loaded: zoo.Loaded, items: Items) -> list[np.ndarray]:
     """Nats a cell of each frame under the model, from the start of each piece: float64[T] a piece."""
-    assert loaded.model.score is not None and loaded.model.score.nll is not None
-    nll, out = jax.jit(loaded.model.score.nll), {}
+    assert loaded.model.likelihood is not None and loaded.model.likelihood.nll is not None
+    nll, out = jax.jit(loaded.model.likelihood.nll), {}
     for indices, batch in batches.whole(items, ROWS):
         cost = np.asarray(nll(loaded.variables["params"], loaded.variables["state"], batch), np.float64)
         mean = cost.reshape(*cost.shape[:2], -1).mean(-1)

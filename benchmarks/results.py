@@ -18,7 +18,10 @@ from typing import Any
 
 import published
 
-from musejax import commands, generation, measures, rendering, runs, scoring, tables, zoo
+from musejax import commands, rendering, runs, zoo
+from musejax.generation import sampling
+from musejax.reports import evaluate as scoring
+from musejax.reports import metrics, tables
 
 ROOT = Path(__file__).parent.parent
 RAW = ROOT / "benchmarks" / "results" / "quality.json"
@@ -51,11 +54,11 @@ def heard(name: str) -> dict[str, Any]:
     """The music of a run of `MUSIC` beside real music."""
     num, width, reference, codec = MUSIC[name]
     with tempfile.TemporaryDirectory() as folder:
-        for index, sequence in enumerate(generation.sample(name, num, 0, width=width)):
+        for index, sequence in enumerate(sampling.sample(name, num, 0, width=width)):
             if sequence.notes:
                 rendering.write(sequence, Path(folder) / f"{index:04d}.mid")
         # Where it lay means nothing.
-        return measures.metrics(folder, reference, codec=codec, say=commands.say) | {"folder": name}
+        return metrics.metrics(folder, reference, codec=codec, say=commands.say) | {"folder": name}
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
@@ -226,7 +229,7 @@ def page(raw: dict[str, Any]) -> str:
 def main() -> int:
     """The command line; returns the exit status."""
     # What rewards have tuned is measured by benchmarks/rl.py.
-    shipped = [e.name for e in zoo.ENTRIES if e.shipped and "tuning" not in runs.read_description(zoo.find(e.name))]
+    shipped = [e.name for e in zoo.select(shipped=True) if "tuning" not in runs.read_description(zoo.find(e.name))]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=shipped, metavar="RUN", help="runs to evaluate (default: all)")
     parser.add_argument("--music", action="store_true", help="with --only: the music anew, the rest as it was")

@@ -19,7 +19,11 @@ from typing import Any, NamedTuple
 import rl_measures as measured
 import rl_page as pages
 
-from musejax import commands, errors, experiments, preparation, reinforcement, runs, scoring, zoo
+from musejax import commands, errors, runs, zoo
+from musejax.corpora import preparation
+from musejax.experiments import experiment as experiments
+from musejax.experiments import reinforcement
+from musejax.reports import evaluate
 from musejax.tuning import rules
 
 
@@ -74,7 +78,7 @@ def table(setting: Setting) -> dict[str, Any]:
     prior, num = base(setting), setting.num or pages.TABLE
     tuned = {name: trained(setting, name, fields) for name, fields in pages.METHODS.items()}
     amounts = rules.Rules()
-    told = scoring.evaluate(prior.path, prior.name, None, "test", commands.say)
+    told = evaluate.evaluate(prior.path, prior.name, None, "test", commands.say)
     rows = {prior.name: measured.of(prior, prior, num, pages.SEED, amounts)}
     rows |= {name: measured.of(run, prior, num, pages.SEED, amounts) for name, run in tuned.items()}
     prior_figures = {"nll_per_token": told["nll_per_token"], "interval": told["interval"]}

@@ -8,13 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musejax import experiments, reinforcement, runs
+from musejax import runs
 from musejax.base import Choice
 from musejax.decoding import draws
 from musejax.evaluation import copying, likelihood
+from musejax.experiments import experiment as experiments
+from musejax.experiments import reinforcement
 from musejax.pipeline import dataset
 from musejax.training import step as steps
-from musejax.tuning import policy, rewards, rollouts, rules
+from musejax.tuning import policy_gradient, rewards, rollouts, rules
 from musejax.vocabulary import Vocabulary
 
 
@@ -111,10 +113,10 @@ def speed(experiment: experiments.Experiment, base: runs.Run, batches: Sequence[
     """
     assert experiment.tuning is not None
     model, vocabulary, length = base.model, base.vocabulary, experiment.training.window
-    pair, prior = model.autoregressive, base.variables
+    pair, prior = model.decoder, base.variables
     assert pair is not None and pair.prepare is not None
     reward = rewards.total([(rewards.of_rules(vocabulary, experiment.tuning.rules), 1.0)])
-    tuned = policy.tuned(policy.Task(model, vocabulary, prior, reward, experiment.tuning, length))
+    tuned = policy_gradient.tuned(policy_gradient.Task(model, vocabulary, prior, reward, experiment.tuning, length))
     draw = draws.categorical(Choice())
     params = pair.prepare(prior["params"])
     score = jax.jit(reward)
@@ -134,7 +136,7 @@ def speed(experiment: experiments.Experiment, base: runs.Run, batches: Sequence[
 
         def loss(params: Any) -> Any:
             now = rollouts.scored(model, vocabulary, params, prior["state"], pieces)
-            return policy.surrogate(now, said, earned, jnp.ones(tokens.shape), experiment.tuning)[0]  # type: ignore[arg-type]
+            return policy_gradient.surrogate(now, said, earned, jnp.ones(tokens.shape), experiment.tuning)[0]  # type: ignore[arg-type]
 
         change, opt_state = optimizer.update(jax.grad(loss)(params), opt_state, params)
         return jax.tree.map(jnp.add, params, change), opt_state

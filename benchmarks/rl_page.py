@@ -6,8 +6,8 @@ from typing import Any
 
 import results
 
-from musejax import tables
-from musejax.tuning import config as configs
+from musejax.reports import tables
+from musejax.tuning import tuning_settings as configs
 
 SEED = 0
 # Melodies of the table, of each point of the curve, and of the copy check.
@@ -239,9 +239,9 @@ The rewards of Q, Psi and G are all rules at the amounts of RL Tuner, r/c with c
 
 {{table}}
 
-What the rules find, what of RL Tuner's is corrected and what is kept stands in `musejax/tuning/melodies.py`. Its note
-RNN was another net on other data, and it counted a note as repeated from the third 16th on that it is held (its ids of
-hold and note-off are exchanged), so that its table and ours are not of one measure in the first row.
+What the rules find, what of RL Tuner's is corrected and what is kept stands in `musejax/tuning/melody_features.py`. Its
+note RNN was another net on other data, and it counted a note as repeated from the third 16th on that it is held (its
+ids of hold and note-off are exchanged), so that its table and ours are not of one measure in the first row.
 
 ## The leash
 

@@ -21,8 +21,10 @@ import long_pieces
 import steering_page as pages
 import steering_tasks as tasks
 
-from musejax import commands, errors, preparation, scoring, zoo
+from musejax import commands, errors, zoo
+from musejax.corpora import preparation
 from musejax.pipeline import dataset
+from musejax.reports import evaluate
 
 
 def some(source: str, codec: str, num: int | None) -> list[dataset.Item]:
@@ -37,7 +39,7 @@ def harmonize(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int |
     items = some(source, vocabulary.name, num)
     drawn = tasks.harmonies(loaded, items, pages.SEED)
     out = tasks.harmony(vocabulary, [item.arrays["tokens"] for item in items], drawn)
-    return out | {"likelihood": scoring.evaluate(path, name, None, "test", commands.say, given=("soprano",))}
+    return out | {"likelihood": evaluate.evaluate(path, name, None, "test", commands.say, given=("soprano",))}
 
 
 def infill(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int | None) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import numpy as np
 import results
 import steering_tasks as tasks
 
-from musejax import tables
 from musejax.evaluation import likelihood
-from musejax.nn.history import MIDDLE
+from musejax.nn.features.voice_history import MIDDLE
+from musejax.reports import tables
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,8 @@ from musejax import vocabulary as vocabularies
 from musejax import zoo
 from musejax.base import Request
 from musejax.decoding import gibbs
-from musejax.decoding import given as givens
-from musejax.evaluation import likelihood, rolls, voice_leading
+from musejax.decoding import given_notes as givens
+from musejax.evaluation import likelihood, note_rolls, voice_leading
 from musejax.pipeline import batches, dataset
 
 SOPRANO, ALTO = 0, 1
@@ -47,15 +47,15 @@ def heard(vocabulary: vocabularies.Vocabulary, tokens: np.ndarray) -> Sound:
     return Sound(np.where(begun < 0, -1, values[last]), values[cells] >= 0)
 
 
-def as_rolls(sounds: Sequence[Sound]) -> rolls.Rolls:
+def as_rolls(sounds: Sequence[Sound]) -> note_rolls.Rolls:
     """Sounds as a batch, padded with silence."""
     frames = np.array([len(sound.pitch) for sound in sounds])
     padding = [[(0, int(frames.max()) - size), (0, 0)] for size in frames]
     pitch = np.stack([np.pad(s.pitch, p, constant_values=-1) for s, p in zip(sounds, padding, strict=True)])
     onset = np.stack([np.pad(s.onset, p) for s, p in zip(sounds, padding, strict=True)])
-    sounding = (pitch[..., None] == np.arange(rolls.PITCHES)).swapaxes(1, 2)
+    sounding = (pitch[..., None] == np.arange(note_rolls.PITCHES)).swapaxes(1, 2)
     begins = sounding & onset.swapaxes(1, 2)[..., None]
-    return rolls.Rolls(sounding, begins, frames, np.full(len(frames), BAR), 4, np.zeros(pitch.shape[2], bool))
+    return note_rolls.Rolls(sounding, begins, frames, np.full(len(frames), BAR), 4, np.zeros(pitch.shape[2], bool))
 
 
 def harmonies(loaded: zoo.Loaded, items: Items, seed: int, sampling: gibbs.Sampling | None = None) -> list[np.ndarray]:
@@ -67,7 +67,7 @@ def harmonies(loaded: zoo.Loaded, items: Items, seed: int, sampling: gibbs.Sampl
     """
     vocabulary, variables = loaded.codec.vocabulary, loaded.variables
     sample, out, drawn = jax.jit(loaded.model.sample), {}, 0
-    told = [name for name, _ in vocabulary.conditions] + (["pad_mask"] if loaded.model.any_order else [])
+    told = [name for name, _ in vocabulary.conditions] + (["pad_mask"] if loaded.model.info.samplers else [])
     for indices, batch in batches.whole(items, ROWS):
         free = np.ones_like(batch["tokens"])
         free[..., SOPRANO] = 0
@@ -113,7 +113,7 @@ def harmony(
     }
 
 
-def _rates(side: rolls.Rolls, keys: np.ndarray) -> dict[str, tuple[float | None, tuple[float, float] | None]]:
+def _rates(side: note_rolls.Rolls, keys: np.ndarray) -> dict[str, tuple[float | None, tuple[float, float] | None]]:
     """Each rule's rate over all pieces, and its interval over pieces."""
     out = {}
     for rule, counts in voice_leading.counts(side, keys).items():
@@ -190,7 +190,7 @@ def candidates(pitches: Sequence[np.ndarray], gap: Gap, num: int, rng: np.random
     given[gap.first : last, voices] = -1
     context = given[max(0, gap.first - CONTEXT) : last + CONTEXT]
     everything = np.concatenate(pitches)[:, voices]
-    low, high = np.where(everything < 0, rolls.PITCHES, everything).min(0), everything.max(0)
+    low, high = np.where(everything < 0, note_rolls.PITCHES, everything).min(0), everything.max(0)
     found = [pitches[gap.piece][gap.first : last, voices]]
     starts = [range(gap.first % BAR, len(other) - gap.frames + 1, BAR) for other in pitches]
     places = [(piece, first) for piece, firsts in enumerate(starts) if piece != gap.piece for first in firsts]
@@ -222,10 +222,10 @@ def scorer(loaded: zoo.Loaded) -> Callable[[dataset.Item, Gap, np.ndarray], dict
     `whole`: of all cells from the gap's start to the window's end, from left to right. `past`: of those the gap's
     alone. `rest`: the gap's given all other cells, of a model that reads these.
     """
-    assert loaded.model.score is not None and loaded.model.score.nll is not None
-    assert loaded.model.autoregressive is not None
-    nll, vocabulary = jax.jit(loaded.model.score.nll), loaded.codec.vocabulary
-    ways = ("whole", "past", "rest") if loaded.model.autoregressive.read else ("whole", "past")
+    assert loaded.model.likelihood is not None and loaded.model.likelihood.nll is not None
+    assert loaded.model.decoder is not None
+    nll, vocabulary = jax.jit(loaded.model.likelihood.nll), loaded.codec.vocabulary
+    ways = ("whole", "past", "rest") if loaded.model.decoder.read else ("whole", "past")
     offset = vocabulary.start("pitch") - vocabulary.range("pitch").min
 
     def score(item: dataset.Item, gap: Gap, stretches: np.ndarray) -> dict[str, np.ndarray]:

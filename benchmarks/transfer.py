@@ -24,11 +24,12 @@ from typing import Any
 import numpy as np
 import transfer_page
 
-from musejax import experiments, preparation
+from musejax.corpora import preparation
+from musejax.experiments import experiment as experiments
 from musejax.models import recurrent
 from musejax.pipeline import dataset
-from musejax.training.config import Optimizer, Training
-from musejax.tuning import lora
+from musejax.training import adapters as lora
+from musejax.training.settings import Optimizer, Training
 
 CORPUS, CODEC = "folk-tunes", "melody-basic"
 TARGETS = ("oneills1850", "essenFolksong")

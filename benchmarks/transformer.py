@@ -121,12 +121,12 @@ def check() -> str:
             assert count == sum(p.numel() for p in net.parameters())
             twin.load(net, jax.tree.map(np.asarray, params))
             previous = np.pad(data["tokens"], ((0, 0), (1, 0)), constant_values=VOCABULARY)[:, :-1]
-            ours = transformer.TokenNet(model.config, vocabulary.performance(32)).apply(
+            ours = transformer.TokenNet(model.info.config, vocabulary.performance(32)).apply(
                 {"params": params},
                 previous,
                 None,
                 {},
-                transformer.transformer.initial(model.config, 2),
+                transformer.transformer_stack.initial(model.info.config, 2),
                 None,
             )[0]
             before = torch.from_numpy(previous.astype(np.int64))

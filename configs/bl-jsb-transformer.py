@@ -12,7 +12,7 @@ import dataclasses
 
 from musejax.experiments import Experiment
 from musejax.models import transformer
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="bl-jsb-transformer",

@@ -11,7 +11,7 @@ import dataclasses
 
 from musejax.experiments import Experiment
 from musejax.models import recurrent
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="bl-piano-midi-nade",

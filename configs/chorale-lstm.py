@@ -9,7 +9,7 @@ validation .353. Training took 6 minutes on two cores of an AMD EPYC (Zen 4), sh
 
 from musejax.experiments import Experiment
 from musejax.models import recurrent
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="chorale-lstm",

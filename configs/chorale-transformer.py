@@ -7,12 +7,12 @@ musejax harmonize chorale-transformer MELODY.mid
 Result, from the weights as shipped (eight bits; the best checkpoint is of step 2,000): test .4088 nats a token (95 %
 interval over pieces .3597 to .4552), validation .3526. Training took 26 minutes on one core of an AMD EPYC (Zen 4),
 shared with other work.
-The gaps that it was trained on were single and longer than those that training draws now (nn/given.py).
+The gaps that it was trained on were single and longer than those that training draws now (nn/given_reader.py).
 """
 
 from musejax.experiments import Experiment
 from musejax.models import transformer
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="chorale-transformer",

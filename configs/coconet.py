@@ -20,7 +20,7 @@ import dataclasses
 
 from musejax.experiments import Experiment
 from musejax.models import coconet
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="coconet",

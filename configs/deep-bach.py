@@ -16,7 +16,7 @@ import dataclasses
 
 from musejax.experiments import Experiment
 from musejax.models import deep_bach
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="deep-bach",

@@ -8,7 +8,7 @@ every ten steps, and training stops when eight scores in a row are no better (do
 """
 
 from musejax.experiments import Experiment
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="fine-tune",

@@ -9,7 +9,7 @@ Result, from the weights as shipped: test .3489 nats a note (95 % interval over 
 
 from musejax.experiments import Experiment
 from musejax.models import recurrent
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="jsb16-lstm",

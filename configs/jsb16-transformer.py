@@ -7,14 +7,14 @@ musejax evaluate jsb16-transformer --data jsb16 --split test --given soprano --j
 Result, from the weights as shipped (eight bits): validation .3440 nats a note (95 % interval over pieces .3212 to
 .3692), test .3541 (.3279 to .3829). Training took 30 minutes on one core of an AMD EPYC (Zen 4), shared with other
 work. With dropout .4 and weight decay .1 the validation loss fell to .3447 by step 2,000 of 3,600 and rose after it.
-The gaps that it was trained on were single and longer than those that training draws now (nn/given.py).
+The gaps that it was trained on were single and longer than those that training draws now (nn/given_reader.py).
 """
 
 import dataclasses
 
 from musejax.experiments import Experiment
 from musejax.models import transformer
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="jsb16-transformer",

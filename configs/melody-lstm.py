@@ -6,14 +6,14 @@ musejax evaluate melody-lstm --split test --json
 Result, from the weights as shipped: test .8790 nats a token (95 % interval over pieces .8457 to .9138). Training took
 23 minutes on one core of an AMD EPYC (Zen 4), shared with other work. Windows begin anywhere in a tune, so a free
 sample may begin anywhere in a bar. The weights were trained when the input matrix still began by the width of the
-one-hot; training now begins it wider (`ones` in nn/recurrent.py), so that a new run ends at another figure.
+one-hot; training now begins it wider (`ones` in nn/recurrent_stack.py), so that a new run ends at another figure.
 """
 
 import dataclasses
 
 from musejax.experiments import Experiment
 from musejax.models import recurrent
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="melody-lstm",

@@ -12,9 +12,9 @@ import dataclasses
 
 from musejax.experiments import Experiment
 from musejax.models import recurrent
-from musejax.training.config import Optimizer, Training
-from musejax.tuning.config import Tuning
+from musejax.training.settings import Optimizer, Training
 from musejax.tuning.rules import Rules
+from musejax.tuning.tuning_settings import Tuning
 
 config = Experiment(
     name="melody-rl",

@@ -5,12 +5,12 @@ musejax evaluate melody-transformer --split test --json
 
 Result, from the weights as shipped (eight bits): test .6085 nats a token (95 % interval over pieces .5824 to .6372),
 validation .6065, still falling. Training took 33 minutes on one core of an AMD EPYC (Zen 4), shared with other work.
-The gaps that it was trained on were single and longer than those that training draws now (nn/given.py).
+The gaps that it was trained on were single and longer than those that training draws now (nn/given_reader.py).
 """
 
 from musejax.experiments import Experiment
 from musejax.models import transformer
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="melody-transformer",

@@ -12,7 +12,7 @@ an AMD EPYC (Zen 4).
 
 from musejax.experiments import Experiment
 from musejax.models import music_vae
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="melody-vae-16bar",

@@ -11,7 +11,7 @@ frames where a note begins .977; ELBO 1.766 nats a frame. Training took an hour 
 
 from musejax.experiments import Experiment
 from musejax.models import music_vae
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="melody-vae-2bar",

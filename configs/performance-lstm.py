@@ -10,7 +10,7 @@ of an epoch over the data in its five tempos. The validation loss still fell at 
 
 from musejax.experiments import Experiment
 from musejax.models import recurrent
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="performance-lstm",

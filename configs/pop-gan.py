@@ -17,7 +17,7 @@ import dataclasses
 
 from musejax.experiments import Experiment
 from musejax.models import musegan
-from musejax.training.config import TWO_PLAYERS, Training
+from musejax.training.settings import TWO_PLAYERS, Training
 
 config = Experiment(
     name="pop-gan",

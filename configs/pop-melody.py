@@ -10,8 +10,8 @@ took 15 minutes on one core of an AMD EPYC (Zen 4), shared with other work.
 
 from musejax.experiments import Experiment
 from musejax.models import transformer
-from musejax.training.config import Optimizer, Training
-from musejax.tuning import lora
+from musejax.training import adapters
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="pop-melody",
@@ -19,7 +19,7 @@ config = Experiment(
     codec="melody-basic",
     model=transformer.MELODIES,
     init_from="melody-transformer",
-    adapters=lora.Config(rank=8),
+    adapters=adapters.Config(rank=8),
     optimizer=Optimizer(learning_rate=2e-3, warmup_steps=30, weight_decay=0.01, ema_decay=0.99, final_fraction=0.05),
     training=Training(
         steps=500, batch_size=24, window=192, eval_every=100, eval_first=True, save_every=100, log_every=25,

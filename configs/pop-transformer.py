@@ -10,7 +10,7 @@ validation 1.106, still falling. Training took 25 minutes on one core of an AMD 
 
 from musejax.experiments import Experiment
 from musejax.models import transformer
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="pop-transformer",

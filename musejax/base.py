@@ -19,7 +19,7 @@ Start = Callable[[int, int, Params], Any]
 Batch = Mapping[str, Any]  # arrays of JAX or NumPy: tokens, loss_mask, one array a condition; leading axis B
 # path of a parameter, such as `stack/layer_0/input` -> axis -> what stands at each place along it
 Axes = Mapping[str, Mapping[int, tuple[Any, ...]]]
-Info = dict[str, Array]  # scalars; `weight` counts the cells over which `loss` is a mean
+Metrics = dict[str, Array]  # scalars; `weight` counts the cells over which `loss` is a mean
 
 
 @struct.dataclass
@@ -87,7 +87,7 @@ class Request:
     sampling: Any = struct.field(pytree_node=False, default=None)
 
 
-class Autoregressive(NamedTuple):
+class Decoder(NamedTuple):
     """What a family that decodes left to right offers to the sampler, to steering, scoring and reinforcement.
 
     Attributes:
@@ -118,7 +118,7 @@ class Autoregressive(NamedTuple):
     logits: Callable[[Params, State, Batch], Array] | None = None
 
 
-class Score(NamedTuple):
+class Likelihood(NamedTuple):
     """A likelihood and what kind of likelihood it is.
 
     Attributes:
@@ -190,52 +190,99 @@ class Step(NamedTuple):
     """
 
     init: Callable[[Array, Batch], "TrainState"]
-    update: Callable[["TrainState", Batch], tuple["TrainState", Info]]
+    update: Callable[["TrainState", Batch], tuple["TrainState", Metrics]]
+
+
+class Info(NamedTuple):
+    """What a model is and can do, as data: code outside of a family asks nothing else of its config.
+
+    Attributes:
+        config: The family's frozen config dataclass.
+        conditions: Names of the vocabulary's conditions that the model reads.
+        drops_conditions: Whether it was trained without its conditions now and then, so that they can be weighed
+            (classifier-free guidance).
+        piece_frames: Frames of a piece, of a family that draws all of its cells at once; 0 for one that draws cell by
+            cell, to any length. What is drawn at once is not chosen by token: such a family reads no `choice` or
+            `constraint`.
+        batch_parts: Number of equal parts into which a training step cuts its batch.
+        samplers: The samplers of a family that draws cells in any order (`decoding.gibbs.SAMPLERS`), its own first. The
+            length of a piece is then fixed before it is drawn.
+        sampling_steps: Default number of steps of these samplers.
+        plans_bars: Whether the model can be asked for a number of bars (condition `bars_left`).
+        reads_place: Whether it reads how far a piece has come.
+        given_track: Name of the track that it accompanies; empty for a model that draws all tracks.
+        humanizes: Whether it plays given hits, and draws their velocities and timing alone.
+        training_only: Names at the top of params and state that only training reads (the critic of a GAN); a packed run
+            is without them.
+        axes: () -> the labels of axes that are laid out by events or conditions (`nn/features/axis_labels.py`), by
+            which weights move to a network over another vocabulary; paths that the network does not have are passed
+            over. None for a family that does not say.
+    """
+
+    config: Any
+    conditions: tuple[str, ...] = ()
+    drops_conditions: bool = False
+    piece_frames: int = 0
+    batch_parts: int = 1
+    samplers: tuple[str, ...] = ()
+    sampling_steps: int = 0
+    plans_bars: bool = False
+    reads_place: bool = False
+    given_track: str = ""
+    humanizes: bool = False
+    training_only: tuple[str, ...] = ()
+    axes: Callable[[], Axes] | None = None
 
 
 class Model(NamedTuple):
     """A family bound to a config and a vocabulary.
 
     Attributes:
-        config: The family's frozen config dataclass.
+        info: What the model is and can do.
         init: (key, batch) -> params, state.
-        loss: (params, state, key, batch, *, step, train) -> loss, (state, info). Validation takes it with train=False;
-            the best checkpoint is the one where it is least. A family with its own `make_step` trains by other losses.
+        loss: (params, state, key, batch, *, step, train) -> loss, (state, metrics). Validation takes it with
+            train=False; the best checkpoint is the one where it is least. A family with its own `make_step` trains by
+            other losses.
         sample: (params, state, key, request) -> arrays that the codec decodes, and of a family with a likelihood
-            `log_prob` [N], that of what was drawn in nats, under the model as it is; of the score's own kind.
-        score: The likelihood, where the family has one.
-        autoregressive: The pair of functions of a left-to-right family.
+            `log_prob` [N], that of what was drawn in nats, under the model as it is; of the likelihood's own kind.
+        likelihood: The likelihood, where the family has one.
+        decoder: The pair of functions of a left-to-right family.
         latent: The latent vector of a family that has one.
         make_step: Tools -> Step (of plain functions), where one loss and one optimiser do not describe training.
-        features: batch of whole pieces -> the same with what the model derives from the past of each frame. Training
-            calls it once a piece, before windows are cut, so that a window knows the past that it was cut from; a
-            batch without these fields is completed by the model itself.
-        whole: Frames of a piece, of a family that draws all of its cells at once; 0 for one that draws cell by cell, to
-            any length. What is drawn at once is not chosen by token: such a family reads no `choice` or `constraint`.
-        parts: Into how many equal parts a training step cuts its batch.
-        any_order: The samplers of a family that draws cells in any order (`decoding.gibbs.SAMPLERS`), its own first.
-            How long a piece is is then fixed before it is drawn.
-        axes: () -> the labels of axes that are laid out by events or conditions (nn/labels.py), by which weights move
-            to a net over another vocabulary; paths that the net does not have are passed over. None for a family that
-            does not say.
-        only_trains: Names at the top of params and state of what only training reads, the critic of a GAN: a packed run
-            is without it.
+        features: Batch of whole pieces -> the same with what the model derives from the past of each frame. Training
+            calls it once for each piece, before windows are cut, so that a window knows the past that it was cut from;
+            a batch without these fields is completed by the model itself.
     """
 
-    config: Any
+    info: Info
     init: Callable[[Array, Batch], tuple[Params, State]]
-    loss: Callable[..., tuple[Array, tuple[State, Info]]]
+    loss: Callable[..., tuple[Array, tuple[State, Metrics]]]
     sample: Callable[[Params, State, Array, Request], dict[str, Array]]
-    score: Score | None = None
-    autoregressive: Autoregressive | None = None
+    likelihood: Likelihood | None = None
+    decoder: Decoder | None = None
     latent: Latent | None = None
     make_step: Callable[[Tools], Step] | None = None
     features: Callable[[Batch], dict[str, Array]] | None = None
-    whole: int = 0
-    parts: int = 1
-    any_order: tuple[str, ...] = ()
-    axes: Callable[[], Axes] | None = None
-    only_trains: tuple[str, ...] = ()
+
+
+class Family(NamedTuple):
+    """A family of models: what the registry knows of it.
+
+    Attributes:
+        name: Its name in run.json and on the command line.
+        config: Its frozen config dataclass; every field has a default.
+        make: (config, vocabulary) -> Model; raises ValueError with one line where they do not fit each other.
+        presets: Name -> (codec, config) of the models that `create` makes.
+        tiny: Config -> the same at the smallest sizes that run all of its code, for tests.
+    """
+
+    name: str
+    config: type
+    make: Callable[[Any, Any], Model]
+    presets: Mapping[str, tuple[str, Any]] = MappingProxyType({})
+    tiny: Callable[[Any], Any] = lambda config: config
+
+    record_kind = "family"
 
 
 @struct.dataclass

@@ -135,6 +135,9 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
 
     p = commands.add_parser("list", help="presets and shipped runs")
+    p.add_argument("pattern", metavar="GLOB", nargs="?", default="*", help="such as 'chorale-*' (default: all)")
+    p.add_argument("--family", help="only those of a family, such as recurrent")
+    p.add_argument("--shipped", action="store_true", help="only those with trained weights")
     p.add_argument("--json", action="store_true", help="an array of objects")
 
     p = commands.add_parser(
@@ -239,6 +242,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--out", metavar="DIR", required=True, help="a new directory")
     p.add_argument("--bits", type=int, choices=(8, 16), default=16, help="of a weight: 16 for bfloat16, or 8")
     p.add_argument("--merge", action="store_true", help="of adapters: as a run that needs no other (default: alone)")
+    for command in commands.choices.values():
+        command.add_argument(
+            "--plugin", metavar="FILE", action="append", default=[],
+            help="a Python file with a family, codec, corpus, metric or reward of your own; any number of times",
+        )  # fmt: skip
     return top
 
 

@@ -1,14 +1,13 @@
-"""What there is: presets and shipped runs by name. Nothing heavy is imported until a model is asked for.
+"""The models of the zoo by name: presets and shipped runs. Nothing heavy is imported until a model is asked for."""
 
-Parameter counts stand in the table so that `musejax list` answers at once; a test compares them with the models.
-"""
-
+import fnmatch
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from musejax import codecs, errors
+from musejax import codecs, errors, registry
 
 if TYPE_CHECKING:
     from musejax.base import Model
@@ -35,76 +34,10 @@ class Entry(NamedTuple):
     shipped: bool
 
 
-ENTRIES: tuple[Entry, ...] = (
-    Entry("sketch-lstm", "recurrent", "melody-100", 211044, False),
-    Entry("basic-rnn", "recurrent", "melody-basic", 221990, False),
-    Entry("mono-rnn", "recurrent", "melody", 280962, False),
-    Entry("performance", "recurrent", "performance-356", 6160740, False),
-    Entry("performance-with-dynamics", "recurrent", "performance", 6242692, False),
-    Entry("rnn-nade", "recurrent", "pianoroll-88", 424664, False),
-    Entry("jsb16-voices", "recurrent", "chorale-pitches", 1537998, False),
-    Entry("chorale-voices", "recurrent", "chorale", 1652678, False),
-    Entry("pianoroll-keys", "recurrent", "pianoroll-88", 796088, False),
-    Entry("pianoroll-nade", "recurrent", "pianoroll-88", 825912, False),
-    Entry("music-transformer", "transformer", "performance", 14321668, False),
-    Entry("music-transformer-jsb16", "transformer", "chorale-pitches", 1068335, False),
-    Entry("jsb16-frames", "transformer", "chorale-pitches", 4846286, False),
-    Entry("chorale-frames", "transformer", "chorale", 4079014, False),
-    Entry("melody-frames", "transformer", "melody-basic", 2073134, False),
-    Entry("pianoroll-attention", "transformer", "pianoroll-88", 891512, False),
-    Entry("pop-tracks", "transformer", "tracks", 1813650, False),
-    Entry("mel-2bar-small", "music_vae", "melody-90", 4423770, False),
-    Entry("mel-2bar-big", "music_vae", "melody-90", 134571098, False),
-    Entry("mel-2bar-places", "music_vae", "melody-90", 2705754, False),
-    Entry("mel-2bar-chords", "music_vae", "melody-90-chords", 17601114, False),
-    Entry("drums-2bar-small", "music_vae", "drums", 6692864, False),
-    Entry("drums-2bar-big", "music_vae", "drums", 145806848, False),
-    Entry("drums-2bar-nade", "music_vae", "drums-bits", 13811081, False),
-    Entry("mel-16bar-places", "music_vae", "melody-90", 6768858, False),
-    Entry("mel-16bar-flat", "music_vae", "melody-90", 235250778, False),
-    Entry("mel-16bar-hierarchical", "music_vae", "melody-90", 178154586, False),
-    Entry("trio-16bar-flat", "music_vae", "trio", 251279028, False),
-    Entry("trio-16bar-hierarchical", "music_vae", "trio", 233068212, False),
-    Entry("groove-4bar", "music_vae", "groove", 4085019, False),
-    Entry("groove-4bar-humanize", "music_vae", "groove", 4011291, False),
-    Entry("sketch-vae", "dense_vae", "melody-100", 704, False),
-    Entry("roll-vae", "dense_vae", "pianoroll-88", 1731520, False),
-    Entry("musegan", "musegan", "rolls-band", 9594565, False),
-    Entry("musegan-v3", "musegan", "rolls-band-12", 6299743, False),
-    Entry("musegan-chorale", "musegan", "rolls-chorale", 242484, False),
-    Entry("musegan-pop", "musegan", "rolls-pop", 375731, False),
-    Entry("sketch-gan", "dense_gan", "melody-100", 1021413, False),
-    Entry("coconet-64", "coconet", "chorale-pitches", 9172744, False),
-    Entry("coconet-16", "coconet", "chorale-pitches", 133576, False),
-    Entry("coconet-frames", "coconet", "chorale-pitches", 2771136, False),
-    Entry("deep-bach-256", "deep_bach", "chorale", 8914660, False),
-    Entry("deep-bach-shared", "deep_bach", "chorale", 1887248, False),
-    Entry("chorale-lstm", "recurrent", "chorale", 1652678, True),
-    Entry("jsb16-lstm", "recurrent", "chorale-pitches", 1537998, True),
-    Entry("melody-lstm", "recurrent", "melody-basic", 221990, True),
-    Entry("melody-rl", "recurrent", "melody-basic", 221990, True),
-    Entry("chorale-transformer", "transformer", "chorale", 4079014, True),
-    Entry("jsb16-transformer", "transformer", "chorale-pitches", 4846286, True),
-    Entry("melody-transformer", "transformer", "melody-basic", 2073134, True),
-    Entry("pop-melody", "transformer", "melody-basic", 2073134, True),
-    Entry("pop-transformer", "transformer", "tracks", 1813650, True),
-    Entry("deep-bach", "deep_bach", "chorale", 1887248, True),
-    Entry("coconet", "coconet", "chorale-pitches", 3465856, True),
-    Entry("melody-vae-2bar", "music_vae", "melody-90", 2705754, True),
-    Entry("melody-vae-16bar", "music_vae", "melody-90", 6768858, True),
-    Entry("chorale-gan", "musegan", "rolls-chorale", 322500, True),
-    Entry("pop-gan", "musegan", "rolls-pop", 694115, True),
-    Entry("bl-jsb-lstm", "recurrent", "pianoroll-88", 796088, True),
-    Entry("bl-nottingham-lstm", "recurrent", "pianoroll-88", 796088, True),
-    Entry("bl-musedata-lstm", "recurrent", "pianoroll-88", 796088, True),
-    Entry("bl-piano-midi-lstm", "recurrent", "pianoroll-88", 796088, True),
-    Entry("bl-jsb-nade", "recurrent", "pianoroll-88", 825912, True),
-    Entry("bl-nottingham-nade", "recurrent", "pianoroll-88", 825912, True),
-    Entry("bl-musedata-nade", "recurrent", "pianoroll-88", 825912, True),
-    Entry("bl-piano-midi-nade", "recurrent", "pianoroll-88", 825912, True),
-    Entry("bl-jsb-transformer", "transformer", "pianoroll-88", 891512, True),
-    Entry("bl-nottingham-transformer", "transformer", "pianoroll-88", 891512, True),
-)
+@functools.cache
+def entries() -> tuple[Entry, ...]:
+    """Returns all presets and shipped runs."""
+    return tuple(Entry(**entry) for entry in registry.catalog()["models"])
 
 
 class Loaded(NamedTuple):
@@ -125,18 +58,37 @@ class Loaded(NamedTuple):
     name: str
 
 
-def list_models() -> list[str]:
-    """Names of all presets and shipped runs."""
-    return [e.name for e in ENTRIES]
+def list_models(pattern: str = "*", *, family: str | None = None, shipped: bool | None = None) -> list[str]:
+    """Returns the names of presets and shipped runs.
+
+    Args:
+        pattern: A glob, such as `chorale-*`.
+        family: Only those of this family.
+        shipped: Whether trained weights come with the package; None for both.
+
+    Example:
+        >>> list_models("melody-*", family="recurrent", shipped=True)
+        ['melody-lstm', 'melody-rl']
+    """
+    return [e.name for e in select(pattern, family=family, shipped=shipped)]
+
+
+def select(pattern: str = "*", *, family: str | None = None, shipped: bool | None = None) -> list[Entry]:
+    """Returns the entries that `list_models` names."""
+    return [
+        e
+        for e in entries()
+        if fnmatch.fnmatchcase(e.name, pattern) and family in (None, e.family) and shipped in (None, e.shipped)
+    ]
 
 
 def entry(name: str) -> Entry:
-    """The entry of a name.
+    """Returns the entry of a name.
 
     Raises:
         errors.UserError: There is none.
     """
-    for e in ENTRIES:
+    for e in entries():
         if e.name == name:
             return e
     raise errors.UserError(f"no model {name!r}; the models are {', '.join(list_models())}")
@@ -154,12 +106,10 @@ def create(name: str, **overrides: Any) -> tuple["Model", "Vocabulary"]:
     """
     import dataclasses
 
-    from musejax import models
-
-    family = models.family(entry(name).family)
-    if name not in family.PRESETS:
+    family = registry.get("family", entry(name).family)
+    if name not in family.presets:
         raise errors.UserError(f"{name} is a shipped run; read it with load, or give a preset")
-    codec, config = family.PRESETS[name]
+    codec, config = family.presets[name]
     vocabulary = codecs.get(codec).vocabulary
     try:
         return family.make(dataclasses.replace(config, **overrides), vocabulary), vocabulary
@@ -178,8 +128,8 @@ def find(model: str | Path) -> Path:
         return SHIPPED / model
     if path.is_dir():
         return path
-    shipped = ", ".join(e.name for e in ENTRIES if e.shipped)
-    if isinstance(model, str) and any(e.name == model for e in ENTRIES):
+    shipped = ", ".join(list_models(shipped=True))
+    if isinstance(model, str) and model in list_models():
         raise errors.UserError(f"{model} is a preset without trained weights; train it, or use one of {shipped}")
     raise errors.UserError(f"no run directory or shipped model {str(model)!r}; shipped are {shipped}")
 
@@ -201,7 +151,7 @@ def load(model: str | Path, say: Callable[[str], None] = _say) -> Loaded:
     from musejax import runs
 
     run = runs.load(find(model), say)
-    codec = codecs.get(run.vocabulary.name)
+    codec = codecs.get(run.vocabulary.name, plugin=run.config.get("plugins", {}).get("codec", ""))
     if codec.vocabulary.version != run.vocabulary.version:
         raise errors.UserError(
             f"{run.path} was trained with version {run.vocabulary.version} of codec {run.vocabulary.name}; "

@@ -6,9 +6,9 @@ import functools
 import numpy as np
 import tiny
 
-from musejax import codecs, noteseq, zoo
-from musejax.codecs import timing
+from musejax import codecs, zoo
 from musejax.decoding import constraints
+from musejax.music import noteseq, timing
 
 BAR = 16
 BARS = 3
@@ -23,8 +23,7 @@ TEMPOS = ((0.0, 96.0), (1.9, 132.0))
 def loaded(preset):
     """A tiny preset as if it had been trained."""
     t = tiny.make("recurrent", preset)
-    conditions = list(getattr(t.config, "conditions", ()))
-    described = {"model": {"conditions": conditions}, "data": {}}
+    described = {"data": {}}
     codec = codecs.get(t.vocabulary.name)
     return zoo.Loaded(t.model, {"params": t.params, "state": t.state}, codec, described, preset)
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from musejax import noteseq
-from musejax.codecs import timing
+from musejax.music import noteseq, timing
 
 # A pick-up of a quarter, bars of 3/4, and a change of tempo in the second bar.
 TEMPOS = ((0.0, 60.0), (5.0, 96.0))

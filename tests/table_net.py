@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musejax import objectives, vocabulary
-from musejax.base import Autoregressive, Model, Score
+from musejax import vocabulary
+from musejax.base import Decoder, Info, Likelihood, Model
 from musejax.decoding import autoregressive
+from musejax.nn import losses
 
 VOCABULARY = vocabulary.melody(60, 60)
 SIZE = VOCABULARY.size
@@ -35,22 +36,22 @@ def make(with_logits=True):
         return params["table"][before]
 
     def nll(params, state, batch):
-        return objectives.categorical_nll(logits(params, state, batch), jnp.asarray(batch["tokens"]))
+        return losses.categorical_nll(logits(params, state, batch), jnp.asarray(batch["tokens"]))
 
     def loss(params, state, key, batch, *, step, train):
-        return objectives.cross_entropy(logits(params, state, batch), batch["tokens"], batch["loss_mask"], state)
+        return losses.cross_entropy(logits(params, state, batch), batch["tokens"], batch["loss_mask"], state)
 
     def step(params, state, cache, previous, pos, conditions):
         return params["table"][previous], cache
 
-    pair = Autoregressive(lambda p, s, num, length: jnp.zeros(num), step, SIZE, logits=logits if with_logits else None)
+    pair = Decoder(lambda p, s, num, length: jnp.zeros(num), step, SIZE, logits=logits if with_logits else None)
 
     def sample(params, state, key, request):
         return autoregressive.sample_request(pair, VOCABULARY, params, state, key, request)
 
-    return Model(None, lambda key, batch: (params(0), {}), loss, sample, Score("exact", nll), pair)
+    return Model(Info(None), lambda key, batch: (params(0), {}), loss, sample, Likelihood("exact", nll), pair)
 
 
 def log_probs(p):
     """Of every piece: float[9]."""
-    return -make().score.nll(p, {}, batch_of(PIECES)).sum(1)
+    return -make().likelihood.nll(p, {}, batch_of(PIECES)).sum(1)

@@ -9,10 +9,12 @@ import numpy as np
 import optax
 import pytest
 
-from musejax import objectives, vocabulary
-from musejax.models import adversarial, dense_gan
+from musejax import vocabulary
+from musejax.models import dense_gan
+from musejax.models.shared import adversarial
+from musejax.nn import losses
 from musejax.pipeline import batches, dataset, stream
-from musejax.training import checkpoints, config, loop, step
+from musejax.training import checkpoints, loop, settings, step
 
 DENSE = dense_gan.Config(frames=8, latent=4, generator=(6,), critic=(7,), critic_updates=2, penalty=0.5)
 TUNES = vocabulary.melody(60, 69)
@@ -38,8 +40,8 @@ def test_the_gradient_penalty_of_a_linear_score_is_known():
 )  # fmt: skip
 def test_losses_of_both_players(kind, critic, generator):
     real, fake = jnp.asarray([[2.0], [0.0]]), jnp.asarray([[-0.5], [1.0]])
-    np.testing.assert_allclose(objectives.critic_loss(kind, real, fake), critic, rtol=1e-6)
-    np.testing.assert_allclose(objectives.generator_loss(kind, fake), generator, rtol=1e-6)
+    np.testing.assert_allclose(losses.critic_loss(kind, real, fake), critic, rtol=1e-6)
+    np.testing.assert_allclose(losses.generator_loss(kind, fake), generator, rtol=1e-6)
 
 
 def tunes(num=24, seed=0):
@@ -58,7 +60,7 @@ def dense():
 
 @functools.cache
 def dense_step(**fields):
-    optimizer = config.Optimizer(**{"name": "adam", "learning_rate": 0.02, "warmup_steps": 0, "clip": 0.0,
+    optimizer = settings.Optimizer(**{"name": "adam", "learning_rate": 0.02, "warmup_steps": 0, "clip": 0.0,
                                     "schedule": "constant", "b1": 0.5, **fields})  # fmt: skip
     return step.make_step(dense(), optimizer, steps=12, seed=4)
 
@@ -117,7 +119,7 @@ def test_two_steps_are_both_players_updates_taken_by_hand():
 
 
 def trained(run, source=None, steps=12, validation=True):
-    training = config.Training(steps=steps, batch_size=6, window=8, eval_every=4, save_every=3, log_every=2)
+    training = settings.Training(steps=steps, batch_size=6, window=8, eval_every=4, save_every=3, log_every=2)
     held_out = (lambda: (b for _, b in batches.whole(tunes(8, 9), 4))) if validation else None
     return loop.train(dense(), dense_step(ema_decay=0.9), source or tune_stream(), held_out, training, run)
 
@@ -170,6 +172,6 @@ def test_the_sketch_has_the_pages_shapes():
 
 def test_a_setting_that_is_not_for_two_players_is_refused():
     with pytest.raises(ValueError, match="accumulate is 2"):
-        step.make_step(dense(), config.Optimizer(accumulate=2), steps=1, seed=0)
+        step.make_step(dense(), settings.Optimizer(accumulate=2), steps=1, seed=0)
     with pytest.raises(ValueError, match="one line of tokens"):
         dense_gan.make(DENSE, vocabulary.trio())

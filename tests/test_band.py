@@ -11,10 +11,11 @@ import track_grammar
 from played import KIT, LEAD, QUARTERS, check_kept, played
 
 import musejax
-from musejax import codecs, errors, generation, noteseq, zoo
-from musejax.codecs import timing, tracks
+from musejax import codecs, errors, zoo
+from musejax.codecs import tracks
+from musejax.generation import accompaniment, sampling
 from musejax.models import transformer
-from musejax.steering import band
+from musejax.music import noteseq, timing
 
 VOCABULARY = codecs.get("tracks").vocabulary
 
@@ -86,8 +87,8 @@ def test_tracks_that_a_file_lacks_are_added_beside_its_own():
 
 def test_attributes_and_bars_are_as_they_were_asked_for():
     asked = {("piano", "density"): 3, ("bridge", "density"): 0, ("melody", "polyphony"): 1}
-    plan = band.plan(loaded(), bars=3, attributes=asked)
-    pieces = generation.draw(loaded(), 3, 0, length=plan.length, constraint=plan.constraint, width=3)
+    plan = accompaniment.plan(loaded(), bars=3, attributes=asked)
+    pieces = sampling.draw(loaded(), 3, 0, length=plan.length, constraint=plan.constraint, width=3)
     for piece in pieces:
         assert piece.ended
         track_grammar.parse(piece.arrays["tokens"])
@@ -97,7 +98,7 @@ def test_attributes_and_bars_are_as_they_were_asked_for():
 
 
 def test_a_free_sample_is_well_formed():
-    piece = generation.draw(loaded(), 1, 0, length=60, width=2)[0]
+    piece = sampling.draw(loaded(), 1, 0, length=60, width=2)[0]
     assert track_grammar.parse(piece.arrays["tokens"])
 
 
@@ -119,9 +120,9 @@ def test_a_free_sample_is_well_formed():
 )
 def test_what_cannot_be_asked_for_is_a_mistake_in_one_line(options, says):
     with pytest.raises(errors.UserError, match=says):
-        band.plan(loaded(), **options)
+        accompaniment.plan(loaded(), **options)
 
 
 def test_a_model_without_tracks_does_not_accompany():
     with pytest.raises(errors.UserError, match="need codec tracks"):
-        band.plan(zoo.load("chorale-lstm"), bars=4)
+        accompaniment.plan(zoo.load("chorale-lstm"), bars=4)

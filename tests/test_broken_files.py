@@ -6,8 +6,9 @@ import struct
 
 import pytest
 
-from musejax import cli, errors, files, midi
+from musejax import cli, errors
 from musejax.corpora import folder
+from musejax.music import files, midi_reading
 from musejax.pipeline import dataset
 
 BARS = ["C D E F|G A B c|", "c B A G|F E D C|", "E G c e|d B G D|", "A c e c|F A c A|"]
@@ -18,7 +19,7 @@ LATIN = os.fsdecode(b"caf\xe9.abc")
 CONFIG = """
 from musejax.experiments import Experiment
 from musejax.models import recurrent
-from musejax.training.config import Training
+from musejax.training.settings import Training
 
 config = Experiment(name="tiny", data="mine", codec="melody", model=recurrent.Config(hidden=4, num_layers=1),
     training=Training(steps=1, batch_size=2, window=16, eval_every=1, save_every=1, log_every=1))
@@ -48,13 +49,15 @@ def mine(tmp_path, monkeypatch):
     (root / "bug.mid").write_bytes(midi_bytes())
     (root / "deep.mid").write_bytes(midi_bytes())
     (root / os.fsdecode(b"\xff.mid")).write_bytes(b"noise")
-    read = midi.midi_to_sequence
+    read = midi_reading.midi_to_sequence
 
     def broken(data):
         raise MemoryError("no room") if next(calls) == "bug" else RecursionError("too deep")
 
     calls = iter(["bug", "deep"] * 9)
-    monkeypatch.setattr(midi, "midi_to_sequence", lambda data: broken(data) if data == midi_bytes() else read(data))
+    monkeypatch.setattr(
+        midi_reading, "midi_to_sequence", lambda data: broken(data) if data == midi_bytes() else read(data)
+    )
     monkeypatch.chdir(tmp_path)
     return root
 
@@ -122,7 +125,8 @@ def test_a_data_set_is_made_of_the_others_and_lists_what_failed(mine, capfd):
 
 
 def test_a_piece_that_spoils_a_codec_does_not_cost_the_others(mine, monkeypatch):
-    from musejax import codecs, corpora, preparation
+    from musejax import codecs, corpora
+    from musejax.corpora import preparation
 
     codec = codecs.get("melody")
 
@@ -179,12 +183,12 @@ def test_pieces_are_like_the_others(mine, capfd):
 
 
 def test_a_fault_that_one_piece_shows_does_not_cost_the_others(mine, monkeypatch):
-    from musejax import measures
+    from musejax.reports import metrics
 
-    on_grid = measures.on_grid
-    monkeypatch.setattr(measures, "on_grid", lambda s, grid: 1 // 0 if s.filename == "1.abc" else on_grid(s, grid))
+    on_grid = metrics.on_grid
+    monkeypatch.setattr(metrics, "on_grid", lambda s, grid: 1 // 0 if s.filename == "1.abc" else on_grid(s, grid))
     lines = []
-    assert len(measures.read("mine", None, 4, lines.append)) == 3
+    assert len(metrics.read("mine", None, 4, lines.append)) == 3
     assert any(line.startswith("1.abc: could not be read (ZeroDivisionError") for line in lines)
 
 

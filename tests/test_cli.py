@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import musejax
-from musejax import cli, codecs, corpora, errors, scoring, vocabulary
+from musejax import cli, codecs, corpora, errors, registry, vocabulary
 from musejax.pipeline import augment, dataset, windows
+from musejax.reports import evaluate
 
 CONFIG = """
 from musejax.experiments import Experiment
 from musejax.models import music_vae, recurrent
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name={name!r},
@@ -150,7 +151,7 @@ BAD = [
     (["sample", "{root}/cut-json"], "run.json cannot be read"),
     (["sample", "{root}/newer"], "run format 99; this musejax reads format 1"),
     (["sample", "{root}/codec-version"], "version 0 of codec melody; this musejax has version 1"),
-    (["sample", "{root}/family"], "family 'organ' is unknown; have recurrent, transformer"),
+    (["sample", "{root}/family"], "family 'organ' is unknown; the families are coconet"),
     (["sample", "{root}/field"], "unknown fields reeds"),
     (["evaluate", "{root}/no-model", "--data", "{root}/tunes.npz"], "damaged: it has no 'model'"),
     (["sample", "{root}/no-checkpoint"], "there is no checkpoint; train it"),
@@ -195,7 +196,7 @@ BAD = [
     (["harmonize", "no-such", "{root}/tune.mid"], "no run directory or shipped model 'no-such'"),
     (["harmonize", "{root}/tunes", "{root}/tune.mid"], "writes codec melody, which has no voices to harmonise"),
     ([*HARMONIZE, "none.mid"], "none.mid: No such file or directory"),
-    ([*HARMONIZE, "{root}/noise.mid"], "noise.mid: it cannot be read as MIDI"),
+    ([*HARMONIZE, "{root}/noise.mid"], "noise.mid: its header has 10 bytes"),
     ([*HARMONIZE, "{root}/notes.txt"], "the suffix '.txt' is none of"),
     ([*HARMONIZE, "{root}/low.abc"], "low.abc: pitch 12 of the soprano is outside 36..81"),
     ([*HARMONIZE, "{root}/chords.abc"], "chords.abc: two notes sound at once in the soprano at 0.0"),
@@ -224,7 +225,7 @@ BAD = [
     (["reconstruct", "{root}/tunes", "{root}/tune.mid"], "tunes has no latent vector"),
     (["reconstruct", "{root}/vae", "{root}/low.abc"], "piece does not fit codec melody-90 of vae: pitch 12 is outside"),
     (["reconstruct", "{root}/vae", "{root}/tune.mid", "--temperature", "0"], "--temperature 0.0: it must be above 0"),
-    (["reconstruct", "{root}/vae", "{root}/noise.mid"], "noise.mid: it cannot be read as MIDI"),
+    (["reconstruct", "{root}/vae", "{root}/noise.mid"], "noise.mid: its header has 10 bytes"),
     (["interpolate", "{root}/vae", "{root}/tune.mid"], "give FIRST and LAST, or no file"),
     ([*PATH, "--latent", "shared"], "--latent shared: from one file to another the whole vector moves"),
     (["interpolate", "{root}/vae", "--latent", "shared"], "no latent vector 'shared'; it has one alone"),
@@ -236,7 +237,7 @@ BAD = [
     (["personalize", "{root}/tunes", "{root}/tune.mid"], "tunes has no latent vector"),
     (["personalize", "{root}/vae", "{root}/tune.mid"], "one window of vae is all there is; two or more are needed"),
     (["personalize", "{root}/vae", "{root}/low.abc"], "piece does not fit codec melody-90 of vae: pitch 12 is outside"),
-    (["personalize", "{root}/vae", "{root}/tune.mid", "{root}/noise.mid"], "noise.mid: it cannot be read as MIDI"),
+    (["personalize", "{root}/vae", "{root}/tune.mid", "{root}/noise.mid"], "noise.mid: its header has 10 bytes"),
     (["personalize", "{root}/vae", "{root}/folder"], "none of 2 files could be used (1 x"),
     (["personalize", "{root}/vae", "{root}/plain"], "holds no file ending in"),
     (["personalize", "{root}/vae", "{root}/tune.mid", "--num", "0"], "--num 0: it must be 1 or more"),
@@ -250,7 +251,7 @@ BAD = [
     ([*EVALUATE, "--given", "organ"], "--given organ: the voices are soprano, alto, tenor, bass"),
     ([*EVALUATE, "--given", "soprano"], "reads melody, which has no such voices"),
     ([*EVALUATE, "--split", "best"], "split 'best' is unknown; tunes has train, valid, test"),
-    (["evaluate", "{root}/tunes", "--data", "no-such"], "corpus 'no-such' is neither a folder nor a name"),
+    (["evaluate", "{root}/tunes", "--data", "no-such"], "corpus 'no-such' is neither a folder nor a known name"),
     (["evaluate", "{root}/tunes", "--data", "none.npz"], "none.npz does not exist"),
     (["evaluate", "{root}/tunes", "--data", "{root}/noise.npz"], "is not a prepared data set"),
     (["evaluate", "{root}/tunes", "--data", "{root}/chorales.npz"], "prepared for codec chorale, not melody"),
@@ -411,7 +412,7 @@ def test_a_run_is_loaded_from_any_working_directory(made, tmp_path, monkeypatch)
     assert loaded.name == relative.name == "tunes"
     assert loaded.codec.vocabulary.name == "melody"
     assert loaded.config["training"]["steps"] == 4
-    assert loaded.model.config.hidden == 8
+    assert loaded.model.info.config.hidden == 8
     assert set(loaded.variables) == {"params", "state"}
     with pytest.raises(errors.UserError):
         musejax.load("tunes")
@@ -436,7 +437,7 @@ def test_a_primer_opens_every_piece(made, tmp_path, capsys):
     assert run(
         "sample", made / "tunes", "--primer", made / "tune.abc", "--num", "2", "--length", "32", "--out", tmp_path
     ) == 0  # fmt: skip
-    from musejax import files
+    from musejax.music import files
 
     for path in tmp_path.glob("*.mid"):
         first = sorted(files.read(path)[0].notes, key=lambda n: n.start_time)[:4]
@@ -444,14 +445,15 @@ def test_a_primer_opens_every_piece(made, tmp_path, capsys):
 
 
 def notes_of(path, instrument=None):
-    from musejax import files
+    from musejax.music import files
 
     notes = [n for n in files.read(path)[0].notes if instrument is None or n.instrument == instrument]
     return sorted((n.start_time, n.end_time, n.pitch, n.velocity) for n in notes)
 
 
 def test_a_melody_is_harmonised_and_kept_and_what_it_does_not_say_is_said(made, tmp_path, capfd):
-    from musejax import files, rendering
+    from musejax import rendering
+    from musejax.music import files
 
     plain = files.read(made / "tune.mid")[0]
     del plain.time_signatures[:], plain.key_signatures[:]
@@ -475,7 +477,7 @@ def test_a_melody_is_harmonised_and_kept_and_what_it_does_not_say_is_said(made, 
 
 
 def test_a_score_is_filled_and_comes_back_as_a_score(made, tmp_path):
-    from musejax import files
+    from musejax.music import files
 
     assert run("harmonize", made / "chorales", made / "tune.mid", "--out", tmp_path / "four.musicxml") == 0
     argv = ["infill", made / "chorales", tmp_path / "four.musicxml", "--voices", "alto,tenor", "--bars", "1"]
@@ -630,11 +632,11 @@ def test_windows_of_another_bar_length_and_of_other_music(made, tmp_path, capfd,
     assert found["apart_from"] is None and found["windows"] == 6
     assert "bars, on which this run was trained, cannot be read again" in said
     # A corpus by name is cut again.
-    source = corpora.Source("none", "", "")
-    monkeypatch.setattr(corpora, "CORPORA", {**corpora.CORPORA, "bars": source})
-    prepare = scoring.preparation.prepare
+    source = corpora.Corpus("bars", list)
+    monkeypatch.setattr(registry, "_brought", {("corpus", "bars"): registry.Source(source, "")})
+    prepare = evaluate.preparation.prepare
     path = str(made / "bars.npz")
-    monkeypatch.setattr(scoring.preparation, "prepare", lambda s, *rest: prepare(path if s == "bars" else s, *rest))
+    monkeypatch.setattr(evaluate.preparation, "prepare", lambda s, *rest: prepare(path if s == "bars" else s, *rest))
     found, said = figures(tmp_path / "other.npz")
     assert found["apart_from"] == "bars:train" and found["windows"] == 3
     assert "cannot be read again" not in said
@@ -663,7 +665,7 @@ def test_pieces_like_one_s_own_come_from_files_and_folders(made, tmp_path, capfd
     assert run(*argv, "--out", tmp_path / "like") == 0
     assert sorted(p.name for p in (tmp_path / "like").iterdir()) == [f"vae-2-{i:03}.mid" for i in range(3)]
     told = capfd.readouterr().err
-    assert "1 x it cannot be read as MIDI" in told and "low.abc is left out: the piece does not fit" in told
+    assert "1 x its header has 10 bytes" in told and "low.abc is left out: the piece does not fit" in told
     assert run(*argv, "--out", tmp_path / "again") == 0
     for path in (tmp_path / "like").iterdir():
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()

@@ -11,8 +11,8 @@ import pytest
 
 from musejax import vocabulary
 from musejax.models import coconet
-from musejax.nn import coconet as nets
-from musejax.nn import orders
+from musejax.models.coconet import networks as nets
+from musejax.models.coconet import orders
 
 TABLE = dataclasses.replace(
     vocabulary.chorale(holds=False),
@@ -108,7 +108,7 @@ def test_the_orderless_cost_is_the_mean_over_all_orders(net):
     assert np.std(chains) > 0.01
     model, (params, state) = coconet.make(CONFIGS[net], TABLE), variables(net)
     many = {name: np.tile(x, (rows,) + (1,) * (x.ndim - 1)) for name, x in data.items()}
-    found = np.asarray(jax.jit(model.score.estimate)(params, state, jax.random.key(0), many))
+    found = np.asarray(jax.jit(model.likelihood.estimate)(params, state, jax.random.key(0), many))
     error = found.std() / rows**0.5
     assert error < 0.03 * np.mean(chains)
     np.testing.assert_allclose(found.mean(), np.mean(chains), atol=4 * error)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
-from musejax import codecs, models, runs, zoo
+from musejax import codecs, registry, runs, zoo
 from musejax.training import checkpoints
 
 every_preset = pytest.mark.parametrize(("family", "preset"), tiny.PRESETS, ids=[p for _, p in tiny.PRESETS])
@@ -15,10 +15,10 @@ every_form = pytest.mark.parametrize(("family", "preset"), tiny.parameters(tiny.
 
 @every_preset
 def test_the_table_counts_parameters(family, preset):
-    codec, config = models.family(family).PRESETS[preset]
+    codec, config = registry.get("family", family).presets[preset]
     vocabulary = codecs.get(codec).vocabulary
     entry = zoo.entry(preset)
-    model = models.family(family).make(config, vocabulary)
+    model = registry.get("family", family).make(config, vocabulary)
     assert entry == (preset, family, codec, runs.count(model, vocabulary), False)
 
 
@@ -72,7 +72,7 @@ def test_samples_have_the_codec_shapes_and_decode(family, preset):
         assert arrays[field].max() < (2 if field == "frames" else t.vocabulary.size)
         assert (arrays.get("log_prob", np.full(3, -1)) < 0).all()
     assert (arrays["length"] >= 1).all() and (arrays["length"] <= tiny.FRAMES).all()
-    assert ("log_prob" in arrays) == (t.model.score is not None)
+    assert ("log_prob" in arrays) == (t.model.likelihood is not None)
     codec = codecs.get(t.vocabulary.name)
     for row in range(3):
         n = arrays["length"][row]
@@ -111,7 +111,7 @@ def test_a_saved_model_is_the_model_that_was_saved(family, preset, tmp_path):
 
 likelihoods = pytest.mark.parametrize(
     ("family", "preset"),
-    tiny.parameters([(f, p) for f, p in tiny.FORMS if getattr(tiny.bind(f, p)[0].score, "nll", None) is not None]),
+    tiny.parameters([(f, p) for f, p in tiny.FORMS if getattr(tiny.bind(f, p)[0].likelihood, "nll", None) is not None]),
 )
 
 

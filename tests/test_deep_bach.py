@@ -52,7 +52,7 @@ def bound(form):
 @functools.cache
 def scorer(form):
     model, params, state = bound(form)
-    return jax.jit(lambda data: model.score.nll(params, state, data))
+    return jax.jit(lambda data: model.likelihood.nll(params, state, data))
 
 
 def repeated(data, rows):
@@ -118,7 +118,7 @@ def test_conditions_that_are_not_read_have_no_say():
     data = batch(2)
     params, state = model.init(jax.random.key(0), data)
     other = {**data, **{name: np.zeros_like(data[name]) for name, _ in TABLE.conditions}}
-    np.testing.assert_array_equal(model.score.nll(params, state, data), model.score.nll(params, state, other))
+    np.testing.assert_array_equal(model.likelihood.nll(params, state, data), model.likelihood.nll(params, state, other))
     assert (np.asarray(scorer("whole")(data)) != scorer("whole")(other)).any()
 
 
@@ -134,7 +134,7 @@ def test_end_is_given_and_not_scored():
     data = batch(2, table=FULL)
     params, state = model.init(jax.random.key(0), data)
     data["tokens"][:, -1] = FULL.id("end")
-    costs = np.asarray(model.score.nll(params, state, data))
+    costs = np.asarray(model.likelihood.nll(params, state, data))
     assert not costs[:, -1].any()
     info = model.loss(params, state, jax.random.key(0), data, step=0, train=False)[1][1]
     assert float(info["weight"]) == (data["tokens"] != FULL.id("end")).sum()

@@ -13,7 +13,7 @@ from scipy import special
 from musejax import errors, vocabulary, zoo
 from musejax.base import Choice, Request
 from musejax.models import dense_vae
-from musejax.training import config as configs
+from musejax.training import settings as configs
 from musejax.training import step
 
 
@@ -61,7 +61,7 @@ def small(kind):
 def test_importance_weights_average_to_the_probability_of_the_piece(kind):
     model, batch, params, state = small(kind)
     keys = jax.random.split(jax.random.key(1), 2000)
-    estimate = jax.jit(jax.vmap(functools.partial(model.score.estimate, params, state), (0, None)))
+    estimate = jax.jit(jax.vmap(functools.partial(model.likelihood.estimate, params, state), (0, None)))
     weights = np.exp(-np.asarray(estimate(keys, batch), np.float64))
     np.testing.assert_allclose(weights.mean(0).sum(), 1.0, rtol=0.05)
 
@@ -71,7 +71,7 @@ def test_a_long_piece_costs_what_its_windows_cost(kind):
     model, batch, params, state = small(kind)
     # Without spread of z every draw is the same.
     params = {**params, "scale": {"kernel": 0 * params["scale"]["kernel"], "bias": jnp.full((1,), -40.0)}}
-    cost = functools.partial(model.score.estimate, params, state, jax.random.key(0))
+    cost = functools.partial(model.likelihood.estimate, params, state, jax.random.key(0))
     field = next(iter(batch))
     parts = {name: a[[1, 2]] for name, a in batch.items()}
     long = {name: np.concatenate([a[1], a[2], a[3][:1]])[None] for name, a in batch.items()}
@@ -94,7 +94,7 @@ def test_what_the_sampler_says_of_its_draw_is_the_likelihood_given_the_vector(ki
     fixed["scale"] = {"kernel": 0 * params["scale"]["kernel"], "bias": jnp.full((1,), -40.0)}
     for row in range(3):
         fixed["mean"]["bias"] = z[row]
-        weights = model.score.estimate(fixed, state, jax.random.key(0), batch)
+        weights = model.likelihood.estimate(fixed, state, jax.random.key(0), batch)
         noise = jax.random.normal(jax.random.key(0), (len(batch[field]), 1))[:, 0]
         log_ratio = 0.5 * ((z[row, 0] + 1e-4 * noise) ** 2 - noise**2) - np.log(1e-4)
         cost = np.asarray(weights - log_ratio)

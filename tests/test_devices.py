@@ -11,8 +11,9 @@ jax.config.update("jax_num_cpu_devices", 2)
 import jax.numpy as jnp
 import numpy as np
 import tiny
-from musejax import codecs, samplers
+from musejax import codecs
 from musejax.base import Request
+from musejax.generation import samplers
 from musejax.models import recurrent
 
 vocabulary = codecs.get("chorale").vocabulary

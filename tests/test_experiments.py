@@ -4,13 +4,14 @@ import dataclasses
 
 import pytest
 
-from musejax import cli, errors, experiments
+from musejax import cli, errors
+from musejax.experiments import experiment as experiments
 
 CONFIG = """
 import dataclasses
 from musejax import experiments
 from musejax.models import recurrent
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 @dataclasses.dataclass(frozen=True)
 class Own:
@@ -23,18 +24,18 @@ fields = dict(name="own", data="folk-tunes", codec="melody-basic")
 config = experiments.Experiment(**(fields | dict({fields})))
 """
 WRONG = [
-    ("model=Own()", "model is a <run_path>.Own, not the config of a family; give the Config of one of musejax.models."),
+    ("model=Own()", "model is a Own, not the config of a family; the families are coconet"),
     ("model=Own", "model is a builtins.type, not the config of a family"),
-    ("model=Wider()", "model is a <run_path>.Wider, not the config of a family"),
+    ("model=Wider()", "model is a Wider, not the config of a family"),
     ("model='recurrent'", "model is a builtins.str, not the config of a family"),
     ("model={'hidden': 8}", "model is a builtins.dict, not the config of a family"),
-    ("model=Optimizer()", "model is a musejax.training.config.Optimizer, not the config of a family"),
+    ("model=Optimizer()", "model is a musejax.training.settings.Optimizer, not the config of a family"),
     ("model=recurrent.Config(net='tree')", "--model.net is 'tree'; it must be one of token, frame"),
-    ("optimizer={'learning_rate': 1}", "optimizer is a dict; give a musejax.training.config.Optimizer"),
-    ("training=None", "training is a NoneType; give a musejax.training.config.Training"),
+    ("optimizer={'learning_rate': 1}", "optimizer is a dict; give a musejax.training.settings.Optimizer"),
+    ("training=None", "training is a NoneType; give a musejax.training.settings.Training"),
     ("data=3", "data is a int; give a str"),
-    ("tuning='policy'", "tuning is a str; give a musejax.tuning.config.Tuning or"),
-    ("adapters=4", "adapters is a int; give a musejax.tuning.lora.Config"),
+    ("tuning='policy'", "tuning is a str; give a musejax.tuning.tuning_settings.Tuning or"),
+    ("adapters=4", "adapters is a int; give a musejax.training.adapters.Config"),
 ]
 
 

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from musejax import cli, errors, file_names, runs, zoo
-from musejax.tuning import bases
+from musejax import cli, errors, runs, zoo
+from musejax.runs import adapter_base, file_names
 
 BAD = [
     "../../escaped", "..", ".", "", " ", "/tmp/escaped", "a/b", "a\\b", "..\\escaped", "C:escaped", "C:\\escaped",
@@ -111,14 +111,14 @@ def test_an_experiment_of_such_a_name_does_not_train(name, tmp_path, monkeypatch
 def test_the_base_of_adapters_is_a_shipped_run_or_a_relative_path(shipped, place, tmp_path):
     told = {"name": "base", "shipped": shipped, "run": place, "digest": ""}
     with pytest.raises(errors.UserError, match=r"run\.json: adapters\.base\.run is ") as error:
-        bases.find(told, tmp_path / "r")
+        adapter_base.find(told, tmp_path / "r")
     assert len(str(error.value).splitlines()) == 1
 
 
 def test_a_base_may_lie_beside_its_adapters(tmp_path):
     base = renamed(tmp_path / "base", "base")
     (tmp_path / "r").mkdir()
-    found = bases.find({"name": "base", "shipped": False, "run": "../base", "digest": ""}, tmp_path / "r")
+    found = adapter_base.find({"name": "base", "shipped": False, "run": "../base", "digest": ""}, tmp_path / "r")
     assert found.resolve() == base.resolve()
 
 

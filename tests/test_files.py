@@ -3,7 +3,8 @@ import zipfile
 
 import pytest
 
-from musejax import cli, errors, files, noteseq, scores
+from musejax import cli, errors
+from musejax.music import files, noteseq, score_reading
 
 SCORE = """<score-partwise><part-list>
 <score-part id="P1"><part-name>Soprano</part-name></score-part>
@@ -60,7 +61,10 @@ def test_musicxml_has_fermatas_and_tied_notes(tmp_path, suffix):
     assert notes(sequence, 1) == [(48, 0.0, 2.0)]
     tied = sequence.notes[2]
     assert (tied.numerator, tied.denominator) == (3, 2)
-    assert [(a.time, a.text) for a in sequence.text_annotations] == [(0.5, scores.FERMATA), (1.0, scores.FERMATA)]
+    assert [(a.time, a.text) for a in sequence.text_annotations] == [
+        (0.5, score_reading.FERMATA),
+        (1.0, score_reading.FERMATA),
+    ]
     assert [p.name for p in sequence.part_infos] == ["Soprano", "Bass"]
     assert (sequence.key_signatures[0].key, sequence.time_signatures[0].numerator) == (2, 4)
 
@@ -78,7 +82,7 @@ def test_abc_holds_many_tunes(tmp_path, capfd):
 
 
 def test_standard_output_works_after_abc(tmp_path, capfd):
-    with scores.quiet_stdout():
+    with score_reading.quiet_stdout():
         os.write(1, b"lost")
     os.write(1, b"kept")
     assert capfd.readouterr().out == "kept"

@@ -8,9 +8,10 @@ import pytest
 import tiny
 from played import played
 
-from musejax import codecs, errors, forms, generation, rendering, scores, steering, zoo
+from musejax import codecs, errors, rendering, zoo
 from musejax.commands import places
-from musejax.steering import cells, joining, planning
+from musejax.generation import cells, joining, piece_forms, planning, sampling, steering
+from musejax.music import score_reading
 
 both = pytest.mark.parametrize("preset", ["deep-bach-shared", "coconet-frames"])
 
@@ -19,7 +20,7 @@ both = pytest.mark.parametrize("preset", ["deep-bach-shared", "coconet-frames"])
 def loaded(preset):
     """A tiny preset as if it had been trained on three pieces."""
     t = tiny.make(zoo.entry(preset).family, preset)
-    told = {"model": {"conditions": list(t.config.conditions)}, "data": {"keys": {"8": 1}}}
+    told = {"data": {"keys": {"8": 1}}}
     told["data"]["forms"] = ["40 16 0:12 28-32", "50 16 0:0 -"]
     return zoo.Loaded(t.model, {"params": t.params, "state": t.state}, codecs.get(t.vocabulary.name), told, preset)
 
@@ -77,15 +78,15 @@ def test_a_forbidden_pitch_does_not_sound_where_it_is_forbidden(preset):
 
 
 def test_free_samples_have_the_forms_of_the_training_data():
-    found = generation.draw(loaded("deep-bach-shared"), 3, 5, steps=8)
-    assert generation.draw(loaded("deep-bach-shared"), 1, 5, steps=8)[0].sequence == found[0].sequence
+    found = sampling.draw(loaded("deep-bach-shared"), 3, 5, steps=8)
+    assert sampling.draw(loaded("deep-bach-shared"), 1, 5, steps=8)[0].sequence == found[0].sequence
     for piece in found:
         assert len(piece.arrays["tokens"]) in (40, 50) and piece.ended
         assert (piece.arrays["key"] == 8).all()
-    (asked,) = generation.draw(loaded("deep-bach-shared"), 1, 5, bars=2, sharps=-1, fermatas=[(1, 3)], steps=8)
+    (asked,) = sampling.draw(loaded("deep-bach-shared"), 1, 5, bars=2, sharps=-1, fermatas=[(1, 3)], steps=8)
     assert len(asked.arrays["tokens"]) == 33 and (asked.arrays["key"] == 6).all()
     np.testing.assert_array_equal(np.flatnonzero(asked.arrays["fermata"]), np.arange(12, 16))
-    (free,) = generation.draw(loaded("coconet-frames"), 1, 5, steps=8)
+    (free,) = sampling.draw(loaded("coconet-frames"), 1, 5, steps=8)
     assert len(free.arrays["tokens"]) in (40, 50)
 
 
@@ -126,7 +127,7 @@ def test_the_second_phrase_brings_all_that_it_has():
 def test_fermatas_that_are_asked_for_stand_in_the_score(tmp_path):
     source = pieces.melody([74, 76, 78, 79, 81, 79, 78, 76])
     marked = cells.with_fermatas(source, [(1, 4), (2, 3)])
-    marks = [a.time for a in marked.text_annotations if a.text == scores.FERMATA]
+    marks = [a.time for a in marked.text_annotations if a.text == score_reading.FERMATA]
     np.testing.assert_allclose(marks, pieces.seconds(source, [12, 24]))
     (result,) = steering.harmonize(loaded("deep-bach-shared"), marked, steps=8, say=pieces.quiet)
     path = tmp_path / "chorale.musicxml"
@@ -148,13 +149,13 @@ MISTAKES = [
 @pytest.mark.parametrize(("preset", "options", "says"), MISTAKES, ids=[m[-1][:30] for m in MISTAKES])
 def test_what_cannot_be_drawn_is_a_mistake_in_one_line(preset, options, says):
     with pytest.raises(errors.UserError) as caught:
-        generation.draw(loaded(preset), 1, 0, **options)
+        sampling.draw(loaded(preset), 1, 0, **options)
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_model_from_left_to_right_has_no_sampler_to_choose():
     with pytest.raises(errors.UserError, match="does not draw cells in any order"):
-        generation.draw(pieces.loaded("chorale-voices"), 1, 0, steps=4)
+        sampling.draw(pieces.loaded("chorale-voices"), 1, 0, steps=4)
 
 
 def test_places_are_read_as_they_are_written():
@@ -165,7 +166,7 @@ def test_places_are_read_as_they_are_written():
         assert cells.place(wrong) is None
     for wrong in ("3:60-50", "3", "3:", "organ@3:60"):
         assert cells.rule(wrong) is None
-    assert forms.LONGEST % forms.BAR == 0
+    assert piece_forms.LONGEST % piece_forms.BAR == 0
 
 
 def test_options_about_places_say_what_is_wrong_with_them():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from musejax import codecs, zoo
-from musejax.evaluation import reconstruction, rolls
+from musejax.evaluation import note_rolls, reconstruction
 from musejax.models import music_vae
 from musejax.pipeline import dataset
 
@@ -97,7 +97,7 @@ def test_attributes_and_notes_are_those_of_a_count_by_hand(modules):
     assert found == {"notes": [4, 0], "range": [12, 0], "syncopation": [0.5, 0]}
     piece = measured.piece(TABLE, tokens[0])
     assert [n[1:] for n in piece.notes] == [(60, 4, 6), (62, 6, 9), (55, 9, 12), (67, 14, 16)]
-    assert isinstance(piece.notes[0], rolls.Note) and (piece.bar, piece.frames) == (16, 16)
+    assert isinstance(piece.notes[0], note_rolls.Note) and (piece.bar, piece.frames) == (16, 16)
 
 
 def test_copies_are_found_in_any_key(modules, data):

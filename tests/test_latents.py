@@ -7,13 +7,14 @@ import pytest
 from played import LEAD, check_kept, played
 from small_vae import loaded, tune
 
-from musejax import codecs, errors, generation, latents, primers
-from musejax.codecs import timing
+from musejax import codecs, errors
 from musejax.commands import options
+from musejax.generation import latent_verbs, primers, sampling
+from musejax.music import timing
 
 
 def test_a_piece_is_cut_into_windows_and_the_last_is_filled_with_silence():
-    arrays = latents.windows(loaded(), tune(*range(60, 74)))  # three and a half bars
+    arrays = latent_verbs.windows(loaded(), tune(*range(60, 74)))  # three and a half bars
     assert arrays["tokens"].shape == arrays["beat"].shape == (2, 32)
     np.testing.assert_array_equal(arrays["beat"], np.tile(np.arange(16), (2, 2)))
     cells = arrays["tokens"].ravel()
@@ -30,9 +31,9 @@ def test_a_model_is_told_the_chords_that_are_asked_for():
     assert asked["chord"].tolist() == [1] * 16 + [1 + 12 + 9] * 16
     assert options.constraint(args, told, 32, 16) is None
     assert options.told(args, loaded(), 32) == {} and options.constraint(args, loaded(), 32, 16) is not None
-    (piece,) = generation.draw(told, 1, 0, conditions=asked)
+    (piece,) = sampling.draw(told, 1, 0, conditions=asked)
     np.testing.assert_array_equal(piece.arrays["chord"], asked["chord"])
-    free = generation.draw(told, 1, 0)[0]
+    free = sampling.draw(told, 1, 0)[0]
     assert not free.arrays["chord"].any()
     assert free.log_prob != piece.log_prob
     args.chords = "C H"
@@ -48,32 +49,32 @@ def test_silence_of_a_trio_is_silent_in_every_stream():
 
 
 def test_a_window_has_its_vector_wherever_it_stands_and_however_many_there_are():
-    whole = latents.windows(loaded(), tune(*np.random.default_rng(0).integers(50, 70, 8 * 10)))
-    z = latents.encode(loaded(), whole)
+    whole = latent_verbs.windows(loaded(), tune(*np.random.default_rng(0).integers(50, 70, 8 * 10)))
+    z = latent_verbs.encode(loaded(), whole)
     assert z.shape == (10, 4)
-    np.testing.assert_allclose(latents.encode(loaded(), {k: v[9:] for k, v in whole.items()})[0], z[9], atol=1e-5)
+    np.testing.assert_allclose(latent_verbs.encode(loaded(), {k: v[9:] for k, v in whole.items()})[0], z[9], atol=1e-5)
     assert np.abs(np.diff(z, axis=0)).max() > 1e-3
 
 
 def test_pieces_do_not_change_with_how_many_are_decoded():
     z = np.random.default_rng(0).normal(size=(11, 4)).astype(np.float32)
-    many, few = (latents.decode(loaded(), z[:n], 3) for n in (11, 9))
+    many, few = (latent_verbs.decode(loaded(), z[:n], 3) for n in (11, 9))
     for a, b in zip(many, few):
         np.testing.assert_array_equal(a.arrays["tokens"], b.arrays["tokens"])
 
 
 def test_a_reconstruction_is_as_long_as_the_piece_and_keeps_its_tempo():
-    found = latents.reconstruct(loaded(), tune(*range(60, 76)), 1, temperature=1e-3)
+    found = latent_verbs.reconstruct(loaded(), tune(*range(60, 76)), 1, temperature=1e-3)
     assert found.tempos[0].qpm == 90.0
-    again = latents.reconstruct(loaded(), tune(*range(60, 76)), 2, temperature=1e-3)
+    again = latent_verbs.reconstruct(loaded(), tune(*range(60, 76)), 2, temperature=1e-3)
     assert [(n.pitch, n.start_time) for n in found.notes] == [(n.pitch, n.start_time) for n in again.notes]
     assert all(n.end_time <= 16 * 60 / 90 + 1e-6 for n in found.notes)
 
 
 def test_a_path_begins_and_ends_with_the_two_pieces():
     a, b = tune(*range(60, 68)), tune(*range(50, 58))
-    found = latents.interpolate(loaded(), a, b, 5, temperature=1e-3)
-    ends = [latents.reconstruct(loaded(), piece, temperature=1e-3) for piece in (a, b)]
+    found = latent_verbs.interpolate(loaded(), a, b, 5, temperature=1e-3)
+    ends = [latent_verbs.reconstruct(loaded(), piece, temperature=1e-3) for piece in (a, b)]
     assert len(found) == 5
     for piece, end in ((found[0], ends[0]), (found[-1], ends[1])):
         assert [n.pitch for n in piece.notes] == [n.pitch for n in end.notes]
@@ -81,7 +82,7 @@ def test_a_path_begins_and_ends_with_the_two_pieces():
 
 def test_a_piece_comes_back_in_its_place_its_tempo_and_its_part():
     source = played()
-    again = latents.reconstruct(loaded(), source, temperature=1e-3, say=lambda text: None)
+    again = latent_verbs.reconstruct(loaded(), source, temperature=1e-3, say=lambda text: None)
     kept = type(source).FromString(source.SerializeToString())
     del kept.notes[:]
     kept.notes.extend(n for n in source.notes if n.instrument != LEAD)
@@ -93,8 +94,8 @@ def test_a_piece_comes_back_in_its_place_its_tempo_and_its_part():
 
 def test_what_does_not_fit_is_said():
     with pytest.raises(errors.UserError, match="it must be 2 or more"):
-        latents.interpolate(loaded(), tune(60), tune(62), 1)
+        latent_verbs.interpolate(loaded(), tune(60), tune(62), 1)
     with pytest.raises(errors.UserError, match="chorale-lstm has no latent vector"):
-        latents.reconstruct("chorale-lstm", tune(60))
+        latent_verbs.reconstruct("chorale-lstm", tune(60))
     with pytest.raises(errors.UserError, match="the piece does not fit codec melody-90 of small"):
-        latents.reconstruct(loaded(), tune(*range(12), codec="melody"))
+        latent_verbs.reconstruct(loaded(), tune(*range(12), codec="melody"))

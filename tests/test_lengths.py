@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tiny
 
-from musejax import codecs, errors, generation, lengths, zoo
+from musejax import codecs, errors, zoo
+from musejax.generation import piece_lengths, sampling
 from musejax.models import dense_vae, music_vae, recurrent
-from musejax.nn import history
+from musejax.nn.features import voice_history
 
 
 @functools.cache
@@ -23,9 +24,9 @@ def loaded(told=0.5, codec="chorale", place=False, **training):
 
 
 def test_a_piece_by_default_is_as_long_as_what_its_model_knows():
-    assert lengths.default(loaded()) == 32 * 16
-    assert lengths.default(loaded(0.0, "chorale-pitches")) == 16 * 16
-    assert lengths.default(loaded(0.0, "melody-90", bars=2)) == 32
+    assert piece_lengths.default(loaded()) == 32 * 16
+    assert piece_lengths.default(loaded(0.0, "chorale-pitches")) == 16 * 16
+    assert piece_lengths.default(loaded(0.0, "melody-90", bars=2)) == 32
 
 
 def test_what_comes_from_a_vector_is_as_long_as_what_it_stands_for():
@@ -35,23 +36,23 @@ def test_what_comes_from_a_vector_is_as_long_as_what_it_stands_for():
         zoo.Loaded(make(config, coder.vocabulary), {}, coder, {"training": {"window": 48}, "data": {}}, "vae")
         for make, config, coder in ((m, c, codecs.get(name)) for m, c, name in nets)
     )
-    assert lengths.default(of_window) == 48
-    assert lengths.default(of_net) == 24
+    assert piece_lengths.default(of_window) == 48
+    assert piece_lengths.default(of_net) == 24
 
 
 def test_the_bars_that_are_left_are_counted_down_to_the_last_bar():
-    most, least = lengths.around(loaded(), 3)
+    most, least = piece_lengths.around(loaded(), 3)
     assert (most, least) == (4 + 64, 4 + 32)  # a pick-up of a quarter, and a bar more or less
-    left = lengths.left(loaded(), most, 3, never=False)
+    left = piece_lengths.left(loaded(), most, 3, never=False)
     assert left.tolist() == [3] * 5 + [2] * 16 + [1] * 16 + [0] * 31
-    endless = lengths.left(loaded(), 40, None, never=True)
-    assert endless.tolist() == [history.LEFT - 1] * 40
-    assert lengths.left(loaded(), 40, None, never=False) is None
-    assert lengths.left(loaded(0.0), 40, None, never=True) is None
+    endless = piece_lengths.left(loaded(), 40, None, never=True)
+    assert endless.tolist() == [voice_history.LEFT - 1] * 40
+    assert piece_lengths.left(loaded(), 40, None, never=False) is None
+    assert piece_lengths.left(loaded(0.0), 40, None, never=True) is None
 
 
 def test_a_piece_of_so_many_bars_ends_about_there():
-    pieces = generation.draw(loaded(), 3, 0, bars=2, width=3)
+    pieces = sampling.draw(loaded(), 3, 0, bars=2, width=3)
     assert all(4 + 16 < len(p.arrays["tokens"]) <= 4 + 48 for p in pieces)
     assert all("bars_left" not in p.arrays for p in pieces)
     assert all(p.ended for p in pieces)
@@ -61,17 +62,17 @@ def test_a_piece_of_so_many_bars_ends_about_there():
 
 def test_a_piece_that_may_not_end_yet_is_told_so_after_eight_bars(monkeypatch):
     model, length = loaded(0.0, place=True), 12 * 16
-    assert lengths.endless(loaded(), length, length) is None
-    assert lengths.endless(loaded(0.0, "melody-basic", place=True), length, length) is None
-    assert lengths.endless(model, length, 8 * 16) is None
-    np.testing.assert_array_equal(lengths.endless(model, length, 150), np.arange(length) < 150)
+    assert piece_lengths.endless(loaded(), length, length) is None
+    assert piece_lengths.endless(loaded(0.0, "melody-basic", place=True), length, length) is None
+    assert piece_lengths.endless(model, length, 8 * 16) is None
+    np.testing.assert_array_equal(piece_lengths.endless(model, length, 150), np.arange(length) < 150)
 
     def drawn():
-        (piece,) = generation.draw(model, 1, 0, length=length, min_length=length, width=1)
+        (piece,) = sampling.draw(model, 1, 0, length=length, min_length=length, width=1)
         return piece.arrays
 
     told = drawn()
-    monkeypatch.setattr(lengths, "endless", lambda *args: None)
+    monkeypatch.setattr(piece_lengths, "endless", lambda *args: None)
     untold = drawn()
     assert told.keys() == untold.keys()
     # What is drawn in the first frame of bar 8 is the first that may differ.
@@ -81,7 +82,7 @@ def test_a_piece_that_may_not_end_yet_is_told_so_after_eight_bars(monkeypatch):
 
 def test_what_cannot_be_told_is_said():
     with pytest.raises(errors.UserError, match="bars is 0; it must be 1 or more"):
-        lengths.around(loaded(), 0)
+        piece_lengths.around(loaded(), 0)
     for model in (loaded(0.0), loaded(0.5, "chorale-pitches")):
         with pytest.raises(errors.UserError, match="small cannot be asked for a number of bars"):
-            generation.draw(model, 1, 0, bars=8)
+            sampling.draw(model, 1, 0, bars=8)

@@ -8,8 +8,10 @@ import zipfile
 
 import pytest
 
-from musejax import cli, codecs, errors, files, gridded, limits, midibytes, noteseq, rendering
-from musejax.steering import joining
+from musejax import cli, codecs, errors, registry, rendering
+from musejax.generation import joining
+from musejax.music import files, limits, midi_bytes, noteseq
+from musejax.reports import gridded
 
 MEMORY = 500 * 2**20
 
@@ -87,8 +89,8 @@ def test_hostile_midi(tmp_path, name):
 
 @pytest.mark.parametrize("events", [b"\0\x80\x3c\0", b"\0\x3c\0", b"\0\xff\1\2ab", b"\0\xc1\7", b"\0\xf0\2ab"])
 def test_events_are_counted_before_they_are_read(monkeypatch, events):
-    monkeypatch.setattr(midibytes, "_MAX_EVENTS", 100)
-    monkeypatch.setattr(midibytes, "_SMALL", 200)
+    monkeypatch.setattr(midi_bytes, "_MAX_EVENTS", 100)
+    monkeypatch.setattr(midi_bytes, "_SMALL", 200)
     files.midi_to_sequence(smf(NOTE + events * 97))
     with pytest.raises(errors.UserError, match="it has 101 events; at most 100 can be read"):
         files.midi_to_sequence(smf(NOTE + events * 98))
@@ -241,7 +243,9 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", [n for n in codecs.CODECS if n != "remi" or importlib.util.find_spec("miditok")])
+@pytest.mark.parametrize(
+    "name", [n for n in registry.names("codec") if n != "remi" or importlib.util.find_spec("miditok")]
+)
 def test_every_codec_keeps_within_memory(name):
     codec = codecs.get(name)
     codec.variants(piece())  # what is loaded once counts once

@@ -5,8 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from musejax import cli, codecs, errors, measures, noteseq, preparation, rendering, tables
-from musejax.evaluation import rolls
+from musejax import cli, codecs, errors, rendering
+from musejax.corpora import preparation
+from musejax.evaluation import note_rolls
+from musejax.music import noteseq
+from musejax.reports import metrics, tables
 
 
 def sequence(notes, *, qpm=120.0, signatures=(), tempos=()):
@@ -26,25 +29,25 @@ def sequence(notes, *, qpm=120.0, signatures=(), tempos=()):
 
 
 def test_notes_lie_on_the_grid_in_tracks_by_instrument():
-    piece = measures.on_grid(sequence([(3, 60, 0, 1), (9, 36, 0, 0.25), (0, 48, 1, 4)]))
-    assert piece.notes == [rolls.Note(1, 60, 0, 4), rolls.Note(2, 36, 0, 1), rolls.Note(0, 48, 4, 16)]
+    piece = metrics.on_grid(sequence([(3, 60, 0, 1), (9, 36, 0, 0.25), (0, 48, 1, 4)]))
+    assert piece.notes == [note_rolls.Note(1, 60, 0, 4), note_rolls.Note(2, 36, 0, 1), note_rolls.Note(0, 48, 4, 16)]
     assert (piece.drums, piece.bar, piece.frames) == ([False, False, True], 16, 16)
-    fine = measures.on_grid(sequence([(0, 60, 0, 1 / 3)]), grid=12)
-    assert fine.notes == [rolls.Note(0, 60, 0, 4)] and fine.bar == 48
+    fine = metrics.on_grid(sequence([(0, 60, 0, 1 / 3)]), grid=12)
+    assert fine.notes == [note_rolls.Note(0, 60, 0, 4)] and fine.bar == 48
 
 
 def test_a_pick_up_is_filled_up_so_that_bars_begin_at_multiples():
     bars = [(0, 1, 4), (0.5, 3, 4)]  # a quarter, then bars of three
     notes = [(0, 60, 0, 1)] + [(0, 62, 1 + i, 2 + i) for i in range(9)]
-    piece = measures.on_grid(sequence(notes, signatures=bars))
+    piece = metrics.on_grid(sequence(notes, signatures=bars))
     assert piece.bar == 12
     assert piece.notes[0].start == 8 and piece.notes[1].start == 12
     assert piece.frames == 48
 
 
 def test_a_change_of_tempo_moves_no_note():
-    piece = measures.on_grid(sequence([(0, 60, 0, 4), (0, 62, 4, 6)], tempos=[(2.0, 60)]))
-    assert piece.notes[1] == rolls.Note(0, 62, 16, 20)
+    piece = metrics.on_grid(sequence([(0, 60, 0, 4), (0, 62, 4, 6)], tempos=[(2.0, 60)]))
+    assert piece.notes[1] == note_rolls.Note(0, 62, 16, 20)
 
 
 def test_a_silent_track_does_not_move_the_others_where_tracks_have_names():
@@ -52,20 +55,20 @@ def test_a_silent_track_does_not_move_the_others_where_tracks_have_names():
         made = sequence([(track, 60 + track, 0, 4) for track in tracks])
         for track in tracks:
             made.instrument_infos.add(instrument=track, name="abc"[track])
-        return measures.on_grid(made)
+        return metrics.on_grid(made)
 
     whole, last, other = named(0, 1, 2), named(2), named(0, 1)
     assert whole.names == ("a", "b", "c")
-    found = measures.aligned([whole, last, other, other._replace(names=()), other._replace(names=("c", "x"))], whole)
+    found = metrics.aligned([whole, last, other, other._replace(names=()), other._replace(names=("c", "x"))], whole)
     assert [[n.track for n in p.notes] for p in found] == [[0, 1, 2], [2], [0, 1], [0, 1], [0, 1]]
     assert found[1].drums == [False] * 3
     pieces = [whole, last, whole, last]
-    assert measures.compare(pieces, pieces, None)["musegan"]["generated"]["eb"] == [0.5, 0.5, 0.0]
+    assert metrics.compare(pieces, pieces, None)["musegan"]["generated"]["eb"] == [0.5, 0.5, 0.0]
 
 
 def test_an_empty_piece_is_discarded():
     with pytest.raises(errors.DiscardError, match="empty"):
-        measures.on_grid(noteseq.load().NoteSequence())
+        metrics.on_grid(noteseq.load().NoteSequence())
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +80,7 @@ def chorales():
 
 def pieces(arrays):
     decode = codecs.get("chorale").decode
-    return [measures.on_grid(decode(a, 120.0)) for a in arrays]
+    return [metrics.on_grid(decode(a, 120.0)) for a in arrays]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +97,7 @@ def compared(chorales):
     copied = [p._replace(notes=[n._replace(pitch=n.pitch + 1) for n in p.notes]) for p in training[:31]]
     reference = pieces([i.arrays for i in chorales["test"]])
     sides = {"real": pieces(valid), "shuffled": pieces(shuffled), "copied": copied, "collapsed": [reference[0]] * 31}
-    return {name: measures.compare(side, reference, training) for name, side in sides.items()}
+    return {name: metrics.compare(side, reference, training) for name, side in sides.items()}
 
 
 def test_real_music_is_near_real_music(compared):
@@ -130,9 +133,9 @@ def test_a_collapsed_set_is_seen(compared):
 
 
 def test_bars_are_those_that_nine_pieces_in_ten_have():
-    some = [measures.Piece([rolls.Note(0, 60, 0, 16 * n)], [False], 16, 16 * n) for n in [*range(8, 17), 3]]
-    assert measures.common_bars(some) == 8
-    assert measures.common_bars(some[-1:]) == 3
+    some = [metrics.Piece([note_rolls.Note(0, 60, 0, 16 * n)], [False], 16, 16 * n) for n in [*range(8, 17), 3]]
+    assert metrics.common_bars(some) == 8
+    assert metrics.common_bars(some[-1:]) == 3
 
 
 def test_the_command_says_what_the_function_finds(tmp_path, capsys, chorales):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from musejax import errors, files, midi, midibytes, noteseq
+from musejax import errors
+from musejax.music import files, midi_bytes, midi_reading, noteseq
 
 mido = pytest.importorskip("mido")
 
@@ -76,9 +77,9 @@ def test_random_files_read_as_note_seq_reads_them():
     plain = 0
     for seed in range(150):
         data = random_file(seed)
-        plain += midibytes.plain_onsets(data) is not None
+        plain += midi_bytes.plain_onsets(data) is not None
         reference = noteseq.load().midi_to_note_sequence(data)
-        assert content(midi.midi_to_sequence(data)) == content(reference), seed
+        assert content(midi_reading.midi_to_sequence(data)) == content(reference), seed
     assert plain > 100  # Otherwise the quick reader was hardly tried.
 
 
@@ -108,19 +109,19 @@ ODD = {
 @pytest.mark.parametrize("name", ODD)
 def test_odd_files_read_as_note_seq_reads_them(name):
     data = written(ODD[name])
-    assert content(midi.midi_to_sequence(data)) == content(noteseq.load().midi_to_note_sequence(data))
+    assert content(midi_reading.midi_to_sequence(data)) == content(noteseq.load().midi_to_note_sequence(data))
 
 
 def test_overlapping_notes_end_with_the_first_note_off():
     data = written([[note(ON, 60, 0), note(ON, 60, 48), note(OFF, 60, 48), note(ON, 60, 0), note(OFF, 60, 96)]], 96)
-    found = sorted((n.start_time, n.end_time) for n in midi.midi_to_sequence(data).notes)
+    found = sorted((n.start_time, n.end_time) for n in midi_reading.midi_to_sequence(data).notes)
     assert found == [(0.0, 0.5), (0.25, 0.5), (0.5, 1.0)]
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"MThd", b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk\0\0\0\x10\0\x90"])
 def test_damaged_files_are_user_errors(data):
     with pytest.raises(errors.UserError) as e:
-        midi.midi_to_sequence(data)
+        midi_reading.midi_to_sequence(data)
     assert "\n" not in str(e.value)
 
 
@@ -136,7 +137,7 @@ def pop909(step):
 def assert_equal_on_pop909(step):
     count = 0
     for name, data in pop909(step):
-        assert midibytes.plain_onsets(data) is not None, name
+        assert midi_bytes.plain_onsets(data) is not None, name
         reference = noteseq.load().midi_to_note_sequence(data)
         assert content(files.midi_to_sequence(data)) == content(reference), name
         count += 1

@@ -12,9 +12,9 @@ import tiny
 from musejax import vocabulary
 from musejax.base import Request
 from musejax.models import musegan
-from musejax.nn import musegan as nets
-from musejax.nn import roll_critic
-from musejax.training import checkpoints, config, step
+from musejax.models.musegan import musegan_critic
+from musejax.models.musegan import musegan_generator as nets
+from musejax.training import checkpoints, settings, step
 
 TABLE = vocabulary.rolls("rolls-small", ("low", "mid", "high"), 60, 71)
 FRAMES = 32
@@ -75,7 +75,7 @@ def test_bars_are_alike_unless_a_vector_changes_by_bar():
 def test_a_critic_of_jamming_hears_its_own_track_alone():
     model, params, state = make(form="jamming", binarise="threshold")
     x = jax.random.uniform(jax.random.key(0), (1, 2, 16, 12, 3))
-    critic = roll_critic.Critic(roll_critic.Kind(4, False, False, False), True)
+    critic = musegan_critic.Critic(musegan_critic.Kind(4, False, False, False), True)
     slope = jax.jit(jax.jacobian(lambda x: critic.apply({"params": params["critic"]}, x)[0]))(x)[:, 0]
     reached = np.abs(np.asarray(slope)).sum((1, 2, 3)) > 0
     np.testing.assert_array_equal(reached, np.eye(3, dtype=bool))
@@ -146,7 +146,7 @@ def test_training_with_spectral_normalisation_renews_state_and_moves_samples_to_
     frames[:, :, [0, 1, 2], [0, 4, 7]] = np.random.default_rng(0).random((8, 1, 1)) < 0.9
     batch = {"frames": frames.reshape(8, 16, -1), "loss_mask": mask, "pad_mask": mask}
     s = step.make_step(
-        model, config.Optimizer(name="adam", learning_rate=1e-2, warmup_steps=1, b1=0.5), steps=20, seed=0
+        model, settings.Optimizer(name="adam", learning_rate=1e-2, warmup_steps=1, b1=0.5), steps=20, seed=0
     )
     ts = s.init(jax.random.key(0), batch)
     loss = jax.jit(functools.partial(model.loss, step=0, train=False))
@@ -168,7 +168,7 @@ def test_once_binary_neurons_are_used_the_refiners_can_learn_alone():
     model = musegan.make(dataclasses.replace(SMALL, bars=1, form="composer", refine_after=2, refine_alone=True), TABLE)
     frames, mask = np.random.default_rng(0).random((8, 16, TABLE.size)) < 0.1, np.ones((8, 16), np.int32)
     batch = {"frames": frames.astype(np.int32), "loss_mask": mask, "pad_mask": mask}
-    s = step.make_step(model, config.Optimizer(name="adam", warmup_steps=1), steps=4, seed=0)
+    s = step.make_step(model, settings.Optimizer(name="adam", warmup_steps=1), steps=4, seed=0)
     ts, moved = s.init(jax.random.key(0), batch), []
     for _ in range(3):
         before = jax.tree.map(np.asarray, ts.params["generator"])

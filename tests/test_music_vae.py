@@ -12,7 +12,8 @@ import tiny
 from musejax import vocabulary
 from musejax.base import Choice, Request
 from musejax.decoding import constraints
-from musejax.models import latents, music_vae
+from musejax.models import music_vae
+from musejax.models.music_vae import latent_model
 
 MELODY = vocabulary.melody(60, 65)
 SIZES = {"latent": 4, "encoder_hidden": 6, "encoder_layers": 2, "hidden": 8, "num_layers": 2, "segment": 4}
@@ -173,7 +174,7 @@ def test_importance_weights_average_to_the_probability_of_the_piece():
     params, state = model.init(jax.random.key(0), batch)
     params = jax.tree.map(lambda p: p * 3, params)
     keys = jax.random.split(jax.random.key(1), 400)
-    estimate = jax.jit(jax.vmap(functools.partial(model.score.estimate, params, state), (0, None)))
+    estimate = jax.jit(jax.vmap(functools.partial(model.likelihood.estimate, params, state), (0, None)))
     weights = np.exp(-np.asarray(estimate(keys, batch), np.float64))
     np.testing.assert_allclose(weights.mean(0).sum(), 1.0, rtol=0.05)
     elbo, tighter = -np.log(weights).mean(0), -np.log(weights.mean(0))
@@ -192,7 +193,7 @@ def test_importance_weights_average_to_the_probability_of_the_piece():
 )
 def test_the_share_of_drawn_inputs_follows_its_schedule(fields, step, share):
     config = music_vae.Config(**fields)
-    np.testing.assert_allclose(latents.share_drawn(config, step), share, rtol=1e-5)
+    np.testing.assert_allclose(latent_model.share_drawn(config, step), share, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

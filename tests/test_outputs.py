@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from musejax import cli, files
+from musejax import cli
+from musejax.music import files
 
 TUNE = "X:{n}\nT:Tune\nM:4/4\nL:1/4\nK:C\nC D E F|\n"
 
@@ -170,15 +171,15 @@ def test_a_folder_that_exists_is_a_folder_whatever_its_name(here):
 
 
 def test_drawn_music_is_not_replaced_and_the_check_comes_before_the_work(here, capfd, monkeypatch):
-    from musejax import generation
+    from musejax.generation import sampling
 
     short = ("--length", 32, "--min-length", 16)
     assert run("sample", "melody-lstm", *short, "--out", "song.mid", "--primer", "x.abc") == 0
     assert run("sample", "melody-lstm", *short, "--num", 2, "--out", "o") == 0
     first = contents(here)
     assert {"song.mid", "o/melody-lstm-0-000.mid", "o/melody-lstm-0-001.mid"} <= set(first)
-    draw = generation.draw
-    monkeypatch.setattr(generation, "draw", lambda *args, **kwargs: pytest.fail("it was drawn"))
+    draw = sampling.draw
+    monkeypatch.setattr(sampling, "draw", lambda *args, **kwargs: pytest.fail("it was drawn"))
     capfd.readouterr()
     for out, says in (
         ("song.mid", "song.mid exists; give another --out, or --overwrite to replace it"),
@@ -193,7 +194,7 @@ def test_drawn_music_is_not_replaced_and_the_check_comes_before_the_work(here, c
     assert run("sample", "melody-lstm", "--num", 2, "--out", "y.mid") == 2
     assert "--out y.mid is one file, and --num 2 pieces need a folder" in capfd.readouterr().err
     assert contents(here) == first
-    monkeypatch.setattr(generation, "draw", draw)
+    monkeypatch.setattr(sampling, "draw", draw)
     assert run("sample", "melody-lstm", *short, "--num", 2, "--out", "o", "--overwrite") == 0
     assert contents(here) == first
 

@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from musejax import base, parameters
-from musejax.base import Autoregressive, Latent, Model, Score
-from musejax.parameters import READS, Reads
+from musejax import base
+from musejax.base import Decoder, Info, Latent, Likelihood, Model
+from musejax.models.shared import parameter_map
+from musejax.models.shared.parameter_map import READS, Reads
 
-RECORDS = [Model, Autoregressive, Score, Latent]
+RECORDS = [Model, Info, Decoder, Likelihood, Latent]
 OTHER, INNER, LAID_OUT = "other parameters", "mapped parameters", "laid out"
 every_record = pytest.mark.parametrize("record", RECORDS, ids=[r.__name__ for r in RECORDS])
 
@@ -43,7 +44,9 @@ def test_records_within_records_are_entered():
         assert (READS[Model][name] is Reads.RECORD) == bool(inner)
         assert all(c in READS for c in inner)
     named = {c for c in vars(base).values() if isinstance(c, type) and hasattr(c, "_fields")}
-    assert named - set(READS) == {base.Tools, base.Step}, "a new record of functions: enter it, or name it here"
+    assert named - set(READS) == {base.Tools, base.Step, base.Family}, (
+        "a new record of functions: enter it, or name it here"
+    )
 
 
 def probe(record, calls):
@@ -66,7 +69,7 @@ def probe(record, calls):
 
 
 def mapped(calls):
-    return parameters.map_params(probe(Model, calls), lambda key, batch: "new", {OTHER: INNER}.__getitem__)
+    return parameter_map.map_params(probe(Model, calls), lambda key, batch: "new", {OTHER: INNER}.__getitem__)
 
 
 def part(model, record):
@@ -84,38 +87,38 @@ def test_every_function_is_called_with_mapped_parameters(record):
             assert calls[record, name] == ((INNER, 1), {"option": 2})
         elif reads is Reads.NO:
             assert value == getattr(given, name)
-    assert mapped({}).init(None, None) == "new" and mapped({}).axes is None
+    assert mapped({}).init(None, None) == "new" and mapped({}).info.axes is None
 
 
 def test_a_loop_maps_once_and_its_functions_take_what_was_laid_out():
     calls = {}
-    pair = mapped(calls).autoregressive
+    pair = mapped(calls).decoder
     ready = pair.prepare(OTHER)
-    assert calls[Autoregressive, "prepare"] == ((INNER,), {})
+    assert calls[Decoder, "prepare"] == ((INNER,), {})
     for name in ("init_cache", "step", "draw", "read", "logits"):
         getattr(pair, name)(ready, 1)
-        assert calls[Autoregressive, name] == ((LAID_OUT, 1), {})
+        assert calls[Decoder, name] == ((LAID_OUT, 1), {})
     bare = probe(Model, calls)
-    bare = bare._replace(autoregressive=bare.autoregressive._replace(prepare=None))
-    pair = parameters.map_params(bare, lambda key, batch: "new", {OTHER: INNER}.__getitem__).autoregressive
+    bare = bare._replace(decoder=bare.decoder._replace(prepare=None))
+    pair = parameter_map.map_params(bare, lambda key, batch: "new", {OTHER: INNER}.__getitem__).decoder
     pair.step(pair.prepare(OTHER), 1)
-    assert calls[Autoregressive, "step"] == ((INNER, 1), {})
+    assert calls[Decoder, "step"] == ((INNER, 1), {})
 
 
 def test_what_was_laid_out_passes_through_compiled_functions():
     model = probe(Model, {})
-    pair = model.autoregressive._replace(prepare=None, step=lambda params, x: params * x)
-    model = parameters.map_params(model._replace(autoregressive=pair), lambda key, batch: (), lambda other: other + 1)
-    pair = model.autoregressive
+    pair = model.decoder._replace(prepare=None, step=lambda params, x: params * x)
+    model = parameter_map.map_params(model._replace(decoder=pair), lambda key, batch: (), lambda other: other + 1)
+    pair = model.decoder
     ready = jax.jit(pair.prepare)(jnp.asarray(1.0))
     assert jax.jit(pair.step)(ready, 3.0) == 6.0 == jax.jit(pair.step)(jnp.asarray(1.0), 3.0)
 
 
 def test_absent_functions_stay_absent():
     model = probe(Model, {})
-    model = model._replace(score=None, latent=None, autoregressive=model.autoregressive._replace(logits=None))
-    found = parameters.map_params(model, lambda key, batch: "new", {OTHER: INNER}.__getitem__)
-    assert found.score is None and found.latent is None and found.autoregressive.logits is None
+    model = model._replace(likelihood=None, latent=None, decoder=model.decoder._replace(logits=None))
+    found = parameter_map.map_params(model, lambda key, batch: "new", {OTHER: INNER}.__getitem__)
+    assert found.likelihood is None and found.latent is None and found.decoder.logits is None
 
 
 def test_a_field_that_is_not_entered_is_refused():
@@ -124,12 +127,14 @@ def test_a_field_that_is_not_entered_is_refused():
         nll: object
         gradient: object
 
-    score = Longer("exact", None, lambda params: params)
+    longer = Longer("exact", None, lambda params: params)
     with pytest.raises(KeyError):
-        parameters.map_params(probe(Model, {})._replace(score=score), lambda key, batch: "new", lambda other: other)
+        parameter_map.map_params(
+            probe(Model, {})._replace(likelihood=longer), lambda key, batch: "new", lambda other: other
+        )
 
 
 def test_a_family_with_a_step_of_its_own_is_refused():
     model = probe(Model, {})._replace(make_step=lambda tools: None)
     with pytest.raises(ValueError, match="training step of its own"):
-        parameters.map_params(model, lambda key, batch: "new", lambda other: other)
+        parameter_map.map_params(model, lambda key, batch: "new", lambda other: other)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from small_vae import loaded, tune
 
-from musejax import codecs, errors, personal
+from musejax import codecs, errors
+from musejax.generation import personalize
 
 
 def clusters(num):
@@ -18,9 +19,9 @@ def clusters(num):
 
 def test_draws_lie_where_the_vectors_lie():
     mean, scale = (jnp.asarray(a, jnp.float32) for a in clusters(12))
-    params, costs = personal.fit(jax.random.key(0), mean, scale, size=2, steps=400)
+    params, costs = personalize.fit(jax.random.key(0), mean, scale, size=2, steps=400)
     assert costs[-20:].mean() < costs[:20].mean() - 5
-    draws = np.array([personal.draw(params, jax.random.key(i), size=2, width=8) for i in range(60)])
+    draws = np.array([personalize.draw(params, jax.random.key(i), size=2, width=8) for i in range(60)])
     places = np.array([[2.0] * 4 + [-2.0] * 4, [-2.0] * 4 + [2.0] * 4])
     apart = np.linalg.norm(draws[:, None] - places, axis=-1)
     prior = np.random.default_rng(1).normal(size=(60, 8))
@@ -32,7 +33,7 @@ def test_draws_lie_where_the_vectors_lie():
 def test_the_bound_is_one():
     """No small model costs less than the vectors' own entropy: of one normal, that of the normal."""
     mean, scale = jnp.zeros((3, 8)), jnp.full((3, 8), 0.5)
-    _, costs = personal.fit(jax.random.key(0), mean, scale, size=2, steps=300)
+    _, costs = personalize.fit(jax.random.key(0), mean, scale, size=2, steps=300)
     entropy = 8 * (np.log(0.5) + 0.5 * np.log(2 * np.pi * np.e))
     np.testing.assert_allclose(costs[-50:].mean(), entropy, atol=0.5)
 
@@ -41,7 +42,7 @@ def test_pieces_do_not_change_with_how_many_there_are_and_the_model_stays():
     model = loaded()
     before = jax.tree.map(np.array, model.variables["params"])
     tunes = [tune(*range(first, first + 8)) for first in (55, 60, 62)]
-    many, few = (personal.personalize(model, tunes, n, 3, steps=20) for n in (4, 2))
+    many, few = (personalize.personalize(model, tunes, n, 3, steps=20) for n in (4, 2))
     notes = [[(n.pitch, n.start_time) for n in piece.notes] for piece in many]
     assert notes[:2] == [[(n.pitch, n.start_time) for n in piece.notes] for piece in few]
     assert all(piece.tempos[0].qpm == 90.0 for piece in many) and all(notes)
@@ -52,8 +53,8 @@ def test_a_piece_that_does_not_fit_is_left_out_where_someone_is_told():
     model, whole = loaded(), tune(*range(60, 76))
     low, said = tune(*range(12), codec="melody"), []
     with pytest.raises(errors.UserError, match="the piece does not fit codec melody-90"):
-        personal.personalize(model, [whole, low], steps=2)
-    assert len(personal.personalize(model, [whole, low], 1, steps=2, say=said.append)) == 1
+        personalize.personalize(model, [whole, low], steps=2)
+    assert len(personalize.personalize(model, [whole, low], 1, steps=2, say=said.append)) == 1
     assert len(said) == 1 and "a piece is left out: the piece does not fit codec melody-90" in said[0]
 
 
@@ -68,9 +69,9 @@ def test_a_piece_that_does_not_fit_is_left_out_where_someone_is_told():
 )
 def test_what_does_not_fit_is_said(pieces, fields, message):
     with pytest.raises(errors.UserError, match=message):
-        personal.personalize(loaded(), [tune(*p) for p in pieces], **fields)
+        personalize.personalize(loaded(), [tune(*p) for p in pieces], **fields)
 
 
 def test_a_model_without_vectors_is_refused():
     with pytest.raises(errors.UserError, match="chorale-lstm has no latent vector"):
-        personal.personalize("chorale-lstm", [codecs.get("melody-90").decode({"tokens": np.zeros(32, int)}, 90.0)])
+        personalize.personalize("chorale-lstm", [codecs.get("melody-90").decode({"tokens": np.zeros(32, int)}, 90.0)])

@@ -1,22 +1,27 @@
 """A primer stays as it is, whatever the codec reads of it, and what comes after goes on in its metre, tempo and key."""
 
-import types
-
 import numpy as np
 import pieces
 import pytest
 from played import LEAD, QUARTERS, check_kept, played
 
 import musejax
-from musejax import codecs, errors, noteseq, primers, zoo
-from musejax.codecs import timing
-from musejax.rendering import midi as rendering_midi
+from musejax import codecs, errors, registry, zoo
+from musejax.base import Info, Model
+from musejax.generation import primers, sampling
+from musejax.music import midi_writing as rendering_midi
+from musejax.music import noteseq, timing
+
+
+def never(*args, **options):
+    raise AssertionError("no network is asked")
 
 
 def stub(name, **config):
     """A loaded model of a codec whose net is never asked."""
     codec = codecs.get(name)
-    model = types.SimpleNamespace(whole=None, latent=None, any_order=(), config=None)
+    conditions = config.get("conditions", tuple(dict(codec.vocabulary.conditions)))
+    model = Model(Info(None, conditions=tuple(conditions)), never, never, never)
     return zoo.Loaded(model, {}, codec, {"model": config, "data": {}, "training": {}}, "stub")
 
 
@@ -53,7 +58,7 @@ def seam(given):
     return int(np.argmax(mask > 0))
 
 
-@pytest.mark.parametrize("name", [name for name in codecs.CODECS if name != "remi"])
+@pytest.mark.parametrize("name", [name for name in registry.names("codec") if name != "remi"])
 def test_a_primer_is_kept_by_every_codec_and_what_is_new_comes_after_it(name):
     source = played(chorale="chorale" in name)
     if name == "melody-90-chords":
@@ -268,5 +273,6 @@ def test_sampling_from_python_keeps_the_primer(preset):
 def test_a_given_note_is_not_held_on_by_what_follows():
     source, loaded = played(chorale=True), pieces.loaded("chorale-voices")
     hold = pieces.only(loaded.codec.vocabulary, loaded.codec.vocabulary.id("hold"), loaded.codec.vocabulary.id("rest"))
-    (result,) = musejax.sample(loaded, primer=source, length=60, constraint=hold, say=lambda text: None)
-    assert not check_kept(source, result)
+    given = primers.prime(loaded, source, 60, say=lambda text: None)
+    (piece,) = sampling.draw(loaded, 1, 0, given=given, constraint=hold, may_be_silent=True)
+    assert not check_kept(source, piece.sequence)

@@ -17,8 +17,9 @@ from flax import linen as nn
 from musejax import vocabulary
 from musejax.base import Choice
 from musejax.models import recurrent, transformer
-from musejax.nn import cells, history, key_history, voices
-from musejax.nn import recurrent as nets
+from musejax.nn import interval_head, recurrent_cells
+from musejax.nn import recurrent_stack as nets
+from musejax.nn.features import key_history, voice_history
 
 every_preset = pytest.mark.parametrize(("family", "preset"), tiny.LEFT_TO_RIGHT, ids=[p for _, p in tiny.LEFT_TO_RIGHT])
 
@@ -31,7 +32,7 @@ def field(table):
 def test_the_likelihood_of_a_cell_does_not_depend_on_later_cells(family, preset):
     t = tiny.make(family, preset)
     name, streams = field(t.vocabulary), t.vocabulary.streams
-    order = t.model.autoregressive.order or tuple(range(streams))
+    order = t.model.decoder.order or tuple(range(streams))
     # Scaled up, so that what is read is seen: a fresh net's last layers are near 0.
     nll = functools.partial(tiny.scorer(family, preset), jax.tree.map(lambda p: p * 3, t.params), t.state)
     before = np.asarray(nll(t.batch)).reshape(3, tiny.FRAMES, -1)
@@ -103,7 +104,7 @@ def test_probabilities_of_all_pieces_sum_to_one(name):
         pieces = pieces.reshape(-1, frames, table.streams) if table.streams > 1 else pieces
     batch = tiny.random_batch(table, len(pieces), frames)
     batch = {k: np.tile(v[:1], (len(pieces),) + (1,) * (v.ndim - 1)) for k, v in batch.items()}
-    nll = np.asarray(jax.jit(model.score.nll)(params, state, {**batch, field(table): pieces}))
+    nll = np.asarray(jax.jit(model.likelihood.nll)(params, state, {**batch, field(table): pieces}))
     each = np.exp(-nll.reshape(len(pieces), -1).sum(1))
     np.testing.assert_allclose(each.sum(), 1.0, rtol=1e-5)
     assert each.max() > 1.5 * each.min()
@@ -119,20 +120,20 @@ def test_the_likelihood_is_the_chain_rule_one_step_at_a_time(name):
     batch = tiny.random_batch(table, 2, frames, seed=4)
     if table is HOLDS:
         batch["tokens"][:, 4:8] = batch["tokens"][:, :4]  # so that there is a match
-    order = model.autoregressive.order or tuple(range(table.streams))
-    expected = np.asarray(jax.jit(model.score.nll)(params, state, batch)).reshape(2, frames, -1)
-    step = jax.jit(model.autoregressive.step)
-    cache = model.autoregressive.init_cache(params, state, 2, frames)
+    order = model.decoder.order or tuple(range(table.streams))
+    expected = np.asarray(jax.jit(model.likelihood.nll)(params, state, batch)).reshape(2, frames, -1)
+    step = jax.jit(model.decoder.step)
+    cache = model.decoder.init_cache(params, state, 2, frames)
     cells_of = batch[field(table)].reshape(2, frames, table.streams, -1)
     bits = table.kind == "bits"
-    previous = jnp.full((2, table.size) if bits else (2,), model.autoregressive.start, jnp.int32)
+    previous = jnp.full((2, table.size) if bits else (2,), model.decoder.start, jnp.int32)
     for pos in range(frames * len(order)):
         frame, stream = pos // len(order), order[pos % len(order)]
         here = {n: jnp.asarray(batch[n][:, frame]) for n, _ in table.conditions}
         logits, cache = step(params, state, cache, previous, jnp.asarray(pos), here)
-        if model.autoregressive.draw is not None:
+        if model.decoder.draw is not None:
             previous = jnp.asarray(cells_of[:, frame, 0])
-            found = model.autoregressive.draw(params, Choice()).nll(logits, previous)
+            found = model.decoder.draw(params, Choice()).nll(logits, previous)
             np.testing.assert_allclose(found, expected[:, frame, 0], atol=1e-5)
             continue
         logits = np.asarray(logits, np.float64)
@@ -149,12 +150,12 @@ def test_the_likelihood_is_the_chain_rule_one_step_at_a_time(name):
 
 @pytest.mark.parametrize("table", [HOLDS, TWO], ids=["holds", "pitches"])
 def test_history_of_whole_pieces_is_that_of_push_and_read(table):
-    t = history.tables(table)
+    t = voice_history.tables(table)
     frames = np.random.default_rng(0).integers(0, table.size, (3, 30, table.streams)).astype(np.int32)
     frames[:, 16:26] = frames[:, 4:14]
-    whole = jax.jit(lambda f: history.over(t, f))(frames)
-    push, read = jax.jit(lambda h, f: history.push(t, h, f)), jax.jit(lambda h: history.read(t, h))
-    h = history.start(t, 3, 40, table.streams)  # more room than is needed changes nothing
+    whole = jax.jit(lambda f: voice_history.over(t, f))(frames)
+    push, read = jax.jit(lambda h, f: voice_history.push(t, h, f)), jax.jit(lambda h: voice_history.read(t, h))
+    h = voice_history.start(t, 3, 40, table.streams)  # more room than is needed changes nothing
     for i in range(30):
         for name, value in read(h).items():
             np.testing.assert_array_equal(value, whole[name][:, i], err_msg=f"{name} {i}")
@@ -164,16 +165,16 @@ def test_history_of_whole_pieces_is_that_of_push_and_read(table):
 
 def test_a_piece_without_an_end_is_for_ever_in_its_middle():
     found = {"place": jnp.asarray([3, 7, 8, 11, 12, 8]), "match_length": jnp.asarray([5, 5, 5, 0, 1, 5])}
-    told = history.endless(found, jnp.asarray([1, 1, 1, 1, 1, 0]))
+    told = voice_history.endless(found, jnp.asarray([1, 1, 1, 1, 1, 0]))
     np.testing.assert_array_equal(told["place"], [3, 7, 4, 7, 4, 8])
     np.testing.assert_array_equal(told["match_length"], [5, 5, 1, 0, 1, 5])
 
 
 def test_a_match_is_what_followed_the_longest_run_that_occurred_before():
-    t = history.tables(TWO)
+    t = voice_history.tables(TWO)
     cycle = np.array([[0, 1], [1, 2], [2, 0], [2, 2], [0, 0], [1, 1], [0, 2], [2, 1]])
     frames = np.concatenate([cycle, cycle])[None].astype(np.int32)
-    out = history.over(t, frames)
+    out = voice_history.over(t, frames)
     np.testing.assert_array_equal(out["match"][0, 9:], frames[0, 9:])
     assert (np.asarray(out["match"])[0, :9] == TWO.size).all()  # nothing had occurred before
     np.testing.assert_array_equal(out["previous"][0, 1:], frames[0, :-1])
@@ -206,8 +207,8 @@ def test_the_gradient_of_placed_intervals_is_that_of_a_plain_version():
         chosen = jax.nn.one_hot(jnp.arange(size)[None, None] - pitch[..., None] + size - 1, 2 * size - 1)
         return jnp.where((pitch >= 0)[..., None], jnp.einsum("bsqi,bsi->bsq", chosen, scores), 0.0)
 
-    np.testing.assert_allclose(voices.place_intervals(scores, pitch), plain(scores), rtol=1e-6)
-    found = jax.grad(lambda s: (voices.place_intervals(s, pitch) * weights).sum())(scores)
+    np.testing.assert_allclose(interval_head.place_intervals(scores, pitch), plain(scores), rtol=1e-6)
+    found = jax.grad(lambda s: (interval_head.place_intervals(s, pitch) * weights).sum())(scores)
     expected = jax.grad(lambda s: (plain(s) * weights).sum())(scores)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert np.asarray(pitch).min() == -1
@@ -241,7 +242,7 @@ def test_the_lstm_is_flaxs():
     for t in range(7):
         carry, y = cell.apply({"params": params}, carry, x[:, t])
         expected.append(y)
-    found, (last_h, last_c) = cells.lstm(x, (h, c), *map(jnp.asarray, (w_in, w_rec, bias)))
+    found, (last_h, last_c) = recurrent_cells.lstm(x, (h, c), *map(jnp.asarray, (w_in, w_rec, bias)))
     np.testing.assert_allclose(found, np.stack(expected, 1), atol=1e-5)
     np.testing.assert_allclose(last_c, carry[0], atol=1e-5)
     np.testing.assert_allclose(last_h, carry[1], atol=1e-5)
@@ -252,7 +253,7 @@ def test_the_gru_is_cudnns():
     x, h = rng.normal(size=(2, 7, 3)), rng.normal(size=(2, 4))
     w_in, w_rec, bias, new_bias = (rng.normal(size=s) for s in ((3, 12), (4, 12), (12,), (4,)))
     arrays = [jnp.asarray(a, jnp.float32) for a in (w_in, w_rec, bias, new_bias)]
-    found, (last,) = cells.gru(jnp.asarray(x, jnp.float32), (jnp.asarray(h, jnp.float32),), *arrays)
+    found, (last,) = recurrent_cells.gru(jnp.asarray(x, jnp.float32), (jnp.asarray(h, jnp.float32),), *arrays)
 
     def sigmoid(v):
         return 1 / (1 + np.exp(-v))

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 import musejax
-from musejax import cli, codecs, commands, errors, files, generation, primers, restrictions, zoo
-from musejax.base import Autoregressive, Choice, Model
-from musejax.commands import music
+from musejax import cli, codecs, commands, errors, zoo
+from musejax.base import Choice, Decoder, Info, Model
+from musejax.commands import music_commands
 from musejax.decoding import autoregressive
+from musejax.generation import primers, restrictions, sampling
+from musejax.music import files
 
 CODEC = codecs.get("melody-basic")
 TABLE = CODEC.vocabulary
@@ -23,12 +25,12 @@ def net(logits, name="idle"):
     def step(params, state, cache, previous, pos, conditions):
         return jnp.tile(jnp.asarray(logits, jnp.float32)[None], (len(previous), 1)), cache
 
-    pair = Autoregressive(lambda p, s, num, length: jnp.zeros(num), step, TABLE.size)
+    pair = Decoder(lambda p, s, num, length: jnp.zeros(num), step, TABLE.size)
 
     def sample(params, state, key, request):
         return autoregressive.sample_request(pair, TABLE, params, state, key, request)
 
-    model = Model(None, lambda key, batch: ({}, {}), lambda *a, **k: None, sample, autoregressive=pair)
+    model = Model(Info(None), lambda key, batch: ({}, {}), lambda *a, **k: None, sample, decoder=pair)
     config = {"model": {}, "training": {}, "data": {}}
     return zoo.Loaded(model, {"params": {}, "state": {}}, CODEC, config, name)
 
@@ -81,16 +83,16 @@ def test_a_sharp_choice_of_a_net_that_prefers_silence_writes_music(options):
 
 
 def test_a_silent_piece_is_drawn_again_and_the_rest_is_written(tmp_path, capsys, monkeypatch):
-    pieces = generation.draw(RARE, 8, 0, length=16, choice=Choice())
-    monkeypatch.setattr(generation, "TRIES", 1)
-    first = generation.draw(RARE, 8, 0, length=16, choice=Choice())
+    pieces = sampling.draw(RARE, 8, 0, length=16, choice=Choice())
+    monkeypatch.setattr(sampling, "TRIES", 1)
+    first = sampling.draw(RARE, 8, 0, length=16, choice=Choice())
     assert sum(p.silent for p in first) > sum(p.silent for p in pieces)
     for a, b in zip(first, pieces, strict=True):
         if not a.silent:
             np.testing.assert_array_equal(a.arrays["tokens"], b.arrays["tokens"])
     assert any(p.silent for p in first) and not all(p.silent for p in first)
     args = cli.parser().parse_args(["sample", "idle", "--num", "8", "--out", str(tmp_path), "--json"])
-    music._write(first, [[tmp_path / f"{i}.mid"] for i in range(8)], args, RARE)
+    music_commands._write(first, [[tmp_path / f"{i}.mid"] for i in range(8)], args, RARE)
     told = json.loads(capsys.readouterr().out)
     assert [t["silent"] for t in told] == [p.silent for p in first]
     assert [bool(t["files"]) for t in told] == [not p.silent for p in first]

@@ -8,7 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from musejax import codecs, experiments, runs
+from musejax import codecs, runs
+from musejax.experiments import experiment
 from musejax.models import recurrent
 from musejax.pipeline import dataset
 from musejax.tuning import rules
@@ -44,7 +45,7 @@ def test_a_mean_of_shares_counts_melodies_by_their_weight(modules):
 
 
 def test_figures_are_those_of_the_table(modules, nets):
-    from musejax import reinforcement
+    from musejax.experiments import reinforcement
 
     run, prior = nets
     found = modules.rl_measures.of(run, prior, 40, 5, rules.Rules())
@@ -77,7 +78,7 @@ def test_the_page_has_what_was_measured_and_names_what_was_not(modules):
     page = modules.rl_page
     names = [n for n, _, _ in page.FIGURES] + ["nll_per_token_under_prior", "kl", "notes", "reward"]
     row = {**{n: side(0.25) for n in names}, "distinct_4grams": 0.5, "distinct_melodies": 1.0, "self_similarity": 0.4}
-    tuning = experiments.read("melody-rl").tuning
+    tuning = experiment.read("melody-rl").tuning
     raw = {
         "rewards": {"name": "melody-rl", "rewards": [["rules", 0.1]], "leash": 1.0, "rules": vars(tuning.rules)},
         "table": {"num": 10, "prior": "p", "test": {"nll_per_token": 0.9, "interval": (0.8, 1.0)}, "rows": {"p": row}},

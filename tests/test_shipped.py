@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 import tiny
 
-from musejax import errors, generation, runs, scoring, zoo
+from musejax import errors, runs, zoo
 from musejax.evaluation import likelihood
+from musejax.generation import sampling
 from musejax.pipeline import dataset
+from musejax.reports import evaluate
 
 shipped = pytest.mark.parametrize("name", tiny.shipped())
 
@@ -41,7 +43,7 @@ def test_nothing_of_the_machine_that_trained_it_is_in_it(name):
 @pytest.mark.parametrize("name", ["chorale-lstm", "chorale-transformer"])
 def test_chorales_end_and_have_a_track_a_voice(name):
     loaded = zoo.load(name)
-    pieces = generation.draw(loaded, 8, 0)
+    pieces = sampling.draw(loaded, 8, 0)
     assert sum(p.ended for p in pieces) >= 7
     for piece in pieces:
         assert {n.instrument for n in piece.sequence.notes} == {0, 1, 2, 3}
@@ -50,12 +52,12 @@ def test_chorales_end_and_have_a_track_a_voice(name):
 
 def test_a_chorale_model_is_not_scored_on_the_benchmark_that_shares_its_music():
     with pytest.raises(errors.UserError, match="shares music with jsb16"):
-        scoring.evaluate(zoo.find("chorale-lstm"), "chorale-lstm", "jsb16", "test", pytest.fail)
+        evaluate.evaluate(zoo.find("chorale-lstm"), "chorale-lstm", "jsb16", "test", pytest.fail)
 
 
 @pytest.fixture(scope="module")
 def chorales(data_folder):
-    from musejax import preparation
+    from musejax.corpora import preparation
 
     data = preparation.prepare("jsb16", "chorale-pitches", lambda text: None)
     return [i._replace(arrays={k: v[:64] for k, v in i.arrays.items()}) for i in data.split("test")[:4]]
@@ -91,7 +93,7 @@ SIZES = {"jsb16": (77, 18900), "bl-jsb": (77, 4725), "bl-nottingham": (170, 4446
 
 @pytest.mark.slow
 def test_the_melody_vae_rebuilds_windows_that_it_has_not_seen():
-    figures = scoring.evaluate(
+    figures = evaluate.evaluate(
         zoo.find("melody-vae-2bar"), "melody-vae-2bar", None, "test", lambda text: None, samples=2
     )
     assert (figures["windows"], figures["pieces"], figures["apart_from"]) == (2246, 187, "folk-tunes:train")
@@ -103,7 +105,7 @@ def test_the_melody_vae_rebuilds_windows_that_it_has_not_seen():
 
 @pytest.mark.slow
 def test_sixteen_bars_come_back_from_a_vector():
-    figures = scoring.evaluate(
+    figures = evaluate.evaluate(
         zoo.find("melody-vae-16bar"), "melody-vae-16bar", None, "test", lambda text: None, samples=1
     )
     assert (figures["windows"], figures["pieces"], figures["apart_from"]) == (969, 104, "folk-tunes:train")
@@ -115,7 +117,7 @@ def test_sixteen_bars_come_back_from_a_vector():
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "data"), PUBLISHED)
 def test_benchmark_runs_are_as_good_as_the_docs_say(name, data, data_folder):
-    figures = scoring.evaluate(zoo.find(name), name, data, "test", lambda text: None)
+    figures = evaluate.evaluate(zoo.find(name), name, data, "test", lambda text: None)
     field, bound = PUBLISHED[name, data]
     assert figures["kind"] == "exact"
     group = None if data == "jsb16" else "A1" if name.endswith("lstm") else "A2"

@@ -1,7 +1,5 @@
 """Harmonising and infilling: given notes are kept to the last bit, and what is new lies where it may."""
 
-import dataclasses
-
 import hypothesis
 import numpy as np
 import pieces
@@ -9,10 +7,10 @@ import pytest
 from hypothesis import strategies as st
 
 import musejax
-from musejax import codecs, errors, steering, vocabulary
-from musejax.codecs import timing
-from musejax.decoding import given
-from musejax.steering import planning
+from musejax import codecs, errors, vocabulary
+from musejax.decoding import given_notes
+from musejax.generation import planning, steering
+from musejax.music import timing
 
 pytestmark = pytest.mark.usefixtures("fast_code")
 
@@ -132,7 +130,7 @@ def test_a_redrawn_note_frees_its_cells_beyond_the_last_bar():
 
 def test_holds_are_forbidden_after_given_cells_alone():
     def told(table, cells, free):
-        constraint = given.attacks(table, np.array(cells), np.array(free))
+        constraint = given_notes.attacks(table, np.array(cells), np.array(free))
         values = np.zeros((1, len(cells)), np.int32)
         out = [np.asarray(constraint(np.array(t), np.array(0), values)) for t in range(len(cells))]
         hold = table.id("hold")
@@ -146,7 +144,7 @@ def test_holds_are_forbidden_after_given_cells_alone():
     rest = sketch.id("rest")
     assert told(sketch, [9, 9, 9, rest, 9], [1, 1, 0, 0, 1]) == [True, False, False, False, True]
     assert (
-        given.attacks(vocabulary.chorale(holds=False, name="chorale-pitches"), np.zeros((3, 4)), np.ones((3, 4)))
+        given_notes.attacks(vocabulary.chorale(holds=False, name="chorale-pitches"), np.zeros((3, 4)), np.ones((3, 4)))
         is None
     )
 
@@ -269,7 +267,7 @@ def test_what_a_file_does_not_say_is_assumed_and_said():
     np.testing.assert_array_equal(plan.given.conditions["beat"], np.arange(49) % 16)
     plan = planning.harmony(model, source, sharps=-1, say=said.append)
     assert len(said) == 3 and (plan.given.conditions["key"] == 6).all()
-    reader = model._replace(config={"model": {"conditions": ["fermata"]}, "data": {}})
+    reader = model._replace(model=model.model._replace(info=model.model.info._replace(conditions=("fermata",))))
     plan = planning.harmony(reader, source, say=said.append)
     assert said[-1].startswith("tune.mid: it has no fermatas; 1 is assumed, on its last note")
     np.testing.assert_array_equal(np.flatnonzero(plan.given.conditions["fermata"]), np.arange(44, 48))
@@ -294,8 +292,8 @@ def test_fermatas_beat_and_key_come_from_the_file():
 
 def test_guidance_of_scale_0_knows_no_conditions():
     model = pieces.loaded("chorale-voices")
-    config = dataclasses.replace(model.model.config, condition_dropout=0.2)
-    model = model._replace(model=model.model._replace(config=config))
+    info = model.model.info._replace(drops_conditions=True)
+    model = model._replace(model=model.model._replace(info=info))
     source, allowed = pieces.melody(pieces.TUNE), pieces.anything(model.codec.vocabulary)
     del source.key_signatures[:]
 

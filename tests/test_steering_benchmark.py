@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from musejax import codecs, zoo
-from musejax.base import Autoregressive, Model, Score
+from musejax.base import Decoder, Info, Likelihood, Model
 from musejax.pipeline import dataset
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -109,8 +109,8 @@ def costly(read):
         given = 1 - free.min() if read else 0
         return (batch["tokens"] + 1000 * given) * free
 
-    pair = Autoregressive(never, never, 0, read=never if read else None)
-    model = Model(None, never, never, never, Score("exact", nll), pair)
+    pair = Decoder(never, never, 0, read=never if read else None)
+    model = Model(Info(None), never, never, never, Likelihood("exact", nll), pair)
     return zoo.Loaded(model, {"params": {}, "state": {}}, codecs.get("chorale-pitches"), {}, "costly")
 
 
@@ -160,7 +160,7 @@ def test_a_harmony_is_asked_for_with_the_soprano_and_the_end_given_and_the_paddi
 
     items = [chorale(16), chorale(24, 1), chorale(70, 2)]
     loaded = zoo.Loaded(
-        Model(None, never, never, sample), {"params": {}, "state": {}}, codecs.get("chorale"), {}, "recorder"
+        Model(Info(None), never, never, sample), {"params": {}, "state": {}}, codecs.get("chorale"), {}, "recorder"
     )
     for item, tokens, padded in zip(items, tasks.harmonies(loaded, items, 0), (64, 64, 96), strict=True):
         frames = item.length - 1

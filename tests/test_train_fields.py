@@ -5,14 +5,16 @@ import shlex
 
 import pytest
 
-from musejax import cli, errors, experiments, transfer
+from musejax import cli, errors
 from musejax.commands import fields
-from musejax.tuning.config import Tuning
+from musejax.experiments import experiment as experiments
+from musejax.experiments import starting_weights
+from musejax.tuning.tuning_settings import Tuning
 
 
 def read(name):
     experiment = experiments.read(name)
-    return experiment if experiment.model is not None else transfer.completed(experiment, "melody-lstm")
+    return experiment if experiment.model is not None else starting_weights.completed(experiment, "melody-lstm")
 
 
 def kinds():
@@ -27,7 +29,7 @@ def kinds():
 def reread(experiment, lines):
     """The experiment with options as a shell would pass them."""
     args, rest = cli.parser().parse_known_args(["train", "x", *(w for line in lines for w in shlex.split(line))])
-    return fields.override(transfer.completed(experiment, args.init_from), rest)
+    return fields.override(starting_weights.completed(experiment, args.init_from), rest)
 
 
 def other(value, name=""):

@@ -12,7 +12,8 @@ import tiny
 from musejax import codecs, vocabulary
 from musejax.base import Request
 from musejax.models import transformer
-from musejax.nn import given, history
+from musejax.nn import given_reader
+from musejax.nn.features import voice_history
 
 CHORALE = codecs.get("chorale").vocabulary
 SMALL = vocabulary.Vocabulary(
@@ -67,9 +68,9 @@ def make(name, table=CHORALE, frames=8):
 def test_the_cached_step_is_the_forward_pass_at_every_position(name):
     table = TABLES.get(name, CHORALE)
     model, batch, params, state = make(name, table)
-    pair, frames, streams = model.autoregressive, 8, table.streams
+    pair, frames, streams = model.decoder, 8, table.streams
     order = pair.order or tuple(range(streams))
-    expected = np.asarray(jax.jit(model.score.nll)(params, state, batch)).reshape(2, frames, streams)
+    expected = np.asarray(jax.jit(model.likelihood.nll)(params, state, batch)).reshape(2, frames, streams)
     step = jax.jit(pair.step)
     ready = params if pair.prepare is None else pair.prepare(params)
     cache = pair.init_cache(ready, state, 2, frames)
@@ -93,7 +94,7 @@ def test_a_span_shorter_than_the_piece_forgets_what_lies_before():
     batch = tiny.random_batch(table, 1, 12)
     params, state = model.init(jax.random.key(0), batch)
     params = jax.tree.map(lambda p: p * 3, params)
-    nll = functools.partial(jax.jit(model.score.nll), params, state)
+    nll = functools.partial(jax.jit(model.likelihood.nll), params, state)
     changed = batch["tokens"].copy()
     changed[:, 2] = (changed[:, 2] + 1) % table.size
     moved = np.abs(np.asarray(nll({**batch, "tokens": changed}) - nll(batch)))[0]
@@ -116,7 +117,7 @@ def test_probabilities_of_all_fillings_sum_to_one(mask):
     tokens[:, places[:, 0], places[:, 1]] = fillings
     many = {k: np.tile(v[:1], (len(fillings),) + (1,) * (v.ndim - 1)) for k, v in batch.items()}
     many = {**many, "tokens": tokens, "infill_mask": np.tile(free[None], (len(fillings), 1, 1))}
-    nll = np.asarray(jax.jit(model.score.nll)(params, state, many))
+    nll = np.asarray(jax.jit(model.likelihood.nll)(params, state, many))
     assert (nll[:, free == 0] == 0).all()
     each = np.exp(-nll.sum((1, 2), dtype=np.float64))
     np.testing.assert_allclose(each.sum(), 1.0, rtol=1e-4)
@@ -126,7 +127,7 @@ def test_probabilities_of_all_fillings_sum_to_one(mask):
 def test_given_cells_are_read_ahead_of_their_turn_and_free_ones_are_not():
     model, batch, params, state = make("reader")
     params = jax.tree.map(lambda p: p * 3, params)
-    nll = functools.partial(jax.jit(model.score.nll), params, state)
+    nll = functools.partial(jax.jit(model.likelihood.nll), params, state)
     free = np.ones_like(batch["tokens"])
     free[:, 6] = 0
     changed = batch["tokens"].copy()
@@ -139,7 +140,7 @@ def test_given_cells_are_read_ahead_of_their_turn_and_free_ones_are_not():
 
 def test_a_net_that_is_given_nothing_does_not_know_how_long_the_piece_is():
     model, batch, params, state = make("reader")
-    nll = jax.jit(model.score.nll)
+    nll = jax.jit(model.likelihood.nll)
     short = {k: v[:, :5] for k, v in batch.items()}
     short["pad_mask"] = batch["pad_mask"][:, :5]
     np.testing.assert_allclose(nll(params, state, short), nll(params, state, batch)[:, :5], atol=1e-5)
@@ -147,7 +148,7 @@ def test_a_net_that_is_given_nothing_does_not_know_how_long_the_piece_is():
 
 def test_a_net_that_is_told_how_many_bars_are_left_is_scored_without():
     model, batch, params, state = make("frames")
-    nll, step = jax.jit(model.score.nll), jax.jit(model.autoregressive.step)
+    nll, step = jax.jit(model.likelihood.nll), jax.jit(model.decoder.step)
     told = {**batch, "bars_left": np.zeros((2, 8), np.int32)}
     np.testing.assert_array_equal(nll(params, state, batch), nll(params, state, told))
     params = jax.tree.map(lambda p: p * 3, params)
@@ -155,19 +156,19 @@ def test_a_net_that_is_told_how_many_bars_are_left_is_scored_without():
     previous, at = jnp.full((2,), CHORALE.size, jnp.int32), jnp.asarray(0)
 
     def first(**more):
-        cache = model.autoregressive.init_cache(params, state, 2, 8)
+        cache = model.decoder.init_cache(params, state, 2, 8)
         return np.asarray(step(params, state, cache, previous, at, {**conditions, **more})[0])
 
-    left = [first(bars_left=jnp.full((2,), n)) for n in (0, 5, history.LEFT)]
+    left = [first(bars_left=jnp.full((2,), n)) for n in (0, 5, voice_history.LEFT)]
     np.testing.assert_allclose(left[2], first(), atol=1e-6)
     assert np.abs(left[0] - left[1]).max() > 1e-4 and np.abs(left[0] - left[2]).max() > 1e-4
 
 
 def test_bars_left_are_counted_from_the_end():
-    t = history.tables(CHORALE)
-    found = np.asarray(history.bars_left(t, jnp.asarray([40, 600]), 600))
+    t = voice_history.tables(CHORALE)
+    found = np.asarray(voice_history.bars_left(t, jnp.asarray([40, 600]), 600))
     assert found[0, 39] == found[0, 24] == 0 and found[0, 23] == 1 and found[0, 0] == 2
-    assert found[1].max() == history.LEFT - 1 and found[1, 0] == history.LEFT - 1 and found[1, 599] == 0
+    assert found[1].max() == voice_history.LEFT - 1 and found[1, 0] == voice_history.LEFT - 1 and found[1, 599] == 0
 
 
 def test_the_sampler_keeps_given_cells_and_scores_the_free_ones():
@@ -183,12 +184,12 @@ def test_the_sampler_keeps_given_cells_and_scores_the_free_ones():
     found = np.asarray(out["tokens"])
     assert (found[free == 0] == tokens[free == 0]).all()
     scored = {**batch, "pad_mask": np.ones((2, 8), np.int32), "tokens": found, "infill_mask": free}
-    nll = np.asarray(jax.jit(model.score.nll)(params, state, scored))
+    nll = np.asarray(jax.jit(model.likelihood.nll)(params, state, scored))
     np.testing.assert_allclose(out["log_prob"], -nll.sum((1, 2)), rtol=1e-4)
 
 
 def test_masks_for_training_hold_every_kind():
-    masks: np.ndarray = np.asarray(given.masks(jax.random.key(0), 400, 96, 4))
+    masks: np.ndarray = np.asarray(given_reader.masks(jax.random.key(0), 400, 96, 4))
     free = masks.mean((1, 2))
     voices = masks.any(1)
     frames = masks.any(2)
@@ -197,13 +198,13 @@ def test_masks_for_training_hold_every_kind():
     assert (one_kept & (free == 0.75)).mean() > 0.15
     assert (voices.all(1) & ~frames.all(1)).mean() > 0.1  # a gap in all voices
     assert (~voices.all(1) & ~frames.all(1)).mean() > 0.03  # some voices of a stretch
-    one_stream: np.ndarray = np.asarray(given.masks(jax.random.key(0), 400, 96, 1))
+    one_stream: np.ndarray = np.asarray(given_reader.masks(jax.random.key(0), 400, 96, 1))
     assert (one_stream.mean((1, 2)) == 1).mean() > 0.3
     assert 0.2 < one_stream.mean() < 0.9
 
 
 def test_gaps_for_training_are_many_and_mostly_short():
-    free: np.ndarray = np.asarray(given.gaps(jax.random.key(0), 500, 192))
+    free: np.ndarray = np.asarray(given_reader.gaps(jax.random.key(0), 500, 192))
     edges = np.diff(np.pad(free.astype(int), ((0, 0), (1, 1))))
     lengths = np.flatnonzero((edges == -1).ravel()) - np.flatnonzero((edges == 1).ravel())
     assert 0.25 < free.mean() < 0.5
@@ -212,10 +213,10 @@ def test_gaps_for_training_are_many_and_mostly_short():
 
 
 def test_a_held_given_note_is_known_by_its_pitch_unless_its_onset_is_free():
-    t = history.tables(CHORALE)
+    t = voice_history.tables(CHORALE)
     hold, pitch, free = CHORALE.id("hold"), CHORALE.id("pitch", 60), CHORALE.size
     cells = jnp.asarray([[[hold], [pitch], [hold], [free], [hold], [pitch], [hold]]])
-    found = given.sounding(t, cells)[0, :, 0]
+    found = given_reader.sounding(t, cells)[0, :, 0]
     np.testing.assert_array_equal(found, [free, pitch, pitch, free, free, pitch, pitch])
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from musejax import codecs, vocabulary
+from musejax import codecs, registry, vocabulary
 
 
 def test_the_streams_of_a_trio_have_ids_of_their_own():
@@ -33,7 +33,7 @@ def test_every_stream_knows_its_silence(codec, ends, goes_on):
     assert [table.event(b) for _, b in found] == [(type, 0) for type in goes_on]
 
 
-@pytest.mark.parametrize("codec", [name for name in codecs.CODECS if name != "remi"])
+@pytest.mark.parametrize("codec", [name for name in registry.names("codec") if name != "remi"])
 def test_a_table_comes_back_as_it_was_saved_also_from_before_streams_had_ids_of_their_own(codec):
     table = codecs.get(codec).vocabulary
     saved = json.loads(json.dumps(table.to_json()))

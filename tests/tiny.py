@@ -9,20 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musejax import codecs, models, runs, zoo
+from musejax import codecs, registry, runs, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Model, Request
-from musejax.training import config, step
+from musejax.training import settings, step
 
-FAMILIES = sorted(models.FAMILIES)
-PRESETS = [(f, p) for f in FAMILIES for p in models.family(f).PRESETS]
+FAMILIES = sorted(registry.names("family"))
+PRESETS = [(f, p) for f in FAMILIES for p in registry.get("family", f).presets]
 FRAMES = 10
-SHRUNK = {
-    "hidden": 12, "embed": 10, "head": 8, "width": 16, "feed_forward": 12, "num_layers": 2,
-    "latent": 4, "encoder_hidden": 6, "encoder_layers": 1, "conductor": 6, "conductor_layers": 1, "segment": 5,
-    "places": 20, "factors": 7, "frames": FRAMES, "steps": 8, "context": 3,
-    "critic_width": 4, "refiner": 1, "critic_updates": 1, "bars": 1,
-}  # fmt: skip
 
 
 class Tiny(NamedTuple):
@@ -39,12 +33,11 @@ class Tiny(NamedTuple):
 @functools.cache
 def bind(family: str, preset: str) -> tuple[Model, Any, vocabularies.Vocabulary]:
     """The preset with its widths and its depth shrunk, every other field as it is; its config and its vocabulary."""
-    module = models.family(family)
-    codec, full = module.PRESETS[preset]
+    record = registry.get("family", family)
+    codec, full = record.presets[preset]
     vocabulary = codecs.get(codec).vocabulary
-    fields = {f.name for f in dataclasses.fields(full)}
-    small = dataclasses.replace(full, **{k: min(v, getattr(full, k)) for k, v in SHRUNK.items() if k in fields})
-    return module.make(small, vocabulary), small, vocabulary
+    small = record.tiny(full)
+    return record.make(small, vocabulary), small, vocabulary
 
 
 def _forms() -> list[tuple[str, str]]:
@@ -74,7 +67,7 @@ def parameters(forms: list[tuple[str, str]]) -> list[Any]:
     return [pytest.param(f, p, id=p, marks=[pytest.mark.slow] if p in LONG else []) for f, p in forms]
 
 
-LEFT_TO_RIGHT = [(f, p) for f, p in FORMS if bind(f, p)[0].autoregressive is not None]
+LEFT_TO_RIGHT = [(f, p) for f, p in FORMS if bind(f, p)[0].decoder is not None]
 
 
 @functools.cache
@@ -128,7 +121,7 @@ def random_batch(vocabulary: vocabularies.Vocabulary, rows: int, frames: int, se
 @functools.cache
 def trained_step(family: str, preset: str):
     """The compiled training step of a tiny preset."""
-    return step.make_step(make(family, preset).model, config.Optimizer(warmup_steps=1), steps=10, seed=0)
+    return step.make_step(make(family, preset).model, settings.Optimizer(warmup_steps=1), steps=10, seed=0)
 
 
 @functools.cache
@@ -140,7 +133,7 @@ def sampler(family: str, preset: str):
 @functools.cache
 def scorer(family: str, preset: str):
     """Its compiled likelihood."""
-    score = make(family, preset).model.score
+    score = make(family, preset).model.likelihood
     assert score is not None
     return jax.jit(score.nll)
 
@@ -153,4 +146,4 @@ def request(vocabulary: vocabularies.Vocabulary, num: int, frames: int = FRAMES)
 
 def shipped() -> list[str]:
     """Names of the runs that come with the package."""
-    return [e.name for e in zoo.ENTRIES if e.shipped]
+    return zoo.list_models(shipped=True)

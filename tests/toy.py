@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musejax import objectives, vocabulary
-from musejax.base import Model
+from musejax import vocabulary
+from musejax.base import Info, Model
+from musejax.nn import losses
 from musejax.pipeline import batches, dataset, stream
 
 VOCABULARY = vocabulary.melody(60, 69, name="melody")
@@ -32,13 +33,13 @@ def make(dropout=0.0, fail_at=None, counts=True):
             table = jnp.where(jax.random.bernoulli(key, 1 - dropout, table.shape), table, 0)
         logits = table[jnp.pad(tokens, ((0, 0), (1, 0)))[:, :-1]]
         logits = logits + jnp.broadcast_to(params["bias"], logits.shape)
-        mean, weight = objectives.masked_mean(objectives.categorical_nll(logits, tokens), batch["loss_mask"])
+        mean, weight = losses.masked_mean(losses.categorical_nll(logits, tokens), batch["loss_mask"])
         if train and fail_at is not None:
             mean = jnp.where(step >= fail_at, jnp.nan, mean)
         state = {"seen": state["seen"] + weight} if train and counts else state
         return mean, (state, {"loss": mean, "weight": weight})
 
-    return Model(None, init, loss, lambda *a: {})
+    return Model(Info(None), init, loss, lambda *a: {})
 
 
 def items(num=12, seed=0, length=20):

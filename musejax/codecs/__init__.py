@@ -6,14 +6,13 @@ A codec is a small record of functions over its vocabulary. Its arrays are what 
 """
 
 import functools
-import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from musejax import errors, limits, vocabulary
-from musejax.codecs import parts
+from musejax import errors, registry, vocabulary
+from musejax.music import limits, parts
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -22,30 +21,6 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, np.ndarray]
 T = TypeVar("T")
-
-# name -> (module, one line for `musejax list`)
-CODECS: Mapping[str, tuple[str, str]] = {
-    "melody": ("melody", "note-seq's melody events, all 128 pitches"),
-    "melody-basic": ("melody", "note-seq's melody events, pitches 48..83, transposed to C"),
-    "melody-90": ("melody_bars", "note-seq's melody events, pitches 21..108, in whole bars with the beat"),
-    "melody-90-chords": ("melody_bars", "the same with the chord of every frame"),
-    "melody-100": ("melody", "the pattern page's 100 classes: 98 pitches, rest, hold"),
-    "performance": ("performance", "note-seq's 388 performance events with 32 velocity bins"),
-    "performance-356": ("performance", "note-seq's performance events without dynamics"),
-    "chorale": ("chorale", "four voices on the 16th grid with holds, fermatas, beat, key"),
-    "chorale-pitches": ("chorale", "four voices on the 16th grid as sounding pitches (jsb16)"),
-    "pianoroll-88": ("pianoroll", "binary frames of 88 keys"),
-    "rolls-chorale": ("rolls", "rolls of the four voices of a chorale on the 16th grid, pitches 36..81"),
-    "rolls-pop": ("rolls", "rolls of melody, bridge and piano on the 16th grid, pitches 24..107"),
-    "rolls-band": ("rolls", "rolls of drums, piano, guitar, bass and strings, 24 frames a quarter, pitches 24..107"),
-    "rolls-band-12": ("rolls", "the same with 12 frames a quarter"),
-    "tracks": ("tracks", "melody, bridge and piano bar by bar, with controls of density, polyphony and duration"),
-    "drums": ("drums", "nine classes of drums on the 16th grid, a frame one of 512 sets"),
-    "drums-bits": ("drums", "nine classes of drums on the 16th grid, a switch each"),
-    "trio": ("trio", "melody, bass and drums on the 16th grid"),
-    "groove": ("groove", "nine classes of drums as they were played: hit, velocity, offset from the 16th grid"),
-    "remi": ("tokenizers", "melody, bridge and piano as miditok's REMI (needs the package miditok)"),
-}
 
 
 class Part(NamedTuple):
@@ -88,21 +63,31 @@ class Codec(NamedTuple):
     prime: Callable[["NoteSequence"], Arrays]
     variants: Callable[["NoteSequence"], list["NoteSequence"]]
     grammar: Callable[[], "Constraint"] | None = None
+
+    record_kind = "codec"
+
+    @property
+    def name(self) -> str:
+        """The codec's name: that of its vocabulary."""
+        return self.vocabulary.name
+
     voices: Callable[["NoteSequence"], list[list[int]]] = parts.everything
     parts: tuple[Part, ...] = ()
     metric: bool = False
     transposition: Callable[["NoteSequence"], int] | None = None
 
 
-def get(name: str) -> Codec:
-    """The codec of a name.
+def get(name: str, *, plugin: str = "") -> Codec:
+    """Returns the codec of a name; it discards music that exceeds `music.limits` before it allocates by time.
+
+    Args:
+        name: Its name.
+        plugin: The file that it came from when it was last used, for the error message.
 
     Raises:
         errors.UserError: No codec has this name.
     """
-    if name not in CODECS:
-        raise errors.UserError(f"codec {name!r} is unknown; the codecs are {', '.join(CODECS)}")
-    codec = importlib.import_module(f"musejax.codecs.{CODECS[name][0]}").make(name)
+    codec = registry.get("codec", name, plugin=plugin)
     return codec._replace(
         encode=_within_limits(codec.encode), prime=_within_limits(codec.prime), variants=_within_limits(codec.variants)
     )

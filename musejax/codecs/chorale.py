@@ -6,9 +6,9 @@ as 0..14). `encode` closes a piece with a frame of four END cells, whose beat go
 whose key is the last. `chorale-pitches`, the form of the `jsb16` file, has sounding pitches and rests alone; beat
 counts from the first frame, modulo 16; pieces have no END.
 
-The domain is a sequence of four voices, each one note at a time, pitches 36..81: the parts named Soprano, Alto,
-Tenor and Bass, else exactly four parts, the higher the earlier. A fermata is a text annotation "fermata" while a
-soprano note sounds. Up to one note in a hundred may lie off the grid and is moved to it.
+The domain is a sequence of four voices, each one note at a time, pitches 36..81: the parts named Soprano, Alto, Tenor
+and Bass, else exactly four parts, those without such a name the higher the earlier. A fermata is a text annotation
+"fermata" while a soprano note sounds. Up to one note in a hundred may lie off the grid and is moved to it.
 
 What is lost: tempo and its changes, dynamics, instruments, text, everything but the four parts; notes too short for
 the grid; what distinguishes keys that sound alike (7 flats read back as 5 sharps, 6 flats as 6 sharps, 7 sharps as 5
@@ -21,17 +21,22 @@ note and 0 in its rests, at least one note sounds, and the beat is that of a pie
 pick-up and short last bar included.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import codecs, errors, noteseq, scores, vocabulary
-from musejax.codecs import metre, parts, timing
+from musejax import codecs, errors, vocabulary
+from musejax.music import metre, noteseq, parts, score_reading, timing
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
+# name -> what it holds, in one line
+CODECS = {
+    "chorale": "four voices on the 16th grid with holds, fermatas, beat, key",
+    "chorale-pitches": "four voices on the 16th grid as sounding pitches (jsb16)",
+}
 VOICES = ("Soprano", "Alto", "Tenor", "Bass")
 # Church organ: it sustains, and a repeated note is heard as one.
 PROGRAM = 19
@@ -120,7 +125,7 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
                 part=voice,
             )
             if voice == 0 and fermata is not None and fermata[first]:
-                sequence.text_annotations.add(time=first * tick, text=scores.FERMATA)
+                sequence.text_annotations.add(time=first * tick, text=score_reading.FERMATA)
     if vocab.has("hold") and "beat" in arrays:
         # The place of END tells whether the last bar is complete.
         metre.write(sequence, metre.signatures(arrays["beat"][: frames + 1]), tick)
@@ -156,14 +161,34 @@ def notes_of_voices(sequence: "NoteSequence") -> list[list[int]]:
     names, groups = parts.of(sequence)[1:]
     if not groups:
         raise errors.DiscardError("empty")
+    numbers = voice_numbers(sequence, names, groups)
+    if numbers is None:
+        raise errors.DiscardError("not four voices")
+    return [groups.get(number, []) for number in numbers]
+
+
+def voice_numbers(
+    sequence: "NoteSequence", names: Mapping[int, str], groups: Mapping[int, Sequence[int]]
+) -> list[int] | None:
+    """Returns the numbers of the parts that are soprano, alto, tenor and bass; None where that cannot be told.
+
+    Parts named after the voices are these voices. Of exactly four parts that sound, those without such a name are the
+    voices that remain, the higher the earlier.
+
+    Args:
+        sequence: The music.
+        names: Of its parts.
+        groups: Indices of the notes of each part that sounds.
+    """
     found = [parts.named(names, voice) for voice in VOICES]
     named = [number for number in found if number is not None]
     if len(named) == len(VOICES) and any(number in groups for number in named):
-        return [groups.get(number, []) for number in named]
+        return named
     if len(groups) != len(VOICES):
-        raise errors.DiscardError("not four voices")
+        return None
     height = {number: np.mean([sequence.notes[i].pitch for i in groups[number]]) for number in groups}
-    return [groups[number] for number in sorted(groups, key=lambda number: (-height[number], number))]
+    others = iter(sorted(set(groups) - set(named), key=lambda number: (-height[number], number)))
+    return [number if number is not None and number in groups else next(others) for number in found]
 
 
 def _on_grid(sequence: "NoteSequence", notes: Sequence) -> np.ndarray:
@@ -198,7 +223,7 @@ def _one_at_a_time(notes: np.ndarray) -> np.ndarray:
 def _fermatas(sequence: "NoteSequence", soprano: np.ndarray, length: int) -> np.ndarray:
     """1 on every frame of a soprano note during which a fermata is annotated: int32[length]."""
     out = np.zeros(length, np.int32)
-    times = [a.time for a in sequence.text_annotations if a.text.strip().lower() == scores.FERMATA]
+    times = [a.time for a in sequence.text_annotations if a.text.strip().lower() == score_reading.FERMATA]
     frames = timing.nearest(timing.to_quarters(sequence, np.array(times)) * 4)
     for first, last, _ in soprano:
         if ((frames >= first) & (frames < last)).any():

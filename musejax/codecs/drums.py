@@ -37,13 +37,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import codecs, errors, noteseq, vocabulary
-from musejax.codecs import lines
+from musejax import codecs, errors, vocabulary
+from musejax.codecs import melody_lines
+from musejax.music import noteseq
 
 if TYPE_CHECKING:
     from note_seq.drums_lib import DrumTrack
     from note_seq.protobuf.music_pb2 import NoteSequence
 
+# name -> what it holds, in one line
+CODECS = {
+    "drums": "nine classes of drums on the 16th grid, a frame one of 512 sets",
+    "drums-bits": "nine classes of drums on the 16th grid, a switch each",
+}
 CLASSES = ("kick", "snare", "closed hat", "open hat", "low tom", "middle tom", "high tom", "crash", "ride")
 # The MIDI pitches of each class; the first is the one that is written.
 PITCHES = (
@@ -158,7 +164,7 @@ def _tracks(sequence: "NoteSequence") -> list["DrumTrack"]:
     """The tracks of a sequence; raises `errors.DiscardError` with the last reason if there is none."""
     reason, out = "no drums", []
     for part in noteseq.load().sequences_lib.split_note_sequence_on_time_changes(_drums(sequence)):
-        quantised, start = lines.quantise(part, vocabulary.drums().frames_per_quarter), 0
+        quantised, start = melody_lines.quantise(part, vocabulary.drums().frames_per_quarter), 0
         while len(track := _track(quantised, start, GAP_BARS, pad_end=True)):
             start = track.end_step
             if len(track) >= MIN_BARS * track.steps_per_bar:
@@ -172,7 +178,7 @@ def _tracks(sequence: "NoteSequence") -> list["DrumTrack"]:
 
 def _whole(sequence: "NoteSequence") -> "DrumTrack":
     """All hits of a primer as one track."""
-    quantised = lines.quantise(lines.steady(_drums(sequence)), vocabulary.drums().frames_per_quarter)
+    quantised = melody_lines.quantise(melody_lines.steady(_drums(sequence)), vocabulary.drums().frames_per_quarter)
     return _track(quantised, 0, np.inf, pad_end=False)
 
 

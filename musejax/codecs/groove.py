@@ -29,12 +29,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import codecs, errors, noteseq, vocabulary
-from musejax.codecs import drums, timing
+from musejax import codecs, errors, vocabulary
+from musejax.codecs import drums
+from musejax.music import noteseq, timing
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
+# name -> what it holds, in one line
+CODECS = {
+    "groove": "nine classes of drums as they were played: hit, velocity, offset from the 16th grid",
+}
 MIN_BARS = 2
 GAP_BARS = 1
 _ROLAND = {45: 5, 48: 6, 58: 4}

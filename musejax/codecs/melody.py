@@ -24,13 +24,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import codecs, errors, noteseq, vocabulary
-from musejax.codecs import lines, parts
+from musejax import codecs, errors, vocabulary
+from musejax.codecs import melody_lines
+from musejax.music import noteseq, parts
 
 if TYPE_CHECKING:
     from note_seq.melodies_lib import Melody
     from note_seq.protobuf.music_pb2 import NoteSequence
 
+# name -> what it holds, in one line
+CODECS = {
+    "melody": "note-seq's melody events, all 128 pitches",
+    "melody-basic": "note-seq's melody events, pitches 48..83, transposed to C",
+    "melody-100": "the pattern page's 100 classes: 98 pitches, rest, hold",
+}
 MIN_BARS = 7
 MIN_PITCHES = 5
 MAX_FRAMES = 512
@@ -63,7 +70,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool
     sequences_lib = noteseq.load().sequences_lib
     reason, out = "empty", []
     for part in sequences_lib.split_note_sequence_on_time_changes(sequence):
-        quantised = lines.quantise(part, vocab.frames_per_quarter)
+        quantised = melody_lines.quantise(part, vocab.frames_per_quarter)
         for instrument in sorted({n.instrument for n in quantised.notes}):
             melodies, why = _melodies(quantised, instrument)
             reason = why or reason
@@ -79,9 +86,9 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool
 
 def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool) -> codecs.Arrays:
     """The first melody of a primer; raises `errors.DiscardError` if there is none or it leaves the range."""
-    quantised = lines.quantise(lines.steady(sequence), vocab.frames_per_quarter)
+    quantised = melody_lines.quantise(melody_lines.steady(sequence), vocab.frames_per_quarter)
     for instrument in sorted({n.instrument for n in quantised.notes}):
-        melody = lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True, gap_bars=np.inf)
+        melody = melody_lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True, gap_bars=np.inf)
         if len(melody):
             return {"tokens": to_ids(vocab, melody, squash)}
     raise errors.DiscardError("empty")
@@ -99,7 +106,7 @@ def _melodies(quantised: "NoteSequence", instrument: int) -> tuple[list["Melody"
     out, reason, start = [], "", 0
     while True:
         try:
-            melody = lines.extract(quantised, instrument, start, ignore_polyphonic_notes=False)
+            melody = melody_lines.extract(quantised, instrument, start, ignore_polyphonic_notes=False)
         except noteseq.load().PolyphonicMelodyError:
             return out, "two notes start together"
         if not len(melody):
@@ -129,9 +136,9 @@ def to_ids(vocab: vocabulary.Vocabulary, melody: "Melody", squash: bool = False)
             raise errors.DiscardError(f"pitch {pitch} is outside {pitches.min}..{pitches.max}")
     out = np.full(len(events), vocab.id("hold"), np.int32)
     if vocab.has("note_off"):
-        out[events == lines.NOTE_OFF] = vocab.id("note_off")
+        out[events == melody_lines.NOTE_OFF] = vocab.id("note_off")
     else:
-        out[~lines.sounding(events)] = vocab.id("rest")
+        out[~melody_lines.sounding(events)] = vocab.id("rest")
     on = events >= 0
     out[on] = events[on] - pitches.min + vocab.start("pitch")
     return out
@@ -159,9 +166,9 @@ def _events(vocab: vocabulary.Vocabulary, tokens: np.ndarray) -> np.ndarray:
     """Ids -> note-seq's events: int32[L]."""
     values = vocab.values("pitch")[tokens]
     ending = tokens == (vocab.id("note_off") if vocab.has("note_off") else vocab.id("rest"))
-    events = np.where(values >= 0, values, np.where(ending, lines.NOTE_OFF, lines.GO_ON))
+    events = np.where(values >= 0, values, np.where(ending, melody_lines.NOTE_OFF, melody_lines.GO_ON))
     # A rest is one NOTE_OFF, however long it lasts; a hold in a rest goes on resting.
-    silent = ~lines.sounding(events)
+    silent = ~melody_lines.sounding(events)
     again = np.concatenate([[False], silent[:-1]])[: len(silent)]
-    events[ending & again] = lines.GO_ON
+    events[ending & again] = melody_lines.GO_ON
     return events

@@ -28,13 +28,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import codecs, errors, noteseq, vocabulary
-from musejax.codecs import chords, lines, melody, metre, parts, timing
+from musejax import codecs, errors, vocabulary
+from musejax.codecs import melody, melody_lines
+from musejax.music import chord_annotations, metre, noteseq, parts, timing
 
 if TYPE_CHECKING:
     from note_seq.melodies_lib import Melody
     from note_seq.protobuf.music_pb2 import NoteSequence
 
+# name -> what it holds, in one line
+CODECS = {
+    "melody-90": "note-seq's melody events, pitches 21..108, in whole bars with the beat",
+    "melody-90-chords": "the same with the chord of every frame",
+}
 # Bars of rest that end a melody.
 GAP_BARS = 16
 # How far before its bar line, in quarters, a first note may begin and still belong to it.
@@ -64,7 +70,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[code
         raise errors.DiscardError("no chord symbols")
     reason, out = "empty", []
     for part in noteseq.load().sequences_lib.split_note_sequence_on_time_changes(sequence):
-        quantised = lines.quantise(part, vocab.frames_per_quarter)
+        quantised = melody_lines.quantise(part, vocab.frames_per_quarter)
         _drop_ornaments(quantised)
         offset = np.array([part.subsequence_info.start_time_offset])
         start = begin + int(timing.nearest(timing.to_quarters(sequence, offset) * vocab.frames_per_quarter)[0])
@@ -86,7 +92,7 @@ def _melodies(quantised: "NoteSequence", instrument: int) -> tuple[list["Melody"
     out, start = [], 0
     while True:
         try:
-            one = lines.extract(quantised, instrument, start, ignore_polyphonic_notes=False, gap_bars=GAP_BARS)
+            one = melody_lines.extract(quantised, instrument, start, ignore_polyphonic_notes=False, gap_bars=GAP_BARS)
         except noteseq.load().PolyphonicMelodyError:
             return out, "two notes start together"
         if not len(one):
@@ -98,9 +104,9 @@ def _melodies(quantised: "NoteSequence", instrument: int) -> tuple[list["Melody"
 def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> codecs.Arrays:
     """The first melody of a primer, filled up to the bar line before it alone."""
     told, sequence, begin = _from_first_signature(vocab, sequence)
-    quantised = lines.quantise(lines.steady(sequence), vocab.frames_per_quarter)
+    quantised = melody_lines.quantise(melody_lines.steady(sequence), vocab.frames_per_quarter)
     for instrument in sorted({n.instrument for n in quantised.notes}):
-        one = lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True, gap_bars=np.inf)
+        one = melody_lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True, gap_bars=np.inf)
         if len(one):
             return _fill(vocab, one, told, begin + one.start_step, end=False)
     raise errors.DiscardError("empty")
@@ -111,7 +117,7 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
     sequence = melody.decode(vocab, arrays, qpm)
     seconds = 60.0 / qpm / vocab.frames_per_quarter
     if "chord" in arrays:
-        chords.write(sequence, arrays["chord"], seconds)
+        chord_annotations.write(sequence, arrays["chord"], seconds)
     if "beat" in arrays:
         beat = np.asarray(arrays["beat"])
         lines_and_end = np.append(np.flatnonzero(beat == 0), len(beat))
@@ -148,7 +154,7 @@ def _from_first_signature(
     told = {"beat": metre.beats(metre.read_lines(sequence), frames)}
     if "chord" in dict(vocab.conditions):
         # A chord may outlast the notes by up to a bar.
-        told["chord"] = chords.read(sequence, frames + vocabulary.BEATS, vocab.frames_per_quarter)
+        told["chord"] = chord_annotations.read(sequence, frames + vocabulary.BEATS, vocab.frames_per_quarter)
     first = min((s.time for s in sequence.time_signatures), default=0.0)
     onset = min((n.start_time for n in sequence.notes), default=0.0)
     place, note = timing.to_quarters(sequence, np.array([first, onset])).tolist()

@@ -20,11 +20,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import codecs, errors, noteseq, vocabulary
+from musejax import codecs, errors, vocabulary
+from musejax.music import noteseq
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
+# name -> what it holds, in one line
+CODECS = {
+    "performance": "note-seq's 388 performance events with 32 velocity bins",
+    "performance-356": "note-seq's performance events without dynamics",
+}
 STEPS_PER_SECOND = 100
 SECONDS = 30.0
 MIN_EVENTS = 32

@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import codecs, errors, noteseq, vocabulary
-from musejax.codecs import timing
+from musejax import codecs, errors, vocabulary
+from musejax.music import noteseq, timing
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
+# name -> what it holds, in one line
+CODECS = {
+    "pianoroll-88": "binary frames of 88 keys",
+}
 VELOCITY = 80
 
 

@@ -19,12 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from musejax import codecs, errors, noteseq, vocabulary
-from musejax.codecs import ensemble, tracks
+from musejax import codecs, errors, vocabulary
+from musejax.codecs import song_parts, tracks
+from musejax.music import noteseq
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
+# name -> what it holds, in one line
+CODECS = {
+    "remi": "melody, bridge and piano as miditok's REMI (needs the package miditok)",
+}
 PROGRAMS = (52, 48, 0)
 VELOCITY = tracks.VELOCITY
 # Ticks of a quarter in the scores that go to and from miditok: a tick is a 16th.
@@ -47,8 +52,8 @@ def make(name: str) -> codecs.Codec:
         decode=lambda arrays, qpm: _decode(tokenizer, vocab.id("end"), arrays, qpm),
         prime=lambda sequence: {"tokens": _encode(tokenizer, [], sequence)},
         variants=lambda sequence: [sequence],
-        voices=ensemble.voices,
-        parts=tuple(codecs.Part(name) for name in ensemble.NAMES),
+        voices=song_parts.voices,
+        parts=tuple(codecs.Part(name) for name in song_parts.NAMES),
     )
 
 
@@ -107,7 +112,7 @@ def _encode(tokenizer: Any, end: list[int], sequence: "NoteSequence") -> np.ndar
         numerator = int(music.sizes[bar]) // _TICKS
         score.time_signatures.append(symusic.TimeSignature(int(music.starts[bar]), numerator, 4))
     for track, program in enumerate(PROGRAMS):
-        part: Any = symusic.Track(name=ensemble.NAMES[track], program=program)
+        part: Any = symusic.Track(name=song_parts.NAMES[track], program=program)
         for _, onset, pitch, length in music.notes[music.notes[:, 0] == track].tolist():
             part.notes.append(symusic.Note(onset, length, pitch, VELOCITY))
         if len(part.notes):
@@ -128,7 +133,7 @@ def _decode(tokenizer: Any, end: int, arrays: codecs.Arrays, qpm: float) -> "Not
         sequence.time_signatures.add(
             time=signature.time * tick, numerator=signature.numerator, denominator=signature.denominator
         )
-    for track, name in enumerate(ensemble.NAMES):
+    for track, name in enumerate(song_parts.NAMES):
         sequence.part_infos.add(part=track, name=name)
         sequence.instrument_infos.add(instrument=track, name=name)
     for part in score.tracks:

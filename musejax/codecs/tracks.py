@@ -36,14 +36,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import codecs, errors, noteseq, vocabulary
-from musejax.codecs import ensemble, metre, timing
+from musejax import codecs, errors, vocabulary
+from musejax.codecs import song_parts
+from musejax.music import metre, noteseq, timing
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
     from musejax.base import Constraint
 
+# name -> what it holds, in one line
+CODECS = {
+    "tracks": "melody, bridge and piano bar by bar, with controls of density, polyphony and duration",
+}
 CONTROLS = ("density", "polyphony", "duration")
 # The largest value of each bin but the last.
 DENSITY = (0, 2, 4, 6, 8, 11, 14, 17, 21)
@@ -85,15 +90,15 @@ def make(name: str) -> codecs.Codec:
         prime=lambda sequence: {"tokens": _write(vocab, read(sequence), end=False)},
         variants=lambda sequence: [sequence],
         grammar=_grammar,
-        voices=ensemble.voices,
-        parts=tuple(codecs.Part(name) for name in ensemble.NAMES),
+        voices=song_parts.voices,
+        parts=tuple(codecs.Part(name) for name in song_parts.NAMES),
     )
 
 
 def _grammar() -> "Constraint":
-    from musejax.decoding import tracks  # a codec alone does not need JAX
+    from musejax.decoding import track_grammar  # a codec alone does not need JAX
 
-    return tracks.grammar(vocabulary.tracks())
+    return track_grammar.grammar(vocabulary.tracks())
 
 
 def attributes(vocab: vocabulary.Vocabulary, tokens: np.ndarray) -> np.ndarray:
@@ -125,7 +130,7 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
     sequence.tempos.add(qpm=qpm)
     changes = np.flatnonzero(np.diff(music.sizes, prepend=0))
     metre.write(sequence, [(int(starts[bar]), int(music.sizes[bar])) for bar in changes], tick)
-    for track, name in enumerate(ensemble.NAMES):
+    for track, name in enumerate(song_parts.NAMES):
         sequence.part_infos.add(part=track, name=name)
         sequence.instrument_infos.add(instrument=track, name=name)
     for track, onset, pitch, length in music.notes.tolist():
@@ -147,7 +152,7 @@ def read(sequence: "NoteSequence") -> Music:
         errors.DiscardError: It lies outside the codec's domain.
     """
     vocab = vocabulary.tracks()
-    names, notes = ensemble.parts(sequence)
+    names, notes = song_parts.parts(sequence)
     if not len(notes):
         raise errors.DiscardError("empty")
     if notes[:, 1].min() < 0:
@@ -159,7 +164,7 @@ def read(sequence: "NoteSequence") -> Music:
     placed, bars = _on_grid(_signatures(sequence), sixteenths)
     length = np.maximum(placed[:, 1] - placed[:, 0], 1)
     part = notes[:, 0].astype(np.int64)
-    tracks = ensemble.tracks(names, np.column_stack([part, placed[:, 0], notes[:, 3].astype(np.int64), length]))
+    tracks = song_parts.tracks(names, np.column_stack([part, placed[:, 0], notes[:, 3].astype(np.int64), length]))
     track = np.array([tracks[p] for p in part.tolist()])
     rows = np.column_stack([track, placed[:, 0], notes[:, 3].astype(np.int64), length])
     return Music(bars, _normal(rows, vocab.range("length").max))
@@ -228,7 +233,7 @@ def _normal(rows: np.ndarray, longest: int) -> np.ndarray:
 def _segments(music: Music) -> list[list[np.ndarray]]:
     """The notes that begin in each track of each bar, onset counted from the bar line: [bar][track] int64[n, 4]."""
     starts = music.starts
-    out = [[np.zeros((0, 4), np.int64)] * len(ensemble.NAMES) for _ in music.sizes]
+    out = [[np.zeros((0, 4), np.int64)] * len(song_parts.NAMES) for _ in music.sizes]
     if not len(music.notes):
         return out
     bar = np.searchsorted(starts, music.notes[:, 1], side="right") - 1
@@ -293,7 +298,7 @@ def _parse(vocab: vocabulary.Vocabulary, tokens: Iterable[int] | np.ndarray) -> 
         if kind == "bar":
             start += sizes[-1] if sizes else 0
             sizes.append(value)
-            said.append(np.full((len(ensemble.NAMES), len(CONTROLS)), -1, np.int32))
+            said.append(np.full((len(song_parts.NAMES), len(CONTROLS)), -1, np.int32))
             track = position = -1
         elif kind == "track":
             track, position = value if sizes else -1, -1
@@ -305,5 +310,5 @@ def _parse(vocab: vocabulary.Vocabulary, tokens: Iterable[int] | np.ndarray) -> 
             rows.append((track, start + position, pitch, value))
         pitch = value if kind == "pitch" else -1
     notes = _normal(np.array(rows, np.int64).reshape(-1, 4), vocab.range("length").max)
-    controls = np.array(said, np.int32).reshape(-1, len(ensemble.NAMES), len(CONTROLS))
+    controls = np.array(said, np.int32).reshape(-1, len(song_parts.NAMES), len(CONTROLS))
     return Music(np.array(sizes, np.int64), notes), controls

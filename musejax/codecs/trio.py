@@ -36,14 +36,19 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from musejax import codecs, errors, noteseq, vocabulary
-from musejax.codecs import drums, lines, timing
+from musejax import codecs, errors, vocabulary
+from musejax.codecs import drums, melody_lines
+from musejax.music import noteseq, timing
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
     from musejax.base import Constraint
 
+# name -> what it holds, in one line
+CODECS = {
+    "trio": "melody, bass and drums on the 16th grid",
+}
 Kind = Literal["melody", "bass", "drums"]
 KINDS: tuple[Kind, ...] = ("melody", "bass", "drums")
 MELODY_PROGRAMS = range(32)
@@ -101,7 +106,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[np.n
         raise errors.DiscardError("a note before time 0")
     reason, out = "no melody", {}
     for part in sequences_lib.split_note_sequence_on_time_changes(sequence):
-        quantised = lines.quantise(part, vocab.frames_per_quarter)
+        quantised = melody_lines.quantise(part, vocab.frames_per_quarter)
         bar = int(sequences_lib.steps_per_bar_in_quantized_sequence(quantised))
         found, left_out = _lines(vocab, quantised, -(-quantised.total_quantized_steps // bar) * bar)
         missing: list[Kind] = [kind for kind in KINDS if not found[kind]]
@@ -123,7 +128,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[np.n
 
 def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> np.ndarray:
     """The trio of a primer; raises `errors.DiscardError` if nothing sounds or a pitch does not fit."""
-    quantised = lines.quantise(lines.steady(sequence), vocab.frames_per_quarter)
+    quantised = melody_lines.quantise(melody_lines.steady(sequence), vocab.frames_per_quarter)
     length = quantised.total_quantized_steps
     found, left_out = _lines(vocab, quantised, length)
     for kind, reason in left_out.items():
@@ -150,7 +155,7 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
         if kind == "drums":
             played = drums.write(drums.to_frames(np.maximum(values, 0)), qpm, vocab.frames_per_quarter)
         else:
-            ending = np.where(tokens[:, part] == vocab.id(f"{kind}_off"), lines.NOTE_OFF, lines.GO_ON)
+            ending = np.where(tokens[:, part] == vocab.id(f"{kind}_off"), melody_lines.NOTE_OFF, melody_lines.GO_ON)
             events = np.where(values >= 0, values, ending).tolist()
             melody = note_seq.Melody(events, steps_per_quarter=vocab.frames_per_quarter)
             played = melody.to_sequence(velocity=VELOCITY, program=PROGRAMS[part], qpm=qpm)
@@ -213,11 +218,11 @@ def _lines(
 
 
 def _melody(quantised: "NoteSequence", instrument: int, length: int) -> _Line:
-    melody = lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True, gap_bars=np.inf)
+    melody = melody_lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True, gap_bars=np.inf)
     start = melody.start_step
     melody.set_length(length - start)
-    events = np.array([lines.GO_ON] * start + list(melody), np.int32)
-    return _Line(events, lines.sounding(events))
+    events = np.array([melody_lines.GO_ON] * start + list(melody), np.int32)
+    return _Line(events, melody_lines.sounding(events))
 
 
 def _kit(quantised: "NoteSequence", instruments: set[int], length: int) -> _Line:
@@ -253,7 +258,7 @@ def _covered(plays: np.ndarray) -> np.ndarray:
 
 
 def _rest(kind: Kind) -> int:
-    return 0 if kind == "drums" else lines.GO_ON
+    return 0 if kind == "drums" else melody_lines.GO_ON
 
 
 def _tokens(vocab: vocabulary.Vocabulary, combination: tuple[_Line, ...], first: int, last: int) -> np.ndarray:
@@ -264,12 +269,12 @@ def _tokens(vocab: vocabulary.Vocabulary, combination: tuple[_Line, ...], first:
         if kind == "drums":
             columns.append(events + vocab.start(kind))
             continue
-        if line.active[first] and events[0] == lines.GO_ON:
+        if line.active[first] and events[0] == melody_lines.GO_ON:
             # A note that sounds across the beginning begins anew.
             held = line.events[:first]
             events = np.concatenate([held[held >= 0][-1:], events[1:]])
         before = np.maximum.accumulate(events) < 0
-        events = np.where(before, lines.GO_ON, events)
-        column = np.where(events == lines.NOTE_OFF, vocab.id(f"{kind}_off"), vocab.id(f"{kind}_hold"))
+        events = np.where(before, melody_lines.GO_ON, events)
+        column = np.where(events == melody_lines.NOTE_OFF, vocab.id(f"{kind}_off"), vocab.id(f"{kind}_hold"))
         columns.append(np.where(events >= 0, events - vocab.range(kind).min + vocab.start(kind), column))
     return np.column_stack(columns).astype(np.int32)

@@ -11,29 +11,33 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from musejax import registry
+
 # command -> the module here, and its function (parsed options, options that the parser does not know) -> exit status
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "list": ("models", "list_"),
-    "train": ("training", "train"),
-    "sample": ("music", "sample"),
-    "harmonize": ("music", "harmonize"),
-    "infill": ("music", "infill"),
-    "accompany": ("music", "accompany"),
-    "reconstruct": ("latents", "reconstruct"),
-    "interpolate": ("latents", "interpolate"),
-    "humanize": ("latents", "humanize"),
-    "personalize": ("latents", "personalize"),
-    "evaluate": ("measuring", "evaluate"),
-    "metrics": ("measuring", "metrics"),
-    "prepare": ("files", "prepare"),
-    "convert": ("files", "convert"),
-    "render": ("files", "convert"),
-    "pack": ("models", "pack"),
+    "list": ("model_commands", "list_"),
+    "train": ("train_command", "train"),
+    "sample": ("music_commands", "sample"),
+    "harmonize": ("music_commands", "harmonize"),
+    "infill": ("music_commands", "infill"),
+    "accompany": ("music_commands", "accompany"),
+    "reconstruct": ("latent_commands", "reconstruct"),
+    "interpolate": ("latent_commands", "interpolate"),
+    "humanize": ("latent_commands", "humanize"),
+    "personalize": ("latent_commands", "personalize"),
+    "evaluate": ("measure_commands", "evaluate"),
+    "metrics": ("measure_commands", "metrics"),
+    "prepare": ("file_commands", "prepare"),
+    "convert": ("file_commands", "convert"),
+    "render": ("file_commands", "convert"),
+    "pack": ("model_commands", "pack"),
 }
 
 
 def run(command: str, args: argparse.Namespace, rest: list[str]) -> int:
     """Runs a command; its exit status."""
+    for file in args.plugin:
+        registry.use(file)
     module, function = COMMANDS[command]
     return getattr(importlib.import_module(f"musejax.commands.{module}"), function)(args, rest)
 

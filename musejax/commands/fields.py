@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from musejax import errors, experiments
+from musejax import errors
+from musejax.experiments import experiment as experiments
 
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 

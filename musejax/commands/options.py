@@ -98,7 +98,7 @@ def sharps(args: argparse.Namespace) -> int | None:
 
 def check_key(args: argparse.Namespace, loaded: "zoo.Loaded") -> None:
     """Raises where a key is asked of a model that reads none."""
-    if args.key and "key" not in loaded.config["model"].get("conditions", ()):
+    if args.key and "key" not in loaded.model.info.conditions:
         raise errors.UserError(
             f"--key {args.key}: {args.model} does not read a key; --scale keeps any model to a scale"
         )
@@ -158,7 +158,7 @@ def told(args: argparse.Namespace, loaded: "zoo.Loaded", length: int) -> dict[st
 
 def reads_chords(loaded: "zoo.Loaded") -> bool:
     """Whether a model is told chords; others are kept to them."""
-    return "chord" in loaded.config["model"].get("conditions", ())
+    return "chord" in loaded.model.info.conditions
 
 
 def constraint(
@@ -181,16 +181,16 @@ def constraint(
     for option, value in (
         ("--scale", args.scale), ("--pitches", args.pitches), ("--chords", args.chords), ("--density", args.density)
     ):  # fmt: skip
-        if value and loaded.model.whole:
+        if value and loaded.model.info.piece_frames:
             raise errors.UserError(
                 f"{option} {value}: {loaded.name} draws all cells of a piece at once; constraints need a model that "
                 "draws one after the other"
             )
-    if args.density and loaded.model.any_order:
+    if args.density and loaded.model.info.samplers:
         raise errors.UserError(
             f"--density {args.density}: onsets are counted from left to right, but {loaded.name} draws in any order"
         )
-    left_to_right = loaded.model.autoregressive
+    left_to_right = loaded.model.decoder
     order = left_to_right.order if left_to_right is not None else ()
     for option, value in (("--scale", args.scale), ("--pitches", args.pitches)):
         if value and not constraints.pitched(vocabulary):

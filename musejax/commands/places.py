@@ -10,14 +10,14 @@ from musejax import errors
 from musejax.commands import options
 
 if TYPE_CHECKING:
-    from musejax import codecs, forms, zoo
+    from musejax import codecs, zoo
     from musejax.base import Constraint
-    from musejax.steering import cells, planning
+    from musejax.generation import cells, piece_forms, planning
 
 
 def rules(option: str, text: str | None) -> "list[cells.Rule]":
     """Pitches at places such as alto@5-8:60-67,3.1:62; none where the option is not given."""
-    from musejax.steering import cells
+    from musejax.generation import cells
 
     found = [(part, cells.rule(part)) for part in options.names(text)]
     for part, rule in found:
@@ -31,7 +31,7 @@ def rules(option: str, text: str | None) -> "list[cells.Rule]":
 
 def places(option: str, text: str | None) -> "list[cells.Place]":
     """Places such as soprano@5.1,bass@6-7; none where the option is not given."""
-    from musejax.steering import cells
+    from musejax.generation import cells
 
     found = [(part, cells.place(part)) for part in options.names(text)]
     for part, place in found:
@@ -43,7 +43,7 @@ def places(option: str, text: str | None) -> "list[cells.Place]":
     return [place for _, place in found if place is not None]
 
 
-def fermatas(text: str | None) -> "list[forms.Mark] | None":
+def fermatas(text: str | None) -> "list[piece_forms.Mark] | None":
     """Bars and beats such as 2.3,4.3; None where the option is not given."""
     if text is None:
         return None
@@ -62,7 +62,7 @@ def refuse(args: argparse.Namespace, loaded: "zoo.Loaded") -> None:
 
 def of_plan(args: argparse.Namespace, loaded: "zoo.Loaded", plan: "planning.Plan") -> "Constraint | None":
     """What --allow and --forbid say of a file's cells."""
-    from musejax.steering import cells, planning
+    from musejax.generation import cells, planning
 
     allow, forbid = rules("--allow", args.allow), rules("--forbid", args.forbid)
     if not allow and not forbid:
@@ -75,7 +75,7 @@ def of_sample(
 ) -> "Constraint | None":
     """What they say of a sample: of a free one, which is in 4/4 then, or in the bars of a primer's conditions."""
     from musejax import codecs
-    from musejax.steering import cells
+    from musejax.generation import cells
 
     allow, forbid = rules("--allow", args.allow), rules("--forbid", args.forbid)
     if not allow and not forbid:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import errors, scores
-from musejax.corpora import bach_test, base, cache, melodies, parallel, splits, tunes, wheel
+from musejax import errors
+from musejax.corpora import bach_test, cache, corpus, melody_groups, parallel, splits, tunes, wheel
+from musejax.music import score_reading
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -42,12 +43,12 @@ def soprano(sequence: "NoteSequence") -> np.ndarray:
     if None in named and len(names) != 4:
         raise errors.UserError("neither four parts nor four named voices")
     part = named[0] if named[0] is not None else 0
-    return melodies.of_sequence(sequence, lambda note: note.part == part)
+    return melody_groups.of_sequence(sequence, lambda note: note.part == part)
 
 
 def read(path: Path) -> Read:
     """Reads one chorale; a worker's task."""
-    sequence = scores.musicxml_to_sequence(path)
+    sequence = score_reading.musicxml_to_sequence(path)
     return Read(f"bach/{path.stem}", soprano(sequence), cache.pack(sequence))
 
 
@@ -58,15 +59,15 @@ def groups(chorales: Sequence[Read]) -> list[str]:
     for pair in tunes.same(sopranos, sopranos):
         for i in pair:
             marks[i].add(pair)
-    return melodies.group(marks, [melodies.fingerprint(soprano) for soprano in sopranos])
+    return melody_groups.group(marks, [melody_groups.fingerprint(soprano) for soprano in sopranos])
 
 
-def read_all() -> tuple[list[Read], base.Report]:
+def read_all() -> tuple[list[Read], corpus.Report]:
     """Reads all chorales over processes."""
     return parallel.sift(parallel.read_all(read, sorted(wheel.folder("bach").glob("*.mxl"))))
 
 
-def load(name: str, terms: str) -> base.Corpus:
+def load(name: str, terms: str) -> corpus.Collection:
     """The corpus, read the first time (ten seconds on two cores) and from the cache after that.
 
     Args:
@@ -81,7 +82,7 @@ def load(name: str, terms: str) -> base.Corpus:
         cache.store(name, wanted, entries, report)
     else:
         entries, report = cached
-    return base.Corpus(name, None, [e.piece(_split(e)) for e in entries], report, terms)
+    return corpus.Collection(name, None, [e.piece(_split(e)) for e in entries], report, terms)
 
 
 def _split(entry: cache.Entry) -> str:

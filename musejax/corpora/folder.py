@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from musejax import errors, file_names, files
-from musejax.corpora import base, cache, melodies, parallel, splits
+from musejax import errors
+from musejax.corpora import cache, corpus, melody_groups, parallel, splits
+from musejax.music import files
+from musejax.runs import file_names
 
 
 class Task(NamedTuple):
@@ -38,14 +40,14 @@ def read(task: Task) -> list[cache.Entry | str]:
         raise errors.UserError(files.reason(e, task.path)) from e
     for i, sequence in enumerate(found, 1):
         name = task.name if len(found) == 1 else f"{task.name}#{i}"
-        melody = melodies.of_sequence(sequence)
+        melody = melody_groups.of_sequence(sequence)
         if not len(melody):  # Drums alone.
-            melody = melodies.of_sequence(sequence, lambda note: True)
-        entries.append(cache.Entry(name, melodies.fingerprint(melody), cache.pack(sequence)))
+            melody = melody_groups.of_sequence(sequence, lambda note: True)
+        entries.append(cache.Entry(name, melody_groups.fingerprint(melody), cache.pack(sequence)))
     return entries + [line.removeprefix(f"{file_names.shown(task.path)}: ") for line in lost]
 
 
-def load(folder: Path, processes: int | None = None) -> base.Corpus:
+def load(folder: Path, processes: int | None = None) -> corpus.Collection:
     """The pieces of a folder, split by a hash of their melody; equal melodies stay in one split.
 
     Args:
@@ -73,4 +75,4 @@ def load(folder: Path, processes: int | None = None) -> base.Corpus:
     if not entries:
         raise errors.UserError(f"{folder}: {parallel.none_of(len(tasks), report)}; give sound files")
     pieces = [e.piece(splits.split_of(e.group)) for e in entries]
-    return base.Corpus(str(folder), None, pieces, report, "a folder of your own")
+    return corpus.Collection(str(folder), None, pieces, report, "a folder of your own")

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musejax import errors, files, scores
-from musejax.corpora import base, cache, melodies, parallel, splits, wheel
+from musejax import errors
+from musejax.corpora import cache, corpus, melody_groups, parallel, splits, wheel
+from musejax.music import files, score_reading
 
 COLLECTIONS = ("essenFolksong", "oneills1850", "airdsAirs", "ryansMammoth")
 # Changed whenever a tune's sequence is; what was cached before is then read anew.
@@ -36,17 +37,17 @@ def tunes() -> list[Tune]:
     found = []
     for collection in COLLECTIONS:
         for path in sorted(wheel.folder(collection).glob("*.abc")):
-            texts = scores.abc_tunes(files.decode(path.read_bytes()))
+            texts = score_reading.abc_tunes(files.decode(path.read_bytes()))
             found += [Tune(f"{collection}/{path.stem}/{i}", text) for i, text in enumerate(texts, 1)]
     return found
 
 
 def read(tune: Tune) -> Read:
     """Reads one tune; a worker's task."""
-    sequence = scores.abc_to_sequence(tune.text)
+    sequence = score_reading.abc_to_sequence(tune.text)
     if not sequence.notes:
         raise errors.UserError("it holds no notes")
-    return Read(tune.name, melodies.of_sequence(sequence), cache.pack(sequence))
+    return Read(tune.name, melody_groups.of_sequence(sequence), cache.pack(sequence))
 
 
 def marks(melody: np.ndarray) -> set[bytes]:
@@ -60,19 +61,19 @@ def marks(melody: np.ndarray) -> set[bytes]:
     Args:
         melody: int32[N, 2], see `melodies`.
     """
-    found = melodies.runs(melody, 16) | melodies.contours(melody, 20)
-    first = melodies.opening(melody, 12)
+    found = melody_groups.runs(melody, 16) | melody_groups.contours(melody, 20)
+    first = melody_groups.opening(melody, 12)
     # A tune too short for any mark has its twins only.
-    return found | {first if first is not None else melodies.fingerprint(melody).encode()}
+    return found | {first if first is not None else melody_groups.fingerprint(melody).encode()}
 
 
 def groups(tunes_read: Sequence[Read]) -> list[str]:
     """The group of each tune, named by the smallest fingerprint in it."""
-    names = [melodies.fingerprint(tune.melody) for tune in tunes_read]
-    return melodies.group([marks(tune.melody) for tune in tunes_read], names)
+    names = [melody_groups.fingerprint(tune.melody) for tune in tunes_read]
+    return melody_groups.group([marks(tune.melody) for tune in tunes_read], names)
 
 
-def load(name: str, terms: str) -> base.Corpus:
+def load(name: str, terms: str) -> corpus.Collection:
     """The corpus, read the first time (about a minute on two cores) and from the cache after that.
 
     Args:
@@ -93,4 +94,4 @@ def load(name: str, terms: str) -> base.Corpus:
         cache.store(name, wanted, entries, report)
     else:
         entries, report = cached
-    return base.Corpus(name, None, [e.piece(splits.split_of(e.group)) for e in entries], report, terms)
+    return corpus.Collection(name, None, [e.piece(splits.split_of(e.group)) for e in entries], report, terms)

@@ -3,7 +3,7 @@
 The splits are those that its authors publish; every performance is a group of its own.
 """
 
-from musejax.corpora import base, download, published
+from musejax.corpora import corpus, download, published
 
 FILE = download.Entry(
     name="groove-v1.0.0-midionly.zip",
@@ -13,7 +13,7 @@ FILE = download.Entry(
 )
 
 
-def load(name: str, terms: str) -> base.Corpus:
+def load(name: str, terms: str) -> corpus.Collection:
     """The corpus; arguments and errors are those of `published.load`."""
     groove = published.Set("the Groove MIDI Dataset", "groove", FILE, ("info.csv",), "midi_filename", ("id",))
     return published.load(groove, name, terms)

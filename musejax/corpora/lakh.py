@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import errors, noteseq
-from musejax.corpora import base, cache, melodies, parallel, splits
+from musejax import errors
+from musejax.corpora import cache, corpus, melody_groups, parallel, splits
+from musejax.music import noteseq
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -106,13 +107,13 @@ def read(task: Task) -> cache.Entry:
     sequence = to_sequence(task.path.read_bytes())
     if not sequence.notes:
         raise errors.UserError("it holds no notes")
-    melody = melodies.of_sequence(sequence)
+    melody = melody_groups.of_sequence(sequence)
     if not len(melody):  # drums alone
-        melody = melodies.of_sequence(sequence, lambda note: True)
-    return cache.Entry(task.name, melodies.fingerprint(melody), cache.pack(sequence))
+        melody = melody_groups.of_sequence(sequence, lambda note: True)
+    return cache.Entry(task.name, melody_groups.fingerprint(melody), cache.pack(sequence))
 
 
-def load(name: str, terms: str) -> base.Corpus:
+def load(name: str, terms: str) -> corpus.Collection:
     """The corpus, read the first time and from the cache after that; songs of one melody are a group.
 
     Args:
@@ -139,4 +140,4 @@ def load(name: str, terms: str) -> base.Corpus:
         cache.store(name, wanted, entries, report)
     else:
         entries, report = cached
-    return base.Corpus(name, None, [e.piece(splits.split_of(e.group)) for e in entries], report, terms)
+    return corpus.Collection(name, None, [e.piece(splits.split_of(e.group)) for e in entries], report, terms)

@@ -1,6 +1,6 @@
 """`maestro`: MAESTRO v3.0.0, piano performances with the splits its authors publish, a composition a group (57 MB)."""
 
-from musejax.corpora import base, download, published
+from musejax.corpora import corpus, download, published
 
 FILE = download.Entry(
     name="maestro-v3.0.0-midi.zip",
@@ -9,7 +9,7 @@ FILE = download.Entry(
 )
 
 
-def load(name: str, terms: str) -> base.Corpus:
+def load(name: str, terms: str) -> corpus.Collection:
     """The corpus; arguments and errors are those of `published.load`."""
     tables = ("maestro-v3.0.0.csv", "maestro-v3.0.0.json")
     group = ("canonical_composer", "canonical_title")

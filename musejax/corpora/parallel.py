@@ -5,8 +5,9 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from musejax import errors, noteseq, scores
-from musejax.corpora import base, workers
+from musejax import errors
+from musejax.corpora import corpus, workers
+from musejax.music import noteseq, score_reading
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,7 +43,7 @@ def read_all(reader: Callable[[T], R], items: Sequence[T], processes: int | None
     if processes is None:
         processes = processors() if len(items) >= _WORTH_IT else 1
     if processes <= 1:
-        with scores.quiet_stdout():
+        with score_reading.quiet_stdout():
             return [_guarded(reader, item) for item in items]
     chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
     results: list[list[R | str]] = []
@@ -55,9 +56,9 @@ def read_all(reader: Callable[[T], R], items: Sequence[T], processes: int | None
     return [result for chunk in results for result in chunk]
 
 
-def sift(results: Iterable[R | str]) -> tuple[list[R], base.Report]:
+def sift(results: Iterable[R | str]) -> tuple[list[R], corpus.Report]:
     """What was read, and a report that counts it and the reasons of the rest."""
-    found, report = [], base.Report()
+    found, report = [], corpus.Report()
     for result in results:
         if isinstance(result, str):
             report.discarded[result] += 1
@@ -67,7 +68,7 @@ def sift(results: Iterable[R | str]) -> tuple[list[R], base.Report]:
     return found, report
 
 
-def usable(results: Sequence[R | str], where: Any, hint: str = "") -> tuple[list[R], base.Report]:
+def usable(results: Sequence[R | str], where: Any, hint: str = "") -> tuple[list[R], corpus.Report]:
     """`sift`, for a source of which at least one file must be read.
 
     Args:
@@ -84,7 +85,7 @@ def usable(results: Sequence[R | str], where: Any, hint: str = "") -> tuple[list
     return found, report
 
 
-def none_of(files: int, report: base.Report) -> str:
+def none_of(files: int, report: corpus.Report) -> str:
     """That none of so many files could be used, and why: the commonest reasons first."""
     reasons = "; ".join(f"{count} x {reason}" for reason, count in report.discarded.most_common(5)) or "it is empty"
     return f"none of {files} files could be used ({reasons})"
@@ -121,7 +122,7 @@ def _submit(
 
 def _start() -> None:
     """Makes a worker ready."""
-    scores.close_stdout()
+    score_reading.close_stdout()
     noteseq.load()
 
 

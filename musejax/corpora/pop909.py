@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import errors, midi
-from musejax.corpora import base, cache, download, parallel, splits
+from musejax import errors
+from musejax.corpora import cache, corpus, download, parallel, splits
+from musejax.music import midi_reading
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -125,7 +126,7 @@ def bars(text: str, first: float) -> list[tuple[float, int]]:
 
 def _sequence(number: str, data: bytes, tracks: tuple[str, ...]) -> "NoteSequence":
     """A song's MIDI file, its other tracks left out."""
-    sequence = midi.midi_to_sequence(data)
+    sequence = midi_reading.midi_to_sequence(data)
     kept = [info for info in sequence.instrument_infos if info.name in tracks]
     numbers = {info.instrument for info in kept}
     if not numbers:
@@ -150,7 +151,7 @@ def _entry(number: str, sequence: "NoteSequence") -> cache.Entry:
     return cache.Entry(f"pop909/{number}", f"pop909/{number}", cache.pack(sequence))
 
 
-def load(name: str, terms: str) -> base.Corpus:
+def load(name: str, terms: str) -> corpus.Collection:
     """The corpus, a song a group, read the first time (seconds) and from the cache after that.
 
     Args:
@@ -180,4 +181,4 @@ def load(name: str, terms: str) -> base.Corpus:
     else:
         entries, report = cached
     pieces = [e.piece(splits.split_of(e.group)) for e in entries]
-    return base.Corpus(name, None, pieces, report, terms)
+    return corpus.Collection(name, None, pieces, report, terms)

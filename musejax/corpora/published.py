@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from musejax import errors, midi
-from musejax.corpora import base, cache, download, parallel
+from musejax import errors
+from musejax.corpora import cache, corpus, download, parallel
+from musejax.music import midi_reading
 
 _SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 
@@ -84,14 +85,14 @@ def read(task: tuple[str, str, Callable[[], bytes]]) -> cache.Entry:
         data = content()
     except (OSError, KeyError) as e:
         raise errors.UserError("the file is missing") from e
-    sequence = midi.midi_to_sequence(data)
+    sequence = midi_reading.midi_to_sequence(data)
     if not sequence.notes:
         raise errors.UserError("it holds no notes")
     sequence.filename = Path(name).name
     return cache.Entry(name, group, cache.pack(sequence))
 
 
-def load(published: Set, name: str, terms: str) -> base.Corpus:
+def load(published: Set, name: str, terms: str) -> corpus.Collection:
     """The corpus, read the first time and from the cache after that.
 
     Args:
@@ -129,7 +130,7 @@ def load(published: Set, name: str, terms: str) -> base.Corpus:
     else:
         entries, report = cached
     fixed = {f"{name}/{f.path}": f.split for f in found}
-    return base.Corpus(name, None, [e.piece(fixed[e.name]) for e in entries], report, terms)
+    return corpus.Collection(name, None, [e.piece(fixed[e.name]) for e in entries], report, terms)
 
 
 def _file(root: Path, path: str) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musejax.corpora import melodies
+from musejax.corpora import melody_groups
 
 # Notes of equal openings that make two melodies one tune; a part of a tune must line up with as many.
 _OPENING = 10
@@ -35,7 +35,7 @@ def same(ones: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> list[tuple
         Places in `ones` and `others`, in order.
     """
     own, theirs = ([_places(melody) for melody in side] for side in (ones, others))
-    first, second = ([melodies.opening(melody, _OPENING) for melody in side] for side in (ones, others))
+    first, second = ([melody_groups.opening(melody, _OPENING) for melody in side] for side in (ones, others))
     found: set[tuple[int, int]] = set()
     doubtful, left, right = [], [], []
     for i, places in enumerate(own):

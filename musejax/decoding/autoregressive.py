@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Autoregressive, Constraint, Params, Request, State
+from musejax.base import Array, Constraint, Decoder, Params, Request, State
 from musejax.decoding import allowed, draws
 
 # (cache, previous value [N, ...], pos, conditions {name: [N]}) -> logits [N, V] or what `draw` reads, cache
@@ -185,7 +185,7 @@ class Layout(NamedTuple):
 
 
 def lay_out(
-    model: Autoregressive, vocabulary: vocabularies.Vocabulary, params: Params, state: State, request: Request
+    model: Decoder, vocabulary: vocabularies.Vocabulary, params: Params, state: State, request: Request
 ) -> Layout:
     """What a loop over the cells of a request needs, whatever it does with them."""
     num, frames, streams = request.num, request.length, vocabulary.streams
@@ -223,7 +223,7 @@ def by_frame(values: Array, order: tuple[int, ...]) -> Array:
 
 
 def sample_request(
-    model: Autoregressive,
+    model: Decoder,
     vocabulary: vocabularies.Vocabulary,
     params: Params,
     state: State,

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Autoregressive, Constraint, Params, Request, State
+from musejax.base import Array, Constraint, Decoder, Params, Request, State
 from musejax.decoding import allowed, autoregressive
 
 # The exponent of the length penalty of Wu et al. (2016, section 7).
@@ -75,7 +75,7 @@ def penalty(cells: Array, exponent: float | Array) -> Array:
 
 
 def search(
-    model: Autoregressive,
+    model: Decoder,
     vocabulary: vocabularies.Vocabulary,
     params: Params,
     state: State,

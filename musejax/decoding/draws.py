@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from musejax import objectives
 from musejax.base import Array, Choice
+from musejax.nn import losses
 
 
 class Draw(NamedTuple):
@@ -84,7 +84,7 @@ def categorical(choice: Choice) -> Draw:
     def draw(logits: Array, allowed: Array | None, uniform: Array) -> Array:
         return invert(filter_logits(restrict(logits.astype(jnp.float32), allowed), choice), uniform)
 
-    return Draw((), draw, objectives.categorical_nll, ())
+    return Draw((), draw, losses.categorical_nll, ())
 
 
 def bernoulli(size: int, choice: Choice) -> Draw:
@@ -94,7 +94,7 @@ def bernoulli(size: int, choice: Choice) -> Draw:
         on = uniform < jax.nn.sigmoid(logits.astype(jnp.float32) / jnp.maximum(choice.temperature, 1e-4))
         return (on if allowed is None else on & allowed).astype(jnp.int32)
 
-    return Draw((size,), draw, lambda logits, bits: objectives.bernoulli_nll(logits, bits).sum(-1), (size,))
+    return Draw((size,), draw, lambda logits, bits: losses.bernoulli_nll(logits, bits).sum(-1), (size,))
 
 
 def ordered(size: int, choice: Choice, logit: Callable[..., Array], nll: Callable[..., Array]) -> Draw:

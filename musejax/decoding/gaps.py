@@ -133,7 +133,7 @@ def rest(
 
     Args:
         vocabulary: Of frames of tokens; a bar is one of 4/4.
-        order: The streams in the order in which they are drawn, `Autoregressive.order`; empty for the vocabulary's.
+        order: The streams in the order in which they are drawn, `Decoder.order`; empty for the vocabulary's.
         given: int[T, S], or [T] for one stream: the given cells.
         infill_mask: 1 where a cell is free, of the same shape.
 

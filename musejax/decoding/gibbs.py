@@ -1,7 +1,7 @@
 """The sampler of models that say of every cell what it may be given others: batched, one compiled loop over steps.
 
-A plan (`decoding/plans.py`) says which cells a step draws anew and which the net sees. All noise of a step comes from
-the piece's own key, so a piece does not depend on its neighbours. Given cells are never drawn.
+A plan (`decoding/gibbs_plans.py`) says which cells a step draws anew and which the net sees. All noise of a step comes
+from the piece's own key, so a piece does not depend on its neighbours. Given cells are never drawn.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Choice, Constraint, Request
 from musejax.decoding import allowed as cells
-from musejax.decoding import autoregressive, constraints, draws, plans
+from musejax.decoding import autoregressive, constraints, draws, gibbs_plans
 
 SAMPLERS = ("gibbs", "span", "contiguous", "ancestral", "upsampling", "rounds")
 
@@ -37,7 +37,7 @@ class Sampling(NamedTuple):
 
 def sample(
     conditional: Conditional,
-    plan: plans.Plan,
+    plan: gibbs_plans.Plan,
     keys: Array,
     tokens: Array,
     free: Array,
@@ -91,7 +91,7 @@ def allowed_cells(
 def answer(
     conditional: Callable[..., Array],
     cost: Callable[..., Array],
-    plan: plans.Plan,
+    plan: gibbs_plans.Plan,
     vocabulary: vocabularies.Vocabulary,
     key: Array,
     request: Request,

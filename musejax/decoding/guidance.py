@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array, Autoregressive, Batch, Params, State
+from musejax.base import Array, Batch, Decoder, Params, State
 
 
 def _twice(x: Array) -> Array:
@@ -28,7 +28,7 @@ def _rows(cache: Any) -> Any:
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]) if jnp.ndim(x) else x, cache)
 
 
-def guided(model: Autoregressive, names: Mapping[str, int], scale: float | Array) -> Autoregressive:
+def guided(model: Decoder, names: Mapping[str, int], scale: float | Array) -> Decoder:
     """A model whose logits are unknown + scale * (known - unknown), with and without some conditions.
 
     Each step is one call of the model on 2N rows, each piece with what it knows and then without. The cache has N rows

@@ -159,7 +159,7 @@ def chords(
         vocabulary: The model's.
         allowed: Pitch classes of each frame: bool[T, 12], as `progression` returns them, or a set for each frame, of
             numbers from 0 for C to 11. Later frames are free.
-        order: The streams in the order in which they are drawn, `Autoregressive.order`; empty for the vocabulary's.
+        order: The streams in the order in which they are drawn, `Decoder.order`; empty for the vocabulary's.
 
     Raises:
         ValueError: Tokens are not frames of pitches, or an array or the order does not fit.
@@ -210,7 +210,7 @@ def density(
         low: Onsets at least.
         high: Onsets at most.
         frames: Frames in a group.
-        order: The streams in the order in which they are drawn, `Autoregressive.order`; empty for the vocabulary's.
+        order: The streams in the order in which they are drawn, `Decoder.order`; empty for the vocabulary's.
 
     Raises:
         ValueError: Tokens are not frames of pitches, the order does not fit, or no group could have so many onsets.

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musejax.evaluation import rolls as roll_batches
+from musejax.evaluation import note_rolls as roll_batches
 
 Lines = Sequence[Sequence[np.ndarray]]
 

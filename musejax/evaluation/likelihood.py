@@ -21,7 +21,7 @@ import numpy as np
 
 from musejax import errors
 from musejax import vocabulary as vocabularies
-from musejax.base import Model, Score
+from musejax.base import Likelihood, Model
 from musejax.pipeline import batches, dataset
 
 RESAMPLES = 2000
@@ -54,7 +54,7 @@ def protocol(source: str) -> str:
     return "bl" if source.startswith("bl-") else "corpus"
 
 
-def bl_class(score: Score) -> str:
+def bl_class(score: Likelihood) -> str:
     """The class of protocol `bl` in which a likelihood may be compared."""
     if score.kind == "bound":
         return "A3"
@@ -85,15 +85,15 @@ def score_pieces(
     Raises:
         errors.UserError: The model has no likelihood, or no exact one where streams are given.
     """
-    if model.score is None:
+    if model.likelihood is None:
         raise errors.UserError("this model has no likelihood to evaluate")
-    if given and (model.score.nll is None or model.autoregressive is None):
+    if given and (model.likelihood.nll is None or model.decoder is None):
         raise errors.UserError("the likelihood of voices given others is there for left-to-right models alone")
     params, state = variables["params"], variables["state"]
     cells = np.array([np.prod(_cells(item)) for item in items], np.float64)
     frames = np.array([item.length for item in items], np.float64)
-    if model.score.nll is not None:
-        nll = jax.jit(model.score.nll)
+    if model.likelihood.nll is not None:
+        nll = jax.jit(model.likelihood.nll)
         totals = np.zeros((2, len(items)))
         for indices, batch in batches.whole(items, batch_size):
             if given:
@@ -106,10 +106,10 @@ def score_pieces(
             totals[:, indices] = per_frame.sum(1)[: len(indices)], per_frame[: len(indices), 0]
         if given:
             cells = frames * (items[0].arrays["tokens"].shape[1] - len(given))
-        causal = bool(given) and model.autoregressive is not None and model.autoregressive.read is None
+        causal = bool(given) and model.decoder is not None and model.decoder.read is None
         return PieceScores(totals[0], cells, frames, first=totals[1], causal=causal)
-    assert model.score.estimate is not None
-    estimate = jax.jit(model.score.estimate)
+    assert model.likelihood.estimate is not None
+    estimate = jax.jit(model.likelihood.estimate)
     draws = np.zeros((samples, len(items)))
     for (indices, batch), key in zip(batches.whole(items, batch_size), _keys(seed)):
         for at in range(samples):
@@ -157,7 +157,7 @@ def figures(
     scores: PieceScores,
     vocabulary: vocabularies.Vocabulary,
     source: str,
-    score: Score,
+    score: Likelihood,
     together: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """The figures of a protocol with their units in their names.

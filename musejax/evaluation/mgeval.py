@@ -19,7 +19,7 @@ Differences from the package:
 
 import numpy as np
 
-from musejax.evaluation import rolls as rolls_
+from musejax.evaluation import note_rolls as rolls_
 
 # Note lengths in 96ths of a bar: in 4/4 full, half, quarter, 8th, 16th, dotted half to dotted 16th, half to 8th
 # triplets. The order is the package's and decides between two that are equally near.

@@ -11,7 +11,7 @@ with the fineness of the grid: theirs has 64 positions in a bar, so figures comp
 import numpy as np
 
 from musejax.evaluation import muspy
-from musejax.evaluation import rolls as rolls_
+from musejax.evaluation import note_rolls as rolls_
 
 
 def _class_counts(rolls: rolls_.Rolls, bars: int) -> np.ndarray:

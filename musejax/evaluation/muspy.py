@@ -15,7 +15,7 @@ without any track is a piece without notes (the package: an exception).
 
 import numpy as np
 
-from musejax.evaluation import rolls as rolls_
+from musejax.evaluation import note_rolls as rolls_
 
 # Intervals above the root; the minor scale is the natural one.
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}

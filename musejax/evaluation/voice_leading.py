@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musejax.evaluation import rolls as roll_batches
+from musejax.evaluation import note_rolls as roll_batches
 
 VOICES = 4
 # Lowest and highest pitch of each voice: C4-A5, G3-D5, C3-A4, E2-D4.

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Model, Params, State
-from musejax.models import adversarial
-from musejax.nn import rolls
+from musejax.base import Array, Family, Model, Params, State
+from musejax.models.shared import adversarial, configs
+from musejax.nn import roll_features
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     def read(batch: Any) -> tuple[Array, Array]:
         scored = jnp.asarray(batch["loss_mask"]) > 0
         away = jnp.where(scored, jnp.asarray(batch["tokens"]) - silence, 0)
-        tokens = rolls.fitted(away, config.frames) + silence
+        tokens = roll_features.fitted(away, config.frames) + silence
         return tokens / half - 1.0, scored.any(1).astype(jnp.float32)
 
     players = adversarial.Players(
@@ -120,3 +120,11 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         stage=lambda step: jnp.ones(()),
     )
     return adversarial.make(config, players)
+
+
+def tiny(config: Config) -> Config:
+    """Returns a config at the smallest sizes that run all of its code."""
+    return configs.shrunk(config, latent=4, frames=10, critic_updates=1)
+
+
+FAMILY = Family("dense_gan", Config, make, PRESETS, tiny)

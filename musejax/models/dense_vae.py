@@ -21,11 +21,27 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from musejax import errors, objectives
+from musejax import errors
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Autoregressive, Axes, Batch, Info, Latent, Model, Params, Request, Score, State
-from musejax.decoding import autoregressive, latents
-from musejax.nn import labels, latent
+from musejax.base import (
+    Array,
+    Axes,
+    Batch,
+    Decoder,
+    Family,
+    Info,
+    Latent,
+    Likelihood,
+    Metrics,
+    Model,
+    Params,
+    Request,
+    State,
+)
+from musejax.decoding import autoregressive, latent_paths
+from musejax.models.shared import configs
+from musejax.nn import latent_layers, losses
+from musejax.nn.features import axis_labels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,7 +95,7 @@ class Net(nn.Module):
         for layer in self.down:
             x = nn.relu(layer(x))
         raw = self.scale(x).astype(jnp.float32)
-        return self.mean(x).astype(jnp.float32), jax.nn.softplus(raw) + latent.MIN_SCALE
+        return self.mean(x).astype(jnp.float32), jax.nn.softplus(raw) + latent_layers.MIN_SCALE
 
     def decode(self, z: Array) -> Array:
         """float[B, Z] -> float[B, O]."""
@@ -113,7 +129,7 @@ def through(net: Net, params: Params, x: Array, key: Array) -> tuple[Array, Arra
     out: Any = net.apply({"params": params}, z.astype(x.dtype), method="decode")
     # The constants of the two normals cancel.
     log_ratio = 0.5 * (jnp.square(z) - jnp.square(noise)).sum(-1) - jnp.log(scale).sum(-1)
-    return out, objectives.kl_to_standard(mean, scale).sum(-1), log_ratio
+    return out, losses.kl_to_standard(mean, scale).sum(-1), log_ratio
 
 
 def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
@@ -122,9 +138,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     Raises:
         ValueError: The config does not fit the vocabulary.
     """
-    for name in ("frames", "latent"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must be 1 or more")
+    configs.at_least(config, 1, "frames", "latent")
     if any(units < 1 for units in config.layers):
         raise ValueError(f"layers is {config.layers}; each must be 1 or more")
     if config.beta < 0:
@@ -162,13 +176,13 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
 
     def loss(
         params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
-    ) -> tuple[Array, tuple[State, Info]]:
+    ) -> tuple[Array, tuple[State, Metrics]]:
         dtype = jax.tree.leaves(params)[0].dtype
         values, x, real, scored = cut(batch)
         out, kl, _ = through(net, params, x.astype(dtype), key)
         out = out.reshape(values.shape).astype(jnp.float32)
         if bits:
-            cost, right = objectives.bernoulli_nll(out, values), (out > 0) == (values > 0)
+            cost, right = losses.bernoulli_nll(out, values), (out > 0) == (values > 0)
         else:
             given = jax.nn.sigmoid(out)
             cost = jnp.square((given - x.reshape(values.shape)) / config.spread) / 2
@@ -191,7 +205,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         values, x, real, _ = cut(batch)
         out, _, log_ratio = through(net, params, x, key)
         out = out.reshape(values.shape)
-        cost = objectives.bernoulli_nll(out, values) if bits else objectives.categorical_nll(logits(out), values)
+        cost = losses.bernoulli_nll(out, values) if bits else losses.categorical_nll(logits(out), values)
         nats = (cost.sum(-1) * real).sum(1) + log_ratio * real.max(1)
         return nats.reshape(len(batch["pad_mask"]), -1).sum(1)
 
@@ -210,31 +224,40 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
             here = jax.lax.dynamic_index_in_dim(cache, pos, 1, False)
             return (here if bits else logits(here)), cache
 
-        pair = Autoregressive(lambda *_: out, step, 0)
+        pair = Decoder(lambda *_: out, step, 0)
         return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
 
     def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
         keys = autoregressive.piece_keys(key, request.first, request.num)
-        z = latents.prior(jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys), config.latent, state.get("latent_prior"))
+        z = latent_paths.prior(
+            jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys), config.latent, state.get("latent_prior")
+        )
         return decode(params, state, key, z, request)
 
     return Model(
-        config,
+        Info(config, axes=lambda: axes(config, vocabulary)),
         init,
         loss,
         sample,
-        Score("bound", estimate=estimate),
+        Likelihood("bound", estimate=estimate),
         latent=Latent(config.latent, posterior, decode, length=frames),
-        axes=lambda: axes(config, vocabulary),
     )
 
 
 def axes(config: Config, vocabulary: vocabularies.Vocabulary) -> Axes:
     """What stands along the axes of the first and the last layer: a number of each cell."""
     if vocabulary.kind == "bits":
-        cells = labels.events(vocabulary)
+        cells = axis_labels.events(vocabulary)
     else:  # the same number is another event in another table
         cells = tuple((stream, vocabulary.ranges) for stream in range(vocabulary.streams))
     found = tuple((frame, cell) for frame in range(config.frames) for cell in cells)
     firsts = ("down_0",) if config.layers else ("mean", "scale")
     return {**{f"{name}/kernel": {0: found} for name in firsts}, "output/kernel": {1: found}, "output/bias": {0: found}}
+
+
+def tiny(config: Config) -> Config:
+    """Returns a config at the smallest sizes that run all of its code."""
+    return configs.shrunk(config, latent=4, frames=10)
+
+
+FAMILY = Family("dense_vae", Config, make, PRESETS, tiny)

@@ -2,7 +2,7 @@
 
 Three nets share the stack of recurrent layers. The token net reads one token a step, as Magenta's melody and
 performance nets do; streams are serialised frame by frame. The frame nets read a whole frame a step: the one of
-voices.py draws its streams one after the other in a small head, that of keys.py draws 88 keys.
+voice_model.py draws its streams one after the other in a small head, that of keys.py draws 88 keys.
 """
 
 import dataclasses
@@ -16,11 +16,12 @@ from flax import linen as nn
 from flax import struct
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Model, Params, Start
-from musejax.models import keys as key_nets
-from musejax.models import tokens, voices
-from musejax.nn import conditioning, recurrent, stepping
+from musejax.base import Array, Family, Model, Params, Start
+from musejax.models.shared import configs, token_model, voice_model
+from musejax.models.shared import key_model as key_nets
+from musejax.nn import conditioning, recurrent_stack
 from musejax.nn import dropout as dropouts
+from musejax.nn.fast import recurrent_step
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Config:
         phase: Whether it reads the frames since the piece began modulo 48, for codecs that do not tell the beat.
         order: The streams in the order in which the frame net draws them; empty for the vocabulary's own.
         head_dropout: In the frame net's heads, and in its NADE.
-        history: Whether the net over keys reads more of the past than the last frame (nn/key_history.py).
+        history: Whether the net over keys reads more of the past than the last frame (nn/features/key_history.py).
         nade: Hidden units of a NADE over the keys of a frame; 0 leaves keys independent given the past.
     """
 
@@ -123,9 +124,9 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
 }
 
 
-def stack(config: Config) -> recurrent.Stack:
+def stack(config: Config) -> recurrent_stack.Stack:
     """The recurrent layers of a config."""
-    return recurrent.Stack(
+    return recurrent_stack.Stack(
         config.cell,
         config.num_layers,
         config.hidden,
@@ -200,7 +201,7 @@ class Prepared:
         offsets: The first row of each part of the input.
     """
 
-    layers: stepping.Layers
+    layers: recurrent_step.Layers
     output: Array
     bias: Array
     offsets: tuple[int, ...] = struct.field(pytree_node=False)
@@ -219,7 +220,7 @@ def _lay_out(config: Config, vocabulary: vocabularies.Vocabulary, params: Params
     blocks += [jnp.eye(names[n] + 1, names[n]) for n in sorted(names)]  # an unknown condition is a row of zeros
     offsets = tuple(int(n) for n in np.cumsum([0, *(len(b) for b in blocks[:-1])]))
     rows = jax.scipy.linalg.block_diag(*(b.astype(dtype) for b in blocks))
-    layers = stepping.lay_out(config.cell, params["stack"], rows)
+    layers = recurrent_step.lay_out(config.cell, params["stack"], rows)
     if config.tied:
         output, bias = params["embed"][:size] @ params["project"]["kernel"].T, params["output_bias"]
     else:
@@ -233,9 +234,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     Raises:
         ValueError: The config does not fit the vocabulary.
     """
-    for name in ("num_layers", "hidden", "embed", "head"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must be 1 or more")
+    configs.at_least(config, 1, "num_layers", "hidden", "embed", "head")
     key_nets.check(config, vocabulary)
     conditioning.check(
         config, vocabulary, ("dropout", "input_dropout", "recurrent_dropout", "head_dropout", "bars_left")
@@ -244,12 +243,12 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         raise ValueError("tied needs inputs = embed")
 
     def start(num: int, length: int, params: Params) -> Any:
-        return recurrent.initial(config.cell, config.num_layers, config.hidden, num, params)
+        return recurrent_stack.initial(config.cell, config.num_layers, config.hidden, num, params)
 
     if vocabulary.kind == "bits":
         return key_nets.make(config, stack(config), start, vocabulary)
     if config.net == "frame":
-        return voices.make(config, stack(config), start, vocabulary)
+        return voice_model.make(config, stack(config), start, vocabulary)
     return _make_token(config, start, vocabulary)
 
 
@@ -263,8 +262,16 @@ def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabular
         ready = params if isinstance(params, Prepared) else prepare(params)
         parts = [previous, *([] if before is None else [before]), *(conditions[n] for n in sorted(conditions))]
         ids = jnp.stack([part + offset for part, offset in zip(parts, ready.offsets, strict=True)], axis=1)
-        h, carry = stepping.step(ready.layers, ids, carry, residual=config.residual)
+        h, carry = recurrent_step.step(ready.layers, ids, carry, residual=config.residual)
         logits = ready.output @ h + jnp.broadcast_to(ready.bias[:, None], (vocabulary.size, len(previous)))
         return logits.T, carry
 
-    return tokens.make(config, TokenNet(config, vocabulary), start, vocabulary, prepare=prepare, advance=advance)
+    return token_model.make(config, TokenNet(config, vocabulary), start, vocabulary, prepare=prepare, advance=advance)
+
+
+def tiny(config: Config) -> Config:
+    """Returns a config at the smallest sizes that run all of its code."""
+    return configs.shrunk(config, hidden=12, embed=10, head=8, num_layers=2)
+
+
+FAMILY = Family("recurrent", Config, make, PRESETS, tiny)

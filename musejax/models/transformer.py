@@ -2,8 +2,8 @@
 
 The token net is Music Transformer's (Huang et al., 2019): one token a position. The frame net reads a whole frame a
 position and draws its voices, or 88 keys, one after the other in a small head; it shares everything but the stack with
-the recurrent family's. With `reader_layers` it also reads given cells ahead of their turn (`nn/given.py`), which makes
-it a model that fills gaps and harmonises.
+the recurrent family's. With `reader_layers` it also reads given cells ahead of their turn (`nn/given_reader.py`), which
+makes it a model that fills gaps and harmonises.
 """
 
 import dataclasses
@@ -17,15 +17,16 @@ from flax import linen as nn
 from flax import struct
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Model, Params, Start
-from musejax.models import keys, tokens, voices
-from musejax.nn import conditioning, given, transformer, transformer_stepping
+from musejax.base import Array, Family, Model, Params, Start
+from musejax.models.shared import configs, key_model, token_model, voice_model
+from musejax.nn import conditioning, given_reader, transformer_stack
 from musejax.nn import dropout as dropouts
+from musejax.nn.fast import transformer_step
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(transformer.Shape):
-    """What a Transformer can be: the shape of its stack (`nn.transformer.Shape`), and what stands around that.
+class Config(transformer_stack.Shape):
+    """What a Transformer can be: the shape of its stack (`nn.transformer_stack.Shape`), and what stands around that.
 
     Attributes:
         net: `token` reads token by token, `frame` frame by frame.
@@ -41,8 +42,9 @@ class Config(transformer.Shape):
         phase: Whether it reads the frames since the piece began modulo 48, for codecs that do not tell the beat.
         order: The voices in the order in which the frame net draws them; empty for the vocabulary's own.
         reader_layers: Blocks of the frame net's reader of given cells; 0 for a net that knows the past alone.
-        lookahead: Whether the heads also see which given cells come next and what like passages have (nn/ahead.py).
-        history: Whether the net over keys reads more of the past than the last frame (nn/key_history.py).
+        lookahead: Whether the heads also see which given cells come next and what like passages have
+            (nn/features/lookahead.py).
+        history: Whether the net over keys reads more of the past than the last frame (nn/features/key_history.py).
         nade: Hidden units of a NADE over the keys of a frame; 0 leaves keys independent given the past.
     """
 
@@ -143,10 +145,10 @@ class TokenNet(nn.Module):
         previous: Array,
         before: Array | None,
         conditions: Mapping[str, Array],
-        carry: transformer.Cache,
+        carry: transformer_stack.Cache,
         key: Array | None,
-    ) -> tuple[Array, transformer.Cache]:
-        """Runs over a sequence, as `models.tokens` calls it."""
+    ) -> tuple[Array, transformer_stack.Cache]:
+        """Runs over a sequence, as `models.shared.token_model` calls it."""
         config, size = self.config, self.vocabulary.size
         dtype = carry.keys[0][0].dtype
         inner = (None, None) if key is None else tuple(jax.random.split(key))
@@ -158,7 +160,7 @@ class TokenNet(nn.Module):
             # A product: the gradient of a gather is a scatter, which is slow on CPUs. An id beyond the rows gives 0.
             if previous.shape[1] == 1:
                 return table[ids]
-            return transformer.by_rows(lambda ones: ones @ table, jax.nn.one_hot(ids, len(table), dtype=dtype))
+            return transformer_stack.by_rows(lambda ones: ones @ table, jax.nn.one_hot(ids, len(table), dtype=dtype))
 
         embedding = table("embed", size + 1)
         x = rows(embedding, previous)
@@ -169,12 +171,12 @@ class TokenNet(nn.Module):
             x = x + jax.nn.one_hot(conditions[name], sizes[name], dtype=dtype) @ table(name, sizes[name])
         x = x * jnp.asarray(config.width**0.5, dtype)
         x = dropouts.drop(x, config.input_dropout, inner[0])
-        h, carry = transformer.Stack(config, name="stack")(x, carry, inner[1])
+        h, carry = transformer_stack.Stack(config, name="stack")(x, carry, inner[1])
         if config.tied:
             bias = self.param("output_bias", nn.initializers.zeros, (size,)).astype(dtype)
-            logits = transformer.by_rows(lambda h: h @ embedding[:size].T, h)
+            logits = transformer_stack.by_rows(lambda h: h @ embedding[:size].T, h)
             return logits + jnp.broadcast_to(bias, (*h.shape[:2], size)), carry
-        return transformer.by_rows(nn.Dense(size, name="output", dtype=dtype), h), carry
+        return transformer_stack.by_rows(nn.Dense(size, name="output", dtype=dtype), h), carry
 
 
 class Bits(nn.Module):
@@ -184,14 +186,16 @@ class Bits(nn.Module):
         shape: The stack's.
     """
 
-    shape: transformer.Shape
+    shape: transformer_stack.Shape
 
     @nn.compact
-    def __call__(self, x: Array, carry: transformer.Cache, key: Array | None) -> tuple[Array, transformer.Cache]:
+    def __call__(
+        self, x: Array, carry: transformer_stack.Cache, key: Array | None
+    ) -> tuple[Array, transformer_stack.Cache]:
         """As the stack, of float[B, T, F]."""
         # Few bits are 1 at a time: weights of the usual size would let almost nothing of them through.
         x = nn.Dense(self.shape.width, kernel_init=nn.initializers.normal(0.2), name="embedding")(x)
-        return transformer.Stack(self.shape, name="stack")(x, carry, key)
+        return transformer_stack.Stack(self.shape, name="stack")(x, carry, key)
 
 
 @struct.dataclass
@@ -203,7 +207,7 @@ class Prepared:
         offsets: The first row of each part of the input.
     """
 
-    layers: transformer_stepping.Layers
+    layers: transformer_step.Layers
     offsets: tuple[int, ...] = struct.field(pytree_node=False)
 
 
@@ -222,7 +226,7 @@ def _lay_out(config: Config, vocabulary: vocabularies.Vocabulary, params: Params
         output, bias = params["embed"][:size].T, params["output_bias"]
     else:
         output, bias = params["output"]["kernel"], params["output"]["bias"]
-    return Prepared(transformer_stepping.lay_out(config, params["stack"], rows, output, bias), offsets)
+    return Prepared(transformer_step.lay_out(config, params["stack"], rows, output, bias), offsets)
 
 
 def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabulary) -> Model:
@@ -230,14 +234,14 @@ def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabular
         return _lay_out(config, vocabulary, params)
 
     def advance(
-        params: Any, previous: Array, before: Array | None, conditions: dict[str, Array], carry: transformer.Cache
-    ) -> tuple[Array, transformer.Cache]:
+        params: Any, previous: Array, before: Array | None, conditions: dict[str, Array], carry: transformer_stack.Cache
+    ) -> tuple[Array, transformer_stack.Cache]:
         ready = params if isinstance(params, Prepared) else prepare(params)
         parts = [previous, *([] if before is None else [before]), *(conditions[n] for n in sorted(conditions))]
         ids = jnp.stack([part + offset for part, offset in zip(parts, ready.offsets, strict=True)], axis=1)
-        return transformer_stepping.step(config, ready.layers, ids, carry)
+        return transformer_step.step(config, ready.layers, ids, carry)
 
-    return tokens.make(config, TokenNet(config, vocabulary), start, vocabulary, prepare=prepare, advance=advance)
+    return token_model.make(config, TokenNet(config, vocabulary), start, vocabulary, prepare=prepare, advance=advance)
 
 
 def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
@@ -246,27 +250,35 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     Raises:
         ValueError: The config does not fit the vocabulary.
     """
-    transformer.check(config)
+    transformer_stack.check(config)
     if config.head < 1:
         raise ValueError(f"head is {config.head}; it must be 1 or more")
     if config.reader_layers < 0:
         raise ValueError(f"reader_layers is {config.reader_layers}; it must be 0 or more")
     conditioning.check(config, vocabulary, ("dropout", "input_dropout", "head_dropout", "bars_left"))
-    keys.check(config, vocabulary)
+    key_model.check(config, vocabulary)
     if config.reader_layers and (config.net == "token" or vocabulary.kind == "bits"):
         raise ValueError("reader_layers needs net = frame and a codec of voices")
     if config.lookahead and not config.reader_layers:
         raise ValueError("lookahead needs reader_layers: it is about given cells")
 
-    def start(num: int, length: int, params: Params) -> transformer.Cache:
-        return transformer.initial(config, num, length, params)
+    def start(num: int, length: int, params: Params) -> transformer_stack.Cache:
+        return transformer_stack.initial(config, num, length, params)
 
     if vocabulary.kind == "bits":
-        return keys.make(config, Bits(config, name=None), start, vocabulary)
+        return key_model.make(config, Bits(config, name=None), start, vocabulary)
     if config.net == "token":
         return _make_token(config, start, vocabulary)
     reader = None
     if config.reader_layers:
         layers = dataclasses.replace(config, num_layers=config.reader_layers)
-        reader = given.Reader(vocabulary, layers, config.input_dropout, config.lookahead, name=None)
-    return voices.make(config, transformer.Stack(config, name=None), start, vocabulary, reader)
+        reader = given_reader.Reader(vocabulary, layers, config.input_dropout, config.lookahead, name=None)
+    return voice_model.make(config, transformer_stack.Stack(config, name=None), start, vocabulary, reader)
+
+
+def tiny(config: Config) -> Config:
+    """Returns a config at the smallest sizes that run all of its code."""
+    return configs.shrunk(config, head=8)
+
+
+FAMILY = Family("transformer", Config, make, PRESETS, tiny)

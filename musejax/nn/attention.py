@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from musejax.base import Array
-from musejax.nn import attention_blocks
+from musejax.nn.fast import blocked_attention
 
 # Pages of a cache on the CPU: 2 to this length, else 4. With one page XLA would copy the cache at every position.
 SHORT = 256
@@ -95,11 +95,11 @@ def causal(q: Array, k: Array, v: Array, table: Array | None, span: int) -> Arra
             return jax.nn.dot_product_attention(
                 q, k, v, is_causal=True, local_window_size=window, implementation=_implementation(q)
             )
-        rows = attention_blocks.by_distance(table, length, length)
-        bias = attention_blocks.relative(_grouped(scaled, groups), rows)
+        rows = blocked_attention.by_distance(table, length, length)
+        bias = blocked_attention.relative(_grouped(scaled, groups), rows)
         bias = bias.reshape(q.shape[0], q.shape[2], length, length)
         return jax.nn.dot_product_attention(q, k, v, bias=bias, is_causal=True, local_window_size=window)
-    out = attention_blocks.causal(_grouped(scaled, groups), k.swapaxes(1, 2), v.swapaxes(1, 2), table, span)
+    out = blocked_attention.causal(_grouped(scaled, groups), k.swapaxes(1, 2), v.swapaxes(1, 2), table, span)
     return _ungrouped(out)
 
 
@@ -212,4 +212,4 @@ def known(q: Array, k: Array, v: Array, attn_mask: Array) -> Array:
     grouped = _grouped(q * q.shape[-1] ** -0.5, k.shape[2])
     scores = jnp.einsum("bgrcd,bgnd->bgrcn", grouped, k.swapaxes(1, 2)).astype(jnp.float32)
     scores = jnp.where(attn_mask[:, None, None], scores, _LOW)
-    return _ungrouped(attention_blocks.weighted(scores, v.swapaxes(1, 2)[:, :, None]))
+    return _ungrouped(blocked_attention.weighted(scores, v.swapaxes(1, 2)[:, :, None]))

@@ -6,20 +6,20 @@ import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from musejax import errors, limits
-from musejax.rendering import output
+from musejax import errors
+from musejax.music import atomic_files, limits
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# suffix -> the module here whose `to_bytes` writes it
+# suffix -> the module whose `to_bytes` writes it
 FORMATS: Mapping[str, str] = {
-    ".mid": "midi",
-    ".midi": "midi",
-    ".wav": "audio",
-    ".png": "picture",
-    ".xml": "score",
-    ".musicxml": "score",
+    ".mid": "musejax.music.midi_writing",
+    ".midi": "musejax.music.midi_writing",
+    ".wav": "musejax.rendering.audio",
+    ".png": "musejax.rendering.picture",
+    ".xml": "musejax.music.musicxml_writing",
+    ".musicxml": "musejax.music.musicxml_writing",
 }
 
 
@@ -41,7 +41,7 @@ def write(sequence: "NoteSequence", path: str | os.PathLike[str]) -> None:
         raise errors.UserError(f"{path}: {found} names no format; use one of {', '.join(FORMATS)}")
     try:
         limits.check(sequence)
-        data = importlib.import_module(f"musejax.rendering.{module}").to_bytes(sequence)
+        data = importlib.import_module(module).to_bytes(sequence)
     except errors.UserError as error:
         raise errors.UserError(f"{path}: {error}") from error
-    output.write_bytes(path, data)
+    atomic_files.write_bytes(path, data)

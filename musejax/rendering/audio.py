@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import errors, noteseq
-from musejax.rendering import parts
+from musejax import errors
+from musejax.music import noteseq, voices_and_bars
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -56,7 +56,7 @@ def to_samples(sequence: "NoteSequence", sample_rate: int = SAMPLE_RATE) -> np.n
         errors.UserError: There are no notes, or the last one ends after an hour.
     """
     sequence = noteseq.load().apply_sustain_control_changes(sequence)
-    voices = parts.voices(sequence)
+    voices = voices_and_bars.voices(sequence)
     last = max(max(note.start_time, note.end_time) for note in sequence.notes)
     if last > _LONGEST:
         raise errors.UserError(f"the last note ends after {last:.0f} seconds; at most {_LONGEST:.0f} can be rendered")
@@ -98,7 +98,7 @@ def _synthesizer(path: str, sample_rate: int) -> "Synthesizer":
     return symusic.Synthesizer(path, sample_rate)
 
 
-def _mix(voices: list[parts.Voice], synthesizer: "Synthesizer", sample_rate: int) -> np.ndarray:
+def _mix(voices: list[voices_and_bars.Voice], synthesizer: "Synthesizer", sample_rate: int) -> np.ndarray:
     """The sum of all notes, float32[N, 2]; equal notes are rendered once."""
     starts: dict[tuple[int, bool, int, int, int], list[int]] = {}
     for voice in voices:

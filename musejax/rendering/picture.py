@@ -5,7 +5,7 @@ import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 from musejax import errors
-from musejax.rendering import parts
+from musejax.music import voices_and_bars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,9 +62,9 @@ def figure(sequence: "NoteSequence", title: str | None = None) -> "Figure":
     """
     from matplotlib.figure import Figure
 
-    voices = parts.voices(sequence)
-    timeline = parts.Timeline(sequence)
-    bars = parts.bars(sequence, timeline)
+    voices = voices_and_bars.voices(sequence)
+    timeline = voices_and_bars.Timeline(sequence)
+    bars = voices_and_bars.bars(sequence, timeline)
     if len(bars) > _MAX_BARS:
         raise errors.UserError(f"it has {len(bars):,} bars; at most {_MAX_BARS:,} can be drawn")
     rows = _rows(bars)
@@ -107,7 +107,7 @@ def to_bytes(sequence: "NoteSequence", title: str | None = None) -> bytes:
     return out.getvalue()
 
 
-def _rows(bars: list[parts.Bar]) -> list[list[parts.Bar]]:
+def _rows(bars: list[voices_and_bars.Bar]) -> list[list[voices_and_bars.Bar]]:
     """The bars of each row, as even as they can be."""
     total = bars[-1].start + bars[-1].length
     count = min(-(-total // _ROW), _ROWS, len(bars))
@@ -127,7 +127,7 @@ def _range(low: int, high: int) -> tuple[int, int]:
     return max(0, low - missing // 2), min(127, high + (missing + 1) // 2)
 
 
-def _boxes(voices: list[parts.Voice], timeline: parts.Timeline) -> list[_Box]:
+def _boxes(voices: list[voices_and_bars.Voice], timeline: voices_and_bars.Timeline) -> list[_Box]:
     """All notes as boxes, in the order in which they are drawn."""
     velocities = [note.velocity for voice in voices for note in voice.notes]
     low, span = min(velocities), max(velocities) - min(velocities)
@@ -164,7 +164,7 @@ def _keyboard(axes: "Axes", low: int, high: int) -> None:
     axes.tick_params(axis="y", length=0, pad=5)
 
 
-def _bars(axes: "Axes", row: list[parts.Bar], every: int) -> None:
+def _bars(axes: "Axes", row: list[voices_and_bars.Bar], every: int) -> None:
     """The time axis: a line for each bar, a lighter one for each beat where there is room, `every` so many a number."""
     axes.set_xlim(row[0].start, row[-1].start + row[-1].length)
     for bar in row:
@@ -200,7 +200,7 @@ def _notes(axes: "Axes", boxes: list[_Box], start: float, end: float, edge: floa
         axes.add_collection(notes, autolim=False)
 
 
-def _heading(voices: list[parts.Voice], title: str, width: float) -> _Heading:
+def _heading(voices: list[voices_and_bars.Voice], title: str, width: float) -> _Heading:
     """How the names of the voices and the title share the space above the rows."""
     names = [v.name if len(v.name) <= 24 else f"{v.name[:23]}…" for v in voices[: len(_COLOURS)]]
     if len(voices) > len(names):

@@ -17,7 +17,7 @@ from musejax import errors
 from musejax.base import Batch, Model, Step, TrainState
 from musejax.pipeline import stream as streams
 from musejax.training import checkpoints, logs, mesh
-from musejax.training import config as configs
+from musejax.training import settings as configs
 
 
 class Result(NamedTuple):

@@ -10,9 +10,9 @@ import jax.flatten_util
 import jax.numpy as jnp
 import optax
 
-from musejax.base import Array, Batch, Info, Model, Step, Tools, TrainState
-from musejax.training import config as configs
-from musejax.tuning import freezing
+from musejax.base import Array, Batch, Metrics, Model, Step, Tools, TrainState
+from musejax.training import freezing
+from musejax.training import settings as configs
 
 
 def make_schedule(config: configs.Optimizer, steps: int) -> optax.Schedule:
@@ -30,7 +30,7 @@ def make_schedule(config: configs.Optimizer, steps: int) -> optax.Schedule:
 def make_optimizer(
     config: configs.Optimizer, steps: int, restored: Collection[str] = ()
 ) -> optax.GradientTransformation:
-    """Clipping, then the named optimiser under its schedule, perhaps in groups (`tuning.freezing`)."""
+    """Clipping, then the named optimiser under its schedule, perhaps in groups (`training.freezing`)."""
     if freezing.is_asked(config):
         return freezing.optimizer(config, functools.partial(_core, config, steps), restored)
     core = _core(config, steps, 0)
@@ -60,13 +60,13 @@ def _cast(tree: Any, dtype: Any) -> Any:
 
 def _sums(
     model: Model, config: configs.Optimizer, params: Any, state: Any, key: Array, batch: Batch, step: Array
-) -> tuple[Any, Any, Info]:
+) -> tuple[Any, Any, Metrics]:
     """Gradients of the summed loss over a batch, taken in `config.accumulate` parts, and the means of what is told.
 
     Each part's mean counts by its weight, so that the result does not depend on how the batch was cut.
     """
 
-    def weighted(params: Any, state: Any, key: Array, part: Batch) -> tuple[Array, tuple[Any, Info]]:
+    def weighted(params: Any, state: Any, key: Array, part: Batch) -> tuple[Array, tuple[Any, Metrics]]:
         dtype = jnp.dtype(config.precision)
         params = _cast(freezing.still(config, params), dtype)
         loss, (state, info) = model.loss(params, state, key, part, step=step, train=True)
@@ -77,7 +77,7 @@ def _sums(
         grads, (state, info) = grad(params, state, key, batch)
         return grads, state, info
 
-    def add(carry: tuple, inputs: tuple[Array, Mapping[str, Array]]) -> tuple[tuple, Info]:
+    def add(carry: tuple, inputs: tuple[Array, Mapping[str, Array]]) -> tuple[tuple, Metrics]:
         grads, state = carry
         more, (state, info) = grad(params, state, inputs[0], inputs[1])
         return (jax.tree.map(jnp.add, grads, more), state), info
@@ -115,7 +115,7 @@ def _apart(sums: Callable[..., Any], devices: jax.sharding.Mesh) -> Callable[...
 def _gradients(
     model: Model, config: configs.Optimizer, devices: jax.sharding.Mesh | None, params: Any, state: Any, key: Array,
     batch: Batch, step: Array,
-) -> tuple[Any, Any, Info]:  # fmt: skip
+) -> tuple[Any, Any, Metrics]:  # fmt: skip
     """Gradients of the mean loss over the whole batch."""
     sums = functools.partial(_sums, model, config)
     if devices is not None and devices.size > 1 and not jax.tree.leaves(state):
@@ -197,7 +197,7 @@ def make_step(
         ema = jax.tree.map(jnp.copy, params) if config.ema_decay else None
         return TrainState(jnp.zeros((), jnp.int32), params, state, optimizer.init(params), ema)
 
-    def update(ts: TrainState, batch: Batch) -> tuple[TrainState, Info]:
+    def update(ts: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(root, ts.step)
         grads, state, info = _gradients(model, config, devices, ts.params, ts.state, key, batch, ts.step)
         updates, opt_state = optimizer.update(grads, ts.opt_state, ts.params)

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musejax.base import Array, Batch, Info, Model, Params, Step, Tools, TrainState
-from musejax.tuning import policy, rollouts
+from musejax.base import Array, Batch, Metrics, Model, Params, Step, Tools, TrainState
+from musejax.tuning import policy_gradient, rollouts
 
 # What the fields of the worse piece are called in a batch of pairs.
 WORSE = "worse_"
@@ -70,7 +70,7 @@ def _masked(side: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {**{name: x.astype(np.int32) for name, x in side.items()}, "pad_mask": mask, "loss_mask": mask}
 
 
-def loss(better: Array, worse: Array, weight: Array, leash: float) -> tuple[Array, Info]:
+def loss(better: Array, worse: Array, weight: Array, leash: float) -> tuple[Array, Metrics]:
     """The loss of pairs.
 
     Args:
@@ -88,7 +88,7 @@ def loss(better: Array, worse: Array, weight: Array, leash: float) -> tuple[Arra
     return mean, {"margin": (margin * weight).sum() / total, "accuracy": ((margin > 0) * weight).sum() / total}
 
 
-def tuned(task: policy.Task) -> Model:
+def tuned(task: policy_gradient.Task) -> Model:
     """The record with a training step that tunes it by preferences.
 
     Without a reward every batch must be one of `Pairs`, and there is no validation: `Model.loss` is the model's own.
@@ -98,7 +98,7 @@ def tuned(task: policy.Task) -> Model:
     """
     rollouts.check(task.model, task.vocabulary)
     return task.policy._replace(
-        loss=task.policy.loss if task.reward is None else policy.validation(task, task.policy),
+        loss=task.policy.loss if task.reward is None else policy_gradient.validation(task, task.policy),
         make_step=lambda tools: _make_step(task, tools),
     )
 
@@ -111,28 +111,28 @@ def best_and_worst(scores: Array, group: int) -> tuple[Array, Array, Array]:
     return first + high, first + low, (by_group.max(1) > by_group.min(1)).astype(jnp.float32)
 
 
-def _make_step(task: policy.Task, tools: Tools) -> Step:
+def _make_step(task: policy_gradient.Task, tools: Tools) -> Step:
     model, vocabulary, prior, config = task.policy, task.vocabulary, task.prior, task.config
     optimizer = tools.optimizer(1, 1.0)
     order = rollouts.order_of(model, vocabulary)
 
     def init(key: Array, batch: Batch) -> TrainState:
-        params, state = policy.first(task, key, batch)
-        return policy.start(tools, params, state, optimizer.init(params))
+        params, state = policy_gradient.first(task, key, batch)
+        return policy_gradient.start(tools, params, state, optimizer.init(params))
 
-    def drawn(ts: TrainState, params: Params, batch: Batch) -> tuple[Batch, Batch, Array, Info]:
+    def drawn(ts: TrainState, params: Params, batch: Batch) -> tuple[Batch, Batch, Array, Metrics]:
         if task.reward is None:
             raise ValueError("without a reward the batches must be given pairs")
         key, num = jax.random.fold_in(tools.root, ts.step), rollouts.rows(batch)
         group = config.group or num
         told = rollouts.conditions_of(batch, vocabulary, task.length, group)
         source, of = (model, params) if config.online else (task.model, tools.cast(prior["params"]))
-        pieces, rewards, mask, _ = policy.earned(task, source, of, ts.state, key, told, num)
+        pieces, rewards, mask, _ = policy_gradient.earned(task, source, of, ts.state, key, told, num)
         high, low, weight = best_and_worst(rewards.sum(1), group)
         better, worse = (jax.tree.map(lambda x, rows=rows: x[rows], pieces) for rows in (high, low))
         return better, worse, weight, {"reward": rewards.sum(1).mean(), "weight": mask.sum()}
 
-    def update(ts: TrainState, batch: Batch) -> tuple[TrainState, Info]:
+    def update(ts: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         if any(name.startswith(WORSE) for name in batch):
             worse = {name.removeprefix(WORSE): x for name, x in batch.items() if name.startswith(WORSE)}
             better = {name: x for name, x in batch.items() if not name.startswith(WORSE)}
@@ -146,11 +146,11 @@ def _make_step(task: policy.Task, tools: Tools) -> Step:
             before = rollouts.scored(task.model, vocabulary, prior["params"], prior["state"], pieces).log_prob
             return ((now - before) * mask).sum(1)
 
-        def mean(params: Params) -> tuple[Array, Info]:
+        def mean(params: Params) -> tuple[Array, Metrics]:
             params = tools.cast(params)
             return loss(gained(params, better), gained(params, worse), weight, config.leash)
 
         (value, told), gradient = jax.value_and_grad(mean, has_aux=True)(ts.params)
-        return policy.updated(ts, gradient, optimizer, tools, {**info, **told, "loss": value})
+        return policy_gradient.updated(ts, gradient, optimizer, tools, {**info, **told, "loss": value})
 
     return Step(init, update)

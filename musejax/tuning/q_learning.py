@@ -6,7 +6,7 @@ after that token,
 
     q      log p(a|s) + r + gamma max_a' Q'(s', a')
     psi    log p(a|s) + r + gamma logsumexp_a' Psi'(s', a')
-    g      r + gamma logsumexp_a' (G'(s', a') + log p(a'|s'))      the policy is the softmax of G + log p (product.py)
+    g      r + gamma logsumexp_a' (G'(s', a') + log p(a'|s'))      policy: softmax of G + log p (prior_product.py)
 
 As functions Psi and G + log p are the same; as nets they begin elsewhere, for G begins as the trained net too, with
 which its first policy is the prior squared. RL Tuner's c is one over the factor of the rewards.
@@ -25,11 +25,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from musejax import objectives
-from musejax.base import Array, Autoregressive, Batch, Info, Model, Params, Step, Tools, TrainState
+from musejax.base import Array, Batch, Decoder, Metrics, Model, Params, Step, Tools, TrainState
 from musejax.decoding import autoregressive
-from musejax.tuning import config as configs
-from musejax.tuning import policy, product, rollouts
+from musejax.nn import losses
+from musejax.tuning import policy_gradient, prior_product, rollouts
+from musejax.tuning import tuning_settings as configs
 from musejax.vocabulary import Vocabulary
 
 
@@ -96,7 +96,7 @@ def annealed(explore: configs.Exploration, step: Array) -> Array:
 
 def exploring(model: Model, vocabulary: Vocabulary, kind: str, share: Array) -> Model:
     """The record with a sampler that draws a share of the tokens from all alike, the rest as `kind` says."""
-    pair = model.autoregressive
+    pair = model.decoder
     assert pair is not None
     spans = jnp.asarray([vocabulary.span(s) for s in pair.order or range(vocabulary.streams)])
     ids = jnp.arange(vocabulary.size)
@@ -111,13 +111,11 @@ def exploring(model: Model, vocabulary: Vocabulary, kind: str, share: Array) -> 
         mixed = (1.0 - share) * probs + share * jnp.broadcast_to(possible / size, probs.shape)
         return jnp.log(jnp.maximum(mixed, 1e-30)), cache
 
-    bold: Autoregressive = pair._replace(step=step)
-    return model._replace(
-        sample=lambda *args: autoregressive.sample_request(bold, vocabulary, *args), autoregressive=bold
-    )
+    bold: Decoder = pair._replace(step=step)
+    return model._replace(sample=lambda *args: autoregressive.sample_request(bold, vocabulary, *args), decoder=bold)
 
 
-def tuned(task: policy.Task) -> Model:
+def tuned(task: policy_gradient.Task) -> Model:
     """The record with a training step that tunes it by RL Tuner.
 
     Raises:
@@ -125,13 +123,15 @@ def tuned(task: policy.Task) -> Model:
     """
     model, method = task.model, task.config.method
     rollouts.check(model, task.vocabulary)
-    if model.autoregressive is None or model.autoregressive.logits is None or task.prior["state"]:
+    if model.decoder is None or model.decoder.logits is None or task.prior["state"]:
         raise ValueError(f"method {method} needs a net that gives each token a logit, and keeps no state")
-    actor = product.make(task.policy, task.vocabulary, model) if method == "g" else task.policy
-    return actor._replace(loss=policy.validation(task, actor), make_step=lambda tools: _make_step(task, actor, tools))
+    actor = prior_product.make(task.policy, task.vocabulary, model) if method == "g" else task.policy
+    return actor._replace(
+        loss=policy_gradient.validation(task, actor), make_step=lambda tools: _make_step(task, actor, tools)
+    )
 
 
-def _make_step(task: policy.Task, actor: Model, tools: Tools) -> Step:
+def _make_step(task: policy_gradient.Task, actor: Model, tools: Tools) -> Step:
     net, vocabulary, prior, config, length = task.policy, task.vocabulary, task.prior, task.config, task.length
     optimizer = tools.optimizer(config.updates, 1.0)
     order = rollouts.order_of(net, vocabulary)
@@ -151,17 +151,19 @@ def _make_step(task: policy.Task, actor: Model, tools: Tools) -> Step:
             jnp.zeros((size, cells)),
             jnp.zeros((), jnp.int32),
         )
-        params, state = policy.first(task, key, batch)
+        params, state = policy_gradient.first(task, key, batch)
         opt_state = {"optimizer": optimizer.init(params), "target": jax.tree.map(jnp.copy, params), "replay": replay}
         state = {"prior": jax.tree.map(jnp.array, prior["params"])} if is_g else state
-        return policy.start(tools, params, state, opt_state)
+        return policy_gradient.start(tools, params, state, opt_state)
 
-    def drawn(ts: TrainState, replay: Replay, key: Array, batch: Batch) -> tuple[Replay, Info]:
+    def drawn(ts: TrainState, replay: Replay, key: Array, batch: Batch) -> tuple[Replay, Metrics]:
         """The memory with new melodies, and what they earned."""
         num = rollouts.rows(batch)
         bold = exploring(actor, vocabulary, config.exploration.kind, annealed(config.exploration, ts.step))
         told = rollouts.conditions_of(batch, vocabulary, length, 1)
-        pieces, rewards, mask, said = policy.earned(task, bold, tools.cast(ts.params), ts.state, key, told, num)
+        pieces, rewards, mask, said = policy_gradient.earned(
+            task, bold, tools.cast(ts.params), ts.state, key, told, num
+        )
         kept = min(num, config.replay)
         earned = rewards if is_g else rewards + said.log_prob * mask
         new = (pieces["tokens"], {n: pieces[n] for n in replay.conditions}, earned, mask)
@@ -172,11 +174,11 @@ def _make_step(task: policy.Task, actor: Model, tools: Tools) -> Step:
         }
         return put(replay, *jax.tree.map(lambda x: x[:kept], new)), info
 
-    def update(ts: TrainState, batch: Batch) -> tuple[TrainState, Info]:
+    def update(ts: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         keys = jax.random.split(jax.random.fold_in(tools.root, ts.step), config.updates + 1)
         replay, info = drawn(ts, ts.opt_state["replay"], keys[0], batch)
 
-        def one(carry: tuple[Params, Any, Params], key: Array) -> tuple[tuple[Params, Any, Params], Info]:
+        def one(carry: tuple[Params, Any, Params], key: Array) -> tuple[tuple[Params, Any, Params], Metrics]:
             params, opt_state, target = carry
             some = take(replay, key, config.minibatch)
             ones = jnp.ones(some.tokens.shape[:2], jnp.int32)
@@ -187,8 +189,8 @@ def _make_step(task: policy.Task, actor: Model, tools: Tools) -> Step:
             cells = rollouts.in_order(some.tokens, order)
 
             def loss(params: Params) -> tuple[Array, Array]:
-                played = objectives.chosen(values(net, params, given), cells)
-                return objectives.masked_mean(jnp.square(played - wanted), mask)
+                played = losses.chosen(values(net, params, given), cells)
+                return losses.masked_mean(jnp.square(played - wanted), mask)
 
             (error, _), gradient = jax.value_and_grad(loss, has_aux=True)(params)
             change, opt_state = optimizer.update(gradient, opt_state, params)

@@ -6,18 +6,35 @@ becomes part of the compiled step; any other function is called back with NumPy 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from musejax.base import Array, Model
-from musejax.tuning import melodies, rollouts
+from musejax.tuning import melody_features, rollouts
 from musejax.tuning import rules as music_rules
 from musejax.vocabulary import Vocabulary
 
 Arrays = Mapping[str, Any]
+
+
+class Reward(NamedTuple):
+    """A reward of one's own, as `musejax train --plugin FILE --tuning.rewards NAME FACTOR` takes it.
+
+    Attributes:
+        name: Its name.
+        score: Arrays of N pieces -> float[N], or float[N, T] by frame.
+        summary: One line about it.
+    """
+
+    name: str
+    score: rollouts.RewardFunction
+    summary: str = ""
+
+    record_kind = "reward"
+
 
 # Runs of notes are told apart by intervals of two octaves at most, in semitones up and down.
 WIDEST = 24
@@ -28,17 +45,17 @@ def _cells(arrays: Arrays) -> Any:
     return arrays["tokens"] if "tokens" in arrays else arrays["frames"]
 
 
-def of_rules(vocabulary: Vocabulary, config: music_rules.Rules) -> rollouts.Reward:
+def of_rules(vocabulary: Vocabulary, config: music_rules.Rules) -> rollouts.RewardFunction:
     """RL Tuner's music rules, by frame.
 
     Raises:
         ValueError: The codec is not one of a single melody.
     """
-    melodies.check(vocabulary)
+    melody_features.check(vocabulary)
     return lambda arrays: music_rules.score(vocabulary, arrays["tokens"], config)
 
 
-def of_critic(model: Model, vocabulary: Vocabulary, variables: rollouts.Variables) -> rollouts.Reward:
+def of_critic(model: Model, vocabulary: Vocabulary, variables: rollouts.Variables) -> rollouts.RewardFunction:
     """The log-probability of each frame under another model of the same codec, in nats.
 
     Raises:
@@ -63,7 +80,7 @@ def features(vocabulary: Vocabulary, tokens: Array) -> Array:
     Shares of the notes that have each pitch class, and that come after each interval of -12..12 semitones (larger ones
     count as an octave); the share of frames in which a note begins, and in which one ends; the mean pitch in octaves.
     """
-    m = melodies.read(vocabulary, tokens)
+    m = melody_features.read(vocabulary, tokens)
     notes = m.onset.astype(jnp.float32)
     count = jnp.maximum(notes.sum(1), 1.0)[:, None]
     moves = (m.onset & (m.last >= 0)).astype(jnp.float32)
@@ -75,7 +92,7 @@ def features(vocabulary: Vocabulary, tokens: Array) -> Array:
     return jnp.concatenate([*shares, *frames, height], axis=-1)
 
 
-def of_nearness(vocabulary: Vocabulary, reference: np.ndarray) -> rollouts.Reward:
+def of_nearness(vocabulary: Vocabulary, reference: np.ndarray) -> rollouts.RewardFunction:
     """How near a set of pieces comes to a reference set, by the energy distance of their features.
 
     A piece earns what it adds: 2 E|x - x'| - 2 E|x - y| over the other pieces drawn with it and the reference. Policies
@@ -88,7 +105,7 @@ def of_nearness(vocabulary: Vocabulary, reference: np.ndarray) -> rollouts.Rewar
     Raises:
         ValueError: The codec is not one of a single melody.
     """
-    melodies.check(vocabulary)
+    melody_features.check(vocabulary)
     y = jnp.asarray(features(vocabulary, jnp.asarray(reference)))
 
     def apart(a: Array, b: Array) -> Array:
@@ -102,7 +119,7 @@ def of_nearness(vocabulary: Vocabulary, reference: np.ndarray) -> rollouts.Rewar
     return reward
 
 
-def of_variety(vocabulary: Vocabulary) -> rollouts.Reward:
+def of_variety(vocabulary: Vocabulary) -> rollouts.RewardFunction:
     """How seldom a melody's runs of four notes are among those drawn with it, up to transposition.
 
     A melody earns the mean over its runs of -log((c + 1) / (n + 1)), where c of the n runs of the others are the same;
@@ -112,10 +129,10 @@ def of_variety(vocabulary: Vocabulary) -> rollouts.Reward:
     Raises:
         ValueError: The codec is not one of a single melody.
     """
-    melodies.check(vocabulary)
+    melody_features.check(vocabulary)
 
     def reward(arrays: dict[str, Array]) -> Array:
-        m = melodies.read(vocabulary, arrays["tokens"])
+        m = melody_features.read(vocabulary, arrays["tokens"])
         moves = jnp.where(m.onset & (m.last >= 0), jnp.clip(m.pitch - m.last, -WIDEST, WIDEST) + WIDEST, -1)
 
         def remember(last: Array, now: Array) -> tuple[Array, Array]:
@@ -146,7 +163,7 @@ def _shape(found: Any, num: int, frames: int, name: str) -> tuple[int, ...]:
     return shape
 
 
-def ready(function: rollouts.Reward, arrays: Arrays, name: str) -> rollouts.Reward:
+def ready(function: rollouts.RewardFunction, arrays: Arrays, name: str) -> rollouts.RewardFunction:
     """A reward that can stand in a compiled step, tried on pieces.
 
     Args:
@@ -180,7 +197,7 @@ def ready(function: rollouts.Reward, arrays: Arrays, name: str) -> rollouts.Rewa
     return function if compiled else _called(function, len(shape) > 1, name)
 
 
-def _called(function: rollouts.Reward, by_frame: bool, name: str) -> rollouts.Reward:
+def _called(function: rollouts.RewardFunction, by_frame: bool, name: str) -> rollouts.RewardFunction:
     """A reward that runs outside of the compiled step."""
 
     def host(arrays: dict[str, Any]) -> np.ndarray:
@@ -197,7 +214,7 @@ def _called(function: rollouts.Reward, by_frame: bool, name: str) -> rollouts.Re
     return reward
 
 
-def total(parts: Sequence[tuple[rollouts.Reward, float]]) -> rollouts.Reward:
+def total(parts: Sequence[tuple[rollouts.RewardFunction, float]]) -> rollouts.RewardFunction:
     """The sum of rewards times their factors: by frame where one of them is.
 
     A reward of a whole piece counts at its last frame.

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from musejax import objectives
 from musejax.base import Array, Batch, Model, Params, Request, State
+from musejax.nn import losses
 from musejax.vocabulary import Vocabulary
 
 Variables = Mapping[str, Any]  # params and state of a trained run
 # {tokens int32[N, T, S] or frames, length int32[N], conditions} -> float[N], or float[N, T] by frame
-Reward = Callable[[dict[str, Any]], Any]
+RewardFunction = Callable[[dict[str, Any]], Any]
 
 
 class Scored(NamedTuple):
@@ -68,10 +68,10 @@ def draw(
 
 def order_of(model: Model, vocabulary: Vocabulary) -> tuple[int, ...]:
     """The streams of a frame as they are drawn; one where a frame is drawn whole."""
-    assert model.autoregressive is not None
+    assert model.decoder is not None
     if vocabulary.kind != "tokens":
         return (0,)
-    return model.autoregressive.order or tuple(range(vocabulary.streams))
+    return model.decoder.order or tuple(range(vocabulary.streams))
 
 
 def in_order(x: Array, order: tuple[int, ...]) -> Array:
@@ -92,14 +92,14 @@ def drawn_mask(batch: Batch, vocabulary: Vocabulary, order: tuple[int, ...]) -> 
 
 def scored(model: Model, vocabulary: Vocabulary, params: Params, state: State, batch: Batch) -> Scored:
     """What a model says of each cell of a batch, from one pass over whole pieces, without dropout."""
-    pair, order = model.autoregressive, order_of(model, vocabulary)
-    assert pair is not None and model.score is not None and model.score.nll is not None
+    pair, order = model.decoder, order_of(model, vocabulary)
+    assert pair is not None and model.likelihood is not None and model.likelihood.nll is not None
     if pair.logits is None:
-        nll = model.score.nll(params, state, batch).astype(jnp.float32)
+        nll = model.likelihood.nll(params, state, batch).astype(jnp.float32)
         return Scored(-in_order(nll, order), None)
     logits = in_order(pair.logits(params, state, batch), order).astype(jnp.float32)
     cells = in_order(jnp.asarray(batch["tokens"]), order)
-    return Scored(-objectives.categorical_nll(logits, cells), logits)
+    return Scored(-losses.categorical_nll(logits, cells), logits)
 
 
 def divergence(policy: Scored, prior: Scored) -> Array:
@@ -130,7 +130,7 @@ def by_cell(reward: Array, mask: Array) -> Array:
 
 def check(model: Model, vocabulary: Vocabulary) -> None:
     """Raises ValueError for a model that reinforcement cannot tune."""
-    if model.autoregressive is None or model.score is None or model.score.nll is None:
+    if model.decoder is None or model.likelihood is None or model.likelihood.nll is None:
         raise ValueError("it has no exact likelihood from left to right")
     if vocabulary.kind == "groove":
         raise ValueError("its frames are real numbers, not tokens or switches")

@@ -12,7 +12,7 @@ import numpy as np
 
 from musejax.base import Array
 from musejax.evaluation import copying
-from musejax.tuning import melodies
+from musejax.tuning import melody_features
 from musejax.vocabulary import Vocabulary
 
 # Semitones -> reward, before INTERVAL_SCALE.
@@ -56,39 +56,39 @@ class Rules:
     unique: float = 1.0
 
 
-def key(m: melodies.Melodies, tonic: int) -> Array:
+def key(m: melody_features.Melodies, tonic: int) -> Array:
     """A penalty for notes outside the key: float[N, L], as all rules."""
-    return -1.0 * melodies.outside_key(m, tonic)
+    return -1.0 * melody_features.outside_key(m, tonic)
 
 
-def tonic_places(m: melodies.Melodies, tonic: int) -> Array:
+def tonic_places(m: melody_features.Melodies, tonic: int) -> Array:
     """The tonic at the beginning and in the last bar."""
-    return 3.0 * melodies.on_tonic(m, tonic)
+    return 3.0 * melody_features.on_tonic(m, tonic)
 
 
-def repetition(m: melodies.Melodies, tonic: int) -> Array:
+def repetition(m: melody_features.Melodies, tonic: int) -> Array:
     """A penalty for what is repeated excessively."""
-    return -100.0 * melodies.repeated(m)
+    return -100.0 * melody_features.repeated(m)
 
 
-def autocorrelation(m: melodies.Melodies, tonic: int) -> Array:
+def autocorrelation(m: melody_features.Melodies, tonic: int) -> Array:
     """A penalty for a melody that is like itself a few frames before."""
-    sizes = [jnp.abs(melodies.autocorrelation(m, lag)) for lag in melodies.LAGS]
+    sizes = [jnp.abs(melody_features.autocorrelation(m, lag)) for lag in melody_features.LAGS]
     return -3.0 * sum((jnp.where(size > 0.15, size, 0.0) for size in sizes), jnp.zeros(()))
 
 
-def motif(m: melodies.Melodies, tonic: int) -> Array:
+def motif(m: melody_features.Melodies, tonic: int) -> Array:
     """Several pitches within eight frames."""
-    notes = melodies.motif(m)
+    notes = melody_features.motif(m)
     return jnp.where(notes >= 3, 3.0 + 0.3 * (notes - 3), 0.0)
 
 
-def repeated_motif(m: melodies.Melodies, tonic: int) -> Array:
+def repeated_motif(m: melody_features.Melodies, tonic: int) -> Array:
     """A motif that comes back."""
-    return jnp.where(melodies.repeated_motif(m), 4.0 + jnp.maximum(melodies.motif(m) - 3, 0), 0.0)
+    return jnp.where(melody_features.repeated_motif(m), 4.0 + jnp.maximum(melody_features.motif(m) - 3, 0), 0.0)
 
 
-def intervals(m: melodies.Melodies, tonic: int) -> Array:
+def intervals(m: melody_features.Melodies, tonic: int) -> Array:
     """The interval between each note and the one before; rests and holds after a note."""
     size = jnp.abs(m.pitch - m.last)
     table = np.zeros(129, np.float32)
@@ -105,24 +105,24 @@ def intervals(m: melodies.Melodies, tonic: int) -> Array:
     return INTERVAL_SCALE * jnp.where(m.last >= 0, found, 0.0)
 
 
-def leaps(m: melodies.Melodies, tonic: int) -> Array:
+def leaps(m: melody_features.Melodies, tonic: int) -> Array:
     """Leaps that are answered."""
-    return 5.0 * (melodies.leaps(m) > 0)
+    return 5.0 * (melody_features.leaps(m) > 0)
 
 
-def doubled_leaps(m: melodies.Melodies, tonic: int) -> Array:
+def doubled_leaps(m: melody_features.Melodies, tonic: int) -> Array:
     """A penalty for leaps that are followed by another in the same direction."""
-    return -5.0 * (melodies.leaps(m) < 0)
+    return -5.0 * (melody_features.leaps(m) < 0)
 
 
-def unique(m: melodies.Melodies, tonic: int) -> Array:
+def unique(m: melody_features.Melodies, tonic: int) -> Array:
     """A highest and a lowest note that begin once, told at the last frame."""
-    high, low = melodies.unique(m)
+    high, low = melody_features.unique(m)
     last = jnp.arange(m.pitch.shape[1])[None] == m.pitch.shape[1] - 1
     return 3.0 * (high.astype(jnp.float32) + low)[:, None] * last
 
 
-RULES: Mapping[str, Callable[[melodies.Melodies, int], Array]] = {
+RULES: Mapping[str, Callable[[melody_features.Melodies, int], Array]] = {
     "key": key,
     "tonic_places": tonic_places,
     "repetition": repetition,
@@ -147,7 +147,7 @@ def score(vocabulary: Vocabulary, tokens: Array, config: Rules) -> Array:
     Returns:
         float32[N, L], what each frame earns.
     """
-    m = melodies.read(vocabulary, tokens)
+    m = melody_features.read(vocabulary, tokens)
     total = jnp.zeros(tokens.shape, jnp.float32)
     for name, rule in RULES.items():
         factor = getattr(config, name)
@@ -164,18 +164,18 @@ def count(vocabulary: Vocabulary, tokens: Array, tonic: int) -> dict[str, tuple[
         tokens: int32[N, L].
         tonic: Pitch class of the tonic of the major key.
     """
-    m = melodies.read(vocabulary, tokens)
+    m = melody_features.read(vocabulary, tokens)
     num, length = tokens.shape
     frames, one = jnp.full(num, length), jnp.ones(num, jnp.int32)
-    found = melodies.leaps(m)
+    found = melody_features.leaps(m)
     resolved, doubled = (found > 0).sum(1), (found < 0).sum(1)
     return {
-        "repeated": (melodies.repeated(m).sum(1), frames),
-        "not_in_key": (melodies.outside_key(m, tonic).sum(1), frames),
-        "starts_on_tonic": (melodies.on_tonic(m, tonic)[:, 0].astype(jnp.int32), one),
+        "repeated": (melody_features.repeated(m).sum(1), frames),
+        "not_in_key": (melody_features.outside_key(m, tonic).sum(1), frames),
+        "starts_on_tonic": (melody_features.on_tonic(m, tonic)[:, 0].astype(jnp.int32), one),
         "leaps_resolved": (resolved, resolved + doubled),
-        "unique_highest": (melodies.unique(m)[0].astype(jnp.int32), one),
-        "in_motif": ((melodies.motif(m) >= 3).sum(1), frames),
+        "unique_highest": (melody_features.unique(m)[0].astype(jnp.int32), one),
+        "in_motif": ((melody_features.motif(m) >= 3).sum(1), frames),
     }
 
 

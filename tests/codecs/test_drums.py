@@ -3,11 +3,12 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from musejax import codecs, errors, midi, noteseq, zoo
+from musejax import codecs, errors, zoo
 from musejax.codecs import drums
 from musejax.decoding import constraints
-from musejax.rendering import midi as rendering_midi
-from musejax.steering import planning
+from musejax.generation import planning
+from musejax.music import midi_reading, noteseq
+from musejax.music import midi_writing as rendering_midi
 
 CODEC, BITS = codecs.get("drums"), codecs.get("drums-bits")
 
@@ -59,7 +60,7 @@ def test_sets_survive(tokens, qpm):
 def test_a_file_gives_the_same_sets():
     tokens = np.array([257, 0, 4, 0, 2 + 4, 0, 4, 511] * 4, np.int32)
     data = rendering_midi.to_bytes(CODEC.decode({"tokens": tokens}, 97.0))
-    (again,) = CODEC.encode(midi.midi_to_sequence(data))
+    (again,) = CODEC.encode(midi_reading.midi_to_sequence(data))
     np.testing.assert_array_equal(again["tokens"], tokens)
 
 

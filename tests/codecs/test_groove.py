@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from musejax import codecs, errors, midi, models, noteseq
-from musejax.rendering import midi as rendering_midi
+from musejax import codecs, errors, registry
+from musejax.music import midi_reading, noteseq
+from musejax.music import midi_writing as rendering_midi
 
 CODEC = codecs.get("groove")
 
@@ -117,7 +118,7 @@ def test_a_file_keeps_offsets_to_its_ticks():
     frames[:, 18:] = frames[:, :9] * rng.uniform(-0.4, 0.4, (32, 9))
     frames[0, 18:] = np.abs(frames[0, 18:])
     data = rendering_midi.to_bytes(CODEC.decode({"frames": frames}, 113.0))
-    (again,) = CODEC.encode(midi.midi_to_sequence(data))
+    (again,) = CODEC.encode(midi_reading.midi_to_sequence(data))
     np.testing.assert_allclose(again["frames"], frames, atol=1 / 120)
 
 
@@ -185,6 +186,6 @@ def test_a_bar_without_a_hit_parts_pieces():
 
 @pytest.mark.parametrize("family", ["recurrent", "transformer"])
 def test_families_over_tokens_refuse_it(family):
-    module = models.family(family)
+    record = registry.get("family", family)
     with pytest.raises(ValueError, match="codec groove has rows of real numbers"):
-        module.make(module.Config(), CODEC.vocabulary)
+        record.make(record.config(), CODEC.vocabulary)

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from musejax import codecs, errors, noteseq
+from musejax import codecs, errors
+from musejax.music import noteseq
 
 RANGES = {"melody": (0, 127), "melody-basic": (48, 83), "melody-100": (15, 112)}
 ALL = pytest.mark.parametrize("name", RANGES)

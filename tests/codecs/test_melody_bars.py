@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from musejax import codecs, errors, noteseq, scores
+from musejax import codecs, errors
+from musejax.music import noteseq, score_reading
 from musejax.pipeline import augment
 
 NAME = "melody-90"
@@ -20,7 +21,7 @@ def _sequence(*notes, metre=(4, 4), lines=()):
         )  # fmt: skip
         sequence.total_time = max(sequence.total_time, end / 8)
     for line in lines:
-        sequence.text_annotations.add(time=line / 8, text=scores.BAR_LINE)
+        sequence.text_annotations.add(time=line / 8, text=score_reading.BAR_LINE)
     return sequence
 
 

@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from musejax import noteseq
-from musejax.codecs import metre
+from musejax.music import metre, noteseq
 
 
 def _counts(*bars):

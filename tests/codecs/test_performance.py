@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from musejax import codecs, errors, noteseq
+from musejax import codecs, errors
+from musejax.music import noteseq
 
 BINS = {"performance": 32, "performance-356": 0}
 BOTH = pytest.mark.parametrize("name", BINS)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from musejax import codecs, errors, noteseq
+from musejax import codecs, errors
+from musejax.music import noteseq
 
 CODEC = codecs.get("pianoroll-88")
 

@@ -3,12 +3,13 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from musejax import codecs, errors, midi, noteseq
-from musejax.codecs import rolls
+from musejax import codecs, errors
+from musejax.codecs import track_rolls
+from musejax.music import midi_reading, noteseq
+from musejax.music import midi_writing as rendering_midi
 from musejax.pipeline import augment, dataset, windows
-from musejax.rendering import midi as rendering_midi
 
-NAMES = list(rolls.TABLES)
+NAMES = list(track_rolls.TABLES)
 
 
 @st.composite
@@ -43,9 +44,9 @@ def test_arrays_survive(piece, qpm):
 @hypothesis.given(piece=pieces())
 def test_arrays_survive_a_midi_file_up_to_the_last_note(piece):
     name, arrays = piece
-    hypothesis.assume(all(t.any() for t in np.split(arrays["frames"], len(rolls.TABLES[name].tracks), axis=1)))
+    hypothesis.assume(all(t.any() for t in np.split(arrays["frames"], len(track_rolls.TABLES[name].tracks), axis=1)))
     codec = codecs.get(name)
-    again = codec.prime(midi.midi_to_sequence(rendering_midi.to_bytes(codec.decode(arrays, 120.0))))
+    again = codec.prime(midi_reading.midi_to_sequence(rendering_midi.to_bytes(codec.decode(arrays, 120.0))))
     end = np.flatnonzero(arrays["frames"].any(1))[-1] + 1
     np.testing.assert_array_equal(again["frames"], arrays["frames"][:end])
 
@@ -68,12 +69,12 @@ def _sequence(*parts, names=(), qpm=120.0):
 
 def lit(name, sequence):
     """(track, first frame, end frame, pitch) of each run of lit cells."""
-    table, frames = rolls.TABLES[name], codecs.get(name).encode(sequence)[0]["frames"]
+    table, frames = track_rolls.TABLES[name], codecs.get(name).encode(sequence)[0]["frames"]
     cells = frames.reshape(len(frames), len(table.tracks), -1) > 0
     return [
         (track, a, b, table.pitches[0] + key)
         for track in range(len(table.tracks))
-        for a, b, key in rolls._notes(cells[:, track], table.tracks[track] in table.drums)
+        for a, b, key in track_rolls._notes(cells[:, track], table.tracks[track] in table.drums)
     ]
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from musejax import errors, noteseq
-from musejax.codecs import timing
+from musejax import errors
+from musejax.music import noteseq, timing
 
 
 def _sequence(*tempos):

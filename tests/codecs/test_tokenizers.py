@@ -9,7 +9,7 @@ import track_grammar
 from hypothesis import strategies as st
 
 from musejax import codecs, errors
-from musejax.codecs import ensemble, tokenizers, tracks
+from musejax.codecs import song_parts, tokenizers, tracks
 
 SONG = track_grammar.write(
     [
@@ -44,12 +44,12 @@ def test_without_the_package_it_says_what_to_install(monkeypatch):
 def test_looking_at_the_codecs_imports_no_tokenizer():
     code = """
 import sys
-from musejax import cli, codecs
+from musejax import cli, registry
 try:
     cli.main(["list"])
 except SystemExit:
     pass
-assert "remi" in codecs.CODECS
+assert "remi" in registry.names("codec")
 assert "miditok" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
@@ -76,7 +76,7 @@ def test_a_song_survives(remi):
     np.testing.assert_array_equal(remi.prime(again)["tokens"], arrays["tokens"][:-1])
     assert arrays["tokens"][-1] == remi.vocabulary.id("end")
     assert arrays["tokens"].dtype == np.int32
-    assert [i.name for i in again.instrument_infos] == list(ensemble.NAMES)
+    assert [i.name for i in again.instrument_infos] == list(song_parts.NAMES)
 
 
 @hypothesis.settings(

@@ -4,9 +4,10 @@ import pytest
 import track_grammar
 from hypothesis import strategies as st
 
-from musejax import codecs, corpora, errors, midi, noteseq
-from musejax.codecs import ensemble, tracks
-from musejax.rendering import midi as rendering_midi
+from musejax import codecs, corpora, errors
+from musejax.codecs import song_parts, tracks
+from musejax.music import midi_reading, noteseq
+from musejax.music import midi_writing as rendering_midi
 
 CODEC = codecs.get("tracks")
 VOCABULARY = CODEC.vocabulary
@@ -111,7 +112,7 @@ def test_what_is_written():
 def test_what_decode_writes():
     piece = [(12, [[(0, 72, 4)], [], [(4, 48, 8)]]), (12, [[], [], []]), (16, [[], [(15, 60, 4)], []])]
     decoded = CODEC.decode({"tokens": np.array(track_grammar.write(piece))}, 60)
-    assert [i.name for i in decoded.instrument_infos] == [i.name for i in decoded.part_infos] == list(ensemble.NAMES)
+    assert [i.name for i in decoded.instrument_infos] == [i.name for i in decoded.part_infos] == list(song_parts.NAMES)
     assert [(n.instrument, n.start_time, n.end_time, n.pitch) for n in decoded.notes] == [
         (0, 0, 1, 72), (1, 9.75, 10.75, 60), (2, 1, 3, 48)
     ]  # fmt: skip
@@ -174,9 +175,9 @@ CHORDS = [(8 * i, 8, 60 + j) for i in range(3) for j in (0, 4, 7)]
     ],
 )
 def test_which_part_is_which_track(parts, expected):
-    of_part, notes = ensemble.parts(sequence(*parts.items()))
+    of_part, notes = song_parts.parts(sequence(*parts.items()))
     rows = np.column_stack([notes[:, 0], 4 * notes[:, 1], notes[:, 3], 4 * (notes[:, 2] - notes[:, 1])])
-    found = ensemble.tracks(of_part, rows.astype(np.int64))
+    found = song_parts.tracks(of_part, rows.astype(np.int64))
     assert [found[i] for i in range(len(parts))] == expected
 
 
@@ -184,7 +185,7 @@ def test_a_midi_file_keeps_bars_tracks_and_notes():
     piece = [(12, [[(0, 72, 4)], [], [(4, 48, 8)]]), (5, [[], [], []]), (16, [[], [(15, 60, 32)], []])]
     tokens = track_grammar.write(piece)
     written = rendering_midi.to_bytes(CODEC.decode({"tokens": np.array(tokens)}, 97))
-    assert CODEC.encode(midi.midi_to_sequence(written))[0]["tokens"].tolist() == tokens
+    assert CODEC.encode(midi_reading.midi_to_sequence(written))[0]["tokens"].tolist() == tokens
 
 
 def test_drums_are_left_out():

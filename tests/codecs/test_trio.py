@@ -3,11 +3,12 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from musejax import codecs, errors, midi, noteseq, vocabulary
+from musejax import codecs, errors, vocabulary
 from musejax.codecs import trio
 from musejax.decoding import constraints
+from musejax.music import midi_reading, noteseq
+from musejax.music import midi_writing as rendering_midi
 from musejax.pipeline import augment
-from musejax.rendering import midi as rendering_midi
 
 CODEC = codecs.get("trio")
 VOCABULARY = CODEC.vocabulary
@@ -60,7 +61,7 @@ def test_tokens_survive(tokens, qpm):
 def test_any_ids_decode_and_a_file_of_them_is_read(tokens):
     sequence = CODEC.decode({"tokens": np.array(tokens, np.int32)}, 120)
     if sequence.notes:
-        primed = CODEC.prime(midi.midi_to_sequence(rendering_midi.to_bytes(sequence)))["tokens"]
+        primed = CODEC.prime(midi_reading.midi_to_sequence(rendering_midi.to_bytes(sequence)))["tokens"]
         allowed = trio.allowed(VOCABULARY)
         assert all(allowed[stream, primed[:, stream]].all() for stream in range(3))
 

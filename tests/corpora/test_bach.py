@@ -3,8 +3,9 @@ import json
 
 import pytest
 
-from musejax import errors, noteseq
-from musejax.corpora import bach, bach_test, cache, melodies, parallel, splits, tunes, wheel
+from musejax import errors
+from musejax.corpora import bach, bach_test, cache, melody_groups, parallel, splits, tunes, wheel
+from musejax.music import noteseq
 
 
 def score(*names):
@@ -72,7 +73,7 @@ def test_the_test_split_is_what_jsb16_does_not_train_on(data):
     found, groups = all_with_groups()
     assert len(found) == 407
     pieces = json.loads((data / "Jsb16thSeparated.json").read_text())
-    seen = [melodies.of_frames(frame[0] for frame in piece) for piece in pieces["train"] + pieces["valid"]]
+    seen = [melody_groups.of_frames(frame[0] for frame in piece) for piece in pieces["train"] + pieces["valid"]]
     known = {groups[i] for i, _ in tunes.same([c.melody for c in found], seen)}
     assert {c.name for c, g in zip(found, groups, strict=True) if g not in known} == bach_test.PIECES
 

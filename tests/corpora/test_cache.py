@@ -2,8 +2,9 @@ import stat
 
 import pytest
 
-from musejax import errors, noteseq
-from musejax.corpora import base, cache
+from musejax import errors
+from musejax.corpora import cache, corpus
+from musejax.music import noteseq
 
 
 def entries():
@@ -16,7 +17,7 @@ def entries():
 
 
 def test_what_is_stored_is_loaded(own_cache):
-    report = base.Report(3)
+    report = corpus.Report(3)
     report.discarded["broken"] = 2
     cache.store("some", "stamp", entries(), report)
     found, said = cache.load("some", "stamp")
@@ -28,14 +29,14 @@ def test_what_is_stored_is_loaded(own_cache):
 
 
 def test_only_the_owner_may_read_the_cache(own_cache):
-    cache.store("some", "stamp", entries(), base.Report(3))
+    cache.store("some", "stamp", entries(), corpus.Report(3))
     assert stat.S_IMODE(own_cache.stat().st_mode) == 0o700
     assert stat.S_IMODE((own_cache / "some.corpus").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("damage", ["stamp", "cut", "flip", "absent", "empty", "other json"])
 def test_a_stale_or_damaged_cache_counts_as_absent(own_cache, damage):
-    cache.store("some", "stamp", entries(), base.Report(3))
+    cache.store("some", "stamp", entries(), corpus.Report(3))
     path = own_cache / "some.corpus"
     whole = path.read_bytes()
     flipped = whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:]

@@ -2,8 +2,9 @@ import collections
 
 import pytest
 
-from musejax import corpora, errors, noteseq
+from musejax import corpora, errors
 from musejax.corpora import folder
+from musejax.music import noteseq
 
 ABC = "X:{n}\nT:Tune\nM:4/4\nL:1/4\nK:{key}\n{notes}|\n"
 

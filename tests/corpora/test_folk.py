@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musejax import errors
-from musejax.corpora import folk, melodies, parallel
+from musejax.corpora import folk, melody_groups, parallel
 
 TUNE = "X:1\nT:A tune\nM:4/4\nL:1/8\nK:D\nD2E2 F2G2|A2F2 D4|B2A2 G2F2|E2C2 D4|F2A2 d2c2|B2G2 E2A2|F2D2 D4|\n"
 
@@ -54,4 +54,4 @@ def test_the_corpus_loads_without_a_giant_group(monkeypatch):
     sequence = first.pieces[0].sequence()
     assert sequence.time_signatures
     assert sequence.key_signatures
-    assert melodies.of_sequence(sequence).shape[1] == 2
+    assert melody_groups.of_sequence(sequence).shape[1] == 2

@@ -6,8 +6,9 @@ import zipfile
 
 import pytest
 
-from musejax import codecs, corpora, errors, noteseq
+from musejax import codecs, corpora, errors
 from musejax.corpora import download, groove_midi
+from musejax.music import noteseq
 
 FIELDS = ("drummer", "session", "id", "style", "midi_filename", "split")
 ROWS = [

@@ -5,8 +5,9 @@ import zipfile
 
 import pytest
 
-from musejax import corpora, errors, noteseq
+from musejax import corpora, errors
 from musejax.corpora import download, maestro, published
+from musejax.music import noteseq
 
 FIELDS = ("canonical_composer", "canonical_title", "split", "year", "midi_filename", "audio_filename", "duration")
 ROWS = [

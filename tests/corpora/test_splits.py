@@ -2,7 +2,7 @@ import collections
 
 import pytest
 
-from musejax.corpora import base, splits
+from musejax.corpora import corpus, splits
 
 
 def test_a_group_keeps_its_split():
@@ -15,6 +15,6 @@ def test_a_group_keeps_its_split():
 @pytest.mark.parametrize(("valid", "test"), [(0.05, 0.05), (0.09, 0.0), (0.2, 0.3)])
 def test_fractions(valid, test):
     count = collections.Counter(splits.split_of(str(i), valid, test) for i in range(20_000))
-    assert set(count) <= set(base.SPLITS)
+    assert set(count) <= set(corpus.SPLITS)
     assert abs(count["valid"] / 20_000 - valid) < 0.01
     assert abs(count["test"] / 20_000 - test) < 0.01

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musejax import objectives, vocabulary
-from musejax.base import Autoregressive, Choice, Request
+from musejax import vocabulary
+from musejax.base import Choice, Decoder, Request
 from musejax.decoding import autoregressive, constraints
+from musejax.nn import losses
 
 CHORALE = vocabulary.Vocabulary(
     name="small",
@@ -36,7 +37,7 @@ def model(table, order=(), tilt=0.0):
         cache = (cache * 5 + previous + 1 + conditions.get("beat", 0)) % 31
         return rows[cache], cache
 
-    return Autoregressive(init_cache, step, table.size, order)
+    return Decoder(init_cache, step, table.size, order)
 
 
 @functools.cache
@@ -67,7 +68,7 @@ def log_prob(tokens, beat, drawn):
             logits, cache = pair.step({}, {}, cache, previous, None, {"beat": beat[frame][None]})
             previous = jnp.asarray([tokens[frame, stream]])
             if drawn[frame, stream]:
-                total -= float(objectives.categorical_nll(logits, previous)[0])
+                total -= float(losses.categorical_nll(logits, previous)[0])
             if tokens[frame, stream] == CHORALE.id("end"):
                 return total
     return total

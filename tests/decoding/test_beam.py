@@ -47,7 +47,7 @@ def make(name):
 @functools.cache
 def searcher(name, beams):
     """The compiled search; `tilt` is added to the logits of END."""
-    table, pair = NETS[name][0], make(name)[0].autoregressive
+    table, pair = NETS[name][0], make(name)[0].decoder
 
     def search(params, asked, length_penalty, tilt):
         def step(*args):
@@ -72,7 +72,7 @@ def sampler(name):
 
 @functools.cache
 def scorer(name):
-    return jax.jit(make(name)[0].score.nll)
+    return jax.jit(make(name)[0].likelihood.nll)
 
 
 def request(name, num=2, frames=None, **kwargs):
@@ -89,7 +89,7 @@ def costs(name, params, asked, tokens):
         float[N, M, L], and the cells up to END, bool[M, L].
     """
     table, model = NETS[name][0], make(name)[0]
-    order = list(model.autoregressive.order) or [0]
+    order = list(model.decoder.order) or [0]
     serial = tokens.reshape(len(tokens), -1, table.streams)[..., order].reshape(len(tokens), -1)
     real = np.ones(serial.shape, bool)
     if table.has("end"):
@@ -107,7 +107,7 @@ def costs(name, params, asked, tokens):
 def all_pieces(name):
     """Every sequence once, in the codec's layout: nothing but END after END, in drawing order."""
     table, frames, _ = NETS[name]
-    order = list(make(name)[0].autoregressive.order) or [0]
+    order = list(make(name)[0].decoder.order) or [0]
     serial = np.array(list(itertools.product(range(table.size), repeat=frames * table.streams)), np.int32)
     if table.has("end"):
         ended = np.cumsum(serial == table.id("end"), axis=1)[:, :-1] > 0
@@ -199,8 +199,8 @@ def test_a_net_that_reads_ahead_is_searched_for_the_likeliest_filling():
     pieces[:, *free] = list(itertools.product(range(TWO.size), repeat=len(free[0])))
     batch = {"tokens": pieces, "infill_mask": np.repeat(mask, len(pieces), axis=0)}
     asked = Request(1, 3, given=jnp.asarray(given), infill_mask=jnp.asarray(mask))
-    find = jax.jit(lambda p: beam.search(model.autoregressive, TWO, p, {}, asked, beams=9))
-    nll = jax.jit(lambda p: model.score.nll(p, {}, batch))
+    find = jax.jit(lambda p: beam.search(model.decoder, TWO, p, {}, asked, beams=9))
+    nll = jax.jit(lambda p: model.likelihood.nll(p, {}, batch))
     for seed in range(3):
         params = jax.tree.map(lambda p: p * 4, model.init(jax.random.key(seed), tiny.random_batch(TWO, 1, 3))[0])
         cost = np.asarray(nll(params)).reshape(len(pieces), -1).sum(1)
@@ -281,7 +281,7 @@ def test_the_cache_of_a_transformer_follows_its_hypothesis():
     t = tiny.make("transformer", "chorale-frames")
     params = jax.tree.map(lambda p: p * 2, t.params)
     asked = tiny.request(t.vocabulary, 3)
-    pair = t.model.autoregressive
+    pair = t.model.decoder
     out = jax.jit(lambda p, r: beam.search(pair, t.vocabulary, p, t.state, r, beams=3))(params, asked)
     tokens = np.asarray(out["tokens"])
     batch = {**t.batch, **asked.conditions, "tokens": tokens, "pad_mask": np.ones_like(t.batch["pad_mask"])}
@@ -294,7 +294,7 @@ def test_the_cache_of_a_transformer_follows_its_hypothesis():
 
 def test_what_has_no_tokens_to_rank_is_refused():
     model, params = make("tokens")
-    pair, asked = model.autoregressive, request("tokens")
+    pair, asked = model.decoder, request("tokens")
     for what in ((pair, vocabulary.pianoroll()), (pair._replace(draw=lambda params, choice: None), SMALL)):
         with pytest.raises(ValueError, match="single tokens"):
             beam.search(*what, params[0], {}, asked, beams=2)

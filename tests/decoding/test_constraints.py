@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from musejax import vocabulary
-from musejax.base import Autoregressive, Request
-from musejax.decoding import allowed, autoregressive, beam, constraints, gibbs, plans
+from musejax.base import Decoder, Request
+from musejax.decoding import allowed, autoregressive, beam, constraints, gibbs, gibbs_plans
 
 TABLE = vocabulary.Vocabulary(
     name="two",
@@ -25,7 +25,7 @@ def step(params, state, cache, previous, pos, conditions):
     return jnp.tile(jnp.asarray([[0.0, 1.0, 2.0, 1.0, -3.0]]), (len(previous), 1)), cache
 
 
-PAIR = Autoregressive(lambda p, s, num, length: jnp.zeros(num), step, TABLE.size)
+PAIR = Decoder(lambda p, s, num, length: jnp.zeros(num), step, TABLE.size)
 
 
 def conditional(tokens, hidden, now, real, conditions):
@@ -39,7 +39,9 @@ def answer(way, request):
         run = functools.partial(beam.search, PAIR, TABLE, {}, {}, beams=2)
     else:
         cost = lambda keys, batch: jnp.zeros(NUM)  # noqa: E731
-        run = functools.partial(gibbs.answer, conditional, cost, plans.ancestral(FRAMES * 2), TABLE, jax.random.key(0))
+        run = functools.partial(
+            gibbs.answer, conditional, cost, gibbs_plans.ancestral(FRAMES * 2), TABLE, jax.random.key(0)
+        )
     return {k: np.asarray(v) for k, v in jax.jit(run)(request).items()}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from musejax import vocabulary
-from musejax.base import Autoregressive, Request
+from musejax.base import Decoder, Request
 from musejax.decoding import autoregressive, beam, gaps
 
 MELODY = vocabulary.melody(60, 62)
@@ -125,7 +125,7 @@ def idle(favourite):
     def step(params, state, cache, previous, pos, conditions):
         return jnp.tile(jnp.linspace(0, 1, MELODY.size).at[favourite].set(20.0)[None], (len(previous), 1)), cache
 
-    return Autoregressive(lambda p, s, num, length: jnp.zeros(num), step, MELODY.size)
+    return Decoder(lambda p, s, num, length: jnp.zeros(num), step, MELODY.size)
 
 
 @pytest.mark.parametrize("favourite", [HOLD, OFF, C])

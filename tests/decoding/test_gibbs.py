@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from musejax import vocabulary
 from musejax.base import Choice, Request
-from musejax.decoding import autoregressive, constraints, gibbs, harmony, plans
+from musejax.decoding import autoregressive, constraints, gibbs, gibbs_plans, harmony
 
 FRAMES, STREAMS, SIZE = 6, 3, 5
 HOLDS = vocabulary.chorale()
@@ -26,18 +26,18 @@ def lean(tokens, hidden, step):
 
 
 PLANS = {
-    "gibbs": plans.annealed(plans.bernoulli, plans.yao(7), 7),
-    "voice": plans.annealed(plans.voice, plans.constant(0.7), 7),
-    "span": plans.annealed(plans.span, plans.constant(0.4), 7),
-    "contiguous": plans.annealed(plans.contiguous, plans.yao(7), 7),
-    "every": plans.annealed(plans.every, plans.constant(1.0), 3),
-    "ancestral": plans.ancestral(FRAMES * STREAMS),
-    "ancestral, few": plans.ancestral(4),
-    "rounds": plans.rounds(STREAMS, 9, 0.5, plans.cooling(9, 2.0)),
-    "rounds, few": plans.rounds(STREAMS, 1, 0.5),
-    "rounds from notes": plans.rounds(STREAMS, 12, 0.5, from_nothing=False),
-    "upsampling": plans.upsampling(9, (4, 2, 1)),
-    "upsampling, few": plans.upsampling(4, (4, 2, 1)),
+    "gibbs": gibbs_plans.annealed(gibbs_plans.bernoulli, gibbs_plans.yao(7), 7),
+    "voice": gibbs_plans.annealed(gibbs_plans.voice, gibbs_plans.constant(0.7), 7),
+    "span": gibbs_plans.annealed(gibbs_plans.span, gibbs_plans.constant(0.4), 7),
+    "contiguous": gibbs_plans.annealed(gibbs_plans.contiguous, gibbs_plans.yao(7), 7),
+    "every": gibbs_plans.annealed(gibbs_plans.every, gibbs_plans.constant(1.0), 3),
+    "ancestral": gibbs_plans.ancestral(FRAMES * STREAMS),
+    "ancestral, few": gibbs_plans.ancestral(4),
+    "rounds": gibbs_plans.rounds(STREAMS, 9, 0.5, gibbs_plans.cooling(9, 2.0)),
+    "rounds, few": gibbs_plans.rounds(STREAMS, 1, 0.5),
+    "rounds from notes": gibbs_plans.rounds(STREAMS, 12, 0.5, from_nothing=False),
+    "upsampling": gibbs_plans.upsampling(9, (4, 2, 1)),
+    "upsampling, few": gibbs_plans.upsampling(4, (4, 2, 1)),
 }
 
 
@@ -99,21 +99,23 @@ def test_every_plan_draws_every_free_cell_and_hides_what_it_has_not_drawn():
 def test_an_ancestral_plan_draws_each_cell_once_given_those_before():
     free = np.random.default_rng(0).random((FRAMES, STREAMS)) < 0.7
     for steps in (int(free.sum()), 4):
-        blocks = walk(plans.ancestral(steps), free)
+        blocks = walk(gibbs_plans.ancestral(steps), free)
         assert (np.asarray(blocks.redraw).sum(0) == free).all()
         sizes = np.asarray(blocks.redraw).sum((1, 2))
         assert sizes.max() - sizes.min() <= 1
         np.testing.assert_array_equal(np.asarray(blocks.hidden).sum((1, 2)), free.sum() - np.cumsum([0, *sizes[:-1]]))
-    orders = [np.asarray(walk(plans.ancestral(18), np.ones((6, 3), bool), key).redraw).argmax(0) for key in range(2)]
+    orders = [
+        np.asarray(walk(gibbs_plans.ancestral(18), np.ones((6, 3), bool), key).redraw).argmax(0) for key in range(2)
+    ]
     assert (orders[0] != orders[1]).any()
 
 
 def test_schedules_fall_as_published():
-    shares = [float(plans.yao(100)(jnp.asarray(step))) for step in range(100)]
+    shares = [float(gibbs_plans.yao(100)(jnp.asarray(step))) for step in range(100)]
     np.testing.assert_allclose(shares[0], 0.9)
     np.testing.assert_allclose(shares[35], 0.5, atol=1e-6)
     np.testing.assert_allclose(shares[70:], 0.1, atol=1e-6)
-    heat = [float(plans.cooling(10, 2.0, 0.5)(jnp.asarray(step))) for step in range(10)]
+    heat = [float(gibbs_plans.cooling(10, 2.0, 0.5)(jnp.asarray(step))) for step in range(10)]
     np.testing.assert_allclose(heat, [2.0, 1.8, 1.6, 1.4, 1.2, 1, 1, 1, 1, 1], rtol=1e-6)
 
 
@@ -124,10 +126,10 @@ def test_maskers_choose_what_they_say():
     def chosen(masker, share, step=1):
         return np.asarray(jax.vmap(lambda k: masker(k, free, jnp.asarray(share), jnp.asarray(step)))(keys))
 
-    np.testing.assert_allclose(chosen(plans.bernoulli, 0.3).mean(0), 0.3, atol=0.12)
-    voice = chosen(plans.voice, 0.5, 5)
+    np.testing.assert_allclose(chosen(gibbs_plans.bernoulli, 0.3).mean(0), 0.3, atol=0.12)
+    voice = chosen(gibbs_plans.voice, 0.5, 5)
     assert not voice[..., :2].any() and 0.4 < voice[..., 2].mean() < 0.6
-    for masker, alike in ((plans.span, True), (plans.contiguous, False)):
+    for masker, alike in ((gibbs_plans.span, True), (gibbs_plans.contiguous, False)):
         found = chosen(masker, 0.25)
         assert (found.sum(1) == 10).all()
         turns = (found != np.roll(found, 1, axis=1)).sum(1)
@@ -162,7 +164,7 @@ def chi_square(draws):
 
 
 NUM = 6000
-ONE_VOICE = [plans.annealed(plans.voice, plans.constant(1.0), steps) for steps in (3, 8)]
+ONE_VOICE = [gibbs_plans.annealed(gibbs_plans.voice, gibbs_plans.constant(1.0), steps) for steps in (3, 8)]
 
 
 def drawn(plan, tokens):
@@ -177,7 +179,7 @@ def one_cell(key, free, share, step):
 def test_the_chain_leaves_a_distribution_as_it_is():
     rng = np.random.default_rng(0)
     begin = np.stack(np.unravel_index(rng.choice(81, NUM, p=JOINT.ravel()), (3,) * 4), -1).reshape(NUM, 2, 2)
-    plan = plans.annealed(one_cell, plans.constant(1.0), 7)
+    plan = gibbs_plans.annealed(one_cell, gibbs_plans.constant(1.0), 7)
     # Without its first step, which begins anew.
     plan = plan._replace(blocks=lambda key, step, free, blocks=plan.blocks: blocks(key, step + 1, free))
     end = drawn(plan, jnp.asarray(begin))
@@ -185,13 +187,13 @@ def test_the_chain_leaves_a_distribution_as_it_is():
     value, freedom = chi_square(end)
     assert value < freedom + 5 * (2 * freedom) ** 0.5
     # Cells drawn together are independent of each other, which is another distribution: the test can tell.
-    pairs = plans.annealed(plans.every, plans.constant(1.0), 4)
+    pairs = gibbs_plans.annealed(gibbs_plans.every, gibbs_plans.constant(1.0), 4)
     value, freedom = chi_square(drawn(pairs, jnp.asarray(begin)))
     assert value > freedom + 20 * (2 * freedom) ** 0.5
 
 
 def test_ancestral_sampling_draws_from_the_joint_distribution():
-    value, freedom = chi_square(drawn(plans.ancestral(4), jnp.zeros((NUM, 2, 2), int)))
+    value, freedom = chi_square(drawn(gibbs_plans.ancestral(4), jnp.zeros((NUM, 2, 2), int)))
     assert value < freedom + 5 * (2 * freedom) ** 0.5
 
 
@@ -203,7 +205,7 @@ def test_temperature_and_filters_are_those_of_a_choice():
 
     keys = jax.random.split(jax.random.key(0), 2)
     for choice in (Choice(temperature=1e-3), Choice(top_k=1), Choice(top_p=0.1), Choice(min_p=1.0)):
-        out = gibbs.sample(logits, plans.ancestral(3), keys, tokens, free, choice=choice)
+        out = gibbs.sample(logits, gibbs_plans.ancestral(3), keys, tokens, free, choice=choice)
         assert (np.asarray(out) == 1).all()
 
 
@@ -211,7 +213,7 @@ def answer(table, request):
     def conditional(tokens, hidden, step, real, conditions):
         return jnp.zeros((*tokens.shape, table.size))
 
-    plan = plans.annealed(plans.bernoulli, plans.yao(5), 5)
+    plan = gibbs_plans.annealed(gibbs_plans.bernoulli, gibbs_plans.yao(5), 5)
     return gibbs.answer(conditional, lambda keys, batch: jnp.ones(len(keys)), plan, table, jax.random.key(0), request)
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tiny
 
-from musejax import objectives
 from musejax.base import Request
 from musejax.decoding import autoregressive, beam, guidance
+from musejax.nn import losses
 
 PRESETS = [("recurrent", "chorale-voices"), ("transformer", "chorale-frames")]
 every_preset = pytest.mark.parametrize("preset", PRESETS, ids=[p for _, p in PRESETS])
@@ -34,7 +34,7 @@ def sampler(preset):
     t = tiny.make(*preset)
 
     def sample(params, key, request, scale):
-        pair = guidance.guided(t.model.autoregressive, names(t), scale)
+        pair = guidance.guided(t.model.decoder, names(t), scale)
         return autoregressive.sample_request(pair, t.vocabulary, params, t.state, key, request)
 
     return jax.jit(sample)
@@ -80,7 +80,7 @@ def test_scale_1_is_the_model_and_scale_0_knows_no_conditions(preset):
 @every_preset
 def test_a_step_mixes_what_the_model_says_with_and_without_conditions(preset):
     t, asked = tiny.make(*preset), request(preset)
-    pair = t.model.autoregressive
+    pair = t.model.decoder
 
     def log_p(pair, params, asked):
         layout = autoregressive.lay_out(pair, t.vocabulary, params, t.state, asked)
@@ -97,7 +97,7 @@ def test_a_step_mixes_what_the_model_says_with_and_without_conditions(preset):
 @every_preset
 def test_beam_search_keeps_both_halves_in_step(preset):
     t, asked = tiny.make(*preset), request(preset)
-    pair = guidance.guided(t.model.autoregressive, names(t), 2.0)
+    pair = guidance.guided(t.model.decoder, names(t), 2.0)
 
     def search(params, request):
         return beam.search(pair, t.vocabulary, params, t.state, request, beams=3)
@@ -113,7 +113,7 @@ def test_beam_search_keeps_both_halves_in_step(preset):
 def nats(preset, params, asked, tokens):
     """The cost of each cell under the guided model at scale 2, one step after the other."""
     t = tiny.make(*preset)
-    pair = guidance.guided(t.model.autoregressive, names(t), 2.0)
+    pair = guidance.guided(t.model.decoder, names(t), 2.0)
     order = pair.order or tuple(range(t.vocabulary.streams))
     layout = autoregressive.lay_out(pair, t.vocabulary, params, t.state, asked)
     serial = tokens[..., order].reshape(NUM, -1)
@@ -122,7 +122,7 @@ def nats(preset, params, asked, tokens):
     def one(cache, at):
         pos, previous, value, conditions = at
         logits, cache = layout.step(cache, previous, pos, conditions)
-        return cache, objectives.categorical_nll(logits, value)
+        return cache, losses.categorical_nll(logits, value)
 
     swapped = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (before, serial, layout.conditions))
     cost = jax.lax.scan(one, layout.cache, (jnp.arange(serial.shape[1]), *swapped))[1]
@@ -130,7 +130,7 @@ def nats(preset, params, asked, tokens):
 
 
 def test_what_cannot_be_guided_is_refused():
-    pair = tiny.make(*PRESETS[0]).model.autoregressive
+    pair = tiny.make(*PRESETS[0]).model.decoder
     with pytest.raises(ValueError, match="logits"):
         guidance.guided(pair._replace(draw=lambda params, choice: None), {}, 2.0)
     model = guidance.guided(pair, {"genre": 3}, 2.0)

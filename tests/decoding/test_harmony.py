@@ -68,7 +68,7 @@ def test_a_progression_of_nothing_is_refused():
 
 
 def order(codec):
-    return tiny.make(*PRESETS[codec]).model.autoregressive.order
+    return tiny.make(*PRESETS[codec]).model.decoder.order
 
 
 def draw(codec, constraint, **given):

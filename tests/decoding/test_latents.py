@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musejax.decoding import latents
+from musejax.decoding import latent_paths
 
 
 def angle(a, b):
@@ -25,7 +25,7 @@ def test_a_path_joins_its_ends_in_even_steps_and_never_breaks(kind):
         "from zero": a,
     }[kind]
     a = np.zeros_like(a) if kind == "from zero" else a
-    path = np.asarray(latents.path(jnp.asarray(a), jnp.asarray(b), 9))
+    path = np.asarray(latent_paths.path(jnp.asarray(a), jnp.asarray(b), 9))
     np.testing.assert_allclose(path[[0, -1]], [a, b], atol=2e-3 if "opposite" in kind else 1e-5)
     lengths = np.linalg.norm(path, axis=1)
     np.testing.assert_allclose(np.diff(lengths), np.diff(lengths).mean(), atol=1e-4)
@@ -38,15 +38,15 @@ def test_an_attribute_vector_points_where_the_attribute_grows():
     rng = np.random.default_rng(0)
     z = rng.normal(size=(400, 6)).astype(np.float32)
     values = 3 * z[:, 2] + 0.1 * rng.normal(size=400)
-    found = np.asarray(latents.attribute(jnp.asarray(z), jnp.asarray(values)))
+    found = np.asarray(latent_paths.attribute(jnp.asarray(z), jnp.asarray(values)))
     assert found.argmax() == 2 and found[2] > 2.0 and np.abs(np.delete(found, 2)).max() < 0.5
     with pytest.raises(ValueError, match="share is 0.9"):
-        latents.attribute(jnp.asarray(z), jnp.asarray(values), 0.9)
+        latent_paths.attribute(jnp.asarray(z), jnp.asarray(values), 0.9)
 
 
 def test_a_walk_turns_by_the_same_angle_each_time_and_keeps_its_length():
     start = jnp.asarray([3.0, 0.0, 4.0, 0.0])
-    found = np.asarray(latents.walk(jax.random.key(0), start, 6, 0.3))
+    found = np.asarray(latent_paths.walk(jax.random.key(0), start, 6, 0.3))
     np.testing.assert_allclose(found[0], start, rtol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 5.0, rtol=1e-5)
     np.testing.assert_allclose([angle(a, b) for a, b in zip(found, found[1:])], 0.3, rtol=1e-3)
@@ -55,6 +55,6 @@ def test_a_walk_turns_by_the_same_angle_each_time_and_keeps_its_length():
 
 def test_neighbours_are_told_by_angle():
     bank = jnp.asarray([[1.0, 0.0], [0.0, 5.0], [-1.0, 0.1]])
-    indices, cosines = latents.nearest(jnp.asarray([[0.1, 0.2]]), bank, 2)
+    indices, cosines = latent_paths.nearest(jnp.asarray([[0.1, 0.2]]), bank, 2)
     np.testing.assert_array_equal(indices, [[1, 0]])
     assert cosines[0, 0] > cosines[0, 1]

@@ -11,7 +11,8 @@ import track_grammar
 from musejax import runs, vocabulary
 from musejax.base import Request
 from musejax.codecs import tracks as codec
-from musejax.decoding import constraints, tracks
+from musejax.decoding import constraints
+from musejax.decoding import track_grammar as tracks
 from musejax.models import recurrent
 
 CODEC, VOCABULARY = track_grammar.CODEC, track_grammar.VOCABULARY

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from musejax.evaluation import copying, rolls
+from musejax.evaluation import copying, note_rolls
 
 
 def tune(*pitches):
@@ -81,7 +81,7 @@ def test_a_set_against_itself_leaves_each_piece_out():
 
 
 def test_lines_are_the_highest_onsets_of_pitched_tracks():
-    note = rolls.Note
+    note = note_rolls.Note
     notes = [note(0, 60, 0, 4), note(0, 67, 6, 7), note(0, 67, 0, 2), note(1, 36, 0, 1), note(2, 50, 3, 5)]
     found = copying.lines_of_notes(notes, [False, True, False])
     assert [line.tolist() for line in found] == [[67, 67], [50]]

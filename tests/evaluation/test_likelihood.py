@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from musejax import errors, vocabulary
-from musejax.base import Model, Score
+from musejax.base import Info, Likelihood, Model
 from musejax.evaluation import likelihood
 from musejax.models import recurrent
 from musejax.pipeline import dataset
@@ -85,7 +85,7 @@ def test_a_scorer_in_plain_numpy_agrees_on_joint_frames():
 
 
 def model_of(score):
-    return Model(None, lambda *a: ({}, {}), lambda *a, **k: None, lambda *a: {}, score)
+    return Model(Info(None), lambda *a: ({}, {}), lambda *a, **k: None, lambda *a: {}, score)
 
 
 ITEMS = [dataset.Item(str(n), str(n), {"tokens": np.arange(n) % 3}) for n in (4, 6, 9)]
@@ -103,7 +103,7 @@ def coin(params, state, key, batch):
 
 
 def test_bounds_of_a_latent_model_lie_above_its_likelihood_and_close_in_on_it():
-    model = model_of(Score("bound", estimate=coin))
+    model = model_of(Likelihood("bound", estimate=coin))
     scores = likelihood.score_pieces(model, EMPTY, ITEMS, samples=400)
     exact = []
     for item in ITEMS:
@@ -112,7 +112,7 @@ def test_bounds_of_a_latent_model_lie_above_its_likelihood_and_close_in_on_it():
     tight = likelihood.importance_weighted(scores.draws)
     np.testing.assert_allclose(tight, exact, atol=0.15)
     assert (scores.nll > np.array(exact) + 0.05).all()
-    figures = likelihood.figures(scores, MELODY, "folk-tunes", model.score)
+    figures = likelihood.figures(scores, MELODY, "folk-tunes", model.likelihood)
     assert figures["kind"] == "bound"
     assert figures["samples"] == 400
     assert figures["interval_of"] == "iwae_per_token"
@@ -128,9 +128,9 @@ def test_estimates_have_a_name_of_their_own_and_a_standard_error(kind):
     def estimate(params, state, key, batch):
         return batch["pad_mask"].sum(1) * (1.0 + jax.random.normal(key, (len(batch["tokens"]),)))
 
-    model = model_of(Score(kind, estimate=estimate))
+    model = model_of(Likelihood(kind, estimate=estimate))
     scores = likelihood.score_pieces(model, EMPTY, ITEMS, samples=100)
-    figures = likelihood.figures(scores, MELODY, "folk-tunes", model.score)
+    figures = likelihood.figures(scores, MELODY, "folk-tunes", model.likelihood)
     expected = np.sqrt((np.array([4, 6, 9]) ** 2).sum() / 100) / 19
     np.testing.assert_allclose(figures["standard_error"], expected, rtol=0.2)
     assert abs(figures[f"{kind}_nll_per_token"] - 1) < 4 * expected
@@ -138,13 +138,13 @@ def test_estimates_have_a_name_of_their_own_and_a_standard_error(kind):
 
 
 def test_classes_of_frames_are_kept_apart():
-    assert likelihood.bl_class(Score("exact", joint=False)) == "A1"
-    assert likelihood.bl_class(Score("exact")) == "A2"
-    assert likelihood.bl_class(Score("bound")) == "A3"
+    assert likelihood.bl_class(Likelihood("exact", joint=False)) == "A1"
+    assert likelihood.bl_class(Likelihood("exact")) == "A2"
+    assert likelihood.bl_class(Likelihood("bound")) == "A3"
     for nade, name in ((0, "A1"), (2, "A2")):
         model, variables, items = trained(KEYS, net="frame", num_layers=1, history=False, nade=nade)
         scores = likelihood.score_pieces(model, variables, items)
-        figures = likelihood.figures(scores, KEYS, "bl-jsb", model.score)
+        figures = likelihood.figures(scores, KEYS, "bl-jsb", model.likelihood)
         assert (figures["class"], figures["protocol"], figures["kind"]) == (name, "bl", "exact")
         total, rest = scores.nll.sum(), (scores.nll - scores.first).sum()
         np.testing.assert_allclose(figures["nll_per_frame"], total / 89, atol=1e-5)

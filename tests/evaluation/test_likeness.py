@@ -4,8 +4,9 @@ import numpy as np
 import pieces
 import pytest
 
-from musejax import codecs, measures
-from musejax.evaluation import likeness
+from musejax import codecs
+from musejax.evaluation import gan_likeness
+from musejax.reports import metrics
 
 CODEC = codecs.get("rolls-chorale")
 TABLE = CODEC.vocabulary
@@ -17,8 +18,8 @@ def test_rolls_are_read_as_through_note_sequences():
     for roll in rolls:
         beat = np.arange(32, dtype=np.int32) % 16
         sequences.append(CODEC.decode({"frames": roll.reshape(32, -1), "beat": beat}, 100.0))
-    known = measures.batch([measures.on_grid(s) for s in sequences], [False] * 4, 4)
-    found = likeness.batch(TABLE, rolls)
+    known = metrics.batch([metrics.on_grid(s) for s in sequences], [False] * 4, 4)
+    found = gan_likeness.batch(TABLE, rolls)
     for name in ("sounding", "onset", "frames", "bar", "beat", "drums"):
         np.testing.assert_array_equal(getattr(found, name), getattr(known, name))
 
@@ -27,7 +28,7 @@ def test_a_hit_of_a_drum_is_an_onset_wherever_it_is_lit():
     band = codecs.get("rolls-band-12").vocabulary
     rolls = np.zeros((1, 48, 5, 84), bool)
     rolls[0, 3:6, :2, 7] = True
-    begun = likeness.begun(band, rolls)
+    begun = gan_likeness.begun(band, rolls)
     assert [tuple(i) for i in np.argwhere(begun)[:, 1:]] == [(3, 0, 7), (3, 1, 7), (4, 0, 7), (5, 0, 7)]
 
 
@@ -39,8 +40,8 @@ def test_the_distance_is_a_mean_of_shares():
     # EB: half, a difference of .02, nothing; TD: nothing, twice as much, and where only real music has one all of it.
     expected = [0.5, 0.02, 0.0, 0.0, 1.0, 1.0]
     kinds = ("eb", "qn", "td", "dp")
-    assert likeness.distance(found, real, kinds, 4) == pytest.approx(np.mean(expected))
-    assert likeness.distance(found, real, kinds, 12) == pytest.approx(np.mean([*expected, 1, 1, 1]))
+    assert gan_likeness.distance(found, real, kinds, 4) == pytest.approx(np.mean(expected))
+    assert gan_likeness.distance(found, real, kinds, 12) == pytest.approx(np.mean([*expected, 1, 1, 1]))
 
 
 def test_neighbours_and_variety():
@@ -49,14 +50,14 @@ def test_neighbours_and_variety():
     own[0] = training[2]
     own[1] = np.roll(training[3], 2, -1)
     own[2, 0, 0, 20:24] = True
-    near = likeness.nearest(own, training, [0])
+    near = gan_likeness.nearest(own, training, [0])
     assert near[0] == 0 < near[1]
-    np.testing.assert_array_equal(likeness.nearest(own, training, range(-2, 3))[:2], 0)
+    np.testing.assert_array_equal(gan_likeness.nearest(own, training, range(-2, 3))[:2], 0)
     one, other = np.zeros((2, 1, 8), bool)
     one[0, :4], other[0, 2:5] = True, True
-    np.testing.assert_allclose(likeness.jaccard(*(x.astype(np.float32) for x in (one, other))), [[1 - 2 / 5]])
+    np.testing.assert_allclose(gan_likeness.jaccard(*(x.astype(np.float32) for x in (one, other))), [[1 - 2 / 5]])
     rolls = np.concatenate([own, own[:1], np.roll(own[:1], 1, -1), np.zeros_like(own[:1])])
-    found = likeness.variety(TABLE, rolls, training, 2)
+    found = gan_likeness.variety(TABLE, rolls, training, 2)
     assert (found["pieces"], found["distinct"], found["distinct_in_any_key"], found["silent"]) == (6, 5, 4, 1)
     assert found["in_training"] == 4
     assert found["among"]["tenth"] == 0

@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from musejax.evaluation import mgeval, rolls
+from musejax.evaluation import mgeval, note_rolls
 
 NAMES = ["pc", "nc", "pch", "pctm", "pr", "pi", "ioi", "nlh", "nltm"]
 
 
 def of(*pieces, tracks=2, beat=4, bar=16, drums=()):
-    return rolls.from_notes(pieces, tracks=tracks, beat=beat, bar=bar, drums=drums)
+    return note_rolls.from_notes(pieces, tracks=tracks, beat=beat, bar=bar, drums=drums)
 
 
 def melody(rng, *, frames=128, around=66):
@@ -17,7 +17,7 @@ def melody(rng, *, frames=128, around=66):
     out, start, pitch = [], 0, around + int(rng.integers(-5, 6))
     while start < frames:
         end = min(frames, start + int(rng.choice([1, 2, 4, 8], p=[0.1, 0.3, 0.4, 0.2])))
-        out.append(rolls.Note(0, pitch, start, end))
+        out.append(note_rolls.Note(0, pitch, start, end))
         start, pitch = end, int(np.clip(pitch + rng.integers(-4, 5), 30, 100))
     return out
 
@@ -33,8 +33,13 @@ def part(features, rows):
 
 
 def test_features_by_hand():
-    notes = [rolls.Note(0, 60, 0, 4), rolls.Note(1, 67, 0, 8), rolls.Note(0, 64, 4, 8), rolls.Note(0, 72, 12, 14)]
-    drums = [rolls.Note(2, 36, t, t + 1) for t in range(16)]
+    notes = [
+        note_rolls.Note(0, 60, 0, 4),
+        note_rolls.Note(1, 67, 0, 8),
+        note_rolls.Note(0, 64, 4, 8),
+        note_rolls.Note(0, 72, 12, 14),
+    ]
+    drums = [note_rolls.Note(2, 36, t, t + 1) for t in range(16)]
     got = {k: v[0] for k, v in mgeval.features(of(notes + drums, tracks=3, drums=[2])).items()}
     assert list(got) == NAMES
     assert got["pc"] == 4
@@ -58,12 +63,14 @@ def test_features_by_hand():
 
 @pytest.mark.parametrize(("frames", "index"), [(48, 0), (36, 5), (18, 6), (9, 7), (16, 9), (8, 10), (4, 11), (1, 4)])
 def test_note_lengths_are_parts_of_the_bar(frames, index):
-    got = mgeval.features(of([rolls.Note(0, 60, 0, frames)], beat=12, bar=48))
+    got = mgeval.features(of([note_rolls.Note(0, 60, 0, frames)], beat=12, bar=48))
     assert got["nlh"][0].argmax() == index
 
 
 def test_transitions_do_not_cross_pieces():
-    got = mgeval.features(of([rolls.Note(0, 60, 0, 4)], [rolls.Note(0, 62, 0, 4), rolls.Note(0, 64, 4, 8)]))
+    got = mgeval.features(
+        of([note_rolls.Note(0, 60, 0, 4)], [note_rolls.Note(0, 62, 0, 4), note_rolls.Note(0, 64, 4, 8)])
+    )
     assert got["pctm"].sum(1).tolist() == got["nltm"].sum(1).tolist() == [0, 1]
     assert got["pctm"][1].argmax() == 2 * 12 + 4
     assert np.isnan(got["pi"][0])
@@ -71,7 +78,7 @@ def test_transitions_do_not_cross_pieces():
 
 
 def test_what_is_undefined():
-    got = mgeval.features(of([], [rolls.Note(0, 60, 0, 4)]))
+    got = mgeval.features(of([], [note_rolls.Note(0, 60, 0, 4)]))
     gone = [[name for name in NAMES if np.isnan(got[name][i]).any()] for i in range(2)]
     assert gone == [["pch", "pr", "pi", "ioi", "nlh"], ["pi", "ioi"]]
     assert [v.shape for v in mgeval.features(of()).values()] == [(0, d) for d in (1, 1, 12, 144, 1, 1, 1, 12, 144)]
@@ -173,9 +180,11 @@ def test_halves_of_the_chorales_overlap(data_folder):
         notes = []
         for voice, line in enumerate(grid.T):
             edges = [0, *(np.flatnonzero(line[1:] != line[:-1]) + 1), len(line)]
-            notes += [rolls.Note(voice, int(line[s]), int(s), int(e)) for s, e in zip(edges, edges[1:]) if line[s] >= 0]
+            notes += [
+                note_rolls.Note(voice, int(line[s]), int(s), int(e)) for s, e in zip(edges, edges[1:]) if line[s] >= 0
+            ]
         pieces.append(notes)
-    features = mgeval.features(rolls.cut(of(*pieces, tracks=4), 8))
+    features = mgeval.features(note_rolls.cut(of(*pieces, tracks=4), 8))
     got = mgeval.summary(part(features, slice(0, None, 2)), part(features, slice(1, None, 2)))
     assert got["overlapped_area"]["mean"] > 0.8
     assert got["overlapped_area_reference"]["mean"] > 0.8

@@ -4,16 +4,16 @@ import json
 import numpy as np
 import pytest
 
-from musejax.evaluation import musegan, rolls
+from musejax.evaluation import musegan_statistics, note_rolls
 
-Note = rolls.Note
+Note = note_rolls.Note
 
 
 def statistics(*pieces, tracks=1, beat=24, bars=1, drums=()):
-    batch = rolls.from_notes(
+    batch = note_rolls.from_notes(
         pieces, tracks=tracks, beat=beat, bar=4 * beat, frames=[4 * beat * bars] * len(pieces), drums=drums
     )
-    return musegan.statistics(batch)
+    return musegan_statistics.statistics(batch)
 
 
 def value(name, *notes, **options):
@@ -128,11 +128,11 @@ def test_tonal_distance_as_coded():
 
 def test_pieces_are_pooled_by_bar_and_padding_is_no_bar():
     notes = [[Note(0, 60, 0, 4)], [Note(0, 60, 0, 2), Note(0, 62, 2, 4), Note(0, 64, 6, 7)]]
-    batch = rolls.from_notes(notes, tracks=1, beat=4, bar=[16, 6], frames=[16, 12])
-    found = musegan.statistics(batch)
+    batch = note_rolls.from_notes(notes, tracks=1, beat=4, bar=[16, 6], frames=[16, 12])
+    found = musegan_statistics.statistics(batch)
     assert found["eb"].tolist() == [0]
     assert found["upc"].tolist() == [(1 + 2 + 1) / 3]
-    apart = [musegan.statistics(batch.take([i])) for i in (0, 1)]
+    apart = [musegan_statistics.statistics(batch.take([i])) for i in (0, 1)]
     assert [a["upc"].tolist() for a in apart] == [[1], [3 / 2]]
 
 
@@ -140,7 +140,7 @@ def test_what_is_not_defined():
     found = statistics([], tracks=2, drums=[1])
     assert found["eb"].tolist() == [1, 1]
     assert all(np.isnan(values).all() for name, values in found.items() if name != "eb")
-    empty = musegan.statistics(rolls.from_notes([], tracks=2, beat=4, bar=16))
+    empty = musegan_statistics.statistics(note_rolls.from_notes([], tracks=2, beat=4, bar=16))
     assert all(np.isnan(values).all() for values in empty.values())
 
 
@@ -150,8 +150,10 @@ def test_chorales(data_folder):
     size = max(len(p) for p in pitch)
     padded = np.stack([np.pad(p, ((0, size - len(p)), (0, 0)), constant_values=-1) for p in pitch])
     sounding = padded.swapaxes(1, 2)[..., None] == np.arange(128)
-    batch = rolls.Rolls(sounding, sounding, np.array([len(p) for p in pitch]), np.full(10, 16), 4, np.zeros(4, bool))
-    found = musegan.statistics(batch)
+    batch = note_rolls.Rolls(
+        sounding, sounding, np.array([len(p) for p in pitch]), np.full(10, 16), 4, np.zeros(4, bool)
+    )
+    found = musegan_statistics.statistics(batch)
     bars = [p[i : i + 16, 0] for p in pitch for i in range(0, len(p), 16)]
     classes = [len(set(bar[bar >= 0] % 12)) for bar in bars]
     assert found["upc"][0] == pytest.approx(np.mean([c for c in classes if c]))
@@ -159,4 +161,4 @@ def test_chorales(data_folder):
     # Voices of one chorale are nearer to each other than to those of another.
     mixed = dataclasses.replace(batch, sounding=sounding.copy())
     mixed.sounding[:, 0] = np.roll(sounding[:, 0], 1, axis=0)
-    assert (musegan.statistics(mixed)["td"][0, 1:] > found["td"][0, 1:]).all()
+    assert (musegan_statistics.statistics(mixed)["td"][0, 1:] > found["td"][0, 1:]).all()

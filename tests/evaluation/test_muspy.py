@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musejax import corpora
-from musejax.evaluation import muspy, rolls
+from musejax.evaluation import muspy, note_rolls
 
 NAMES = {
     "pitch_range",
@@ -24,7 +24,7 @@ NAMES = {
 
 
 def of(notes, *, tracks=1, beat=4, bar=16, drums=(), frames=None):
-    return rolls.from_notes([notes], tracks=tracks, beat=beat, bar=bar, drums=drums, frames=frames)
+    return note_rolls.from_notes([notes], tracks=tracks, beat=beat, bar=bar, drums=drums, frames=frames)
 
 
 def random_notes(rng, *, tracks, frames, count, longest=20):
@@ -36,13 +36,16 @@ def random_notes(rng, *, tracks, frames, count, longest=20):
         end = min(frames, start + int(rng.integers(1, longest)))
         if not taken[track, start:end, pitch].any():
             taken[track, start:end, pitch] = True
-            out.append(rolls.Note(track, pitch, start, end))
+            out.append(note_rolls.Note(track, pitch, start, end))
     return out
 
 
 def test_values_by_hand():
     # C major triad over beats 1 and 2, then B flat alone in beat 3 of a bar that is otherwise empty; bars of 16.
-    notes = [rolls.Note(0, p, 0, 6) for p in (60, 64, 67)] + [rolls.Note(0, 70, 8, 10), rolls.Note(0, 72, 36, 38)]
+    notes = [note_rolls.Note(0, p, 0, 6) for p in (60, 64, 67)] + [
+        note_rolls.Note(0, 70, 8, 10),
+        note_rolls.Note(0, 72, 36, 38),
+    ]
     got = muspy.statistics(of(notes))
     assert set(got) == NAMES
     assert all(v.shape == (1,) and v.dtype == np.float64 for v in got.values())
@@ -64,7 +67,7 @@ def test_values_by_hand():
 
 
 def test_a_note_reaches_into_the_beat_at_its_end():
-    got = muspy.statistics(of([rolls.Note(0, 60, 0, 4), rolls.Note(0, 60, 12, 16)]))
+    got = muspy.statistics(of([note_rolls.Note(0, 60, 0, 4), note_rolls.Note(0, 60, 12, 16)]))
     assert got["empty_beat_rate"] == pytest.approx(1 - 4 / 5)
     assert got["empty_measure_rate"] == 0
     assert got["groove_consistency"] == pytest.approx(1 - 2 / 16)
@@ -78,7 +81,7 @@ def test_silence_at_the_end_is_no_part_of_a_piece():
 
 
 def test_drums():
-    notes = [rolls.Note(1, 36, t, t + 1) for t in (0, 3, 4, 6, 8, 12)] + [rolls.Note(0, 60, 0, 12)]
+    notes = [note_rolls.Note(1, 36, t, t + 1) for t in (0, 3, 4, 6, 8, 12)] + [note_rolls.Note(0, 60, 0, 12)]
     piece = of(notes, tracks=2, beat=12, bar=48, drums=[1])
     assert muspy.drum_in_pattern_rate(piece) == pytest.approx(4 / 6)  # 0, 3, 6 and 12.
     assert muspy.drum_in_pattern_rate(piece, "triple") == pytest.approx(4 / 6)  # 0, 4, 8 and 12.
@@ -91,7 +94,7 @@ def test_drums():
 
 
 def test_pitch_in_scale():
-    piece = of([rolls.Note(0, p, i, i + 1) for i, p in enumerate((60, 62, 63, 66))])
+    piece = of([note_rolls.Note(0, p, i, i + 1) for i, p in enumerate((60, 62, 63, 66))])
     assert muspy.pitch_in_scale_rate(piece, 0, "major") == 0.5
     assert muspy.pitch_in_scale_rate(piece, 0, "minor") == 0.75
     assert muspy.pitch_in_scale_rate(piece, 7, "minor") == 0.75
@@ -100,7 +103,9 @@ def test_pitch_in_scale():
 
 
 def test_what_is_undefined():
-    got = muspy.statistics(rolls.from_notes([[], [rolls.Note(1, 40, 0, 2)]], tracks=2, beat=4, bar=16, drums=[1]))
+    got = muspy.statistics(
+        note_rolls.from_notes([[], [note_rolls.Note(1, 40, 0, 2)]], tracks=2, beat=4, bar=16, drums=[1])
+    )
     counted = {"pitch_range", "n_pitches_used", "n_pitch_classes_used"}
     defined = counted | {"polyphony_rate", "empty_beat_rate", "empty_measure_rate"}
     defined |= {"drum_in_pattern_rate", "drum_pattern_consistency"}
@@ -108,14 +113,14 @@ def test_what_is_undefined():
         assert np.isnan(values[0]) == (name not in counted), name
         assert np.isnan(values[1]) == (name not in defined), name
     assert got["pitch_range"].tolist() == [0, 0]
-    assert all(v.shape == (0,) for v in muspy.statistics(rolls.from_notes([], tracks=1, beat=4, bar=16)).values())
+    assert all(v.shape == (0,) for v in muspy.statistics(note_rolls.from_notes([], tracks=1, beat=4, bar=16)).values())
 
 
 def test_a_batch_is_its_pieces():
     rng = np.random.default_rng(1)
     pieces = [random_notes(rng, tracks=3, frames=n, count=40) for n in (50, 90, 120)]
     bars = [12, 16, 8]
-    got = muspy.statistics(rolls.from_notes(pieces, tracks=3, beat=4, bar=bars, drums=[2]))
+    got = muspy.statistics(note_rolls.from_notes(pieces, tracks=3, beat=4, bar=bars, drums=[2]))
     for i, (notes, bar) in enumerate(zip(pieces, bars, strict=True)):
         for name, value in muspy.statistics(of(notes, tracks=3, bar=bar, drums=[2])).items():
             assert got[name][i] == value[0], name
@@ -200,7 +205,7 @@ def test_random_pieces_agree_with_the_package(seed):
     tracks = int(rng.integers(1, 6))
     notes = random_notes(rng, tracks=tracks, frames=int(rng.integers(2, 400)), count=int(rng.integers(3, 150)))
     if not any(n.track == 0 for n in notes):
-        notes.append(rolls.Note(0, 60, 0, 1))
+        notes.append(note_rolls.Note(0, 60, 0, 1))
     drums = [tracks - 1] if tracks > 1 and rng.integers(2) else []
     agrees(package, notes, tracks=tracks, beat=beat, bar=beat * int(rng.integers(2, 6)), drums=drums)
 
@@ -214,7 +219,7 @@ def chorale(frames):
         edges = [0, *(np.flatnonzero(line[1:] != line[:-1]) + 1), len(line)]
         for start, end in zip(edges, edges[1:]):
             if line[start] >= 0:
-                out.append(rolls.Note(voice, int(line[start]), int(start), int(end)))
+                out.append(note_rolls.Note(voice, int(line[start]), int(start), int(end)))
     return out
 
 
@@ -233,10 +238,10 @@ def test_polyphony_of_the_benchmark_sets_is_what_is_published(name, published, d
     # Notes a frame of the test splits; their source gives 3.9 for the sets together.
     frames = [p.arrays["frames"] for p in corpora.load(name).pieces if p.split == "test"]
     sizes = np.array([len(f) for f in frames])
-    sounding = np.zeros((len(frames), 1, sizes.max(), rolls.PITCHES), bool)
+    sounding = np.zeros((len(frames), 1, sizes.max(), note_rolls.PITCHES), bool)
     for row, bits in enumerate(frames):
         sounding[row, 0, : len(bits), 21:109] = bits
-    batch = rolls.Rolls(sounding, sounding, sizes, np.full(len(frames), 8), 2, np.zeros(1, bool))
+    batch = note_rolls.Rolls(sounding, sounding, sizes, np.full(len(frames), 8), 2, np.zeros(1, bool))
     active = sounding.any(-1).sum((1, 2))
     polyphony = muspy.statistics(batch)["polyphony"]
     assert round(float((polyphony * active).sum() / sizes.sum()), 2) == published

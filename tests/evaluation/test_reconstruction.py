@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musejax import codecs, vocabulary
-from musejax.base import Latent, Model
+from musejax.base import Info, Latent, Model
 from musejax.evaluation import likelihood, reconstruction
 from musejax.pipeline import dataset
 
@@ -54,7 +54,7 @@ def table():
     def never(*args, **kwargs):
         raise AssertionError
 
-    return Model(None, never, never, never, latent=Latent(2, encode, decode, costs))
+    return Model(Info(None), never, never, never, latent=Latent(2, encode, decode, costs))
 
 
 def test_counts_are_those_of_a_count_by_hand():
@@ -134,7 +134,7 @@ def test_rows_that_go_together_are_resampled_together():
 )
 def test_costs_given_the_vector_are_those_in_the_bound_and_in_the_loss(preset):
     net = tiny.make("music_vae", preset)
-    latent, score = net.model.latent, net.model.score
+    latent, score = net.model.latent, net.model.likelihood
     assert latent is not None and latent.costs is not None and score is not None and score.estimate is not None
     mean, scale = jax.jit(latent.encode)(net.params, net.state, net.batch)
     noise = jax.random.normal(jax.random.key(3), mean.shape)

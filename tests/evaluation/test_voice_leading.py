@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from musejax.evaluation import rolls, voice_leading
+from musejax.evaluation import note_rolls, voice_leading
 
 C_MAJOR = (0, False)
 
@@ -18,8 +18,8 @@ def chorale(*pieces):
         for voice, line in enumerate(pitch.T):
             bounds = np.flatnonzero(np.diff(line, prepend=-2, append=-2))
             spans = zip(bounds[:-1].tolist(), bounds[1:].tolist())
-            notes[-1] += [rolls.Note(voice, int(line[a]), a, b) for a, b in spans if line[a] >= 0]
-    return rolls.from_notes(notes, tracks=4, beat=4, bar=16, frames=[len(p) for p in pieces])
+            notes[-1] += [note_rolls.Note(voice, int(line[a]), a, b) for a, b in spans if line[a] >= 0]
+    return note_rolls.from_notes(notes, tracks=4, beat=4, bar=16, frames=[len(p) for p in pieces])
 
 
 def counts(name, *frames, key=C_MAJOR):
@@ -28,12 +28,12 @@ def counts(name, *frames, key=C_MAJOR):
 
 
 def test_voices_are_the_highest_pitches():
-    notes = [rolls.Note(0, 60, 0, 2), rolls.Note(0, 67, 1, 3), rolls.Note(3, 40, 0, 1)]
-    found = voice_leading.voices(rolls.from_notes([notes], tracks=4, beat=4, bar=16, frames=[4]))
+    notes = [note_rolls.Note(0, 60, 0, 2), note_rolls.Note(0, 67, 1, 3), note_rolls.Note(3, 40, 0, 1)]
+    found = voice_leading.voices(note_rolls.from_notes([notes], tracks=4, beat=4, bar=16, frames=[4]))
     assert found.dtype == np.int16
     assert found.tolist() == [[[60, -1, -1, 40], [67, -1, -1, -1], [67, -1, -1, -1], [-1, -1, -1, -1]]]
     with pytest.raises(ValueError, match="4 tracks"):
-        voice_leading.voices(rolls.from_notes([notes], tracks=5, beat=4, bar=16))
+        voice_leading.voices(note_rolls.from_notes([notes], tracks=5, beat=4, bar=16))
 
 
 def test_parallel_fifths():
@@ -103,7 +103,7 @@ def test_keys():
         [5, 0],
         [0, 0],
     ]
-    drums = rolls.from_notes([[rolls.Note(1, 61, 0, 9)]], tracks=2, beat=4, bar=16, drums=[1])
+    drums = note_rolls.from_notes([[note_rolls.Note(1, 61, 0, 9)]], tracks=2, beat=4, bar=16, drums=[1])
     assert voice_leading.estimate_keys(drums).tolist() == [[0, 0]]
 
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musejax.nn import attention, attention_blocks
+from musejax.nn import attention
+from musejax.nn.fast import blocked_attention
 
 LENGTH, HEADS, WIDTH = 11, 4, 6
 # name -> heads of keys, span, rows of the relative table (0 for none)
@@ -62,9 +63,9 @@ def elsewhere(monkeypatch):
 
 def blocks(monkeypatch, size, parts):
     """Cuts sequences into blocks of this size, and batches into parts of one sequence or not at all."""
-    monkeypatch.setattr(attention_blocks, "BLOCK", size)
-    monkeypatch.setattr(attention_blocks, "LARGE", 0 if parts else 1 << 30)
-    monkeypatch.setattr(attention_blocks, "PART", 0)
+    monkeypatch.setattr(blocked_attention, "BLOCK", size)
+    monkeypatch.setattr(blocked_attention, "LARGE", 0 if parts else 1 << 30)
+    monkeypatch.setattr(blocked_attention, "PART", 0)
 
 
 @pytest.mark.parametrize(("size", "parts"), [(4, False), (4, True), (64, False)])
@@ -155,7 +156,7 @@ def test_the_relative_term_is_a_gather_of_distances(rows):
 
     @jax.jit
     def term(q, table):
-        return attention_blocks.relative(attention._grouped(q, 2), attention_blocks.by_distance(table, LENGTH, 4))
+        return blocked_attention.relative(attention._grouped(q, 2), blocked_attention.by_distance(table, LENGTH, 4))
 
     found = term(late, table)
     distance = np.arange(LENGTH - 4, LENGTH)[:, None] - np.arange(LENGTH)[None]

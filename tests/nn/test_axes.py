@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musejax.nn import axes
+from musejax.nn.fast import axis_products
 
 SHAPE = (2, 3, 8, 12, 5)
 DIMENSIONS = ("NDHWC", "DHWIO", "NDHWC")
@@ -21,7 +21,7 @@ def kernel_of(params, axis, width, channels, features):
 )
 def test_a_convolution_is_xlas(axis, width, stride):
     x = jax.random.normal(jax.random.key(0), SHAPE)
-    net = axes.Convolution(6, axis, width, stride)
+    net = axis_products.Convolution(6, axis, width, stride)
     params = net.init(jax.random.key(1), x)["params"]
     params["bias"] = jnp.arange(6.0)
     strides = [1, 1, 1]
@@ -38,7 +38,7 @@ def test_a_convolution_is_xlas(axis, width, stride):
 @pytest.mark.parametrize(("axis", "width"), [(2, 3), (3, 13), (3, 3), (1, 3)])
 def test_a_convolution_that_keeps_the_length_is_xlas(axis, width, channels):
     x = jax.random.normal(jax.random.key(0), (*SHAPE[:-1], channels[0]))
-    net = axes.Convolution(channels[1], axis, width, same=True, bias=False)
+    net = axis_products.Convolution(channels[1], axis, width, same=True, bias=False)
     params = net.init(jax.random.key(1), x)["params"]
     expected = jax.lax.conv_general_dilated(
         x, kernel_of(params, axis, width, *channels), (1, 1, 1), "SAME", dimension_numbers=DIMENSIONS
@@ -49,7 +49,7 @@ def test_a_convolution_that_keeps_the_length_is_xlas(axis, width, channels):
 @pytest.mark.parametrize(("axis", "width"), [(1, 2), (2, 3), (3, 12)])
 def test_a_transposed_convolution_is_xlas(axis, width):
     x = jax.random.normal(jax.random.key(0), SHAPE)
-    net = axes.Transposed(4, axis, width)
+    net = axis_products.Transposed(4, axis, width)
     params = net.init(jax.random.key(1), x)["params"]
     strides = [1, 1, 1]
     strides[axis - 1] = width
@@ -62,7 +62,7 @@ def test_a_transposed_convolution_is_xlas(axis, width):
 
 
 def test_spectral_normalisation_finds_the_largest_singular_value():
-    net = axes.Kernel(9, 6, spectral=True, refine=True)
+    net = axis_products.Kernel(9, 6, spectral=True, refine=True)
     variables = net.init(jax.random.key(0))
     state = {"spectral": variables["spectral"]}
     for _ in range(60):
@@ -70,7 +70,7 @@ def test_spectral_normalisation_finds_the_largest_singular_value():
     plain = np.asarray(variables["params"]["kernel"])
     largest = np.linalg.svd(plain, compute_uv=False)[0]
     np.testing.assert_allclose(w, plain / largest, rtol=1e-4)
-    fixed = axes.Kernel(9, 6, spectral=True)
+    fixed = axis_products.Kernel(9, 6, spectral=True)
     np.testing.assert_allclose(fixed.apply({"params": variables["params"], **state}), w, rtol=1e-5)
 
     # The value's own gradient is part of it: scaling the matrix changes nothing.
@@ -82,4 +82,4 @@ def test_spectral_normalisation_finds_the_largest_singular_value():
 
 
 def test_factors():
-    assert [axes.factors(n) for n in (1, 4, 24, 12, 7)] == [[], [2, 2], [2, 2, 2, 3], [2, 2, 3], [7]]
+    assert [axis_products.factors(n) for n in (1, 4, 24, 12, 7)] == [[], [2, 2], [2, 2, 2, 3], [2, 2, 3], [7]]

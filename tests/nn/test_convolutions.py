@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from musejax.nn import convolutions
+from musejax.nn.fast import grid_convolutions
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (1, 5), (5, 1)])
@@ -20,14 +20,14 @@ def test_its_gradients_are_those_of_a_plain_convolution(shape):
         y = jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
         return (y * weights).sum()
 
-    found = jax.grad(lambda x, kernel: (convolutions.same(x, kernel) * weights).sum(), (0, 1))(x, kernel)
+    found = jax.grad(lambda x, kernel: (grid_convolutions.same(x, kernel) * weights).sum(), (0, 1))(x, kernel)
     for a, b in zip(found, jax.grad(plain, (0, 1))(x, kernel), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 def test_a_layer_is_flaxs_with_the_same_parameters():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 6, 5, 3)), jnp.float32)
-    layer, theirs = convolutions.Convolution(4, bias=True), nn.Conv(4, (3, 3))
+    layer, theirs = grid_convolutions.Convolution(4, bias=True), nn.Conv(4, (3, 3))
     params = layer.init(jax.random.key(0), x)
     for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(theirs.init(jax.random.key(0), x)), strict=True):
         np.testing.assert_allclose(a, b)

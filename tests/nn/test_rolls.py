@@ -4,16 +4,16 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
-from musejax import codecs, objectives, vocabulary
-from musejax.evaluation import musegan
-from musejax.evaluation import rolls as roll_batches
-from musejax.nn import rolls
+from musejax import codecs, vocabulary
+from musejax.evaluation import musegan_statistics
+from musejax.evaluation import note_rolls as roll_batches
+from musejax.nn import losses, roll_features
 
 BAND = codecs.get("rolls-band-12").vocabulary
 
 
 def test_frames_come_back_and_cells_that_do_not_count_are_silent():
-    layout = rolls.Layout(BAND, 1)
+    layout = roll_features.Layout(BAND, 1)
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 2, (2, 48, 420)).astype(np.int32)
     mask = np.ones((2, 48), np.int32)
@@ -32,11 +32,11 @@ def test_frames_come_back_and_cells_that_do_not_count_are_silent():
 def test_chroma_and_onsets_of_a_note():
     x = np.zeros((1, 2, 8, 14, 1), np.float32)
     x[0, 0, 6:, 13], x[0, 1, :3, 13], x[0, 1, 2, 1] = 1, 1, 1
-    classes = np.asarray(rolls.chroma(jnp.asarray(x)))
+    classes = np.asarray(roll_features.chroma(jnp.asarray(x)))
     assert classes.shape == (1, 2, 4, 12, 1)
     np.testing.assert_allclose(classes[0, :, :, 1, 0], [[0, 0, 0, 1], [1, 1, 0, 0]])
     assert np.abs(classes).sum() == 3
-    begun = np.asarray(rolls.onsets(jnp.asarray(x)))[0, :, :, 0, 0]
+    begun = np.asarray(roll_features.onsets(jnp.asarray(x)))[0, :, :, 0, 0]
     assert [tuple(map(int, i)) for i in np.argwhere(begun)] == [(0, 6), (1, 2)]
 
 
@@ -49,9 +49,9 @@ def test_features_are_musegans_statistics():
     cells[0, :, :, 36:72] = x[0].reshape(48, 36, 3).transpose(2, 0, 1) > 0
     onset = cells.copy()
     onset[:, :, 1:] &= ~cells[:, :, :-1]
-    drums = rolls.Layout(table, 3).drums
+    drums = roll_features.Layout(table, 3).drums
     batch = roll_batches.Rolls(cells, onset, np.array([48]), np.array([16]), 4, np.array(drums))
-    known, found = musegan.statistics(batch), np.asarray(rolls.features(jnp.asarray(x), drums))[0]
+    known, found = musegan_statistics.statistics(batch), np.asarray(roll_features.features(jnp.asarray(x), drums))[0]
     assert len(found) == 4 + 7 + 7 + 1
     np.testing.assert_allclose(found[0], known["eb"][0], atol=1e-6)
     for at, track in ((4, 1), (11, 2)):
@@ -69,11 +69,11 @@ def test_hits_on_16ths():
     x = np.zeros((1, 1, 96, 12, 1), np.float32)
     x[0, 0, [0, 6, 7, 90], 3] = 1  # 7 goes on from 6 in a roll
     x[0, 0, 50, 5] = 1
-    found = np.asarray(rolls.features(jnp.asarray(x), (True,)))[0]
+    found = np.asarray(roll_features.features(jnp.asarray(x), (True,)))[0]
     np.testing.assert_allclose(found, [0.0, 5 / 96, 4 / 96, 3 / 4], rtol=1e-5)
 
 
-distance = jax.jit(objectives.energy_distance)
+distance = jax.jit(losses.energy_distance)
 
 
 @hypothesis.settings(deadline=None, max_examples=20)

@@ -26,12 +26,12 @@ def test_steps_give_the_likelihood_of_the_sequence(name, prepared):
     codec, config = CONFIGS[name]
     vocabulary = codecs.get(codec).vocabulary
     model = recurrent.make(recurrent.dataclasses.replace(config, hidden=12, embed=7), vocabulary)
-    pair = model.autoregressive
-    assert model.score is not None and pair is not None and pair.prepare is not None
+    pair = model.decoder
+    assert model.likelihood is not None and pair is not None and pair.prepare is not None
     batch = {k: jnp.asarray(v) for k, v in tiny.random_batch(vocabulary, rows=3, frames=4).items()}
     params, state = model.init(jax.random.key(0), batch)
     params = jax.tree.map(lambda p: p + 0.1 * jax.random.normal(jax.random.key(p.size), p.shape), params)
-    expected = np.asarray(model.score.nll(params, state, batch)).reshape(3, -1)
+    expected = np.asarray(model.likelihood.nll(params, state, batch)).reshape(3, -1)
     streams, tokens = vocabulary.streams, batch["tokens"].reshape(3, -1)
     used = pair.prepare(params) if prepared else params
     cache, previous = pair.init_cache(used, state, 3, 4), jnp.full((3,), pair.start)

@@ -82,12 +82,12 @@ def test_drums_are_not_transposed(name):
 def test_derived_fields_move_as_if_derived_from_moved_music():
     import jax
 
-    from musejax.nn import history
+    from musejax.nn.features import voice_history
 
     table = vocabulary.chorale()
-    t = history.tables(table)
+    t = voice_history.tables(table)
     frames = np.random.default_rng(1).integers(10, 14, (1, 24, 4)).astype(np.int32)
-    over = jax.jit(lambda x: history.over(t, x))
+    over = jax.jit(lambda x: voice_history.over(t, x))
     arrays = {"tokens": frames, **{k: np.asarray(v) for k, v in over(frames).items()}}
     moved = augment.transpose(arrays, table, 3)
     for name, value in over(moved["tokens"]).items():

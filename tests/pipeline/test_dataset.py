@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import toy
 
-from musejax import errors, preparation, vocabulary
+from musejax import errors, vocabulary
+from musejax.corpora import preparation
 from musejax.pipeline import dataset
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from musejax import noteseq
+from musejax.music import noteseq
 
 # Four voices in D major, 3/4 after a pick-up of one quarter, with ties, rests, sharps, a repeated note and a fermata.
 _VOICES = {

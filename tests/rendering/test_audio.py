@@ -4,7 +4,8 @@ import wave
 import numpy as np
 import pytest
 
-from musejax import errors, noteseq
+from musejax import errors
+from musejax.music import noteseq
 from musejax.rendering import audio
 
 _PEAK = 10 ** (-1 / 20)

@@ -1,8 +1,7 @@
 import mido
 import pytest
 
-from musejax import noteseq
-from musejax.rendering import midi
+from musejax.music import midi_writing, noteseq
 
 
 def _notes(sequence):
@@ -12,7 +11,7 @@ def _notes(sequence):
 @pytest.mark.parametrize("name", ["chorale", "polyphony"])
 def test_note_seq_reads_the_same_notes(name, request):
     sequence = request.getfixturevalue(name)
-    back = noteseq.load().midi_to_note_sequence(midi.to_bytes(sequence))
+    back = noteseq.load().midi_to_note_sequence(midi_writing.to_bytes(sequence))
     expected, found = _notes(sequence), _notes(back)
     tick = 60 / 90 / (sequence.ticks_per_quarter or 480)
     assert len(expected) == len(found)
@@ -27,7 +26,7 @@ def test_note_seq_reads_the_same_notes(name, request):
 
 def test_a_track_a_voice_with_its_name_channel_metre_and_key(chorale, tmp_path):
     path = tmp_path / "piece.mid"
-    path.write_bytes(midi.to_bytes(chorale))
+    path.write_bytes(midi_writing.to_bytes(chorale))
     tracks = mido.MidiFile(path).tracks
     assert [track.name for track in tracks] == ["Soprano", "Alto", "Tenor", "Bass"]
     channels = [{m.channel for m in track if m.type == "note_on"} for track in tracks]
@@ -42,7 +41,7 @@ def test_many_voices_never_take_the_drum_channel(tmp_path):
     for instrument in range(20):
         sequence.notes.add(pitch=60, velocity=80, end_time=1, instrument=instrument, is_drum=instrument == 3)
     path = tmp_path / "piece.mid"
-    path.write_bytes(midi.to_bytes(sequence))
+    path.write_bytes(midi_writing.to_bytes(sequence))
     channels = [next(m.channel for m in t if m.type == "note_on") for t in mido.MidiFile(path).tracks]
     assert [number for number, channel in enumerate(channels) if channel == 9] == [3]
     assert len(channels) == 20
@@ -52,6 +51,6 @@ def test_touching_repeated_notes_stay_apart():
     sequence = noteseq.load().NoteSequence()
     for start in range(4):
         sequence.notes.add(pitch=60, velocity=80, start_time=start * 0.1, end_time=(start + 1) * 0.1)
-    back = noteseq.load().midi_to_note_sequence(midi.to_bytes(sequence))
+    back = noteseq.load().midi_to_note_sequence(midi_writing.to_bytes(sequence))
     assert [n.start_time for n in back.notes] == pytest.approx([0, 0.1, 0.2, 0.3], abs=1e-3)
     assert [n.end_time for n in back.notes] == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=1e-3)

@@ -1,7 +1,7 @@
 import pytest
 
-from musejax import errors, noteseq
-from musejax.rendering import parts
+from musejax import errors
+from musejax.music import noteseq, voices_and_bars
 
 
 def test_voices_are_named_by_part_then_instrument_then_program():
@@ -9,7 +9,7 @@ def test_voices_are_named_by_part_then_instrument_then_program():
     for instrument, program, is_drum in [(0, 0, False), (1, 0, False), (2, 40, False), (3, 0, True), (4, 0, False)]:
         sequence.notes.add(pitch=60, end_time=1, instrument=instrument, program=program, is_drum=is_drum)
     sequence.instrument_infos.add(instrument=4, name=" Lead\tvoice\n")
-    names = [voice.name for voice in parts.voices(sequence)]
+    names = [voice.name for voice in voices_and_bars.voices(sequence)]
     assert names == ["Acoustic Grand Piano", "Acoustic Grand Piano 2", "Violin", "Drums", "Lead voice"]
 
 
@@ -17,15 +17,15 @@ def test_a_pitch_outside_midi_is_refused():
     sequence = noteseq.load().NoteSequence()
     sequence.notes.add(pitch=128, end_time=1)
     with pytest.raises(errors.UserError, match="pitch 128"):
-        parts.voices(sequence)
+        voices_and_bars.voices(sequence)
 
 
 def test_time_runs_by_the_tempos():
     sequence = noteseq.load().NoteSequence()
-    assert parts.Timeline(sequence).quarters(1.5) == 3
+    assert voices_and_bars.Timeline(sequence).quarters(1.5) == 3
     sequence.tempos.add(time=3, qpm=30)
     sequence.tempos.add(time=0, qpm=60)
-    timeline = parts.Timeline(sequence)
+    timeline = voices_and_bars.Timeline(sequence)
     assert [timeline.quarters(t) for t in (0, 2, 3, 5)] == pytest.approx([0, 2, 3, 4])
     assert timeline.sixteenths(5) == 16
 
@@ -33,9 +33,9 @@ def test_time_runs_by_the_tempos():
 def test_the_mode_of_a_key_counts_by_its_source():
     sequence = noteseq.load().NoteSequence()
     key = sequence.key_signatures.add(key=9, mode=1)
-    assert parts.fifths(sequence, key) == 0
+    assert voices_and_bars.fifths(sequence, key) == 0
     sequence.source_info.encoding_type = sequence.source_info.MUSIC_XML
-    assert parts.fifths(sequence, key) == 3
+    assert voices_and_bars.fifths(sequence, key) == 3
 
 
 def _bars(end, *signatures):
@@ -44,7 +44,7 @@ def _bars(end, *signatures):
     sequence.notes.add(pitch=60, end_time=end / 2)
     for at, numerator, denominator in signatures:
         sequence.time_signatures.add(time=at / 2, numerator=numerator, denominator=denominator)
-    bars = parts.bars(sequence, parts.Timeline(sequence))
+    bars = voices_and_bars.bars(sequence, voices_and_bars.Timeline(sequence))
     assert [b.start for b in bars[1:]] == [b.start + b.length for b in bars[:-1]]
     return [(b.number, b.length, b.cut) for b in bars], [(b.numerator, b.denominator) for b in bars]
 

@@ -4,7 +4,7 @@ import matplotlib.image
 import pytest
 from matplotlib import colors
 
-from musejax import noteseq
+from musejax.music import noteseq
 from musejax.rendering import picture
 
 

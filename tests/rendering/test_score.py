@@ -3,13 +3,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from musejax import noteseq
-from musejax.rendering import score, spelling
+from musejax.music import musicxml_writing, noteseq, spelling
 
 
 def _write(sequence, folder):
     path = folder / "piece.musicxml"
-    path.write_bytes(score.to_bytes(sequence))
+    path.write_bytes(musicxml_writing.to_bytes(sequence))
     return path
 
 
@@ -66,7 +65,7 @@ def test_music21_reads_parts_ties_pickup_clefs_and_fermatas(chorale, tmp_path):
 
 
 def test_every_voice_fills_every_bar_and_ties_come_in_pairs(polyphony):
-    root = ET.fromstring(score.to_bytes(polyphony))
+    root = ET.fromstring(musicxml_writing.to_bytes(polyphony))
     assert len(root.findall("part")) == 2
     for part in root.findall("part"):
         for measure in part.findall("measure"):
@@ -97,7 +96,7 @@ def test_accidentals_show_once_a_bar(chorale):
     del chorale.notes[:]
     for index, pitch in enumerate((68, 68, 67, 67, 68, 68)):
         chorale.notes.add(pitch=pitch, velocity=80, start_time=0.6 * index, end_time=0.6 * index + 0.6)
-    notes = [n for n in ET.fromstring(score.to_bytes(chorale)).iter("note") if n.find("pitch") is not None]
+    notes = [n for n in ET.fromstring(musicxml_writing.to_bytes(chorale)).iter("note") if n.find("pitch") is not None]
     # The second bar begins with the second note.
     assert [n.findtext("accidental") for n in notes] == ["sharp", "sharp", "natural", None, "sharp", None]
 

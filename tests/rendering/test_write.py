@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from musejax import errors, noteseq, rendering
-from musejax.rendering import output
+from musejax import errors, rendering
+from musejax.music import atomic_files, noteseq
 
 _HEADS = {
     ".mid": b"MThd",
@@ -42,14 +42,14 @@ def test_no_notes_no_file(suffix, tmp_path):
 
 def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "piece.mid"
-    output.write_bytes(path, b"before")
+    atomic_files.write_bytes(path, b"before")
 
     def full(_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(errors.UserError) as e:
-        output.write_bytes(path, b"after")
+        atomic_files.write_bytes(path, b"after")
     assert str(e.value) == f"{path}: cannot be written (No space left on device)"
     assert path.read_bytes() == b"before"
     assert [p.name for p in tmp_path.iterdir()] == ["piece.mid"]
@@ -61,7 +61,7 @@ def test_an_interrupt_leaves_no_temporary_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        output.write_bytes(tmp_path / "piece.mid", b"data")
+        atomic_files.write_bytes(tmp_path / "piece.mid", b"data")
     assert not list(tmp_path.iterdir())
 
 
@@ -78,7 +78,7 @@ def test_a_missing_folder_and_a_folder_as_file_are_user_errors(chorale, tmp_path
 def test_a_new_file_follows_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
-        output.write_bytes(tmp_path / "piece.mid", b"x")
+        atomic_files.write_bytes(tmp_path / "piece.mid", b"x")
     finally:
         os.umask(before)
     assert (tmp_path / "piece.mid").stat().st_mode & 0o777 == 0o640

@@ -10,14 +10,14 @@ import pytest
 import toy
 
 from musejax import errors
-from musejax.training import checkpoints, config, step
+from musejax.training import checkpoints, settings, step
 
 LOOP = {"progress": {"best": None, "best_step": 0, "worse": 0}, "stream": {"next_index": 0}}
 
 
 @functools.cache
 def trained_step():
-    return step.make_step(toy.make(), config.Optimizer(ema_decay=0.5), steps=9, seed=0)
+    return step.make_step(toy.make(), settings.Optimizer(ema_decay=0.5), steps=9, seed=0)
 
 
 def state(at):

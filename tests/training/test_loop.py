@@ -11,10 +11,10 @@ import pytest
 import toy
 
 from musejax import errors
-from musejax.training import checkpoints, config, logs, loop, step
+from musejax.training import checkpoints, logs, loop, settings, step
 
-TRAINING = config.Training(steps=12, batch_size=4, window=8, eval_every=4, save_every=3, log_every=2)
-OPTIMIZER = config.Optimizer(learning_rate=0.05, warmup_steps=2, ema_decay=0.8)
+TRAINING = settings.Training(steps=12, batch_size=4, window=8, eval_every=4, save_every=3, log_every=2)
+OPTIMIZER = settings.Optimizer(learning_rate=0.05, warmup_steps=2, ema_decay=0.8)
 
 
 class Cut:
@@ -107,17 +107,17 @@ def test_the_best_checkpoint_is_the_best(whole):
 
 def test_training_stops_early_when_the_loss_does_not_fall(tmp_path):
     training = dataclasses.replace(TRAINING, steps=40, eval_every=2, patience=2)
-    result = train(tmp_path, training=training, optimizer=config.Optimizer(learning_rate=1.0, warmup_steps=0))
+    result = train(tmp_path, training=training, optimizer=settings.Optimizer(learning_rate=1.0, warmup_steps=0))
     assert result.stopped == "early" and result.best is not None
     assert result.step == result.best[1] + 4 < 40
     losses = [x["loss"] for x in lines(tmp_path, "valid")]
     assert min(losses[-2:]) >= min(losses[:-2])
-    assert train(tmp_path, training=training, optimizer=config.Optimizer(learning_rate=1.0)).step == result.step
+    assert train(tmp_path, training=training, optimizer=settings.Optimizer(learning_rate=1.0)).step == result.step
 
 
 def test_the_weights_that_training_starts_from_may_be_the_best(tmp_path):
     training = dataclasses.replace(TRAINING, steps=20, eval_every=2, eval_first=True, patience=2)
-    result = train(tmp_path, training=training, optimizer=config.Optimizer(learning_rate=5.0, warmup_steps=0))
+    result = train(tmp_path, training=training, optimizer=settings.Optimizer(learning_rate=5.0, warmup_steps=0))
     found = lines(tmp_path, "valid")
     assert [x["step"] for x in found] == [0, 2, 4] and result.stopped == "early"
     assert result.best == (found[0]["loss"], 0)

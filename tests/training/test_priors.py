@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import small_vae
 
-from musejax import cli, codecs, generation, packing, runs, zoo
+from musejax import cli, codecs, runs, zoo
 from musejax.base import Latent
-from musejax.decoding import latents
+from musejax.decoding import latent_paths
+from musejax.generation import sampling
 from musejax.pipeline import dataset
+from musejax.runs import packing
 from musejax.training import priors
 
 MEAN = np.array([3.0, -1.0, 0.5, 2.0])
@@ -19,7 +21,7 @@ AXES = np.array([[2.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.5, -0.5]])
 CONFIG = """
 from musejax.experiments import Experiment
 from musejax.models import music_vae
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="vae",
@@ -61,11 +63,11 @@ def test_it_finds_the_mean_and_the_axes_of_what_training_has(monkeypatch):
 
 def test_draws_lie_where_it_says():
     keys = jax.random.split(jax.random.key(0), 4000)
-    drawn = np.asarray(latents.prior(keys, 4, {"mean": jnp.asarray(MEAN), "axes": jnp.asarray(AXES)}))
+    drawn = np.asarray(latent_paths.prior(keys, 4, {"mean": jnp.asarray(MEAN), "axes": jnp.asarray(AXES)}))
     np.testing.assert_allclose(drawn.mean(0), MEAN, atol=0.15)
     np.testing.assert_allclose(np.cov(drawn.T), AXES.T @ AXES, atol=0.3)
     np.testing.assert_allclose(drawn[:, 0] - drawn[:, 1], 4.0, atol=1e-4)  # nothing across the axes
-    assert np.asarray(latents.prior(keys, 4)).std() == pytest.approx(1.0, abs=0.05)
+    assert np.asarray(latent_paths.prior(keys, 4)).std() == pytest.approx(1.0, abs=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +97,9 @@ def test_training_leaves_one_and_samples_come_from_it(trained, tmp_path):
     prior = run.variables["state"]["latent_prior"]
     assert prior["mean"].shape == (4,) and prior["axes"].shape == (4, 4)
     loaded = zoo.load(trained)
-    drawn = generation.draw(loaded, 3, 0)
+    drawn = sampling.draw(loaded, 3, 0)
     bare = loaded._replace(variables={**loaded.variables, "state": {}})
-    assert any((a.arrays["tokens"] != b.arrays["tokens"]).any() for a, b in zip(drawn, generation.draw(bare, 3, 0)))
+    assert any((a.arrays["tokens"] != b.arrays["tokens"]).any() for a, b in zip(drawn, sampling.draw(bare, 3, 0)))
     packing.pack(run, tmp_path / "packed", 16)
     again = runs.load(tmp_path / "packed", print).variables["state"]["latent_prior"]
     np.testing.assert_array_equal(again["axes"], prior["axes"])

@@ -7,9 +7,9 @@ import pytest
 import tiny
 import toy
 
-from musejax.training import config, step
+from musejax.training import settings, step
 
-PLAIN = config.Optimizer(warmup_steps=1, learning_rate=0.01)
+PLAIN = settings.Optimizer(warmup_steps=1, learning_rate=0.01)
 
 
 def updated(model, optimizer, batch, times=2):
@@ -76,32 +76,32 @@ def test_the_average_follows_the_parameters():
 
 
 def test_the_schedule_warms_up_and_falls():
-    rate = step.make_schedule(config.Optimizer(learning_rate=0.1, warmup_steps=10, final_fraction=0.2), 110)
+    rate = step.make_schedule(settings.Optimizer(learning_rate=0.1, warmup_steps=10, final_fraction=0.2), 110)
     rates = np.array([float(rate(i)) for i in range(111)])
     np.testing.assert_allclose(rates[:11], np.linspace(0, 0.1, 11), atol=1e-7)
     np.testing.assert_allclose(rates[60], 0.06, rtol=1e-5)  # half of the cosine
     np.testing.assert_allclose(rates[110], 0.02, rtol=1e-5)
     assert (np.diff(rates[10:]) < 0).all()
-    constant = step.make_schedule(config.Optimizer(learning_rate=0.1, warmup_steps=10, schedule="constant"), 110)
+    constant = step.make_schedule(settings.Optimizer(learning_rate=0.1, warmup_steps=10, schedule="constant"), 110)
     np.testing.assert_allclose([constant(5), constant(10), constant(109)], [0.05, 0.1, 0.1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_without_a_warm_up_the_rate_is_whole_from_the_first_update_on(schedule):
-    rate = step.make_schedule(config.Optimizer(learning_rate=0.1, warmup_steps=0, schedule=schedule), 110)
+    rate = step.make_schedule(settings.Optimizer(learning_rate=0.1, warmup_steps=0, schedule=schedule), 110)
     np.testing.assert_allclose(rate(0), 0.1, rtol=1e-6)
     assert rate(50) > 0.04
 
 
 def test_a_run_shorter_than_its_warm_up_still_learns():
-    rate = step.make_schedule(config.Optimizer(learning_rate=0.1, warmup_steps=100), 3)
+    rate = step.make_schedule(settings.Optimizer(learning_rate=0.1, warmup_steps=100), 3)
     assert max(float(rate(i)) for i in range(3)) > 0.05
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "muon"])
 def test_every_optimiser_lowers_the_loss(name):
     batch = toy.source()[0]
-    optimizer = config.Optimizer(name=name, warmup_steps=1, learning_rate=0.05, weight_decay=0.01)
+    optimizer = settings.Optimizer(name=name, warmup_steps=1, learning_rate=0.05, weight_decay=0.01)
     _, first = updated(toy.make(), optimizer, batch, 1)
     ts, last = updated(toy.make(), optimizer, batch, 8)
     assert last["loss"] < first["loss"] - 0.05
@@ -123,7 +123,7 @@ def test_weight_decay_acts_on_matrices_only():
 
 def test_clipping_limits_the_gradient_that_is_used():
     batch = toy.source()[0]
-    s = step.make_optimizer(config.Optimizer(name="adam", clip=1.0, warmup_steps=1), 10)
+    s = step.make_optimizer(settings.Optimizer(name="adam", clip=1.0, warmup_steps=1), 10)
     params = {"w": jnp.zeros((3,))}
     big, small = {"w": jnp.full((3,), 100.0)}, {"w": jnp.full((3,), 1.0) / jnp.sqrt(3.0)}
     moments = [s.update(g, s.init(params), params)[1][1][0].mu["w"] for g in (big, small)]

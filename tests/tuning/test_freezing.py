@@ -8,10 +8,9 @@ import pytest
 import tiny
 import toy
 
-from musejax.training import checkpoints, config, loop, step
-from musejax.tuning import freezing, restore
+from musejax.training import checkpoints, freezing, loop, restoring, settings, step
 
-PLAIN = config.Optimizer(
+PLAIN = settings.Optimizer(
     learning_rate=0.05, warmup_steps=0, schedule="constant", weight_decay=0.3, clip=0.5, ema_decay=0.8
 )
 
@@ -40,7 +39,7 @@ def test_patterns_freeze_parts_of_a_net():
     t = tiny.make("recurrent", "basic-rnn")
     frozen = dataclasses.replace(PLAIN, freeze=("stack/layer_0/*", "output/bias"))
     states = trained(frozen, 2, t.model, t.batch)
-    before, after = restore.flat(states[0].params), restore.flat(states[-1].params)
+    before, after = restoring.flat(states[0].params), restoring.flat(states[-1].params)
     still = {path for path in before if np.array_equal(before[path], after[path])}
     assert still == {path for path in before if path.startswith("stack/layer_0/") or path == "output/bias"}
     assert {"output/bias", "stack/layer_0/input"} < still < set(before)
@@ -82,7 +81,7 @@ def test_restored_parts_move_by_their_share():
 
 def test_clipping_counts_what_trains_alone():
     optimizer = freezing.optimizer(
-        config.Optimizer(clip=1.0, freeze=("huge",), unfreeze=("2:late",)), lambda start: optax.sgd(1.0)
+        settings.Optimizer(clip=1.0, freeze=("huge",), unfreeze=("2:late",)), lambda start: optax.sgd(1.0)
     )
     params = {"huge": jnp.zeros(2), "late": jnp.zeros(1), "own": jnp.zeros(2)}
     gradients = {"huge": jnp.array([1e4, 0.0]), "late": jnp.array([12.0]), "own": jnp.array([3.0, 4.0])}
@@ -119,7 +118,7 @@ def test_a_family_with_its_own_step_says_that_it_freezes_nothing():
 
 def test_a_run_that_thaws_resumes_bit_for_bit(tmp_path):
     optimizer = dataclasses.replace(PLAIN, unfreeze=("3:table",))
-    training = config.Training(steps=8, batch_size=4, window=8, eval_every=4, save_every=2, log_every=4)
+    training = settings.Training(steps=8, batch_size=4, window=8, eval_every=4, save_every=2, log_every=4)
     model = toy.make(dropout=0.3)
     s = step.make_step(model, optimizer, steps=8, seed=0)
     ends = []

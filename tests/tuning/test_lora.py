@@ -6,10 +6,9 @@ import pytest
 import tiny
 
 from musejax.decoding import autoregressive
-from musejax.training import config, step
-from musejax.tuning import lora, restore
+from musejax.training import adapters, restoring, settings, step
 
-CONFIG = lora.Config(rank=2, alpha=6.0)
+CONFIG = adapters.Config(rank=2, alpha=6.0)
 NETS = [
     ("recurrent", "basic-rnn"),
     ("transformer", "music-transformer-jsb16"),
@@ -22,12 +21,12 @@ nets = pytest.mark.parametrize(("family", "preset"), NETS, ids=[p for _, p in NE
 def adapted(family, preset):
     """A model, its adapted form, adapters that do something, and the same merged."""
     t = tiny.make(family, preset)
-    model = lora.adapted(t.model, t.params, t.state, CONFIG)
+    model = adapters.adapted(t.model, t.params, t.state, CONFIG)
     own, _ = model.init(jax.random.key(3), t.batch)
     leaves, tree = jax.tree.flatten(own)
     rng = np.random.default_rng(0)
     busy = jax.tree.unflatten(tree, [x + 0.2 * rng.standard_normal(x.shape).astype(np.float32) for x in leaves])
-    return t, model, own, busy, lora.merge(t.params, busy, CONFIG)
+    return t, model, own, busy, adapters.merge(t.params, busy, CONFIG)
 
 
 @functools.cache
@@ -63,7 +62,7 @@ def test_so_are_its_samples_and_its_likelihood():
     whole = tiny.sampler(family, preset)(merged, t.state, jax.random.key(1), request)
     np.testing.assert_array_equal(apart[field], whole[field])
     np.testing.assert_allclose(apart["log_prob"], whole["log_prob"], rtol=1e-4)
-    nll = jax.jit(model.score.nll)(busy, t.state, t.batch)
+    nll = jax.jit(model.likelihood.nll)(busy, t.state, t.batch)
     np.testing.assert_allclose(nll, tiny.scorer(family, preset)(merged, t.state, t.batch), rtol=1e-4, atol=1e-5)
 
 
@@ -71,8 +70,7 @@ def test_a_loop_over_tokens_lays_an_adapted_model_out_once():
     t, model, _, busy, merged = adapted("recurrent", "basic-rnn")
     args = (t.state, jax.random.key(1), tiny.request(t.vocabulary, 3))
     sampled = [
-        autoregressive.sample_request(m.autoregressive, t.vocabulary, p, *args)
-        for m, p in ((model, busy), (t.model, merged))
+        autoregressive.sample_request(m.decoder, t.vocabulary, p, *args) for m, p in ((model, busy), (t.model, merged))
     ]
     np.testing.assert_array_equal(sampled[0]["tokens"], sampled[1]["tokens"])
 
@@ -87,35 +85,35 @@ def test_the_latent_space_of_an_adapted_vae_is_that_of_the_merged_one():
 
 def test_the_product_is_the_one_that_is_written():
     params = {"net": {"kernel": np.ones((5, 6), np.float32), "bias": np.ones(6, np.float32)}}
-    own = lora.init(jax.random.key(0), params, lora.Config(rank=2))
-    assert {p: x.shape for p, x in restore.flat(own).items()} == {"net/kernel/a": (5, 2), "net/kernel/b": (2, 6)}
+    own = adapters.init(jax.random.key(0), params, adapters.Config(rank=2))
+    assert {p: x.shape for p, x in restoring.flat(own).items()} == {"net/kernel/a": (5, 2), "net/kernel/b": (2, 6)}
     assert not own["net"]["kernel"]["b"].any()
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((5, 2)).astype(np.float32), rng.standard_normal((2, 6)).astype(np.float32)
-    found = lora.merge(params, {"net": {"kernel": {"a": a, "b": b}}}, lora.Config(rank=2, alpha=3.0))
+    found = adapters.merge(params, {"net": {"kernel": {"a": a, "b": b}}}, adapters.Config(rank=2, alpha=3.0))
     np.testing.assert_allclose(found["net"]["kernel"], 1 + 1.5 * (a @ b), rtol=1e-6)
     np.testing.assert_array_equal(found["net"]["bias"], params["net"]["bias"])
 
 
 def test_patterns_choose_and_matrices_that_adapters_would_outgrow_are_passed_over():
     t = tiny.make("recurrent", "basic-rnn")
-    paths = {p.rpartition("/")[0] for p in restore.flat(lora.init(jax.random.key(0), t.params, CONFIG))}
+    paths = {p.rpartition("/")[0] for p in restoring.flat(adapters.init(jax.random.key(0), t.params, CONFIG))}
     assert paths == {f"stack/layer_{i}/{name}" for i in (0, 1) for name in ("input", "recurrent")} | {"output/kernel"}
-    few = lora.Config(rank=2, patterns=("*/recurrent",))
-    assert len(restore.flat(lora.init(jax.random.key(0), t.params, few))) == 4
+    few = adapters.Config(rank=2, patterns=("*/recurrent",))
+    assert len(restoring.flat(adapters.init(jax.random.key(0), t.params, few))) == 4
     with pytest.raises(ValueError, match="match no matrix"):
-        lora.init(jax.random.key(0), t.params, lora.Config(rank=100))
+        adapters.init(jax.random.key(0), t.params, adapters.Config(rank=100))
     with pytest.raises(ValueError, match="match no matrix"):
-        lora.init(jax.random.key(0), t.params, lora.Config(rank=2, patterns=("organ",)))
-    for wrong in (lora.Config(rank=-1), lora.Config(rank=2, alpha=0.0)):
+        adapters.init(jax.random.key(0), t.params, adapters.Config(rank=2, patterns=("organ",)))
+    for wrong in (adapters.Config(rank=-1), adapters.Config(rank=2, alpha=0.0)):
         with pytest.raises(ValueError, match="give a rank of 1 or more"):
-            lora.init(jax.random.key(0), t.params, wrong)
+            adapters.init(jax.random.key(0), t.params, wrong)
 
 
 def test_every_adapter_trains_in_any_precision():
     t, model, *_ = adapted("recurrent", "basic-rnn")
     for precision in ("float32", "bfloat16"):
-        s = step.make_step(model, config.Optimizer(warmup_steps=0, precision=precision), steps=10, seed=0)
+        s = step.make_step(model, settings.Optimizer(warmup_steps=0, precision=precision), steps=10, seed=0)
         ts = s.init(jax.random.key(0), t.batch)
         before = jax.tree.map(np.asarray, ts.params)
         for _ in range(2):  # in the first step no gradient passes b, which is 0
@@ -127,4 +125,4 @@ def test_every_adapter_trains_in_any_precision():
 def test_a_family_with_its_own_step_has_no_adapters():
     t = tiny.make("dense_gan", "sketch-gan")
     with pytest.raises(ValueError, match="training step of its own"):
-        lora.adapted(t.model, t.params, t.state, CONFIG)
+        adapters.adapted(t.model, t.params, t.state, CONFIG)

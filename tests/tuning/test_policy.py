@@ -10,11 +10,11 @@ import table_net as net
 import tiny
 
 from musejax.pipeline import stream
-from musejax.training import config as training
 from musejax.training import loop
+from musejax.training import settings as training
 from musejax.training import step as steps
-from musejax.tuning import config as configs
-from musejax.tuning import policy, preferences, rewards, rollouts
+from musejax.tuning import policy_gradient, preferences, rewards, rollouts
+from musejax.tuning import tuning_settings as configs
 
 TUNING = configs.Tuning(base="none", leash=0.7)
 PRIOR = {"params": net.params(1), "state": {}}
@@ -49,7 +49,7 @@ def test_the_gradient_is_on_average_that_of_the_enumerated_expectation(with_logi
     def one(params, rows):
         tokens, earned = jnp.asarray(net.PIECES)[rows], jnp.asarray(EARNED)[rows]
         sides = (scored(p, tokens, with_logits) for p in (params, PRIOR["params"]))
-        return policy.surrogate(*sides, earned, jnp.ones(earned.shape), TUNING)[0]
+        return policy_gradient.surrogate(*sides, earned, jnp.ones(earned.shape), TUNING)[0]
 
     def total(params):
         losses = jax.vmap(lambda rows: one(params, rows))(chosen)
@@ -63,8 +63,8 @@ def test_the_gradient_is_on_average_that_of_the_enumerated_expectation(with_logi
 
 def test_a_baseline_is_the_mean_of_the_others():
     earned = jnp.asarray([[1.0, 2.0], [3.0, 0.0], [5.0, 1.0], [7.0, 7.0]])
-    np.testing.assert_allclose(policy.advantages(earned, 2), [[-2, 2], [2, -2], [-2, -6], [2, 6]])
-    np.testing.assert_allclose(policy.advantages(earned, 4)[0], [1 - 5, 2 - 8 / 3], rtol=1e-6)
+    np.testing.assert_allclose(policy_gradient.advantages(earned, 2), [[-2, 2], [2, -2], [-2, -6], [2, 6]])
+    np.testing.assert_allclose(policy_gradient.advantages(earned, 4)[0], [1 - 5, 2 - 8 / 3], rtol=1e-6)
 
 
 def test_normalised_gradients_do_not_depend_on_the_scale_of_the_reward():
@@ -73,7 +73,7 @@ def test_normalised_gradients_do_not_depend_on_the_scale_of_the_reward():
     def gradient(scale):
         def loss(params):
             sides = (scored(p, net.PIECES, True) for p in (params, PRIOR["params"]))
-            return policy.surrogate(*sides, scale * jnp.asarray(EARNED), jnp.ones(EARNED.shape), tuning)[0]
+            return policy_gradient.surrogate(*sides, scale * jnp.asarray(EARNED), jnp.ones(EARNED.shape), tuning)[0]
 
         return jax.grad(loss)(params)["table"]
 
@@ -100,7 +100,7 @@ BATCH = {"tokens": np.zeros((256, 4), np.int32), "loss_mask": np.ones((256, 4), 
 
 
 def test_training_ends_at_the_prior_times_the_exponential_of_the_reward():
-    model = policy.tuned(policy.Task(net.make(), net.VOCABULARY, PRIOR, by_token, TUNING, net.LENGTH))
+    model = policy_gradient.tuned(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, by_token, TUNING, net.LENGTH))
     ts, info = train(model, BATCH)
     best = net.log_probs(PRIOR["params"]) + EARNED.sum(1) / TUNING.leash
     best = np.exp(best - jax.nn.logsumexp(best))
@@ -110,7 +110,7 @@ def test_training_ends_at_the_prior_times_the_exponential_of_the_reward():
 
 
 def test_validation_estimates_what_is_made_larger():
-    model = policy.tuned(policy.Task(net.make(), net.VOCABULARY, PRIOR, by_token, TUNING, net.LENGTH))
+    model = policy_gradient.tuned(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, by_token, TUNING, net.LENGTH))
     params = net.params(2)
     many = {k: np.tile(v, (20, 1)) for k, v in BATCH.items()}
     loss, (_, info) = model.loss(params, {}, jax.random.key(0), many, step=0, train=False)
@@ -132,7 +132,10 @@ def test_a_reward_that_is_called_back_gives_the_same_update():
     pieces = {"tokens": net.PIECES, "length": np.full(len(net.PIECES), 2)}
     ready = [rewards.ready(f, pieces, "mine") for f in (called, compiled)]
     assert ready[1] is compiled and ready[0] is not called
-    models = [policy.tuned(policy.Task(net.make(), net.VOCABULARY, PRIOR, f, TUNING, net.LENGTH)) for f in ready]
+    models = [
+        policy_gradient.tuned(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, f, TUNING, net.LENGTH))
+        for f in ready
+    ]
     first, second = (train(m, BATCH, 2)[0].params["table"] for m in models)
     np.testing.assert_allclose(first, second, rtol=1e-5)
 
@@ -154,7 +157,7 @@ def test_the_best_and_the_worst_of_a_group():
 @pytest.mark.parametrize("online", [True, False])
 def test_preferences_raise_what_is_preferred(online):
     tuning = dataclasses.replace(TUNING, method="preferences", group=4, online=online, leash=0.5)
-    model = preferences.tuned(policy.Task(net.make(), net.VOCABULARY, PRIOR, by_token, tuning, net.LENGTH))
+    model = preferences.tuned(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, by_token, tuning, net.LENGTH))
     ts, _ = train(model, BATCH, 60)
 
     def earns(params):
@@ -172,7 +175,7 @@ def test_given_pairs_go_through_the_one_loop(tmp_path):
         (tuple(b), tuple(w)) for b, w in zip(better["tokens"], worse["tokens"])
     }
     tuning = dataclasses.replace(TUNING, method="preferences")
-    model = preferences.tuned(policy.Task(net.make(), net.VOCABULARY, PRIOR, None, tuning, net.LENGTH))
+    model = preferences.tuned(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, None, tuning, net.LENGTH))
     config = training.Training(steps=30, batch_size=4, window=2, eval_every=30, save_every=30, log_every=10)
     result = loop.train(model, step_of(model, 30), stream.ArrayStream(pairs), None, config, tmp_path)
     gained = net.log_probs(result.train_state.params) - net.log_probs(PRIOR["params"])
@@ -196,8 +199,8 @@ KINDS = [pytest.param("recurrent", "basic-rnn", id="basic-rnn"), pytest.param("r
 def test_any_left_to_right_model_and_codec_is_tuned(family, preset):
     t = tiny.make(family, preset)
     tuning = dataclasses.replace(TUNING, leash=0.1)
-    model = policy.tuned(
-        policy.Task(
+    model = policy_gradient.tuned(
+        policy_gradient.Task(
             t.model,
             t.vocabulary,
             {"params": t.params, "state": t.state},

@@ -10,10 +10,10 @@ import table_net as net
 import tiny
 
 from musejax.base import Request
-from musejax.training import config as training
+from musejax.training import settings as training
 from musejax.training import step as steps
-from musejax.tuning import config as configs
-from musejax.tuning import policy, product, q_learning
+from musejax.tuning import policy_gradient, prior_product, q_learning
+from musejax.tuning import tuning_settings as configs
 
 PRIOR = {"params": net.params(1), "state": {}}
 EARNED = np.random.default_rng(0).normal(size=(net.SIZE + 1, net.SIZE)).astype(np.float32)
@@ -64,7 +64,7 @@ BATCH = {"tokens": np.zeros((256, 2), np.int32), "loss_mask": np.ones((256, 2), 
 @pytest.mark.parametrize("method", ["q", "psi", "g"])
 def test_training_finds_the_values_of_a_small_process(method):
     tuning = dataclasses.replace(TUNING, method=method)
-    model = q_learning.tuned(policy.Task(net.make(), net.VOCABULARY, PRIOR, by_transition, tuning, net.LENGTH))
+    model = q_learning.tuned(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, by_transition, tuning, net.LENGTH))
     step = steps.make_step(model, OPTIMIZER, steps=40, seed=0)
     ts = step.init(jax.random.key(0), BATCH)
     for _ in range(40):
@@ -120,16 +120,16 @@ def test_exploring_mixes_the_policy_with_all_tokens(kind):
 
 def test_a_product_is_the_prior_times_what_is_added():
     t = tiny.make("recurrent", "basic-rnn")
-    both = product.make(t.model, t.vocabulary)
+    both = prior_product.make(t.model, t.vocabulary)
     params, state = both.init(jax.random.key(1), t.batch)
-    prior = t.model.autoregressive.logits(state["prior"], {}, t.batch)
-    wanted = jax.nn.log_softmax(t.model.autoregressive.logits(params, {}, t.batch) + jax.nn.log_softmax(prior))
-    nll = both.score.nll(params, state, t.batch)
+    prior = t.model.decoder.logits(state["prior"], {}, t.batch)
+    wanted = jax.nn.log_softmax(t.model.decoder.logits(params, {}, t.batch) + jax.nn.log_softmax(prior))
+    nll = both.likelihood.nll(params, state, t.batch)
     picked = np.take_along_axis(np.asarray(wanted), t.batch["tokens"][..., None], -1)[..., 0]
     np.testing.assert_allclose(nll, -picked, rtol=1e-5, atol=1e-5)
     out = both.sample(params, state, jax.random.key(0), Request(num=2, length=8))
     drawn = {"tokens": out["tokens"], "pad_mask": np.ones((2, 8)), "loss_mask": np.ones((2, 8))}
-    np.testing.assert_allclose(-both.score.nll(params, state, drawn).sum(1), out["log_prob"], rtol=1e-4)
+    np.testing.assert_allclose(-both.likelihood.nll(params, state, drawn).sum(1), out["log_prob"], rtol=1e-4)
     loss, _ = both.loss(params, state, None, t.batch, step=0, train=False)
     mask = t.batch["loss_mask"]
     np.testing.assert_allclose(loss, (nll * mask).sum() / mask.sum(), rtol=1e-5)
@@ -140,5 +140,7 @@ def test_families_that_have_no_logits_are_refused():
     prior = {"params": t.params, "state": t.state}
     with pytest.raises(ValueError, match="method q needs a net that gives each token a logit"):
         q_learning.tuned(
-            policy.Task(t.model, t.vocabulary, prior, by_transition, dataclasses.replace(TUNING, method="q"), 8)
+            policy_gradient.Task(
+                t.model, t.vocabulary, prior, by_transition, dataclasses.replace(TUNING, method="q"), 8
+            )
         )

@@ -9,11 +9,10 @@ import pytest
 import tiny
 import toy
 
-from musejax import codecs, models, runs
+from musejax import codecs, registry, runs
 from musejax import vocabulary as vocabularies
 from musejax.models import coconet, deep_bach, dense_vae, music_vae, recurrent, transformer
-from musejax.training import config, step
-from musejax.tuning import restore
+from musejax.training import restoring, settings, step
 from musejax.vocabulary import EventRange
 
 OLD = vocabularies.melody(60, 62)  # hold, note_off, 60, 61, 62
@@ -24,7 +23,7 @@ TOKEN = recurrent.Config(hidden=4, num_layers=1, inputs="embed", embed=3)
 
 
 def shapes(model, vocabulary):
-    return restore.flat(jax.eval_shape(model.init, jax.random.key(0), runs.example(vocabulary))[0])
+    return restoring.flat(jax.eval_shape(model.init, jax.random.key(0), runs.example(vocabulary))[0])
 
 
 def noisy(model, vocabulary, seed=0):
@@ -36,14 +35,14 @@ def noisy(model, vocabulary, seed=0):
 
 def source(make, config, vocabulary, seed=0):
     model = make(config, vocabulary)
-    return restore.Source(model, vocabulary, noisy(model, vocabulary, seed), {})
+    return restoring.Source(model, vocabulary, noisy(model, vocabulary, seed), {})
 
 
 def moved(trained, model, vocabulary, seed=7):
     """What a new model's parameters become, and the report."""
     params = noisy(model, vocabulary, seed)
-    plan = restore.plan(trained, model, vocabulary, params)
-    return restore.place(plan, params), params, restore.report(plan, params)
+    plan = restoring.plan(trained, model, vocabulary, params)
+    return restoring.place(plan, params), params, restoring.report(plan, params)
 
 
 def test_rows_and_columns_move_by_event_and_the_rest_is_new():
@@ -102,12 +101,12 @@ def test_more_conditions_are_rows_of_their_own():
 
 
 def test_a_family_that_does_not_say_moves_between_equal_tables_alone():
-    trained = restore.Source(toy.make(), toy.VOCABULARY, toy.make().init(jax.random.key(0), None)[0], {})
-    whole = restore.plan(trained, toy.make(), toy.VOCABULARY, trained.params)
+    trained = restoring.Source(toy.make(), toy.VOCABULARY, toy.make().init(jax.random.key(0), None)[0], {})
+    whole = restoring.plan(trained, toy.make(), toy.VOCABULARY, trained.params)
     assert set(whole) == {"table", "bias"}
     # As many events, in another order.
     turned = dataclasses.replace(toy.VOCABULARY, ranges=toy.VOCABULARY.ranges[::-1])
-    assert not restore.plan(trained, toy.make(), turned, trained.params)
+    assert not restoring.plan(trained, toy.make(), turned, trained.params)
 
 
 def reordered(vocabulary):
@@ -150,8 +149,8 @@ def test_the_same_music_in_another_order_of_events_is_as_likely(name):
     if name == "voices ahead":
         batch["infill_mask"] = np.random.default_rng(1).integers(0, 2, batch["tokens"].shape).astype(np.int32)
     there = {**batch, "tokens": ids[batch["tokens"]].astype(np.int32)}
-    expected = jax.jit(trained.model.score.nll)(trained.params, {}, batch)
-    np.testing.assert_allclose(jax.jit(model.score.nll)(params, {}, there), expected, rtol=2e-4, atol=2e-5)
+    expected = jax.jit(trained.model.likelihood.nll)(trained.params, {}, batch)
+    np.testing.assert_allclose(jax.jit(model.likelihood.nll)(params, {}, there), expected, rtol=2e-4, atol=2e-5)
 
 
 TWO = vocabularies.rolls("two", ("high", "low"), 60, 65)
@@ -192,9 +191,9 @@ def test_so_is_it_for_nets_that_see_frames_whole(name):
         there["tokens"] = ids[batch["tokens"]].astype(np.int32)
 
     def cost(model, params, batch):
-        if model.score.nll is not None:
-            return model.score.nll(params, {}, batch)
-        return model.score.estimate(params, {}, jax.random.key(3), batch)
+        if model.likelihood.nll is not None:
+            return model.likelihood.nll(params, {}, batch)
+        return model.likelihood.estimate(params, {}, jax.random.key(3), batch)
 
     np.testing.assert_allclose(cost(model, params, there), cost(trained.model, trained.params, batch), rtol=2e-4)
 
@@ -218,29 +217,29 @@ def larger(vocabulary):
 @pytest.mark.parametrize(("family", "preset"), tiny.FORMS, ids=[p for _, p in tiny.FORMS])
 def test_every_axis_that_grows_with_the_vocabulary_says_what_stands_along_it(family, preset):
     model, config, vocabulary = tiny.bind(family, preset)
-    if model.axes is None:
+    if model.info.axes is None:
         assert family in ("musegan", "dense_gan")
         return
     more = larger(vocabulary)
-    other = models.family(family).make(config, more)
+    other = registry.get("family", family).make(config, more)
     before, now = shapes(model, vocabulary), shapes(other, more)
     assert set(before) == set(now)
-    for found, axes in ((before, model.axes()), (now, other.axes())):
+    for found, axes in ((before, model.info.axes()), (now, other.axes())):
         for path, by_axis in axes.items():
             for axis, labels in by_axis.items() if path in found else ():
                 assert len(set(labels)) == len(labels) == found[path].shape[axis], (path, axis)
     for path, shape in before.items():
         for axis, size in enumerate(shape.shape):
-            assert size == now[path].shape[axis] or axis in model.axes()[path], (path, axis)
+            assert size == now[path].shape[axis] or axis in model.info.axes()[path], (path, axis)
 
 
 def test_a_step_begins_with_the_trained_weights_state_and_average():
-    optimizer = config.Optimizer(warmup_steps=1, ema_decay=0.9)
+    optimizer = settings.Optimizer(warmup_steps=1, ema_decay=0.9)
     batch = toy.source()[0]
     trained = step.make_step(toy.make(), optimizer, steps=5, seed=0)
     ts, _ = trained.update(trained.init(jax.random.key(0), batch), batch)
-    old = restore.Source(toy.make(), toy.VOCABULARY, jax.tree.map(np.asarray, ts.params), {"seen": np.asarray(32.0)})
-    begun = restore.begin(trained, old, toy.make(), toy.VOCABULARY)
+    old = restoring.Source(toy.make(), toy.VOCABULARY, jax.tree.map(np.asarray, ts.params), {"seen": np.asarray(32.0)})
+    begun = restoring.begin(trained, old, toy.make(), toy.VOCABULARY)
     first = begun.init(jax.random.key(5), batch)
     for tree in (first.params, first.ema):
         jax.tree.map(np.testing.assert_array_equal, tree, old.params)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import table_net as net
 
-from musejax import objectives, vocabulary
+from musejax import vocabulary
+from musejax.nn import losses
 from musejax.tuning import rewards, rollouts, rules
 
 CHORALE = vocabulary.chorale()
@@ -112,7 +113,7 @@ def test_nearness_is_the_slope_of_the_energy_distance():
     own = np.linalg.norm(x[:, None] - x[None], axis=-1).sum(1) / 5
     np.testing.assert_allclose(earned, 2 * (own - far.mean(1)), rtol=1e-4, atol=1e-4)
     # 2 E|x - y| - E|x - x'| - E|y - y'| falls as fast as the mean reward rises, but for the half that each pair shares.
-    distance = float(objectives.energy_distance(jnp.asarray(x), jnp.asarray(y), jnp.ones(9)))
+    distance = float(losses.energy_distance(jnp.asarray(x), jnp.asarray(y), jnp.ones(9)))
     among = np.linalg.norm(y[:, None] - y[None], axis=-1).sum() / 72
     assert distance == pytest.approx(-earned.mean() + own.mean() - among, rel=1e-3)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musejax import vocabulary as vocabularies
-from musejax.tuning import melodies, rules
+from musejax.tuning import melody_features, rules
 
 VOCABULARY = vocabularies.melody(48, 83, name="melody-basic")
 NAMES = {name: i for i, name in enumerate(("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"))}
@@ -25,7 +25,7 @@ def tokens(*texts):
 
 
 def of(rule, *texts):
-    m = melodies.read(VOCABULARY, tokens(*texts))
+    m = melody_features.read(VOCABULARY, tokens(*texts))
     return np.asarray(rules.RULES[rule](m, 0))
 
 
@@ -45,8 +45,8 @@ def test_notes_outside_the_key_cost_one_each():
 
 
 def test_another_tonic_has_another_key():
-    m = melodies.read(VOCABULARY, tokens("C4 F#4 G4 F4"))
-    np.testing.assert_array_equal(melodies.outside_key(m, 7)[0], [0, 0, 0, 1])
+    m = melody_features.read(VOCABULARY, tokens("C4 F#4 G4 F4"))
+    np.testing.assert_array_equal(melody_features.outside_key(m, 7)[0], [0, 0, 0, 1])
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def repeated_by_looking_back(row):
 
 def test_repetition_is_what_looking_back_finds():
     rows = random_tokens()
-    found = np.asarray(melodies.repeated(melodies.read(VOCABULARY, rows)))
+    found = np.asarray(melody_features.repeated(melody_features.read(VOCABULARY, rows)))
     np.testing.assert_array_equal(found, [repeated_by_looking_back(row.tolist()) for row in rows])
     assert 0.01 < found.mean() < 0.9
 
@@ -119,7 +119,7 @@ def correlated(x, lag):
 def test_autocorrelation_is_of_the_events_so_far():
     rows = random_tokens(20)
     values = np.where(rows == 0, 1, np.where(rows == 1, 0, rows))
-    found = np.asarray(rules.RULES["autocorrelation"](melodies.read(VOCABULARY, rows), 0))
+    found = np.asarray(rules.RULES["autocorrelation"](melody_features.read(VOCABULARY, rows), 0))
     for row, costs in zip(values, found):
         for t, cost in enumerate(costs):
             sizes = [abs(correlated(row[: t + 1], lag)) for lag in (1, 2, 3)]
@@ -198,7 +198,7 @@ def test_the_highest_and_the_lowest_note_are_unique():
 def test_the_whole_is_the_sum_and_factors_scale_it():
     more = tokens(" ".join(["C4 . D4 . E4 . F4 ."] * 4), "C4 G4 D5 " * 10 + "F#4 C3")
     rows = np.concatenate([random_tokens(8), more])
-    m = melodies.read(VOCABULARY, rows)
+    m = melody_features.read(VOCABULARY, rows)
     parts = {name: np.asarray(rule(m, 0)) for name, rule in rules.RULES.items()}
     assert all(np.abs(p).sum() > 0 for p in parts.values())
     np.testing.assert_allclose(rules.score(VOCABULARY, rows, rules.Rules()), sum(parts.values()), rtol=1e-4, atol=1e-3)
@@ -236,7 +236,7 @@ def test_self_similarity_is_how_often_two_melodies_agree():
 def test_a_codec_with_rests_says_the_same():
     sketch = vocabularies.sketch()
     pitch, rest, hold = (lambda p: p - 15), 98, 99
-    m = melodies.read(sketch, np.array([[pitch(60), hold, rest, rest, rest, pitch(62)]], np.int32))
+    m = melody_features.read(sketch, np.array([[pitch(60), hold, rest, rest, rest, pitch(62)]], np.int32))
     np.testing.assert_array_equal(m.pitch[0], [60, -1, -1, -1, -1, 62])
     np.testing.assert_array_equal(m.hold[0], [0, 1, 0, 1, 1, 0])
     np.testing.assert_array_equal(m.off[0], [0, 0, 1, 0, 0, 0])
@@ -246,4 +246,4 @@ def test_a_codec_with_rests_says_the_same():
 @pytest.mark.parametrize("vocabulary", [vocabularies.chorale(), vocabularies.performance(), vocabularies.drums()])
 def test_rules_are_for_one_melody(vocabulary):
     with pytest.raises(ValueError, match="the music rules are for one melody"):
-        melodies.check(vocabulary)
+        melody_features.check(vocabulary)

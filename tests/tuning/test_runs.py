@@ -7,16 +7,17 @@ import jax
 import numpy as np
 import pytest
 
-from musejax import cli, codecs, generation, reinforcement, runs, zoo
+from musejax import cli, codecs, runs, zoo
+from musejax.experiments import reinforcement
+from musejax.generation import sampling
 from musejax.pipeline import dataset
-from musejax.training import checkpoints
-from musejax.tuning import restore
+from musejax.training import checkpoints, restoring
 
 VOCABULARY = codecs.get("melody-basic").vocabulary
 BASE = """
 from musejax.experiments import Experiment
 from musejax.models import recurrent
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name="base",
@@ -31,8 +32,8 @@ TUNED = """
 import dataclasses
 import runpy
 
-from musejax.training.config import Optimizer
-from musejax.tuning.config import Tuning
+from musejax.training.settings import Optimizer
+from musejax.tuning.tuning_settings import Tuning
 
 config = dataclasses.replace(
     runpy.run_path({base!r})["config"],
@@ -116,7 +117,7 @@ def test_a_tuned_run_is_an_ordinary_run(method, trained, tmp_path, monkeypatch):
     assert {"reward", "kl", "loss", "best"} <= set(said[1]) and "reward" in said[0]
     (tmp_path / method).symlink_to(trained / method)  # without its base beside it
     monkeypatch.chdir(tmp_path)
-    (piece,) = generation.draw(zoo.load(method), 1, 0)
+    (piece,) = sampling.draw(zoo.load(method), 1, 0)
     assert len(piece.arrays["tokens"]) == 16  # as long as what it was tuned on
     assert run("sample", method, "--length", 40, "--out", tmp_path / "music") == 0
     assert run("evaluate", method, "--data", trained / "tunes.npz", "--json") == 0
@@ -153,12 +154,12 @@ def test_a_method_trains_adapters_alone_which_are_a_run_like_any_other(method, m
     assert digests[0] == digests[1]
     # Adapters alone have moved, and begin at the base.
     loaded, base = runs.load(tmp_path / "cut", pytest.fail), runs.load(made / "base", pytest.fail)
-    assert set(restore.flat(loaded.adapters)) == {
+    assert set(restoring.flat(loaded.adapters)) == {
         f"{path}/{part}"
         for path in ("output/kernel", "stack/layer_0/input", "stack/layer_0/recurrent")
         for part in "ab"
     }
-    before, now = restore.flat(base.variables["params"]), restore.flat(loaded.variables["params"])
+    before, now = restoring.flat(base.variables["params"]), restoring.flat(loaded.variables["params"])
     assert {path for path in before if (before[path] != now[path]).any()} == {
         "output/kernel", "stack/layer_0/input", "stack/layer_0/recurrent"
     }  # fmt: skip

@@ -6,15 +6,15 @@ import shutil
 import numpy as np
 import pytest
 
-from musejax import cli, codecs, errors, runs, scoring
+from musejax import cli, codecs, errors, runs
 from musejax.pipeline import dataset
-from musejax.training import checkpoints, lock
-from musejax.tuning import restore
+from musejax.reports import evaluate
+from musejax.training import checkpoints, lock, restoring
 
 CONFIG = """
 from musejax.experiments import Experiment
 from musejax.models import {family}
-from musejax.training.config import Optimizer, Training
+from musejax.training.settings import Optimizer, Training
 
 config = Experiment(
     name={name!r},
@@ -133,7 +133,7 @@ def test_adapters_are_a_run_like_any_other(made, capfd, tmp_path):
         there = figures(capfd, tmp_path / name, *few)
         assert there["nll_per_token"] == pytest.approx(whole["nll_per_token"], abs=2e-3)
     loaded = runs.load(made / "adapted", pytest.fail)
-    assert loaded.adapters is not None and loaded.model.autoregressive is not None
+    assert loaded.adapters is not None and loaded.model.decoder is not None
     for model in (made / "adapted", tmp_path / "deep" / "apart"):
         assert run("sample", model, "--num", 2, "--out", tmp_path / "music", "--length", 16, "--overwrite") == 0
 
@@ -242,8 +242,8 @@ def test_a_run_that_learns_nothing_says_so(made, capfd, tmp_path):
     assert "Give more pieces" in said and "--optimizer.learning-rate" in said
     found = described(tmp_path / "same")["result"]
     assert (found["stopped"], found["step"], found["best_step"], found["learnt"]) == ("done", 4, 0, False)
-    for path, value in restore.flat(runs.load(made / "base", pytest.fail).variables["params"]).items():
-        loaded = restore.flat(runs.load(tmp_path / "same", pytest.fail).variables["params"])
+    for path, value in restoring.flat(runs.load(made / "base", pytest.fail).variables["params"]).items():
+        loaded = restoring.flat(runs.load(tmp_path / "same", pytest.fail).variables["params"])
         np.testing.assert_array_equal(loaded[path], value)
     said = told(capfd, *argv, "--optimizer.learning-rate", 0.05, "--workdir", tmp_path / "better")
     assert "nothing was learnt" not in said
@@ -269,4 +269,4 @@ def test_a_tuned_run_is_not_scored_on_what_shares_music_with_its_base(made, tmp_
     found["init"]["data"] = ["folk-tunes"]
     (tmp_path / "tuned" / "run.json").write_text(json.dumps(found))
     with pytest.raises(errors.UserError, match="trained on folk-tunes, which shares music with bl-nottingham"):
-        scoring.evaluate(tmp_path / "tuned", "tuned", "bl-nottingham", "test", pytest.fail)
+        evaluate.evaluate(tmp_path / "tuned", "tuned", "bl-nottingham", "test", pytest.fail)

@@ -1,0 +1,63 @@
+"""`prepare`, `convert` and `render`: music files to data sets and to other files."""
+
+import argparse
+from pathlib import Path
+
+from musejax import commands, errors
+from musejax.commands import options, outputs
+
+
+def prepare(args: argparse.Namespace, rest: list[str]) -> int:
+    """Writes a data set."""
+    from musejax.corpora import preparation
+    from musejax.pipeline import windows
+
+    out = Path(args.out)
+    if out.suffix != ".npz":
+        raise errors.UserError(f"--out {out}: a prepared data set ends in .npz")
+    options.check_counts(args, "bars", "frames-per-bar")
+    if args.frames_per_bar is not None and args.bars is None:
+        raise errors.UserError(f"--frames-per-bar {args.frames_per_bar} needs --bars")
+    outputs.check([out], [Path(args.source)], overwrite=args.overwrite)
+    data = preparation.prepare(args.source, args.codec, commands.say)
+    data = windows.of(data, args.bars or 0, args.frames_per_bar)
+    data.save(out)
+    sizes = {s: len(items) for s, items in data.splits.items()}
+    if args.json:
+        commands.print_json({"out": str(out), "codec": args.codec, "pieces": sizes, **data.report})
+    else:
+        commands.say(f"{out}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()))
+        lines = preparation.passed_over(args.source, data)
+        for line in lines or [f"discarded {count}: {reason}" for reason, count in data.report["discarded"].items()]:
+            commands.say(line)
+        for line in windows.tell(data):
+            commands.say(line)
+    return 0
+
+
+def convert(args: argparse.Namespace, rest: list[str]) -> int:
+    """Writes each piece of each file in each format."""
+    sources = [Path(f) for f in args.files]
+    pieces = f"{len(sources)} files" if len(sources) > 1 else None
+    default = "wav,png" if args.command == "render" else "mid"
+    target = outputs.target(args, default, sources, option="to", pieces=pieces)
+    from musejax import rendering
+    from musejax.music import files
+
+    if not target.is_file:  # All but ABC hold one piece, so that what they become is known before anything is read.
+        target.paths([path.stem for path in sources if path.suffix.lower() not in files.ABC])
+    read = [(path, files.read(path, commands.say)) for path in sources]  # everything is read before anything is written
+    if target.is_file and len(read[0][1]) > 1:
+        raise errors.UserError(f"{sources[0]} holds {len(read[0][1])} pieces; give a folder as --out, not {target.out}")
+    named = [(stem, sequence) for path, found in read for stem, sequence in zip(_stems(path, len(found)), found)]
+    for (_, sequence), paths in zip(named, target.paths([stem for stem, _ in named]), strict=True):
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rendering.write(sequence, path)
+            commands.say(str(path))
+    return 0
+
+
+def _stems(path: Path, pieces: int) -> list[str]:
+    """Returns the names of the pieces of a file: its own, or numbered where there are several."""
+    return [path.stem] if pieces == 1 else [f"{path.stem}-{number + 1:04d}" for number in range(pieces)]

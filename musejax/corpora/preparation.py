@@ -1,0 +1,118 @@
+"""From a corpus and a codec to a data set, kept in the cache for the next time."""
+
+import hashlib
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musejax import codecs, corpora, errors, registry
+from musejax.corpora import cache, splits
+from musejax.corpora import corpus as base
+from musejax.pipeline import dataset
+
+# Raise when a codec changes what it gives for the same piece, or a corpus what it gives under the same name.
+VERSION = 3
+
+
+def prepare(source: str, codec: str, say: Callable[[str], None]) -> dataset.Dataset:
+    """The data set of a corpus name, a folder of files, or a prepared file.
+
+    Args:
+        source: A name in `corpora.CORPORA`, a folder, or an .npz file of `musejax prepare`.
+        codec: The representation.
+        say: Is told what is being done, for work that takes long.
+
+    Raises:
+        errors.UserError: The source is unknown or holds nothing the codec can use.
+    """
+    if source.endswith(".npz"):
+        data = dataset.load(Path(source))
+        if data.vocabulary.name != codec:
+            raise errors.UserError(f"{source} was prepared for codec {data.vocabulary.name}, not {codec}")
+        found, known = data.vocabulary.version, codecs.get(codec).vocabulary.version
+        if found != known:
+            raise errors.UserError(
+                f"{source} was prepared for version {found} of codec {codec}, this musejax has version {known}; "
+                "make it again with `musejax prepare`"
+            )
+        return data
+    coder = codecs.get(codec)
+    if not registry.is_known("corpus", source) or registry.origin("corpus", source):
+        return encode(corpora.load(source), codec, coder, say)
+    corpus = corpora.load(source)
+    path = cache.directory() / "prepared" / f"{source}-{codec}-{_key(corpus, coder)}.npz"
+    if path.exists():
+        try:
+            return dataset.load(path)
+        except errors.UserError:
+            path.unlink()
+    data = encode(corpus, codec, coder, say)
+    data.save(path)
+    return data
+
+
+def _key(corpus: base.Collection, coder: codecs.Codec) -> str:
+    """Changes whenever the pieces, their splits, how they are read or how they are encoded do."""
+    versions = [importlib.metadata.version(p) for p in ("note-seq", "music21", "symusic")]
+    pieces = [(p.name, p.group, p.split) for p in corpus.pieces]
+    everything = (VERSION, cache.VERSION, coder.vocabulary, versions, pieces)
+    return hashlib.sha256(repr(everything).encode()).hexdigest()[:12]
+
+
+def of_split(corpus: base.Collection, split: str) -> list[base.Piece]:
+    """The pieces of a split."""
+    return [piece for piece in corpus.pieces if (piece.split or splits.split_of(piece.group)) == split]
+
+
+def encode(corpus: base.Collection, codec: str, coder: codecs.Codec, say: Callable[[str], None]) -> dataset.Dataset:
+    """Encodes every piece of a corpus; training pieces in all their variants.
+
+    Raises:
+        errors.UserError: The corpus is native to another codec, or nothing could be encoded.
+    """
+    if corpus.codec not in (None, codec):
+        raise errors.UserError(f"{corpus.name} comes as {corpus.codec} only; it cannot be read as {codec}")
+    items: dict[str, list[dataset.Item]] = {s: [] for s in base.SPLITS}
+    report = base.Report(discarded=corpus.report.discarded.copy(), files=list(corpus.report.files))
+    if len(corpus.pieces) > 500:
+        say(f"encoding {len(corpus.pieces)} pieces of {corpus.name} as {codec}")
+    for piece in corpus.pieces:
+        split = piece.split or splits.split_of(piece.group)
+        try:
+            parts = _parts(piece, coder, split)
+        except errors.DiscardError as reason:
+            report.discard(piece.name, str(reason))
+            continue
+        except Exception as error:  # a fault that one piece shows does not cost the others
+            report.discard(piece.name, errors.failure(f"could not be read as {codec}", error))
+            continue
+        report.used += 1
+        items[split] += [
+            dataset.Item(
+                piece.name if len(parts) == 1 else f"{piece.name}#{i}",
+                piece.group,
+                {field: dataset.widened(field, np.asarray(array)) for field, array in arrays.items()},
+            )
+            for i, arrays in enumerate(parts)
+        ]
+    if not report.used:
+        reasons = "; ".join(f"{n} {r}" for r, n in report.discarded.most_common(5)) or "it is empty"
+        raise errors.UserError(f"nothing in {corpus.name} can be read as {codec}: {reasons}")
+    return dataset.Dataset(corpus.name, coder.vocabulary, items, report.to_json())
+
+
+def passed_over(source: str, data: dataset.Dataset) -> list[str]:
+    """Returns lines that count and list what of a folder was not used; none for a corpus or a prepared file."""
+    return base.passed_over(source, data.report) if source not in corpora.CORPORA and Path(source).is_dir() else []
+
+
+def _parts(piece: base.Piece, coder: codecs.Codec, split: str) -> list[dict[str, Any]]:
+    if piece.arrays is not None:
+        return [piece.arrays]
+    assert piece.sequence is not None
+    sequence = piece.sequence()
+    variants = coder.variants(sequence) if split == "train" else [sequence]
+    return [arrays for variant in variants for arrays in coder.encode(variant)]

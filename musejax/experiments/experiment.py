@@ -1,0 +1,235 @@
+"""An experiment: what a file in configs/ holds, and how it becomes a run."""
+
+import collections
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from musejax import codecs, errors, registry, runs
+from musejax.corpora import preparation
+from musejax.experiments import checks, reinforcement, starting_weights
+from musejax.generation import piece_forms
+from musejax.models import recurrent
+from musejax.pipeline import batches, dataset, holdout, stream, windows
+from musejax.runs import file_names
+from musejax.training import adapters as lora
+from musejax.training import freezing, lock, loop, mesh, priors, restoring
+from musejax.training import settings as configs
+from musejax.training import step as steps
+from musejax.tuning import tuning_settings as tunings
+
+# Training windows whose vectors the prior of a VAE is fitted to.
+PRIOR_WINDOWS = 4096
+FOLDERS = tuple(Path(__file__).parents[n] / "configs" for n in (1, 2))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One training run.
+
+    Attributes:
+        name: The run's name, and by default its directory below runs/.
+        data: A corpus, a folder of MIDI, MusicXML or ABC files, or a prepared data set.
+        codec: The representation; empty for that of the run that it starts from.
+        model: The config of the model's family; None for that of the run that it starts from.
+        optimizer: The optimiser.
+        training: The loop.
+        init_from: A shipped run's name or a run directory whose weights it starts from; empty for random weights.
+        adapters: What trains beside those weights, where they stay as they are.
+        tuning: How a trained run is tuned by rewards; None for training on the data.
+    """
+
+    name: str
+    data: str
+    codec: str
+    model: Any = dataclasses.field(default_factory=recurrent.Config)
+    optimizer: configs.Optimizer = dataclasses.field(default_factory=configs.Optimizer)
+    training: configs.Training = dataclasses.field(default_factory=configs.Training)
+    init_from: str = ""
+    adapters: lora.Config = dataclasses.field(default_factory=lora.Config)
+    tuning: tunings.Tuning | None = None
+
+    @property
+    def family(self) -> str:
+        """The model's family: that of its config.
+
+        Raises:
+            errors.UserError: It is the config of no family.
+        """
+        return checks.family(self.model)
+
+
+def names() -> list[str]:
+    """Names of the experiments that come with the package."""
+    return sorted({p.stem for folder in FOLDERS if folder.is_dir() for p in folder.glob("*.py")})
+
+
+def read(config: str) -> Experiment:
+    """The experiment of a file, or of one of ours by name.
+
+    Raises:
+        errors.UserError: There is none of that name, or the file does not define `config`.
+    """
+    files = [Path(config)] if config.endswith(".py") else [f / f"{config}.py" for f in FOLDERS]
+    file = next((f for f in files if f.is_file()), None)
+    if file is None:
+        raise errors.UserError(
+            f"no experiment {config!r}; give a Python file that defines `config`, or one of {', '.join(names())}"
+        )
+    module = registry.load_file(file)
+    registry.register(*registry.records(module), origin=file.name)
+    experiment = getattr(module, "config", None)
+    if not isinstance(experiment, Experiment):
+        raise errors.UserError(f"{file} does not define `config`, an experiments.Experiment")
+    try:
+        checks.parts(experiment)
+    except errors.UserError as error:
+        raise errors.UserError(f"{file}: {error}") from None
+    return experiment
+
+
+def build(experiment: Experiment, data: dataset.Dataset) -> Any:
+    """The model of an experiment over the vocabulary of its data.
+
+    Raises:
+        errors.UserError: The config does not fit.
+    """
+    checks.choices(experiment.model, "model")
+    try:
+        return registry.get("family", experiment.family).make(experiment.model, data.vocabulary)
+    except ValueError as error:
+        raise errors.UserError(f"--model: {error}") from None
+
+
+def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> loop.Result:
+    """Trains an experiment in a run directory, going on where an earlier call stopped.
+
+    Args:
+        experiment: What to train.
+        workdir: The run directory; made when it is not there.
+        say: Is told what data are used.
+
+    Raises:
+        errors.UserError: Something in the experiment does not fit.
+        errors.TrainingError: Training cannot go on.
+    """
+    if not experiment.data:
+        raise errors.UserError(f"{experiment.name} names no music; give --data a corpus, a folder or a prepared file")
+    experiment = starting_weights.completed(experiment, None)
+    file_names.check(experiment.name, "--name")
+    checks.settings(experiment.training, experiment.optimizer)
+    with contextlib.ExitStack() as stack:
+        take = functools.partial(stack.enter_context, lock.hold(workdir))
+        if (workdir / "run.json").exists():
+            runs.read_description(workdir)  # a run of another version is refused before the data are read
+            take()
+            return _train(experiment, workdir, say, lambda: None)
+        return _train(experiment, workdir, say, take)
+
+
+def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], take: Callable[[], None]) -> loop.Result:
+    """As `run`; `take` makes the run directory this training's own, once all that can be wrong has been checked."""
+    training = experiment.training
+    if training.bars:
+        windows.check(codecs.get(experiment.codec).vocabulary, training.bars, training.window)
+    data = holdout.of(preparation.prepare(experiment.data, experiment.codec, say), training.hold_out)
+    model = build(experiment, data)
+    checks.pieces(model, training, data.vocabulary.bar if data.vocabulary.tracks else 0)
+    start = starting_weights.start(experiment, model, data.vocabulary, workdir, say)
+    optimizer, tuning = experiment.optimizer, experiment.tuning
+    if tuning is not None:
+        adapted = start.model if experiment.adapters.rank else None
+        model = reinforcement.bind(
+            tuning, model, experiment.family, data, training.batch_size, training.window, say, adapted
+        )
+    else:
+        model = start.model
+    try:
+        if freezing.is_asked(optimizer):
+            like, _ = jax.eval_shape(model.init, jax.random.key(0), runs.example(data.vocabulary))
+            freezing.groups(optimizer, restoring.flat(like), start.restored)
+        devices = mesh.make(mesh.useful(model, runs.example(data.vocabulary), training.batch_size))
+        step = steps.make_step(
+            model, optimizer, steps=training.steps, seed=training.seed, restored=start.restored, devices=devices
+        )
+    except ValueError as error:
+        raise errors.UserError(f"--optimizer: {error}") from None
+    sizes = {s: len(i) for s, i in data.splits.items()}
+    data = windows.of(data, training.bars)
+    train_items, valid_items = data.split("train"), data.splits.get("valid", [])
+    if tuning is not None:
+        valid_items = reinforcement.heads(valid_items, training.window, tuning.validation)
+    description = runs.describe(
+        name=experiment.name,
+        family=experiment.family,
+        model=experiment.model,
+        vocabulary=data.vocabulary,
+        data={
+            "source": data.source,
+            "pieces": sizes,
+            "report": {name: told for name, told in data.report.items() if name != "files"},  # names stay at home
+            "keys": _keys(train_items),
+            **({"forms": piece_forms.of(train_items)} if model.info.samplers else {}),
+        },
+        optimizer=experiment.optimizer,
+        training=training,
+        tuning=tuning,
+    )
+    description |= start.told
+    take()
+    runs.start(workdir, description)
+    say(f"{data.source}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + f" pieces as {data.vocabulary.name}")
+    for line in preparation.passed_over(experiment.data, data) + holdout.tell(data) + windows.tell(data):
+        say(line)
+    if model.features is not None:
+        features = jax.jit(model.features)
+        train_items, valid_items = (batches.derive(items, features) for items in (train_items, valid_items))
+    source = batches.Batches(
+        train_items,
+        data.vocabulary,
+        batch_size=training.batch_size,
+        window=training.window,
+        context=training.context,
+        transpose=training.transpose,
+        seed=training.seed,
+    )
+    validation = functools.partial(_validation, valid_items, training.eval_batch_size) if valid_items else None
+    result = loop.train(model, start.begin(step), stream.open(source), validation, training, workdir, devices)
+    reads = model.latent is not None and model.latent.encode is not None
+    if result.stopped in ("done", "early"):
+        loss, at = result.best or (None, None)
+        ended = {"stopped": result.stopped, "step": result.step, "best_step": at, "best_loss": loss}
+        runs.record(workdir, {**ended, "learnt": result.learnt})
+        if reads:
+            _fit_prior(workdir, source, say)
+    return result
+
+
+def _fit_prior(workdir: Path, source: batches.Batches, say: Callable[[str], None]) -> None:
+    """Fits the prior of a trained VAE to the vectors of training windows, where its best checkpoint has none yet."""
+    run = runs.load(workdir, say)
+    if "latent_prior" in run.variables["state"]:
+        return
+    pieces = (source[i] for i in range(-(-PRIOR_WINDOWS // source.batch_size)))
+    try:
+        found = priors.fit(run.model, run.variables["params"], run.variables["state"], pieces)
+        priors.write(workdir, found, run.step)
+    except ValueError as error:
+        say(f"{workdir}: no prior is fitted: {error}")
+    except OSError as error:
+        raise errors.TrainingError(f"{workdir} cannot be written ({error.strerror or error})") from error
+
+
+def _keys(items: list[dataset.Item]) -> dict[str, int]:
+    """How many pieces begin in each key, where the codec tells: free samples draw theirs from these."""
+    found = collections.Counter(int(i.arrays["key"][0]) for i in items if len(i.arrays.get("key", ())))
+    return {str(key): found[key] for key in sorted(found)}
+
+
+def _validation(items: list[dataset.Item], batch_size: int) -> Any:
+    return (batch for _, batch in batches.whole(items, batch_size))

@@ -1,0 +1,1 @@
+"""What users call to get music: sample, harmonize, infill, accompany, interpolate, personalize."""

@@ -1,0 +1,203 @@
+"""Steering of pieces with several tracks: bars, attributes of each track, and tracks that are given.
+
+A given track is read by the codec `tracks`, on the grid of 16ths, and is played note for note within the compiled loop;
+the others are drawn around it. In the result it stands as it was given. Attributes are the codec's bins of density,
+polyphony and duration, asked for in every bar; that the notes follow them is up to the model, and
+`codecs.tracks.attributes` tells how far they do.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from musejax import codecs, errors, zoo
+from musejax import vocabulary as vocabularies
+from musejax.base import Choice, Constraint
+from musejax.codecs import song_parts
+from musejax.decoding import constraints
+from musejax.decoding import track_grammar as bars_and_tracks
+from musejax.generation import piece_lengths, roll_accompaniment, sampling, sources, weaving
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+TRACKS = tuple(name.lower() for name in song_parts.NAMES)
+# Tokens that a bar may take on average: two thirds more than the fullest twentieth of pop909's songs do.
+ROOM = 160
+
+
+class Plan(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        constraint: Which tokens may stand where.
+        length: Tokens that a piece may have.
+        write: Arrays of a piece -> the given music with the tracks that were drawn; None where none is given.
+        drawn: The indices of the tracks that are drawn, where others are given; None for all.
+    """
+
+    constraint: Constraint
+    length: int
+    write: "Callable[[codecs.Arrays], NoteSequence] | None" = None
+    drawn: tuple[int, ...] | None = None
+
+
+def plan(
+    loaded: zoo.Loaded,
+    *,
+    bars: int | None = None,
+    attributes: Mapping[tuple[str, str], int] | None = None,
+    sequence: "NoteSequence | None" = None,
+    tracks: Sequence[str] = ("melody",),
+    bar: int = 16,
+    say: sources.Say = sources.to_stderr,
+) -> Plan:
+    """Bars, attributes and given tracks as one constraint.
+
+    Args:
+        loaded: A model of codec `tracks`.
+        bars: Number of bars; None for as many as the sequence has, or as the model likes.
+        attributes: (track, attribute) -> bin, in every bar: tracks melody, bridge, piano; attributes density,
+            polyphony, duration.
+        sequence: Music of which tracks are given.
+        tracks: The tracks that are given of it.
+        bar: 16ths of each of these bars; of a sequence its own signatures hold.
+        say: Is told what the model does not read of the sequence; prints to standard error by default.
+
+    Raises:
+        errors.UserError: The model has no tracks, or what is asked for does not fit it.
+    """
+    vocabulary = loaded.codec.vocabulary
+    if vocabulary.name != "tracks":
+        raise errors.UserError(
+            f"{loaded.name} writes codec {vocabulary.name}; bars, attributes and given tracks need codec tracks"
+        )
+    unknown = [t for t in tracks if t not in TRACKS]
+    if unknown or not tracks:
+        raise errors.UserError(f"track {', '.join(unknown) or 'none'} is unknown; the tracks are {', '.join(TRACKS)}")
+    parts, write, given = [], None, ()
+    if sequence is not None:
+        if bars is not None:
+            raise errors.UserError("the bars are those of the given music; leave out their number")
+        if len(set(tracks)) == len(TRACKS):
+            raise errors.UserError("all tracks are given, and none is left to draw")
+        name = sources.name_of(sequence)
+        given = tuple(sorted(TRACKS.index(t) for t in set(tracks)))
+        try:
+            source = sources.read(loaded.codec, sequence, reader=loaded.name, say=say, given=given)
+        except errors.DiscardError as error:
+            raise errors.UserError(f"{name}: it does not fit codec tracks of {loaded.name}: {error}") from None
+        tokens = source.arrays["tokens"]
+        sizes = bars_and_tracks.bars(vocabulary, tokens)
+        played = bars_and_tracks.segments(vocabulary, tokens, given)
+        if not np.isin(played, np.flatnonzero(vocabulary.values("pitch") >= 0)).any():
+            raise errors.UserError(f"{name}: no note lies in its {' or '.join(tracks)}")
+        parts += [bars_and_tracks.metre(vocabulary, sizes), bars_and_tracks.script(vocabulary, played)]
+        bars = sizes.shape[1]
+        gone = weaving.replaced(loaded.codec, source, given, loaded.name, say)
+        write = functools.partial(_write, loaded.codec, source, given, gone)
+    elif bars is not None:
+        if bars < 1:
+            raise errors.UserError(f"bars is {bars}; it must be 1 or more")
+        parts.append(bars_and_tracks.metre(vocabulary, np.full((1, bars), bar)))
+    if attributes:
+        parts.append(bars_and_tracks.controls(vocabulary, _wanted(vocabulary, attributes, given, bars)))
+    if not parts:
+        raise errors.UserError("nothing is asked for; give bars, attributes or music with tracks to accompany")
+    length = piece_lengths.default(loaded) if bars is None else ROOM * bars
+    drawn = tuple(i for i in range(len(TRACKS)) if i not in given) if given else None
+    return Plan(constraints.all_of(*parts), length, write, drawn)
+
+
+def _write(
+    codec: codecs.Codec,
+    source: sources.Source,
+    given: Sequence[int],
+    gone: frozenset[int],
+    arrays: codecs.Arrays,
+) -> "NoteSequence":
+    """The source with the tracks that are not given replaced by those that were drawn."""
+    drawn = [note for note in codec.decode(arrays, 60.0).notes if note.instrument not in given]
+    return weaving.weave(codec, source, drawn, gone=gone)
+
+
+def draw(loaded: zoo.Loaded, wanted: Plan, num: int, seed: int, **options: Any) -> list[sampling.Piece]:
+    """Draws what a plan asks for; the options are those of `sampling.draw`."""
+    pieces = sampling.draw(loaded, num, seed, length=wanted.length, drawn_tracks=wanted.drawn, **options)
+    return [p if wanted.write is None else p._replace(sequence=wanted.write(p.arrays)) for p in pieces]
+
+
+def _wanted(
+    vocabulary: vocabularies.Vocabulary,
+    attributes: Mapping[tuple[str, str], int],
+    given: tuple[int, ...],
+    bars: int | None,
+) -> np.ndarray:
+    """The bins asked for: int[1, bars, tracks, 3], -1 where one is free."""
+    names = bars_and_tracks.CONTROLS
+    wanted = np.full((1, bars or 64, len(TRACKS), len(names)), -1)
+    for (track, name), value in attributes.items():
+        if track not in TRACKS or name not in names:
+            raise errors.UserError(
+                f"attribute {track}.{name} is unknown; give one of {', '.join(TRACKS)} and one of {', '.join(names)}"
+            )
+        most = vocabulary.range(name).max
+        if not 0 <= value <= most:
+            raise errors.UserError(f"attribute {track}.{name} is {value}; its bins are 0..{most}")
+        if TRACKS.index(track) in given:
+            raise errors.UserError(f"attribute {track}.{name}: the {track} is given as it is")
+        wanted[..., TRACKS.index(track), names.index(name)] = value
+    rows = wanted[0, 0]
+    for track, row in zip(TRACKS, rows, strict=True):
+        if (row == 0).any() and (row > 0).any():
+            raise errors.UserError(f"attributes of the {track} ask for silence (0) and for notes at once")
+    return wanted
+
+
+def accompany(
+    model: str | Path | zoo.Loaded,
+    sequence: "NoteSequence",
+    num: int = 1,
+    seed: int = 0,
+    *,
+    tracks: Sequence[str] = (),
+    attributes: Mapping[tuple[str, str], int] | None = None,
+    temperature: float = 1.0,
+    top_p: float | None = None,
+    width: int | None = None,
+    say: sources.Say = sources.to_stderr,
+) -> list["NoteSequence"]:
+    """Keeps tracks of a piece, and draws the others around them.
+
+    The given tracks, and all that the model does not read, stay as they are. New notes replace those of the others.
+
+    Args:
+        model: A shipped run's name, a run directory, or what `load` returned; of codec `tracks`, or one of rolls that
+            was trained to be given a track.
+        sequence: Music with the given tracks.
+        num: Number of pieces.
+        seed: Any integer.
+        tracks: What is given: of melody, bridge, piano (default: melody); of rolls the track of the model alone.
+        attributes: As for `plan`.
+        temperature: Below 1 is more cautious, above 1 bolder.
+        top_p: Keeps the likeliest tokens up to this probability.
+        width: As for `sampling.sample`.
+        say: Is told what the model does not read of the sequence; prints to standard error by default.
+
+    Raises:
+        errors.UserError: The model has no tracks, the sequence does not fit it, or all that is drawn is silent.
+    """
+    loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
+    if loaded.codec.vocabulary.tracks:
+        sampling.check_whole(loaded, Choice(temperature=temperature, top_p=top_p))
+        return [
+            p.sequence
+            for p in roll_accompaniment.draw(loaded, sequence, num, seed, tracks=tracks, width=width, say=say)
+        ]
+    wanted = plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=attributes, say=say)
+    choice = Choice(temperature=temperature, top_p=top_p)
+    pieces = draw(loaded, wanted, num, seed, choice=choice, constraint=wanted.constraint, width=width)
+    return [p.sequence for p in pieces]

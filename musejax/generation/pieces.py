@@ -1,0 +1,60 @@
+"""A sampled piece, and how it is made of the arrays that a model draws."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from musejax import codecs, zoo
+from musejax.generation import piece_lengths
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+
+class Piece(NamedTuple):
+    """One sampled piece.
+
+    Attributes:
+        sequence: The music.
+        arrays: The same in the model's codec.
+        log_prob: Log-likelihood in nats of what was drawn; None where the model has none.
+        ended: Whether the model ended it (always true for codecs without END).
+        silent: Whether nothing sounds of what was drawn.
+    """
+
+    sequence: "NoteSequence"
+    arrays: codecs.Arrays
+    log_prob: float | None
+    ended: bool
+    silent: bool = False
+
+
+def opening_key(loaded: zoo.Loaded, seed: int, index: int, sharps: int | None) -> int:
+    """The key of a piece as 0..14: the one asked for, else drawn as often as it opens a piece of the training data."""
+    if sharps is not None:
+        return 7 + sharps
+    counts = loaded.config["data"].get("keys") or {"7": 1}
+    shares = np.array(list(counts.values()), float)
+    rng = np.random.default_rng([seed % 2**63, index])
+    return int(list(counts)[rng.choice(len(shares), p=shares / shares.sum())])
+
+
+def piece(
+    codec: codecs.Codec,
+    arrays: codecs.Arrays,
+    row: int,
+    qpm: float,
+    *,
+    write: "Callable[[codecs.Arrays], NoteSequence] | None" = None,
+) -> Piece:
+    """One row of what a model's `sample` returned, as music; `write` takes the place of the codec's decoder."""
+    log_prob, size = arrays.get("log_prob"), int(arrays["length"][row])
+    mine = {k: v[row, :size] for k, v in arrays.items() if k not in ("log_prob", "length", *piece_lengths.TOLD)}
+    ended = not codec.vocabulary.has("end") or bool((mine["tokens"][-1] == codec.vocabulary.id("end")).any())
+    return Piece(
+        codec.decode(mine, qpm) if write is None else write(mine),
+        mine,
+        None if log_prob is None else float(log_prob[row]),
+        ended,
+    )

@@ -1,0 +1,232 @@
+"""Cells that are fixed before sampling, and how a primer becomes such cells.
+
+A primer stays as it is in what is written: notes, tempos, signatures, parts, controllers and texts. The model reads a
+quantised copy (`sources`), and what it draws is put behind it (`weaving`), in the primer's metre, tempo and key.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from musejax import codecs, errors, zoo
+from musejax import vocabulary as vocabularies
+from musejax.base import Constraint
+from musejax.codecs import song_parts
+from musejax.decoding import constraints
+from musejax.evaluation import note_rolls, voice_leading
+from musejax.generation import piece_lengths, sources, weaving
+from musejax.music import metre, noteseq, timing
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+
+class Given(NamedTuple):
+    """Cells that are fixed in every piece before sampling, and the length of the pieces.
+
+    Attributes:
+        cells: int32[T, S], [T] for one stream, [T, V] for bits, float32[T, V] for rows of real numbers; what stands in
+            a free cell does not matter.
+        infill_mask: 1 where a cell is free, of the same shape; int32[T] for bits and rows, unless a track of rolls is
+            given.
+        conditions: int32[up to T] for each; behind its end they go on as in a free sample.
+        write: Arrays of a piece -> the music with the given notes as they were; None where the codec's decoder writes
+            it.
+        constraint: Which tokens may stand where because of what is given.
+        bar: 16ths of a bar of what is drawn.
+        shift: Semitones by which the model reads and writes higher than the music sounds.
+    """
+
+    cells: np.ndarray
+    infill_mask: np.ndarray
+    conditions: dict[str, np.ndarray]
+    write: "Callable[[codecs.Arrays], NoteSequence] | None" = None
+    constraint: Constraint | None = None
+    bar: int = 16
+    shift: int = 0
+
+
+def prime(
+    loaded: zoo.Loaded,
+    primer: "NoteSequence",
+    length: int | None = None,
+    *,
+    sharps: int | None = None,
+    qpm: float | None = None,
+    say: sources.Say = sources.to_stderr,
+) -> Given:
+    """Reads a primer as the given beginning of a piece.
+
+    Args:
+        loaded: The model.
+        primer: The music.
+        length: Frames of the piece; by default those of a free sample.
+        sharps: Key signature, -7..7, of a primer that has none.
+        qpm: Quarter notes a minute of a primer that has no tempo.
+        say: Is told what is assumed, what is ignored, and what the model does not read.
+
+    Raises:
+        errors.UserError: The primer does not fit the vocabulary, or fills the piece.
+    """
+    vocabulary = loaded.codec.vocabulary
+    if loaded.model.info.piece_frames:
+        raise errors.UserError(f"{loaded.name} draws all cells of a piece at once; it cannot go on from a primer")
+    primer = completed(primer, sharps, qpm, say)
+    try:
+        source = sources.read(loaded.codec, primer, reader=loaded.name, say=say)
+    except errors.DiscardError as error:
+        raise errors.UserError(f"the primer does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
+    if loaded.codec.metric and not primer.time_signatures:
+        say(f"{sources.name_of(primer)}: it has no time signature; 4/4 from its start is assumed")
+    _assume_key(loaded, source, say)
+    rows = vocabulary.kind != "tokens"
+    bar, back = bar_in_force(source)
+    cells = padded(vocabulary, source, bar)
+    length = piece_lengths.default(loaded) if length is None else length
+    if len(cells) >= length:
+        raise errors.UserError(f"the primer has {len(cells)} frames, the piece only {length}; give a larger --length")
+    whole = np.zeros((length, *cells.shape[1:]), np.float32 if vocabulary.kind == "groove" else np.int32)
+    whole[: len(cells)] = cells
+    infill_mask = np.ones(length if rows else whole.shape, np.int32)
+    infill_mask[: len(cells)] = 0
+
+    def write(arrays: codecs.Arrays) -> "NoteSequence":
+        out = weaving.continuation(loaded.codec, source, arrays, len(cells))
+        if back is not None:
+            time = float(source.seconds(np.array([len(cells) / vocabulary.frames_per_quarter]))[0])
+            out.time_signatures.add(time=time, numerator=back[0], denominator=back[1])
+        return out
+
+    conditions = _conditions(loaded.codec, source, len(cells), length, bar, new_bar=back is not None)
+    return Given(whole, infill_mask, conditions, write, _same_metre(vocabulary, cells), bar=bar, shift=source.shift)
+
+
+def completed(sequence: "NoteSequence", sharps: int | None, qpm: float | None, say: sources.Say) -> "NoteSequence":
+    """A copy with a key signature and a tempo where the sequence has none; what it has holds, and that is said."""
+    out = noteseq.load().NoteSequence()
+    out.CopyFrom(sequence)
+    name = sources.name_of(sequence)
+    if qpm is not None and not sequence.tempos:
+        out.tempos.add(qpm=qpm)
+    elif qpm is not None and {t.qpm for t in sequence.tempos} != {qpm}:
+        say(f"{name}: it has a tempo of its own ({sequence.tempos[0].qpm:g} a minute); {qpm:g} a minute is ignored")
+    if sharps is not None:
+        complete_key(out, sharps, say)
+    return out
+
+
+def complete_key(sequence: "NoteSequence", sharps: int, say: sources.Say) -> None:
+    """Adds a key signature of so many sharps (negative: flats) where a sequence has none; else says that it holds."""
+    key = 7 * sharps % 12
+    if not sequence.key_signatures:
+        sequence.key_signatures.add(key=key)
+    elif any((s.key + (3 if s.mode == s.MINOR else 0)) % 12 != key for s in sequence.key_signatures):
+        count = f"{abs(sharps)} {'sharp' if sharps > 0 else 'flat'}{'s' * (abs(sharps) != 1)}"
+        say(f"{sources.name_of(sequence)}: it has a key signature of its own; the one of {count} is ignored")
+
+
+def _assume_key(loaded: zoo.Loaded, source: sources.Source, say: sources.Say) -> None:
+    """Sets the key that a model reads of a primer without a key signature to an estimate."""
+    vocabulary = loaded.codec.vocabulary
+    if source.copy.key_signatures or "key" not in source.arrays or "key" not in loaded.model.info.conditions:
+        return
+    frames = vocabulary.frames_per_quarter
+    notes = [
+        note_rolls.Note(n.instrument, n.pitch, round(n.start_time * frames), round(n.end_time * frames))
+        for n in source.copy.notes
+    ]
+    batch = note_rolls.from_notes([notes], tracks=vocabulary.streams, beat=frames, bar=4 * frames)
+    tonic, minor = voice_leading.estimate_keys(batch)[0].tolist()
+    source.arrays["key"][:] = 7 + (7 * (tonic + 3 * minor) + 5) % 12 - 5
+    say(
+        f"{sources.name_of(source.sequence)}: it has no key signature; {voice_leading.key_name(tonic, minor)} is "
+        "assumed, by Krumhansl's profiles of its notes"
+    )
+
+
+def bar_in_force(source: sources.Source) -> tuple[int, tuple[int, int] | None]:
+    """The 16ths of a bar after the end of a source, and the time signature that has to be written there for it.
+
+    None has, unless a score ends with a short bar that has a signature of its own: the one before it comes back.
+    """
+    marks = sorted(
+        (s for s in source.copy.time_signatures if s.numerator > 0 and s.denominator > 0), key=lambda s: s.time
+    )
+    signatures = metre.read(source.copy)
+    if not marks:
+        return 16, None
+    score = source.copy.source_info.encoding_type == source.copy.source_info.MUSIC_XML
+    size = signatures[-1][1]
+    if score and len(marks) > 1 and signatures[-2][1] > size and 4 * (source.end - marks[-1].time) <= size:
+        return signatures[-2][1], (marks[-2].numerator, marks[-2].denominator)
+    return size, None
+
+
+def padded(vocabulary: vocabularies.Vocabulary, source: sources.Source, bar: int) -> np.ndarray:
+    """The cells of a primer, with silence up to the end of all that sounds beside what the model reads.
+
+    A primer of bars of tracks goes on with the next bar line.
+    """
+    cells = source.arrays["tokens" if vocabulary.kind == "tokens" else "frames"]
+    if vocabulary.has("time_shift"):
+        shifts = vocabulary.values("time_shift")[cells]
+        steps = int(timing.nearest(source.end * 100 - shifts[shifts > 0].sum()))
+        most = vocabulary.range("time_shift").max
+        rest = [most] * (steps // most) + [steps % most] * (steps % most > 0) if steps > 0 else []
+        return np.append(cells, [vocabulary.id("time_shift", step) for step in rest]).astype(np.int32)
+    if vocabulary.frames_per_quarter:
+        missing = round((source.end - source.start) * vocabulary.frames_per_quarter) - len(cells)
+        if missing <= 0:
+            return cells
+        return np.concatenate([cells, silence(vocabulary, cells, missing)])
+    if not vocabulary.has("density"):
+        return cells
+    sizes = vocabulary.values("bar")[cells]
+    # A last bar that a time signature cuts is whole again.
+    missing = -(-round((source.end - source.start) * 4 - sizes[sizes > 0].sum()) // bar)
+    empty = [vocabulary.id("bar", min(bar, vocabularies.BEATS))]
+    for track in range(len(song_parts.NAMES)):
+        empty += [vocabulary.id("track", track), *(vocabulary.id(c) for c in ("density", "polyphony", "duration"))]
+    return np.concatenate([cells, empty * max(missing, 0), empty[:1]]).astype(np.int32)
+
+
+def silence(vocabulary: vocabularies.Vocabulary, cells: np.ndarray, frames: int) -> np.ndarray:
+    """Frames of silence to go on with behind cells [T, ...]: [frames, ...]."""
+    out = np.zeros((frames, *cells.shape[1:]), cells.dtype)
+    if vocabulary.kind == "tokens":
+        ends, goes_on = np.transpose([vocabulary.silence(stream) for stream in range(vocabulary.streams)])
+        out[:], out[:1] = goes_on, ends  # one stream's arrays have no axis for it; its one id serves all
+    return out
+
+
+def _conditions(
+    codec: codecs.Codec, source: sources.Source, given: int, length: int, bar: int, *, new_bar: bool
+) -> dict[str, np.ndarray]:
+    """The conditions of a primer for the whole piece: the beat goes on in its metre, and its last key holds."""
+    out = {}
+    for name, size in codec.vocabulary.conditions:
+        row = source.arrays[name]
+        ahead = np.zeros(length - len(row), np.int32)
+        if name == "key":
+            ahead += row[-1]
+        if name == "beat":
+            cycle = 16 if codec.vocabulary.kind == "tokens" else size
+            if codec.metric:
+                cycle = min(bar * codec.vocabulary.frames_per_quarter // 4, size)
+            ahead += (row[-1] + 1 + np.arange(len(ahead), dtype=np.int32)) % cycle
+            if new_bar:
+                ahead[given - len(row) :] = np.arange(length - given) % cycle
+        out[name] = np.concatenate([row, ahead]).astype(np.int32)
+    return out
+
+
+def _same_metre(vocabulary: vocabularies.Vocabulary, cells: np.ndarray) -> Constraint | None:
+    """Allows no other bars, or time signatures, than the last of the primer, where they are tokens."""
+    allowed = np.ones(vocabulary.size, bool)
+    for kind in ("bar", "timesig"):
+        if vocabulary.frames_per_quarter == 0 and vocabulary.has(kind):
+            values = vocabulary.values(kind)
+            used = [token for token in np.asarray(cells).tolist() if values[token] >= 0]
+            allowed &= (values < 0) | np.isin(np.arange(vocabulary.size), used[-1:])
+    return None if allowed.all() else constraints.by_stream(allowed[None])

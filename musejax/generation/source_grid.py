@@ -1,0 +1,294 @@
+"""A NoteSequence on a model's grid: which note lies in which cells, in which bar, and what conditions come with it.
+
+Notes go to the nearest frame, whatever their distance; a note too short for the grid has no cell. Of two notes of one
+voice that overlap by a frame at most the first ends where the second begins. The sequence itself keeps all its times.
+"""
+
+import collections
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from musejax import errors, zoo
+from musejax import vocabulary as vocabularies
+from musejax.codecs import chorale
+from musejax.evaluation import note_rolls, voice_leading
+from musejax.generation import primers, source_voices
+from musejax.music import limits, metre, noteseq, score_reading, timing
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+# Longer files are damaged, or no piece for one call: 256 bars of four quarters in 16ths.
+MAX_FRAMES = 4096
+VELOCITY = 80
+
+
+class Placed(NamedTuple):
+    """A note on the grid.
+
+    Attributes:
+        index: Its place in the sequence's notes.
+        stream: Its voice; 0 where the codec has one stream, or bits.
+        first: Its first frame.
+        last: The frame after its last; `first` for a note too short for the grid.
+        pitch: As the model reads it.
+    """
+
+    index: int
+    stream: int
+    first: int
+    last: int
+    pitch: int
+
+
+class Source(NamedTuple):
+    """A sequence as a model reads it.
+
+    Attributes:
+        name: What messages call it.
+        sequence: The sequence, with numbers and names for the voices that it lacks, and an assumed key and fermatas.
+        patterns: A note a stream, of which new ones take all but pitch, times and velocity.
+        notes: The notes of all streams.
+        length: Frames, T.
+        bars: int64[T], the number of each frame's bar: 1 is the first whole bar, 0 a pick-up.
+        bar: Frames of the bar that most bars are.
+        conditions: int32[T] each, or [T + 1] where a frame of END follows.
+        shift: Semitones by which the model reads the notes higher than they are.
+    """
+
+    name: str
+    sequence: "NoteSequence"
+    patterns: list["NoteSequence.Note"]
+    notes: list[Placed]
+    length: int
+    bars: np.ndarray
+    bar: int
+    conditions: dict[str, np.ndarray]
+    shift: int
+
+
+def read(
+    loaded: zoo.Loaded,
+    sequence: "NoteSequence",
+    *,
+    melody: int | None = None,
+    sharps: int | None = None,
+    say: Callable[[str], None],
+) -> Source:
+    """A sequence on the grid of a model.
+
+    Args:
+        loaded: The model; its codec has a grid.
+        sequence: The music.
+        melody: The voice that the one part of a melody is; None where all voices must be there.
+        sharps: Key signature, -7..7, of a sequence that has none; by default an estimate. The sequence's own holds.
+        say: Is told what the sequence does not say and is assumed.
+
+    Raises:
+        errors.UserError: It lies outside what the model can read.
+    """
+    vocabulary = loaded.codec.vocabulary
+    name = sequence.filename or "the sequence"
+    if not any(n.velocity and not n.is_drum and n.end_time > n.start_time for n in sequence.notes):
+        raise errors.UserError(f"{name}: it holds no notes with pitches")
+    if min(n.start_time for n in sequence.notes) < 0:
+        raise errors.UserError(f"{name}: a note begins before time 0")
+    message = limits.excess(sequence)
+    if message:
+        raise errors.UserError(f"{name}: {message}")
+    copy = noteseq.load().NoteSequence()
+    copy.CopyFrom(sequence)
+    if vocabulary.streams > 1:
+        groups, patterns = source_voices.of_chorale(copy, name, vocabulary.name, melody)
+    else:
+        groups, patterns = source_voices.all_together(copy, name, vocabulary.name, one=vocabulary.kind == "tokens")
+    notes = []
+    for stream, indices in enumerate(groups):
+        notes += _place(sequence, name, indices, stream, vocabulary)
+    length = max((n.last for n in notes), default=0)
+    if not length:
+        raise errors.UserError(f"{name}: all its notes are too short for the grid")
+    if not _is_score(sequence):
+        length = max(length, timing.nearest_end(sequence, vocabulary.frames_per_quarter))
+    if length > MAX_FRAMES:
+        raise errors.UserError(f"{name}: it lasts {length} frames; at most {MAX_FRAMES} can be steered")
+    notes, shift = _shifted(vocabulary, notes, length)
+    _check_range(name, notes, vocabulary)
+    gridded = _on_grid(sequence, notes, vocabulary.frames_per_quarter)
+    assumed = _infer(loaded, gridded, notes, sharps, name, say)
+    if not copy.key_signatures:
+        # What the model is told stands in what it writes.
+        del copy.key_signatures[:]
+        copy.key_signatures.extend(gridded.key_signatures)
+    for note in assumed:
+        copy.text_annotations.add(time=sequence.notes[note.index].start_time, text=score_reading.FERMATA)
+    conditions = _conditions(loaded, gridded, name)
+    if conditions:
+        length = len(next(iter(conditions.values()))) - vocabulary.has("end")
+    bars, bar = _bars(gridded, length, vocabulary.frames_per_quarter)
+    return Source(name, copy, patterns, notes, length, bars, bar, conditions, shift)
+
+
+def _is_score(sequence: "NoteSequence") -> bool:
+    return sequence.source_info.encoding_type == sequence.source_info.MUSIC_XML
+
+
+def _place(
+    sequence: "NoteSequence", name: str, indices: Sequence[int], stream: int, vocabulary: vocabularies.Vocabulary
+) -> list[Placed]:
+    """Notes on the grid, one at a time unless the codec is of bits."""
+    notes = [sequence.notes[i] for i in indices]
+    seconds = np.array([(n.start_time, n.end_time) for n in notes], np.float64).reshape(-1, 2)
+    quarters = timing.to_quarters(sequence, seconds.ravel()).reshape(-1, 2)
+    frames = timing.nearest(quarters * vocabulary.frames_per_quarter)
+    if vocabulary.kind == "bits":
+        frames[:, 1] = np.maximum(frames[:, 1], frames[:, 0] + 1)
+    placed = [
+        Placed(i, stream, int(first), int(last), note.pitch)
+        for i, note, (first, last) in zip(indices, notes, frames.tolist(), strict=True)
+    ]
+    if vocabulary.kind == "bits":
+        return placed
+    placed.sort(key=lambda n: (n.first, n.last, sequence.notes[n.index].start_time))
+    before: int | None = None
+    for at, note in enumerate(placed):
+        if note.last <= note.first:
+            continue
+        if before is not None:
+            earlier = placed[before]
+            if earlier.first == note.first and earlier.pitch == note.pitch:
+                placed[before] = earlier._replace(last=earlier.first)  # a unison: the longer of the two has the cells
+            elif earlier.last > note.first:
+                if earlier.last - note.first > 1 or earlier.first == note.first:
+                    where = sequence.notes[note.index].start_time
+                    what = f"in the {chorale.VOICES[stream].lower()}" if vocabulary.streams > 1 else "in the melody"
+                    raise errors.UserError(f"{name}: two notes sound at once {what} at {where:.2f} seconds")
+                placed[before] = earlier._replace(last=note.first)
+        before = at
+    return placed
+
+
+def _shifted(vocabulary: vocabularies.Vocabulary, notes: list[Placed], length: int) -> tuple[list[Placed], int]:
+    """The notes as the codec reads them, and by how many semitones: `melody-basic` moves a melody to C and folds it."""
+    if vocabulary.name != "melody-basic":
+        return notes, 0
+    events = np.full(length, -2)
+    heard = [n for n in notes if n.last > n.first]
+    events[[n.first for n in heard]] = [n.pitch for n in heard]
+    melody = noteseq.load().Melody(events.tolist())
+    pitches = vocabulary.range("pitch")
+    shift = melody.squash(min_note=pitches.min, max_note=pitches.max + 1, transpose_to_key=0)
+    folded = list(melody)
+    return [n._replace(pitch=folded[n.first]) if n.last > n.first else n for n in notes], shift
+
+
+def _check_range(name: str, notes: Sequence[Placed], vocabulary: vocabularies.Vocabulary) -> None:
+    can = vocabulary.range("key" if vocabulary.kind == "bits" else "pitch")
+    for note in notes:
+        if note.last > note.first and not can.min <= note.pitch <= can.max:
+            whose = f" of the {chorale.VOICES[note.stream].lower()}" if vocabulary.streams > 1 else ""
+            raise errors.UserError(
+                f"{name}: pitch {note.pitch}{whose} is outside {can.min}..{can.max}, the range of codec "
+                f"{vocabulary.name}; transpose the file"
+            )
+
+
+def _on_grid(sequence: "NoteSequence", notes: Sequence[Placed], frames_per_quarter: int) -> "NoteSequence":
+    """The piece at one second a quarter, its notes on the grid, for the codec to read."""
+    out = noteseq.load().NoteSequence()
+    out.source_info.CopyFrom(sequence.source_info)
+    out.tempos.add(qpm=60.0)
+    for voice, name in enumerate(chorale.VOICES):
+        out.part_infos.add(part=voice, name=name)
+    # Fermatas count while the soprano sounds: a melody stands in for it, whichever voice it is.
+    alone = len({n.stream for n in notes}) == 1
+    for n in notes:
+        if n.last > n.first:
+            stream = 0 if alone else n.stream
+            out.notes.add(
+                part=stream, instrument=stream, pitch=n.pitch, velocity=VELOCITY,
+                start_time=n.first / frames_per_quarter, end_time=n.last / frames_per_quarter,
+            )  # fmt: skip
+    marks = {field: getattr(sequence, field) for field in ("time_signatures", "key_signatures", "text_annotations")}
+    for field, items in marks.items():
+        times = timing.to_quarters(sequence, np.array([item.time for item in items]))
+        for item, time in zip(items, times.tolist(), strict=True):
+            new = getattr(out, field).add()
+            new.CopyFrom(item)
+            new.time = time
+    out.total_time = timing.nearest_end(sequence, frames_per_quarter) / frames_per_quarter
+    return out
+
+
+def _infer(
+    loaded: zoo.Loaded,
+    gridded: "NoteSequence",
+    notes: Sequence[Placed],
+    sharps: int | None,
+    name: str,
+    say: Callable[[str], None],
+) -> list[Placed]:
+    """Completes what the piece does not say of key, metre and fermatas, and tells of it; notes of assumed fermatas."""
+    vocabulary = loaded.codec.vocabulary
+    conditions = dict(vocabulary.conditions)
+    reads = loaded.model.info.conditions
+    if not gridded.time_signatures:
+        say(f"{name}: it has no time signature; 4/4 from its start is assumed")
+    if sharps is not None:
+        gridded.filename = name
+        primers.complete_key(gridded, sharps, say)
+    elif not gridded.key_signatures and (vocabulary.streams > 1 or ("key" in conditions and "key" in reads)):
+        # A score of several voices is written with a key, whether the model reads one or not.
+        batch = note_rolls.from_notes(
+            [[note_rolls.Note(n.stream, n.pitch, n.first, n.last) for n in notes]],
+            tracks=vocabulary.streams,
+            beat=vocabulary.frames_per_quarter,
+            bar=4 * vocabulary.frames_per_quarter,
+        )
+        tonic, minor = voice_leading.estimate_keys(batch)[0].tolist()
+        gridded.key_signatures.add(key=tonic, mode=minor)
+        key = voice_leading.key_name(tonic, minor)
+        say(f"{name}: it has no key signature; {key} is assumed, by Krumhansl's profiles of its notes")
+    marked = any(a.text.strip().lower() == score_reading.FERMATA for a in gridded.text_annotations)
+    if "fermata" in conditions and "fermata" in reads and not marked and not _is_score(gridded):
+        found = _likely_fermatas(notes, vocabulary.bar // 2)
+        for note in found:
+            gridded.text_annotations.add(time=note.first / vocabulary.frames_per_quarter, text=score_reading.FERMATA)
+        what = "its last note, long ones and those before a rest"
+        say(f"{name}: it has no fermatas; {len(found)} {'is' if len(found) == 1 else 'are'} assumed, on {what}")
+        return found
+    return []
+
+
+def _likely_fermatas(notes: Sequence[Placed], long: int) -> list[Placed]:
+    """Notes of the highest voice over which a fermata is likely: the last, half notes, and those before a rest."""
+    voice = min((n.stream for n in notes), default=0)
+    mine = sorted((n for n in notes if n.stream == voice and n.last > n.first), key=lambda n: n.first)
+    after = [n.first for n in mine[1:]] + [-1]
+    return [n for n, begins in zip(mine, after, strict=True) if n.last - n.first >= long or begins != n.last]
+
+
+def _conditions(loaded: zoo.Loaded, gridded: "NoteSequence", name: str) -> dict[str, np.ndarray]:
+    """What the codec reads beside the notes."""
+    vocabulary = loaded.codec.vocabulary
+    if not vocabulary.conditions:
+        return {}
+    codec = loaded.codec
+    try:
+        arrays = codec.encode(gridded)[0] if vocabulary.has("end") else codec.prime(gridded)
+    except errors.DiscardError as error:
+        raise errors.UserError(f"{name}: it does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
+    return {condition: arrays[condition] for condition, _ in vocabulary.conditions}
+
+
+def _bars(gridded: "NoteSequence", length: int, frames_per_quarter: int) -> tuple[np.ndarray, int]:
+    """The number of each frame's bar, and the frames of an ordinary bar."""
+    sixteenths = -(-length * 4 // frames_per_quarter)
+    total = max(timing.total_frames(gridded, 4), sixteenths)
+    beat = metre.beats(metre.read(gridded), total, score=_is_score(gridded))[:sixteenths]
+    sizes = collections.Counter(np.diff(np.flatnonzero(beat == 0)).tolist())
+    usual = max(sizes, key=lambda size: (sizes[size] * size, size)) if sizes else 16
+    of_frame = np.arange(length) * 4 // frames_per_quarter
+    return np.cumsum(beat == 0)[of_frame], max(usual * frames_per_quarter // 4, 1)

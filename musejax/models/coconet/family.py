@@ -1,0 +1,234 @@
+"""The Coconet family (Huang et al., 2017): every cell given any others, learnt in all orders at once, sampled by Gibbs.
+
+A net sees some cells of four voices and says at once what each of the others may be. Training hides sets of cells as a
+random order would, and weighs the cost of the hidden ones so that the loss is the mean over all orders of the chain
+rule's cost (`models/coconet/orders.py`): the orderless likelihood, of which the score is an unbiased estimate. What is
+learnt serves any given cells and any order of drawing (`decoding/gibbs.py`).
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from musejax import vocabulary as vocabularies
+from musejax.base import Array, Batch, Family, Info, Likelihood, Metrics, Model, Params, Request, State
+from musejax.decoding import gibbs, gibbs_plans
+from musejax.models.coconet import networks, orders
+from musejax.models.shared import configs
+from musejax.nn import conditioning, given_reader, losses
+
+# Sets of hidden cells a piece that one estimate of its cost is the mean of, each of another share of its cells.
+STRATA = 4
+SAMPLERS = ("gibbs", "span", "contiguous", "ancestral", "upsampling")
+# The samplers of annealed blocks: what chooses them.
+MASKERS = {"gibbs": gibbs_plans.bernoulli, "span": gibbs_plans.span, "contiguous": gibbs_plans.contiguous}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """What a Coconet can be.
+
+    Attributes:
+        net: `grid` has convolutions over frames x pitches, as published; `frame` over frames alone, with pitches in
+            its heads.
+        num_layers: Convolutions.
+        width: Filters of each.
+        attention: After how many of its residual units the frame net's frames attend to each other; 0 for never.
+        head: Width of the frame net's head for one voice.
+        conditions: Names of the vocabulary's conditions that the frame net reads.
+        condition_dropout: Share of training pieces whose conditions are unknown.
+        input_dropout: Share of input features that the frame net drops.
+        dropout: In its residual units.
+        head_dropout: In its heads.
+        structured: Share of training rows of which whole voices or stretches are hidden, as people ask for, rather
+            than cells here and there.
+        sampler: How cells are drawn unless a request says otherwise (`decoding.gibbs`).
+        steps: How often the net is then asked; 0 for one cell at a time.
+    """
+
+    net: Literal["grid", "frame"] = "grid"
+    num_layers: int = 64
+    width: int = 128
+    attention: int = 0
+    head: int = 160
+    conditions: tuple[str, ...] = ()
+    condition_dropout: float = 0.0
+    input_dropout: float = 0.0
+    dropout: float = 0.0
+    head_dropout: float = 0.0
+    structured: float = 0.0
+    sampler: Literal["gibbs", "span", "contiguous", "ancestral", "upsampling"] = "gibbs"
+    steps: int = 64
+
+
+# Our own net for few pieces and a CPU.
+FRAMES = Config(
+    net="frame", num_layers=16, width=208, head=144, conditions=("beat",), input_dropout=0.1, dropout=0.2,
+    head_dropout=0.2,
+)  # fmt: skip
+# name -> (codec, config). The first is the published net.
+PRESETS: Mapping[str, tuple[str, Config]] = {
+    "coconet-64": ("chorale-pitches", Config()),
+    "coconet-16": ("chorale-pitches", Config(num_layers=16, width=32)),
+    "coconet-frames": ("chorale-pitches", FRAMES),
+}
+
+
+def _check(config: Config, vocabulary: vocabularies.Vocabulary) -> None:
+    if vocabulary.kind != "tokens" or vocabulary.streams < 2 or not vocabulary.has("pitch") or vocabulary.has("hold"):
+        raise ValueError(
+            f"a Coconet needs voices of sounding pitches, as of codec chorale-pitches, not {vocabulary.name}"
+        )
+    configs.at_least(config, 1, "num_layers", "width", "head")
+    if config.steps < 0 or (config.steps == 0 and config.sampler != "ancestral"):
+        raise ValueError(f"steps is {config.steps}; it must be 1 or more, or 0 with sampler = ancestral")
+    if config.num_layers % 2:
+        raise ValueError(f"num_layers is {config.num_layers}; it must be even, for every second has a residual")
+    if config.attention < 0 or (config.attention and config.width % (2 * networks.HEADS)):
+        raise ValueError(
+            f"attention is {config.attention}, width {config.width}; attention must be 0 or more, and width a multiple"
+            f" of {2 * networks.HEADS} with it"
+        )
+    rates = ("dropout", "input_dropout", "head_dropout", "structured")
+    conditioning.check(config, vocabulary, rates)
+    if config.net == "grid" and (config.conditions or any(getattr(config, x) for x in ("attention", *rates[:3]))):
+        raise ValueError("net = grid reads no conditions, attends to nothing and drops nothing; net = frame does")
+
+
+def plan(sampling: gibbs.Sampling) -> gibbs_plans.Plan:
+    """The order of drawing that a name stands for.
+
+    Raises:
+        ValueError: It is not for this family.
+    """
+    if sampling.sampler in MASKERS:
+        return gibbs_plans.annealed(MASKERS[sampling.sampler], gibbs_plans.yao(sampling.steps), sampling.steps)
+    if sampling.sampler == "ancestral":
+        return gibbs_plans.ancestral(sampling.steps)
+    if sampling.sampler == "upsampling":
+        return gibbs_plans.upsampling(sampling.steps)
+    raise ValueError(f"sampler {sampling.sampler} is not for a Coconet; it has {', '.join(SAMPLERS)}")
+
+
+def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
+    """Binds the family to a config and a vocabulary.
+
+    Raises:
+        ValueError: The config does not fit the vocabulary.
+    """
+    _check(config, vocabulary)
+    own = gibbs.Sampling(config.sampler, config.steps)
+    samplers = tuple(sorted(SAMPLERS, key=lambda name: name != config.sampler))
+
+    def net(train: bool) -> nn.Module:
+        if config.net == "grid":
+            return networks.Grid(vocabulary, config.num_layers, config.width, train)
+        return networks.Frames(
+            vocabulary, config.num_layers, config.width, config.attention, config.head, config.conditions,
+            config.input_dropout, config.dropout, config.head_dropout,
+        )  # fmt: skip
+
+    def told(batch: Batch) -> dict[str, Array]:
+        return {name: jnp.asarray(batch[name]) for name in config.conditions}
+
+    def init(key: Array, batch: Batch) -> tuple[Params, State]:
+        few = {k: jnp.asarray(v)[:1, :2] for k, v in batch.items()}
+        shape = few["tokens"].shape
+        args = (few["tokens"], jnp.ones(shape, bool), jnp.ones(shape[:2], bool), told(few), jnp.float32, None)
+        variables = jax.jit(lambda key: net(True).init(key, *args[:4], jnp.float32, None))(key)
+        return variables["params"], {k: v for k, v in variables.items() if k != "params"}
+
+    def logits(
+        params: Params, state: State, tokens: Array, hidden: Array, real: Array, conditions: Mapping[str, Array]
+    ) -> Array:
+        """What each cell may be given those that are not hidden: [B, T, S, V]."""
+        dtype = jax.tree.leaves(params)[0].dtype
+        out = net(False).apply({"params": params, **state}, tokens, hidden, real, conditions, dtype, None)
+        return jnp.asarray(out)
+
+    def loss(
+        params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
+    ) -> tuple[Array, tuple[State, Metrics]]:
+        numbers, sets, asked, rows, unknown, dropped = jax.random.split(key, 6)
+        if not train:
+            batch = {name: jnp.concatenate([jnp.asarray(x)] * STRATA) for name, x in batch.items()}
+        tokens, real = jnp.asarray(batch["tokens"]), jnp.asarray(batch["pad_mask"]) > 0
+        cells = jnp.broadcast_to(real[..., None], tokens.shape)
+        totals = cells.sum((1, 2))
+        hidden = orders.hidden(sets, cells, orders.sizes(numbers, totals))
+        if train and config.structured:
+            whole = jax.random.bernoulli(rows, config.structured, (len(tokens), 1, 1))
+            hidden = jnp.where(whole, (given_reader.masks(asked, *tokens.shape) > 0) & cells, hidden)
+        if train:
+            batch = conditioning.drop(batch, config.conditions, vocabulary, config.condition_dropout, unknown)
+        out, after = net(train).apply(
+            {"params": params, **state}, tokens, hidden, real, told(batch), jax.tree.leaves(params)[0].dtype,
+            dropped if train else None, mutable=list(state) if train else [],
+        )  # fmt: skip
+        scored = jnp.broadcast_to(jnp.asarray(batch["loss_mask"])[..., None], tokens.shape).astype(jnp.float32)
+        weights = scored * hidden * (totals / jnp.maximum(hidden.sum((1, 2)), 1))[:, None, None]
+        weight = scored.sum()
+        mean, accuracy = (
+            (values * weights).sum() / jnp.maximum(weight, 1.0)
+            for values in (losses.categorical_nll(out, tokens), losses.hits(out, tokens))
+        )
+        return mean, ({**state, **after}, {"loss": mean, "accuracy": accuracy, "weight": weight})
+
+    def cost(params: Params, state: State, keys: Array, batch: Batch) -> Array:
+        """An estimate of the cost of each piece's free cells, from STRATA sets of hidden ones."""
+        tokens, real = jnp.asarray(batch["tokens"]), jnp.asarray(batch["pad_mask"]) > 0
+        cells = jnp.broadcast_to(real[..., None], tokens.shape)
+        cells = cells & (jnp.asarray(batch["infill_mask"]) > 0) if "infill_mask" in batch else cells
+        totals = cells.sum((1, 2))
+        numbers = jax.vmap(lambda k, n: orders.sizes(k, jnp.full(STRATA, n)))(keys, totals)
+
+        def one(at: Array) -> Array:
+            def of_piece(key: Array, cells: Array, number: Array) -> Array:
+                return orders.hidden(jax.random.fold_in(key, at), cells[None], number[None])[0]
+
+            hidden = jax.vmap(of_piece)(keys, cells, numbers[:, at])
+            nats = losses.categorical_nll(logits(params, state, tokens, hidden, real, told(batch)), tokens)
+            return (nats * hidden).sum((1, 2)) * totals / jnp.maximum(hidden.sum((1, 2)), 1)
+
+        return jax.lax.map(one, jnp.arange(STRATA)).mean(0)
+
+    def estimate(params: Params, state: State, key: Array, batch: Batch) -> Array:
+        return cost(params, state, jax.random.split(key, len(batch["tokens"])), batch)
+
+    def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+        asked = request.sampling or own
+        if asked.steps == 0:
+            asked = asked._replace(steps=request.length * vocabulary.streams)
+
+        def conditional(
+            tokens: Array, hidden: Array, step: Array, real: Array, conditions: Mapping[str, Array]
+        ) -> Array:
+            return logits(params, state, tokens, hidden, real, told(conditions))
+
+        cost_of = functools.partial(cost, params, state)
+        return gibbs.answer(conditional, cost_of, plan(asked), vocabulary, key, request)
+
+    score, read = Likelihood("orderless", estimate=estimate), net(False)
+
+    info = Info(
+        config,
+        conditions=config.conditions,
+        drops_conditions=config.condition_dropout > 0,
+        samplers=samplers,
+        sampling_steps=config.steps,
+        axes=lambda: read.axes(),
+    )
+    return Model(info, init, loss, sample, score)
+
+
+def tiny(config: Config) -> Config:
+    """Returns a config at the smallest sizes that run all of its code."""
+    return configs.shrunk(config, head=8, width=16, num_layers=2, steps=8)
+
+
+FAMILY = Family("coconet", Config, make, PRESETS, tiny)

@@ -1,0 +1,285 @@
+"""Nets that say of every hidden cell of four voices what it may be, given those that are not hidden, in one pass.
+
+`Grid` is Coconet's (Huang et al., 2017): 3 x 3 convolutions over frames x pitches with batch normalisation, a residual
+every second layer, the voices and their masks as channels. `Frames` is a smaller one for few pieces and CPUs: dilated
+convolutions over frames alone, and pitches in the heads, which score intervals to the nearest known cells, so that what
+is learnt at one pitch serves at all. It normalises each frame by itself: no state, and a piece does not depend on the
+others of its batch.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from musejax import vocabulary as vocabularies
+from musejax.base import Array, Axes
+from musejax.models.coconet import nearby_cells
+from musejax.nn import attention, interval_head
+from musejax.nn import dropout as dropouts
+from musejax.nn.fast import grid_convolutions
+from musejax.nn.features import axis_labels, inputs, voice_history
+from musejax.nn.features.inputs import Feature, field
+
+# Dilations of the layers over frames, over and over.
+DILATIONS = (1, 2, 4, 8, 16, 32)
+# Heads of a layer of attention over frames.
+HEADS = 4
+
+
+def _for_every_voice(read: inputs.Read) -> inputs.Read:
+    """Reads a feature of a frame once for each of its voices: int32[B, T, S]."""
+    return lambda batch: jnp.broadcast_to(read(batch)[..., None], batch["given"].shape)
+
+
+class Grid(nn.Module):
+    """Coconet's net.
+
+    Attributes:
+        vocabulary: Of tokens, with rests and pitches.
+        layers: Convolutions, the first and the last among them.
+        width: Filters of each.
+        train: Whether statistics are those of the batch, and are kept for later.
+    """
+
+    vocabulary: vocabularies.Vocabulary
+    layers: int
+    width: int
+    train: bool
+
+    @nn.compact
+    def __call__(
+        self, tokens: Array, hidden: Array, real: Array, conditions: Mapping[str, Array], dtype: Any, key: Array | None
+    ) -> Array:
+        """Logits of every cell.
+
+        Args:
+            tokens: int32[B, T, S]; those of hidden cells do not matter.
+            hidden: bool[B, T, S].
+            real: bool[B, T], the frames of the piece.
+            conditions: Not read.
+            dtype: Type of the computation.
+            key: Not read: nothing is dropped.
+
+        Returns:
+            float[B, T, S, V].
+        """
+        streams, pitches = self.vocabulary.streams, self.vocabulary.range("pitch").size
+        first = self.vocabulary.start("pitch")
+        known = (~hidden & real[..., None])[..., None]
+        roll = jax.nn.one_hot(tokens - first, pitches, dtype=dtype) * known
+        x = jnp.concatenate([roll, jnp.broadcast_to(known, roll.shape).astype(roll.dtype)], 2)
+        x = jnp.moveaxis(x, 2, -1)  # [B, T, P, 2 S]
+        inside = real[..., None, None]
+
+        def layer(x: Array, name: str) -> Array:
+            y = grid_convolutions.Convolution(self.width, name=name)(x)
+            norm = nn.BatchNorm(not self.train, momentum=0.99, dtype=dtype, name=f"{name}_norm")
+            return norm(y, mask=jnp.broadcast_to(inside, (*y.shape[:-1], 1)))
+
+        def rectified(x: Array) -> Array:
+            # Frames outside stay at 0, as the padding beyond them is.
+            return jnp.where(inside, nn.relu(x), 0.0)
+
+        x = rectified(layer(x, "first"))
+        for i in range(self.layers // 2 - 1):
+            y = layer(rectified(layer(x, f"layer_{2 * i}")), f"layer_{2 * i + 1}")
+            x = rectified(x + y)
+        pitched = jnp.moveaxis(grid_convolutions.Convolution(streams, bias=True, name="last")(x), -1, 2)
+        # A rest has no place among the pitches; it is told by the frame as a whole.
+        others = nn.Dense(streams * first, dtype=dtype, name="rest")(x.mean(2))
+        return jnp.concatenate([others.reshape(*others.shape[:2], streams, first), pitched], -1)
+
+    def axes(self) -> Axes:
+        """Returns the labels of axes: convolutions reach as far as there are pitches, so rests alone have places."""
+        streams, first = range(self.vocabulary.streams), self.vocabulary.start("pitch")
+        others = tuple(label for s in streams for label in axis_labels.events(self.vocabulary, s)[:first])
+        return {"rest/kernel": {1: others}, "rest/bias": {0: others}}
+
+
+def beside(x: Array, width: int, dilation: int) -> Array:
+    """Neighbours laid side by side: [B, T, C] -> [B, T, width C], 0 beyond either end; width is odd."""
+    reach = width // 2 * dilation
+    padded = jnp.pad(x, ((0, 0), (reach, reach), (0, 0)))
+    return jnp.concatenate([padded[:, i * dilation : i * dilation + x.shape[1]] for i in range(width)], -1)
+
+
+class Head(nn.Module):
+    """Logits of one voice.
+
+    Attributes:
+        scores: The layout of its output.
+        width: Of the hidden layer.
+        dropout: On the hidden layer.
+    """
+
+    scores: interval_head.Scores
+    width: int
+    dropout: float
+
+    @nn.compact
+    def __call__(self, x: Array, ones: Array, anchors: Array, like: Array, shares: Array, key: Array | None) -> Array:
+        """Runs over every frame.
+
+        Args:
+            x: float[B, T, D], what the layers found.
+            ones: float[B, T, F], features of the voice as one-hots.
+            anchors: int32[B, T, A], the tokens to which intervals are scored.
+            like: int32[B, T], the token of the like passage.
+            shares: float[B, T, K, 12], as `nearby_cells.over` gives them.
+            key: For dropout.
+
+        Returns:
+            float32[B, T, V].
+        """
+        y = nn.Dense(self.width, name="context")(x)
+        wide = nn.initializers.normal(0.2)
+        y = y + nn.Dense(self.width, use_bias=False, kernel_init=wide, name="present")(ones)
+        y = dropouts.drop(nn.silu(nn.LayerNorm(name="norm")(y)), self.dropout, key)
+        small = nn.initializers.variance_scaling(0.01, "fan_in", "normal")
+        scores = nn.Dense(self.scores.size, kernel_init=small, name="output")(y).astype(jnp.float32)
+        each = [anchors[..., a] for a in range(anchors.shape[-1])]
+        return self.scores.logits(scores, each, [like], shares=shares)
+
+
+class Frames(nn.Module):
+    """A net of convolutions over frames, and heads over pitches.
+
+    Attributes:
+        vocabulary: Of tokens.
+        layers: Convolutions in the residual units, two in each.
+        width: Channels.
+        attention: After how many residual units frames attend to each other, over and over; 0 for never.
+        head: Width of a voice's head.
+        conditions: Names of the conditions that are read.
+        feature_dropout: Share of input features dropped.
+        dropout: In the residual units.
+        head_dropout: In the heads.
+    """
+
+    vocabulary: vocabularies.Vocabulary
+    layers: int
+    width: int
+    attention: int
+    head: int
+    conditions: tuple[str, ...]
+    feature_dropout: float
+    dropout: float
+    head_dropout: float
+
+    @property
+    def scores(self) -> interval_head.Scores:
+        """The layout of a head's output."""
+        others = range(self.vocabulary.streams - 1)
+        anchors = ("last", "next", *(("heard", u) for u in others), *(("coming", u) for u in others))
+        return interval_head.Scores(self.vocabulary, anchors, ("like",), shares=len(nearby_cells.SPANS) + 1)
+
+    def cell_features(self, *s: int) -> list[Feature]:
+        """Declares what stands around a cell; of one voice, or of all voices side by side."""
+        table, wide = self.vocabulary, voice_history.WIDE
+        return [
+            inputs.ids(table, "given", *s, read=field("given")),
+            inputs.ids(table, "last", *s, read=field("last")),
+            inputs.distance("since", *s, read=field("since")),
+            inputs.ids(table, "next", *s, read=field("next")),
+            inputs.distance("away", *s, read=field("away")),
+            inputs.step(table, wide, "next", *s, of=field("next"), above=field("last")),
+            inputs.ids(table, "like", *s, read=field("like")),
+            inputs.step(table, wide, "like", *s, of=field("like"), above=field("last")),
+        ]
+
+    def shared_features(self) -> list[Feature]:
+        """Declares what all voices of a frame share."""
+        return [*(inputs.condition(self.vocabulary, name) for name in self.conditions), *inputs.agreement()]
+
+    def chord_features(self) -> list[Feature]:
+        """Declares the intervals between the voices of a frame."""
+        pairs = [(u, s) for s in range(self.vocabulary.streams) for u in range(s)]
+        table, wide = self.vocabulary, voice_history.WIDE
+        return [
+            inputs.step(table, wide, "chord", *p, of=field("given", p[0]), above=field("given", p[1])) for p in pairs
+        ]
+
+    def head_features(self) -> list[Feature]:
+        """Declares what a head reads: its cell, what the voices share, and each other voice beside it."""
+        table, narrow, wide = self.vocabulary, voice_history.NARROW, voice_history.WIDE
+        mine = field("last")
+        found = self.cell_features()
+        found += [Feature(f.labels, _for_every_voice(f.read)) for f in self.shared_features()]
+        for u in range(table.streams - 1):
+            there, heard = field("beside", u), field("heard", u)
+            found += [
+                inputs.step(table, wide, "beside", u, of=there, above=mine),
+                inputs.step(table, narrow, "heard", u, of=heard, above=field("before", u)),
+                inputs.step(table, wide, "coming", u, of=field("coming", u), above=mine),
+                inputs.equal("as like", u, one=field("like_beside", u), other=there),
+            ]
+        return found
+
+    def axes(self) -> Axes:
+        """Returns the labels of the parameters' axes: path -> axis -> labels."""
+        cells = [f for s in range(self.vocabulary.streams) for f in self.cell_features(s)]
+        out = self.scores.labels()
+        return {
+            "embedding/kernel": {0: inputs.labels([*cells, *self.shared_features(), *self.chord_features()])},
+            "heads/present/kernel": {1: inputs.labels(self.head_features())},
+            "heads/output/kernel": {2: out},
+            "heads/output/bias": {1: out},
+        }
+
+    def _attended(self, x: Array, real: Array, key: Array | None, at: int) -> Array:
+        """What frames of the piece hear of all others, nothing before training: float[B, T, D]."""
+        turns = attention.turns(jnp.arange(x.shape[1]), self.width // HEADS, x.dtype)
+        y = nn.LayerNorm(name=f"attention_norm_{at}")(x)
+        split = nn.DenseGeneral((3, HEADS, self.width // HEADS), use_bias=False, name=f"attention_{at}")(y)
+        q, k, v = (split[:, :, i] for i in range(3))
+        mask = jnp.broadcast_to(real[:, None], (*real.shape, real.shape[1]))
+        heard = attention.known(attention.turn(q, turns), attention.turn(k, turns), v, mask).reshape(x.shape)
+        heard = dropouts.drop(heard, self.dropout, key, (x.shape[0], 1, x.shape[2]))
+        return nn.Dense(self.width, kernel_init=nn.initializers.zeros, name=f"attention_out_{at}")(heard)
+
+    @nn.compact
+    def __call__(
+        self, tokens: Array, hidden: Array, real: Array, conditions: Mapping[str, Array], dtype: Any, key: Array | None
+    ) -> Array:
+        """As `Grid`, with conditions int32[B, T] and a key for dropout."""
+        t, streams = voice_history.tables(self.vocabulary), self.vocabulary.streams
+        keys = (None,) * 4 if key is None else tuple(jax.random.split(key, 4))
+        inside = real[..., None]
+        found = nearby_cells.over(t, jnp.where(hidden | ~inside, t.size, tokens))
+        given, last = found["given"], found["last"]
+        shares, batch = found["shares"].astype(dtype), {**found, **conditions}
+        cells = inputs.one_hots(self.cell_features(), batch, self.feature_dropout, keys[0], dtype)
+        frame = [*self.shared_features(), *self.chord_features()]
+        both = inputs.one_hots(frame, batch, self.feature_dropout, keys[1], dtype)
+        ones = jnp.concatenate([cells.reshape(*cells.shape[:2], -1), both], -1)
+        x = nn.Dense(self.width, kernel_init=nn.initializers.normal(0.2), name="embedding")(ones)
+        x = x + nn.Dense(self.width, use_bias=False, name="shares")(shares.reshape(*shares.shape[:2], -1))
+        small = nn.initializers.variance_scaling(0.1, "fan_in", "normal")
+        for i in range(self.layers // 2):
+            y = jnp.where(inside, nn.silu(nn.LayerNorm(name=f"norm_{2 * i}")(x)), 0.0)
+            y = nn.Dense(self.width, name=f"layer_{2 * i}")(beside(y, 3, DILATIONS[i % len(DILATIONS)]))
+            y = nn.silu(nn.LayerNorm(name=f"norm_{2 * i + 1}")(y))
+            drop = None if keys[2] is None else jax.random.fold_in(keys[2], i)
+            y = dropouts.drop(y, self.dropout, drop, (y.shape[0], 1, y.shape[2]))
+            x = x + nn.Dense(self.width, kernel_init=small, name=f"layer_{2 * i + 1}")(y)
+            if self.attention and (i + 1) % self.attention == 0:
+                x = x + self._attended(x, real, None if drop is None else jax.random.fold_in(drop, 0), i)
+        x = nn.LayerNorm(name="norm")(x)
+        # A head sees the other voices of the frame; where one is hidden, the nearest known on either side stand for it.
+        others = np.array([[u for u in range(streams) if u != s] for s in range(streams)])
+        there, before = given[..., others], last[..., others]
+        heard, coming = (jnp.where(there < t.size, there, x) for x in (before, found["next"][..., others]))
+        around = {"beside": there, "before": before, "heard": heard, "coming": coming}
+        batch |= {**around, "like_beside": found["like"][..., others]}
+        present = inputs.one_hots(self.head_features(), batch, self.feature_dropout, keys[3], dtype)
+        anchors = jnp.concatenate([last[..., None], found["next"][..., None], heard, coming], -1)
+        axes: Any = (None, 2, 2, 2, None, 0)
+        heads = nn.vmap(Head, variable_axes={"params": 0}, split_rngs={"params": True}, in_axes=axes, out_axes=2)
+        drops = None if key is None else jax.random.split(jax.random.fold_in(key, 1), streams)
+        return heads(self.scores, self.head, self.head_dropout, name="heads")(
+            x, present, anchors, found["like"], shares, drops
+        )

@@ -1,0 +1,201 @@
+"""The GAN family: MuseGAN (Dong et al., 2018) over rolls of several tracks, with binary neurons (Dong and Yang, 2018).
+
+The generator makes the rolls of all tracks of a few bars at once. In the form *jamming* each track has a generator and
+a critic of its own, which know of no other; in *composer* one set of latent vectors makes all tracks and one critic
+judges them; in *hybrid* tracks have vectors of their own besides. A generator that is given a track writes the others
+around it.
+
+Cells become 0 or 1 by a threshold on what training saw as real values, or by binary neurons behind residual units,
+deterministic or stochastic, whose gradient goes straight through to their probability. Nothing else is done to what
+the generator gives.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from musejax import vocabulary as vocabularies
+from musejax.base import Array, Family, Model, Params, State
+from musejax.models.musegan import musegan_critic, musegan_generator
+from musejax.models.shared import adversarial, configs
+from musejax.nn import roll_features
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """What a GAN over rolls can be.
+
+    Attributes:
+        bars: Bars of a piece, each of 4/4.
+        form: `jamming`, `composer` or `hybrid`.
+        latent: Size of each latent vector.
+        fixed: Whether there are latent vectors that hold for the piece.
+        by_bar: Whether there are latent vectors that change by bar.
+        width: Channels of the generator's trunk; its heads have fractions of it.
+        critic_width: Channels of a stream of the critic.
+        given: The track that is given, and around which the others are drawn; empty for none.
+        binarise: `threshold`, `deterministic` or `stochastic` neurons.
+        refiner: Residual units before binary neurons.
+        refine_after: Steps before binary neurons are used; until then the critic sees real values.
+        refine_alone: Whether only the refiners learn once binary neurons are used, as in their paper.
+        loss: `wasserstein`, `hinge` or `logistic`.
+        penalty: Weight of the gradient penalty; 0 leaves it out.
+        spectral: Whether the critic's kernels are normalised by their largest singular value.
+        critic_updates: Updates of the critic in each step, each on its part of the batch.
+        critic_rate: The critic's learning rate over the generator's.
+    """
+
+    bars: int = 4
+    form: Literal["jamming", "composer", "hybrid"] = "hybrid"
+    latent: int = 32
+    fixed: bool = True
+    by_bar: bool = True
+    width: int = 64
+    critic_width: int = 16
+    given: str = ""
+    binarise: Literal["threshold", "deterministic", "stochastic"] = "deterministic"
+    refiner: int = 2
+    refine_after: int = 0
+    refine_alone: bool = False
+    loss: Literal["wasserstein", "hinge", "logistic"] = "wasserstein"
+    penalty: float = 10.0
+    spectral: bool = False
+    critic_updates: int = 5
+    critic_rate: float = 1.0
+
+
+# name -> (codec, config). The first is the paper's grid with its hard threshold, the second that of version 3.
+PRESETS: Mapping[str, tuple[str, Config]] = {
+    "musegan": ("rolls-band", Config(width=256, critic_width=64, binarise="threshold")),
+    "musegan-v3": ("rolls-band-12", Config(width=256, critic_width=64, form="composer", latent=64, refiner=2)),
+    "musegan-chorale": ("rolls-chorale", Config(bars=2, form="composer", binarise="threshold")),
+    "musegan-pop": ("rolls-pop", Config(binarise="threshold")),
+}
+
+
+def _check(config: Config, vocabulary: vocabularies.Vocabulary) -> None:
+    roll_features.check(vocabulary)
+    adversarial.check(config)
+    configs.at_least(config, 1, "bars", "width", "critic_width")
+    configs.at_least(config, 0, "refiner", "refine_after")
+    if not config.fixed and not config.by_bar:
+        raise ValueError("fixed and by_bar are both off; a generator needs latent vectors of one kind")
+    if config.given and config.given not in vocabulary.tracks:
+        raise ValueError(f"given is {config.given!r}; the tracks are {', '.join(vocabulary.tracks)}")
+    if config.given and config.form == "jamming":
+        raise ValueError("given does not fit form = jamming, whose tracks know of no other")
+    if config.given and len(vocabulary.tracks) == 1:
+        raise ValueError(f"given is {config.given!r}, and no other track is left to draw")
+
+
+def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
+    """Binds the family to a config and a vocabulary.
+
+    Raises:
+        ValueError: The config does not fit the vocabulary.
+    """
+    _check(config, vocabulary)
+    layout = roll_features.Layout(vocabulary, config.bars)
+    given_track = vocabulary.tracks.index(config.given) if config.given else None
+
+    def generator(train: bool) -> musegan_generator.Generator:
+        return musegan_generator.Generator(
+            layout, config.form, config.latent, config.fixed, config.by_bar, config.width, given_track,
+            config.binarise, config.refiner, train,
+        )  # fmt: skip
+
+    def critic(refine: bool) -> musegan_critic.Critic:
+        bias = config.loss != "wasserstein"  # a difference of scores does not see it
+        kind = musegan_critic.Kind(config.critic_width, bias, config.spectral, refine)
+        return musegan_critic.Critic(kind, config.form == "jamming")
+
+    parts = generator(False).parts
+    drawn, size = len(generator(False).drawn), max(end for _, end in parts.values())
+    cells = (*layout.shape[:3], drawn) if config.binarise == "stochastic" else (1, 1, 1, drawn)
+
+    @jax.jit  # op by op the many layers would take a minute
+    def init(key: Array) -> tuple[Params, State]:
+        keys = jax.random.split(key)
+        x = jnp.zeros((1, *layout.shape))
+        made = {
+            "generator": generator(True).init(
+                keys[0], jnp.zeros((1, size)), given(x), jnp.zeros((1, *cells)), jnp.ones(())
+            ),
+            "critic": critic(True).init(keys[1], x),
+        }
+        params = {name: variables["params"] for name, variables in made.items()}
+        return params, {n: {k: v for k, v in variables.items() if k != "params"} for n, variables in made.items()}
+
+    finish = jax.jit(generator(False).apply)
+
+    def noise(key: Array) -> dict[str, Array]:
+        z = jax.random.normal(jax.random.fold_in(key, 1), (size,))
+        if config.binarise != "stochastic":
+            return {"z": z, "cells": jnp.zeros(cells)}
+        return {"z": z, "cells": jax.random.uniform(jax.random.fold_in(key, 2), cells)}
+
+    def generate(
+        params: Params, state: State, noise: Mapping[str, Array], given: Array | None, *, stage: Array, train: bool
+    ) -> tuple[Array, State]:
+        z = noise["z"].astype(jax.tree.leaves(params)[0].dtype)
+        args = ({"params": params, **state}, z, given, noise["cells"], stage)
+        if not train:
+            return finish(*args), state
+        values, state = generator(True).apply(*args, mutable=["batch_stats"])
+        return values, state
+
+    def judge(params: Params, state: State, values: Array, *, refine: bool) -> tuple[Array, State]:
+        variables = {"params": params, **state}
+        if not (refine and config.spectral):
+            return critic(False).apply(variables, values), state  # type: ignore[return-value]
+        scores, state = critic(True).apply(variables, values, mutable=["spectral"])
+        return scores, state
+
+    def read(batch: Any) -> tuple[Array, Array]:
+        return layout.read(batch), (jnp.asarray(batch["loss_mask"]).sum(1) > 0).astype(jnp.float32)
+
+    def given(values: Array) -> Array | None:
+        return None if given_track is None else values[..., given_track]
+
+    def known(frames: Array | None) -> Array | None:
+        if given_track is None:
+            return None
+        if frames is None:
+            raise ValueError(f"the {config.given} must be given")
+        return given(layout.of_frames(roll_features.fitted(jnp.asarray(frames, jnp.float32), layout.frames)))
+
+    def learns(change: Params, stage: Array) -> Params:
+        kept = {name: jax.tree.map(lambda x: x * (stage <= 0), part) for name, part in change.items()}
+        return {**kept, "refiners": change["refiners"]}
+
+    alone = config.refine_alone and config.binarise != "threshold"
+    players = adversarial.Players(
+        whole=layout.frames,
+        latent=size,
+        parts=parts,
+        init=init,
+        noise=noise,
+        generate=generate,
+        judge=judge,
+        apart=config.form == "jamming",
+        read=read,
+        given=given,
+        features=lambda values: roll_features.features(values.astype(jnp.float32), layout.drums),
+        write=lambda values: {"frames": layout.to_frames(values)},
+        known=known,
+        stage=lambda step: jnp.asarray(step >= config.refine_after, jnp.float32),
+        given_track=config.given,
+        learns=learns if alone else None,
+    )
+    return adversarial.make(config, players)
+
+
+def tiny(config: Config) -> Config:
+    """Returns a config at the smallest sizes that run all of its code."""
+    return configs.shrunk(config, width=16, latent=4, critic_width=4, refiner=1, critic_updates=1, bars=1)
+
+
+FAMILY = Family("musegan", Config, make, PRESETS, tiny)

@@ -1,0 +1,1 @@
+"""Glue between networks and the record that two or more families share."""

@@ -1,0 +1,262 @@
+"""Two players: the glue between a generator with a critic and the record, and their training step.
+
+One step is several updates of the critic, each on a part of the batch, and then one of the generator, all in one
+compiled call. Each player's gradient is taken with respect to its own parameters alone. What both players' nets keep
+beside parameters (batch statistics, vectors of spectral normalisation) is explicit state; the generator's is renewed by
+its own update only.
+
+There is no likelihood. Validation compares statistics of samples with those of held-out pieces by their energy
+distance, and the best checkpoint is the one where it is least. A run's average of parameters is of the generator.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from musejax.base import Array, Batch, Info, Latent, Metrics, Model, Params, Request, State, Step, Tools, TrainState
+from musejax.decoding import autoregressive
+from musejax.models.shared import configs
+from musejax.nn import losses
+
+LOSSES = ("wasserstein", "hinge", "logistic")
+
+
+class Players(NamedTuple):
+    """What a family of two players brings along.
+
+    Attributes:
+        whole: Frames of a piece.
+        latent: Size Z of the latent vector.
+        parts: As in `base.Latent`.
+        init: key -> params, state; each {"generator": ..., "critic": ...}.
+        noise: (key of one piece) -> {"z": [Z], ...}: all that is random in it.
+        generate: (params, state, noise, given, *, stage, train) -> values [N, ...], state of the generator. With
+            train=False values are those of finished pieces.
+        judge: (params, state, values, *, refine) -> scores [N, S], state of the critic.
+        apart: Whether the last axis of values has a critic of its own at each place, S of them.
+        read: batch -> values of real pieces [B, ...], float[B] 1 where a row is one.
+        given: Values of real pieces -> what of them is given to the generator; None for nothing.
+        features: Values of finished pieces -> what validation compares, float[N, D].
+        write: values [N, ...] -> arrays of the codec, [N, whole, ...].
+        known: `Request.given` -> what is given to the generator.
+        stage: step -> which stage of training it is in, kept in state.
+        given_track: Name of the track that is given; empty for none.
+        learns: (change of the generator's parameters, stage) -> what of it is made; None for all.
+    """
+
+    whole: int
+    latent: int
+    parts: Mapping[str, tuple[int, int]]
+    init: Callable[[Array], tuple[Params, State]]
+    noise: Callable[[Array], dict[str, Array]]
+    generate: Callable[..., tuple[Array, State]]
+    judge: Callable[..., tuple[Array, State]]
+    apart: bool
+    read: Callable[[Batch], tuple[Array, Array]]
+    given: Callable[[Array], Array | None]
+    features: Callable[[Array], Array]
+    write: Callable[[Array], dict[str, Array]]
+    known: Callable[[Array | None], Array | None]
+    stage: Callable[[Array], Array]
+    given_track: str = ""
+    learns: Callable[[Params, Array], Params] | None = None
+
+
+def check(config: Any) -> None:
+    """Raises ValueError for fields that all families of two players have."""
+    configs.at_least(config, 1, "latent", "critic_updates")
+    if config.penalty < 0:
+        raise ValueError(f"penalty is {config.penalty}; it must be 0 or more")
+    if config.critic_rate <= 0:
+        raise ValueError(f"critic_rate is {config.critic_rate}; it must be above 0")
+    if config.loss not in LOSSES:
+        raise ValueError(f"loss is {config.loss}; it must be one of {', '.join(LOSSES)}")
+
+
+def gradient_penalty(score: Callable[[Array], Array], x: Array, apart: bool) -> Array:
+    """How far the gradient's norm is from 1 at each piece, squared, on average (Gulrajani et al., 2017).
+
+    Args:
+        score: values [1, ...] -> scores [1, S].
+        x: Values, float[N, ...].
+        apart: Whether score s depends on place s of the last axis alone; then each has a norm of its own.
+    """
+    slope = jax.vmap(jax.grad(lambda one: score(one[None]).astype(jnp.float32).sum()))(x)
+    axes = tuple(range(1, x.ndim - 1 if apart else x.ndim))
+    norm = jnp.sqrt(jnp.square(slope.astype(jnp.float32)).sum(axes) + 1e-12)
+    return jnp.square(norm - 1.0).mean()
+
+
+def make(config: Any, players: Players) -> Model:
+    """Binds two players to the record.
+
+    Args:
+        config: The family's; read are loss, penalty, critic_updates and critic_rate.
+        players: The nets.
+    """
+
+    def init(key: Array, batch: Batch) -> tuple[Params, State]:
+        params, state = players.init(key)
+        return params, {**state, "stage": players.stage(jnp.zeros((), jnp.int32))}
+
+    def drawn(key: Array, num: int) -> dict[str, Array]:
+        return jax.vmap(players.noise)(autoregressive.piece_keys(key, 0, num))
+
+    def finished(params: Params, state: State, noise: Any, given: Array | None) -> Array:
+        values, _ = players.generate(
+            params["generator"], state["generator"], noise, given, stage=state["stage"], train=False
+        )
+        return values
+
+    @jax.jit  # op by op the many statistics would take seconds
+    def compared(fake: Array, real: Array, rows: Array) -> tuple[Array, Array]:
+        # A single piece has no distances of its own to compare.
+        weight = rows.sum() * (rows.sum() > 1)
+        distance = losses.energy_distance(players.features(fake), players.features(real), rows)
+        return jnp.where(weight > 0, distance, 0.0), weight
+
+    def loss(
+        params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
+    ) -> tuple[Array, tuple[State, Metrics]]:
+        real, rows = players.read(batch)
+        fake = finished(params, state, drawn(key, len(real)), players.given(real))
+        distance, weight = compared(fake, real, rows)
+        return distance, (state, {"loss": distance, "weight": weight})
+
+    def decode(params: Params, state: State, key: Array, z: Array, request: Request) -> dict[str, Array]:
+        if request.length > players.whole:
+            raise ValueError(f"length is {request.length}; pieces have {players.whole} frames")
+        keys = autoregressive.piece_keys(key, request.first, request.num)
+        noise = {**jax.vmap(players.noise)(keys), "z": z}
+        out = players.write(finished(params, state, noise, players.known(request.given)))
+        cut = {name: values[:, : request.length] for name, values in out.items()}
+        return {**cut, "length": jnp.full((request.num,), request.length, jnp.int32), **request.conditions}
+
+    def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+        keys = autoregressive.piece_keys(key, request.first, request.num)
+        return decode(params, state, key, jax.vmap(players.noise)(keys)["z"], request)
+
+    info = Info(
+        config,
+        piece_frames=players.whole,
+        batch_parts=config.critic_updates,
+        given_track=players.given_track,
+        training_only=("critic",),
+    )
+    return Model(
+        info,
+        init,
+        loss,
+        sample,
+        latent=Latent(players.latent, None, decode, parts=players.parts),
+        make_step=lambda tools: make_step(config, players, init, drawn, tools),
+    )
+
+
+def make_step(config: Any, players: Players, start: Callable, drawn: Callable, tools: Tools) -> Step:
+    """The training step of two players.
+
+    Args:
+        config: As for `make`.
+        players: The nets.
+        start: The model's `init`.
+        drawn: (key, num) -> noise of so many pieces.
+        tools: The run's settings.
+    """
+    updates = config.critic_updates
+    optimizers = {"generator": tools.optimizer(1, 1.0), "critic": tools.optimizer(updates, config.critic_rate)}
+
+    def init(key: Array, batch: Batch) -> TrainState:
+        params, state = start(key, batch)
+        opt_state = {name: optimizer.init(params[name]) for name, optimizer in optimizers.items()}
+        average = tools.average(params["generator"], params["generator"], jnp.zeros((), jnp.int32))
+        ema = None if average is None else {**params, "generator": average}
+        return TrainState(jnp.zeros((), jnp.int32), params, state, opt_state, jax.tree.map(jnp.copy, ema))
+
+    def step_of(player: str, params: Params, opt_state: Any, gradient: Params, stage: Array) -> tuple[Params, Any]:
+        change, opt_state = optimizers[player].update(gradient, opt_state, params)
+        if player == "generator" and players.learns is not None:
+            change = players.learns(change, stage)
+        return optax.apply_updates(params, change), opt_state
+
+    def criticised(params: Params, state: State, real: Array, fake: Array, key: Array) -> tuple[Array, Any]:
+        """The critic's loss as a function of its parameters: (params, state, real, fake, key)."""
+        params = tools.cast(params)
+        scores, state = players.judge(params, state, jnp.concatenate([real, fake.astype(real.dtype)]), refine=True)
+        of_real, of_fake = scores[: len(real)], scores[len(real) :]
+        total = losses.critic_loss(config.loss, of_real, of_fake)
+        info = {"wasserstein": (of_real.mean() - of_fake.mean()).astype(jnp.float32)}
+        if config.penalty:
+            share = jax.random.uniform(key, (len(real),) + (1,) * (real.ndim - 1))
+            between = share * real + (1.0 - share) * fake
+
+            def score(x: Array) -> Array:
+                return players.judge(params, state, x, refine=False)[0]
+
+            penalty = gradient_penalty(score, between, players.apart)
+            total, info["gradient_penalty"] = total + config.penalty * penalty, penalty
+        return total, (state, {**info, "critic_loss": total})
+
+    def generated(params: Params, state: State, critic: Any, noise: Any, given: Any, stage: Array) -> tuple[Array, Any]:
+        """The generator's loss as a function of its parameters."""
+        fake, state = players.generate(tools.cast(params), state, noise, given, stage=stage, train=True)
+        scores, _ = players.judge(*critic, fake, refine=False)
+        return losses.generator_loss(config.loss, scores), state
+
+    def update(ts: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(tools.root, ts.step)
+        stage = players.stage(ts.step)
+        generator = tools.cast(ts.params["generator"])
+
+        def critic_update(carry: tuple, inputs: tuple[Array, Batch]) -> tuple[tuple, Metrics]:
+            params, state, opt_state = carry
+            own, part = inputs
+            of_noise, of_penalty = jax.random.split(own)
+            real, _ = players.read(part)
+            noise, given = drawn(of_noise, len(real)), players.given(real)
+            fake, _ = players.generate(generator, ts.state["generator"], noise, given, stage=stage, train=True)
+            gradient, (state, info) = jax.grad(criticised, has_aux=True)(
+                params, state, real, jax.lax.stop_gradient(fake), of_penalty
+            )
+            params, opt_state = step_of("critic", params, opt_state, gradient, stage)
+            return (params, state, opt_state), {**info, "critic_grad_norm": optax.tree.norm(gradient)}
+
+        # Part i has every n-th row, so that each device has its share of each part.
+        parts = jax.tree.map(lambda x: jnp.asarray(x).reshape(-1, updates, *x.shape[1:]).swapaxes(0, 1), batch)
+        keys = jax.random.split(key, updates + 1)
+        carry = (ts.params["critic"], ts.state["critic"], ts.opt_state["critic"])
+        (critic, critic_state, critic_opt), infos = jax.lax.scan(critic_update, carry, (keys[1:], parts))
+        last = {name: x[-1] for name, x in parts.items()}
+        real, _ = players.read(last)
+        (own, generator_state), gradient = jax.value_and_grad(generated, has_aux=True)(
+            ts.params["generator"],
+            ts.state["generator"],
+            (tools.cast(critic), critic_state),
+            drawn(keys[0], len(real)),
+            players.given(real),
+            stage,
+        )
+        params, opt_state = step_of("generator", ts.params["generator"], ts.opt_state["generator"], gradient, stage)
+        info = {name: x[-1] for name, x in infos.items()}
+        norms = {"critic": info.pop("critic_grad_norm"), "generator": optax.tree.norm(gradient)}
+        info |= {
+            "generator_loss": own,
+            # Both players: what is not finite in either stops training.
+            "loss": info["critic_loss"] + own,
+            "grad_norm": jnp.hypot(norms["critic"], norms["generator"]),
+            "critic_grad_norm": norms["critic"],
+            "generator_grad_norm": norms["generator"],
+            "learning_rate": jnp.asarray(tools.learning_rate(ts.step)),
+            "weight": jnp.asarray(batch["loss_mask"], jnp.float32).sum(),
+        }
+        players_now = {"generator": params, "critic": critic}
+        ema = ts.ema
+        if ema is not None:
+            ema = {**players_now, "generator": tools.average(ema["generator"], params, ts.step)}
+        state = {"generator": generator_state, "critic": critic_state, "stage": stage}
+        return TrainState(ts.step + 1, players_now, state, {"generator": opt_state, "critic": critic_opt}, ema), info
+
+    return Step(init, update)

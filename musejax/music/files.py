@@ -1,0 +1,105 @@
+"""Music files to NoteSequences, told apart by their suffix."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from musejax import errors
+from musejax.music import limits, midi_reading, score_reading
+from musejax.runs import file_names
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+MIDI = (".mid", ".midi")
+MUSICXML = (".xml", ".musicxml", ".mxl")
+ABC = (".abc",)
+SUFFIXES = MIDI + MUSICXML + ABC
+_ADVICE = "; give a sound file of MIDI, MusicXML or ABC"
+
+
+def read(path: str | Path, say: Callable[[str], None] | None = None) -> "list[NoteSequence]":
+    """Reads a MIDI, MusicXML or ABC file, times in seconds.
+
+    Args:
+        path: The file; its suffix (one of `SUFFIXES`, in any case) says what it is.
+        say: Is called with a line for each tune of the file that cannot be read while others can.
+
+    Returns:
+        The pieces in it that hold notes: one, or as many as there are tunes in an ABC file.
+
+    Raises:
+        errors.UserError: There is no such file, its suffix is none of ours, it cannot be read, it holds no notes, or
+            it exceeds `limits`.
+    """
+    path = Path(path)
+    name = file_names.shown(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise errors.UserError(f"{name}: the suffix {suffix!r} is none of {', '.join(SUFFIXES)}")
+    try:
+        size = path.stat().st_size
+        if not size:
+            raise errors.UserError("the file is empty")
+        limits.check_bytes(size)
+        if suffix in ABC:
+            found, lost = _read_abc(path)
+        elif suffix in MIDI:
+            found, lost = [midi_reading.midi_to_sequence(path.read_bytes())], []
+        else:
+            found, lost = [score_reading.musicxml_to_sequence(path)], []
+        found = [s for s in found if s.notes]
+        if not found:
+            raise errors.UserError("it holds no notes")
+    except OSError as e:
+        raise errors.UserError(f"{name}: {e.strerror or e}; give a readable file") from e
+    except errors.UserError as e:
+        raise errors.UserError(f"{name}: {e}{_ADVICE}") from e
+    except Exception as e:  # a file that its reader did not foresee
+        raise errors.UserError(f"{name}: {errors.failure('could not be read', e)}{_ADVICE}") from e
+    if say is not None:
+        for line in lost:
+            say(f"{name}: {line}")
+    for sequence in found:
+        sequence.filename = file_names.shown(path.name)
+    return found
+
+
+def reason(error: errors.UserError, path: Path) -> str:
+    """Returns why `read` refused a file, without the name and the advice: what files of a folder are counted by."""
+    return str(error).removeprefix(f"{file_names.shown(path)}: ").rpartition(";")[0]
+
+
+def midi_to_sequence(source: str | Path | bytes) -> "NoteSequence":
+    """The NoteSequence of a MIDI file or of its bytes; equal to note-seq's own (see `musejax.music.midi_reading`).
+
+    Raises:
+        errors.UserError: It cannot be read as MIDI.
+    """
+    return midi_reading.midi_to_sequence(source) if isinstance(source, bytes) else read(source)[0]
+
+
+def decode(data: bytes) -> str:
+    """The text of an ABC file: UTF-8, or Latin-1 where it is not."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _read_abc(path: Path) -> "tuple[list[NoteSequence], list[str]]":
+    """The tunes of a file that can be read, and a line for each that cannot; one does not cost the others."""
+    found, lost, reason = [], [], "it holds no tune (no line begins with X:)"
+    with score_reading.quiet_stdout():
+        for number, tune in enumerate(score_reading.abc_tunes(decode(path.read_bytes())), 1):
+            try:
+                sequence = score_reading.abc_to_sequence(tune)
+                if not sequence.notes:
+                    raise errors.UserError("it holds no notes")
+                found.append(sequence)
+            except errors.UserError as e:
+                reason = str(e)
+                lost.append(f"tune {number} ({score_reading.abc_name(tune)}) is left out: {reason}")
+    if not found:
+        raise errors.UserError(reason)
+    return found, lost

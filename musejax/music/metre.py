@@ -1,0 +1,180 @@
+"""Bar lines: from time signatures to the beat position of every frame, and back.
+
+A frame's beat is its position in its bar in 16ths, 0 at the bar line, modulo `vocabulary.BEATS`. Scores cut bars in
+two where a section is repeated, begin with a pick-up and end with a bar that lacks as much; note-seq's MusicXML
+reader shows such bars as time signatures of their own, or (the first bar of most files) not at all. The rules here:
+
+* A first bar shorter than the piece's ordinary bar is a pick-up: it ends at a bar line and begins inside the bar.
+* Where the first signature's span is no whole number of bars, the odd frames come first, as a pick-up; in a score
+  so do those of the other signatures.
+* Short bars in a row that make up exactly one ordinary bar, or two, are counted as such.
+* Every other bar counts from 0.
+
+The ordinary bar is the length that fills most of the piece.
+"""
+
+import collections
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musejax import vocabulary
+from musejax.music import score_reading, timing
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+# A bar of four quarters, which holds where no time signature says otherwise.
+_COMMON = 16
+
+
+def read(sequence: "NoteSequence") -> list[tuple[int, int]]:
+    """The time signatures of a sequence: (frame, bar length) in 16ths, ordered by frame."""
+    signatures = [s for s in sequence.time_signatures if s.numerator > 0 and s.denominator > 0]
+    frames = timing.nearest(timing.to_quarters(sequence, np.array([s.time for s in signatures])) * 4)
+    lengths = [max(1, round(16 * s.numerator / s.denominator)) for s in signatures]
+    return sorted(zip(frames.tolist(), lengths), key=lambda s: s[0])
+
+
+def read_lines(sequence: "NoteSequence") -> list[tuple[int, int]]:
+    """As `read`, and at each marked bar line (`score_reading.BAR_LINE`) the signature that holds there once more.
+
+    `beats` then counts anew at each of them.
+    """
+    marked = read(sequence)
+    times = np.array([a.time for a in sequence.text_annotations if a.text == score_reading.BAR_LINE])
+    lines = []
+    for frame in timing.nearest(timing.to_quarters(sequence, times) * 4).tolist():
+        lines.append((frame, next((size for at, size in reversed(marked) if at <= frame), _COMMON)))
+    return sorted([*marked, *lines], key=lambda s: s[0])
+
+
+def write(sequence: "NoteSequence", signatures: Sequence[tuple[int, int]], seconds_per_frame: float) -> None:
+    """Adds time signatures of (frame, bar length) in 16ths to a sequence."""
+    for frame, length in signatures:
+        numerator, denominator = fraction(length)
+        sequence.time_signatures.add(time=frame * seconds_per_frame, numerator=numerator, denominator=denominator)
+
+
+def fraction(length: int) -> tuple[int, int]:
+    """How a bar of so many 16ths is usually written: 16 is 4/4, 12 is 3/4, 24 is 3/2, 32 is 4/2."""
+    if length in (24, 32):
+        return length // 8, 2
+    for unit in (4, 2):
+        if length % unit == 0:
+            return length // unit, 16 // unit
+    return length, 16
+
+
+def beats(signatures: Sequence[tuple[int, int]], length: int, *, score: bool = False) -> np.ndarray:
+    """The beat of every frame and of the place after the last: int32[length + 1].
+
+    Args:
+        signatures: (frame, bar length) in 16ths, ordered by frame, as `read` returns.
+        length: Number of frames.
+        score: Whether the signatures come from a MusicXML score. Then short bars show as signatures of their own
+            except at the start of a signature, and the end of the piece is a bar line.
+    """
+    bars = _bars(_sections(signatures, length), length, score)
+    out = np.zeros(length + 1, np.int64)
+    ends = [*(start for start, _ in bars[1:]), length + 1]
+    for (start, _), end, offset in zip(bars, ends, _offsets(bars, length)):
+        out[start:end] = np.arange(len(out[start:end])) + offset
+    return (out % vocabulary.BEATS).astype(np.int32)
+
+
+def signatures(beat: np.ndarray) -> list[tuple[int, int]]:
+    """Time signatures from which `beats` gives this beat again; none where the beat is 0 throughout.
+
+    The beat may include the place after the last frame.
+
+    Args:
+        beat: int[L]; a bar begins wherever the position is 0 or does not go on from the last.
+    """
+    beat = np.asarray(beat)
+    if not beat.any():
+        return []
+    steps = (beat[1:] == 0) | (beat[1:] != (beat[:-1] + 1) % vocabulary.BEATS)
+    starts = [0, *(np.flatnonzero(steps) + 1).tolist()]
+    sizes = np.diff([*starts, len(beat)]).tolist()
+    # What a pick-up would be with the rest of its bar.
+    whole = int(beat[0]) + sizes[0]
+    if beat[0] and len(starts) == 1:
+        # The whole bar must be known even where nothing follows the pick-up.
+        return [(0, sizes[0]), (sizes[0], whole)]
+    # The last bar may go on after the last frame: the first length will do from which the same beat follows.
+    last = sizes.pop()
+    lengths = [
+        whole if len(sizes) == 1 and beat[0] else sizes[-1] if sizes else _COMMON,
+        whole,
+        *sizes,
+        *range(last, vocabulary.BEATS + 1),
+    ]
+    choices = [_changes(zip(starts, [*sizes, size])) for size in dict.fromkeys(lengths) if size >= last]
+    return next((c for c in choices if (beats(c, len(beat) - 1) == beat).all()), choices[0])
+
+
+def _changes(bars: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The bars, (frame, length), whose length is not that of the bar before."""
+    out: list[tuple[int, int]] = []
+    for frame, length in bars:
+        if not out or length != out[-1][1]:
+            out.append((frame, length))
+    return out
+
+
+def _sections(signatures: Sequence[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+    """One signature a frame, the first at frame 0; of several at one time the one that fits up to the next."""
+    grouped: dict[int, list[int]] = {0: []}
+    for frame, bar in signatures:
+        if frame <= length + 1:
+            grouped.setdefault(max(frame, 0), []).append(bar)
+    ends = [*list(grouped)[1:], length]
+    out = []
+    for (frame, bars), end in zip(grouped.items(), ends):
+        choices = bars or [_COMMON]
+        out.append((frame, next((c for c in choices if (end - frame) % c == 0), choices[0])))
+    return out
+
+
+def _bars(sections: list[tuple[int, int]], length: int, score: bool) -> list[tuple[int, int]]:
+    """Start and size of every bar, up to the one in which the place after the last frame lies."""
+    bars = []
+    for i, (start, size) in enumerate(sections):
+        last = i + 1 == len(sections)
+        end = max(start, length) + 1 if last else sections[i + 1][0]
+        span = (length if last else end) - start
+        odd = span % size
+        if odd and ((not last or score) if i == 0 else (score and span > 2 * size)):
+            bars.append((start, odd))
+            start += odd
+        while start < end:
+            bars.append((start, size if last else min(size, end - start)))
+            start += size
+    return bars
+
+
+def _offsets(bars: list[tuple[int, int]], length: int) -> list[int]:
+    """The position in its bar at which each bar of `_bars` begins."""
+    weights: collections.Counter[int] = collections.Counter()
+    for _, size in bars:
+        weights[size] += size
+    ordinary = max(weights, key=lambda size: (weights[size], size))
+    offsets = [0] * len(bars)
+    # Bars from the end of the piece on are there for their length only.
+    count = sum(start < length for start, _ in bars)
+    i = 0
+    while i < count:
+        j = i
+        while j < count and bars[j][1] < ordinary:
+            j += 1
+        short = [size for _, size in bars[i:j]]
+        if i == 0 and short and sum(short) != ordinary:
+            offsets[0] = ordinary - short[0]
+            i, short = 1, short[1:]
+        sums = np.cumsum(short).tolist()
+        if sums and ordinary in sums and sums[-1] in (ordinary, 2 * ordinary):
+            offsets[i:j] = [s % ordinary for s in [0, *sums[:-1]]]
+        i = max(j, i) + 1
+    return offsets

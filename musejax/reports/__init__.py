@@ -1,0 +1,1 @@
+"""What `musejax evaluate` and `musejax metrics` report."""

@@ -1,0 +1,314 @@
+"""A run directory: what it says about itself, and how it is read back. Loading runs no code of the run's."""
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+
+import jax
+import numpy as np
+
+from musejax import errors, registry
+from musejax import vocabulary as vocabularies
+from musejax.base import Model
+from musejax.runs import adapter_base, file_names
+from musejax.training import adapters as lora
+from musejax.training import checkpoints, priors
+from musejax.tuning import prior_product
+
+FORMAT = 1
+# Fields of the optimiser that shape its state, and what of them does.
+_SHAPING: Mapping[str, Callable[[Any], Any]] = {
+    "name": str,
+    "clip": bool,
+    "ema_decay": bool,
+    "freeze": lambda patterns: tuple(patterns or ()),
+    "unfreeze": lambda patterns: tuple(patterns or ()),
+    "restored_rate": lambda rate: 1.0 if rate is None else rate,
+}
+
+
+class Run(NamedTuple):
+    """A trained model as it was stored.
+
+    Attributes:
+        name: The run's name.
+        path: Its directory.
+        model: The record of pure functions.
+        variables: `params` and `state` of the best checkpoint; floats as float32.
+        vocabulary: The table of its ids.
+        config: The whole of run.json.
+        step: The step of the checkpoint.
+        adapters: Of an adapted run, what of it is its own; `variables` have them merged into its base. None for others.
+    """
+
+    name: str
+    path: Path
+    model: Model
+    variables: dict[str, Any]
+    vocabulary: vocabularies.Vocabulary
+    config: dict[str, Any]
+    step: int
+    adapters: Any = None
+
+
+def describe(
+    *,
+    name: str,
+    family: str,
+    model: Any,
+    vocabulary: vocabularies.Vocabulary,
+    data: Mapping[str, Any],
+    optimizer: Any,
+    training: Any,
+    tuning: Any = None,
+) -> dict[str, Any]:
+    """The content of run.json.
+
+    Args:
+        name: The run's name.
+        family: The model's family.
+        model: Its config dataclass.
+        vocabulary: The codec's table; the codec is named by it.
+        data: What it is trained on: `source`, pieces by split, the report.
+        optimizer: The optimiser's config dataclass.
+        training: The loop's config dataclass.
+        tuning: The config dataclass of a run that tunes another; None for any other.
+    """
+    origins = {"family": registry.origin("family", family), "codec": registry.origin("codec", vocabulary.name)}
+    plugins = {kind: origin for kind, origin in origins.items() if origin}
+    return {
+        "format": FORMAT,
+        "name": name,
+        "family": family,
+        "model": dataclasses.asdict(model),
+        "vocabulary": vocabulary.to_json(),
+        "data": dict(data),
+        "optimizer": dataclasses.asdict(optimizer),
+        "training": dataclasses.asdict(training),
+        **({} if tuning is None else {"tuning": json.loads(json.dumps(dataclasses.asdict(tuning)))}),
+        **({"plugins": plugins} if plugins else {}),
+        "versions": {"jax": jax.__version__, "numpy": np.__version__},
+    }
+
+
+def start(path: Path, description: Mapping[str, Any]) -> None:
+    """Makes a run directory, or checks that the one that is there is of the same experiment.
+
+    Raises:
+        errors.UserError: The directory holds a run of another model, codec or data.
+    """
+    file = path / "run.json"
+    if file.exists():
+        old = read_description(path)
+        found, wanted = parts(old, path), parts(description, path)
+        for field, before, now in zip(("family", "model", "vocabulary"), found, wanted, strict=True):
+            if now != before:
+                raise errors.UserError(
+                    f"{path} holds a run with another {field} than this experiment's; give another --workdir"
+                )
+        if old.get("tuning") != description.get("tuning"):
+            raise errors.UserError(f"{path} holds a run with another tuning; give another --workdir")
+        for field, kind in _SHAPING.items():
+            if kind(description["optimizer"][field]) != kind(old["optimizer"].get(field)):
+                raise errors.UserError(
+                    f"{path} holds a run with optimizer.{field} {old['optimizer'].get(field)}, not "
+                    f"{description['optimizer'][field]}; give another --workdir"
+                )
+        if old["data"]["source"] != description["data"]["source"]:
+            raise errors.UserError(
+                f"{path} holds a run on {old['data']['source']}, not on {description['data']['source']}; "
+                "give another --workdir"
+            )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.UserError(f"{path} cannot be made ({error.strerror}); give another --workdir") from error
+    write_text(file, json.dumps(description, indent=1) + "\n")
+
+
+def record(path: Path, result: Mapping[str, Any]) -> None:
+    """Writes into run.json, as `result`, how training ended."""
+    file = path / "run.json"
+    write_text(file, json.dumps({**json.loads(file.read_text()), "result": dict(result)}, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """run.json of a directory.
+
+    Raises:
+        errors.UserError: There is none, it cannot be read, it is of another format version, or the run's name, by
+            which music files are called, is not a plain file name.
+    """
+    try:
+        description = json.loads((path / "run.json").read_text())
+    except FileNotFoundError:
+        raise errors.UserError(f"{path} is not a run directory: it has no run.json") from None
+    except (OSError, ValueError) as error:
+        raise errors.UserError(f"{path / 'run.json'} cannot be read: {error}") from None
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        found = description.get("format") if isinstance(description, dict) else None
+        raise errors.UserError(
+            f"{path} has run format {found}; this musejax reads format {FORMAT}: use the musejax that wrote it"
+        )
+    for field in ("name", "family", "model", "vocabulary", "data", "optimizer", "training"):
+        if field not in description:
+            raise errors.UserError(f"{path / 'run.json'} is damaged: it has no {field!r}; train the run anew")
+    file_names.check(description["name"], f"{path / 'run.json'}: name")
+    return description
+
+
+def _config(cls: type, data: Mapping[str, Any], where: str) -> Any:
+    """A config dataclass from plain data."""
+    hints = get_type_hints(cls)
+    unknown = sorted(set(data) - set(hints))
+    if unknown:
+        raise errors.UserError(f"{where} has unknown fields {', '.join(unknown)}: a newer musejax wrote it")
+    out = {}
+    for name, value in data.items():
+        hint = hints[name]
+        if get_origin(hint) is tuple and isinstance(value, list):
+            value = tuple(value)
+        elif dataclasses.is_dataclass(hint) and isinstance(value, dict):
+            value = _config(hint, value, where)  # type: ignore[arg-type]
+        else:
+            nested = [a for a in get_args(hint) if dataclasses.is_dataclass(a)]
+            if nested and isinstance(value, dict):
+                value = _config(nested[0], value, where)  # type: ignore[arg-type]
+        out[name] = value
+    return cls(**out)
+
+
+def example(vocabulary: vocabularies.Vocabulary, rows: int = 1, frames: int = 2) -> dict[str, np.ndarray]:
+    """A batch of zeros with the shapes and fields that a codec gives."""
+    shape = (rows, frames)
+    batch: dict[str, np.ndarray]
+    if vocabulary.kind == "groove":
+        batch = {"frames": np.zeros((*shape, vocabulary.size), np.float32)}
+    elif vocabulary.kind == "bits":
+        batch = {"frames": np.zeros((*shape, vocabulary.size), np.int32)}
+    else:
+        batch = {"tokens": np.zeros((*shape, vocabulary.streams) if vocabulary.streams > 1 else shape, np.int32)}
+    for name, _ in vocabulary.conditions:
+        batch[name] = np.zeros(shape, np.int32)
+    return {**batch, "pad_mask": np.ones(shape, np.int32), "loss_mask": np.ones(shape, np.int32)}
+
+
+def parts(description: Mapping[str, Any], path: Path) -> tuple[str, Any, vocabularies.Vocabulary]:
+    """Family, config and vocabulary of a run.json; fields that were added since it was written have their defaults.
+
+    Raises:
+        errors.UserError: The family or a field of its config is unknown, or the file is damaged.
+    """
+    family = description["family"]
+    plugin = description.get("plugins", {}).get("family", "")
+    try:
+        record = registry.get("family", family, plugin=plugin)
+    except errors.UserError as error:
+        raise errors.UserError(f"{path}: {error}") from None
+    try:
+        config = _config(record.config, description["model"], str(path))
+        return family, config, vocabularies.Vocabulary.from_json(description["vocabulary"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.UserError(f"{path / 'run.json'} does not describe a model: {error}") from None
+
+
+def build(
+    description: Mapping[str, Any], path: Path, adapt: Callable[[Model], Model] = lambda model: model
+) -> tuple[Model, vocabularies.Vocabulary]:
+    """The model of a run.json, and its vocabulary.
+
+    Args:
+        description: The content of run.json.
+        path: The run directory.
+        adapt: Model of the family -> the same over the parameters that the run trains.
+
+    Raises:
+        errors.UserError: It does not describe a model.
+    """
+    family, config, vocabulary = parts(description, path)
+    try:
+        model = registry.get("family", family).make(config, vocabulary)
+        if description.get("tuning", {}).get("method") == "g":  # two nets: the prior is in the run's state
+            return prior_product.make(adapt(model), vocabulary, model), vocabulary
+        return adapt(model), vocabulary
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.UserError(f"{path / 'run.json'} does not describe a model: {error}") from None
+
+
+def load(path: Path, say: Callable[[str], None], adapted: tuple[Path, ...] = ()) -> Run:
+    """The best checkpoint of a run directory.
+
+    Args:
+        path: The directory.
+        say: Is told of damaged checkpoints that were passed over.
+        adapted: Directories of the adapters for which this run is loaded as a base.
+
+    Raises:
+        errors.UserError: It is not a run directory, of another version, has no good checkpoint, or is its own base.
+    """
+    if path.resolve() in adapted:
+        raise errors.UserError(f"{path / 'run.json'}: the base of these adapters is the run itself; give another base")
+    description = read_description(path)
+    if "adapters" in description:
+        return _load_adapted(description, path, say, (*adapted, path.resolve()))
+    model, vocabulary = build(description, path)
+    like = jax.eval_shape(model.init, jax.random.key(0), example(vocabulary))
+    packed = description.get("left_out", ())
+    params, state, step = checkpoints.load(path, (without(like[0], packed), without(like[1], packed)), say)
+    state = _with_prior(path, state, step)
+    return Run(description["name"], path, model, {"params": params, "state": state}, vocabulary, description, step)
+
+
+def _with_prior(path: Path, state: Any, step: int) -> Any:
+    """The state of a checkpoint, with the prior that was fitted to it, where one was."""
+    prior = priors.read(path, step)
+    return state if prior is None else {**state, "latent_prior": prior}
+
+
+def without(tree: Any, names: Collection[str]) -> Any:
+    """A tree less what stands at its top under some names."""
+    return {name: part for name, part in tree.items() if name not in names} if names else tree
+
+
+def _load_adapted(
+    description: dict[str, Any], path: Path, say: Callable[[str], None], adapted: tuple[Path, ...]
+) -> Run:
+    """A run of adapters, merged into its base."""
+    try:
+        told = dict(description["adapters"])
+        named = told.pop("base")
+        config, where = _config(lora.Config, told, str(path)), adapter_base.find(named, path)
+        base = load(where, say, adapted)
+        adapter_base.check(named, path, where, base.variables)
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.UserError(f"{path / 'run.json'} does not describe adapters: {error}") from None
+    trained = base.variables["params"], without(base.variables["state"], ("latent_prior",))
+    wrapped, vocabulary = build(description, path, lambda model: lora.adapted(model, *trained, config))
+    like = jax.eval_shape(wrapped.init, jax.random.key(0), example(vocabulary))
+    own, state, step = checkpoints.load(path, like, say)
+    state = _with_prior(path, state, step)
+    variables = {"params": lora.merge(base.variables["params"], own, config), "state": state}
+    model, _ = build(description, path)
+    return Run(description["name"], path, model, variables, vocabulary, description, step, own)
+
+
+def count(model: Model, vocabulary: vocabularies.Vocabulary) -> int:
+    """Number of parameters, without computing any."""
+    params, _ = jax.eval_shape(model.init, jax.random.key(0), example(vocabulary))
+    return sum(int(np.prod(p.shape)) for p in jax.tree.leaves(params))

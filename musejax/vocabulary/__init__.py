@@ -1,0 +1,25 @@
+"""Event tables of every representation, and the type of such a table. NumPy only."""
+
+from musejax.vocabulary.events import HIT, KEY, EventRange, Vocabulary
+from musejax.vocabulary.tables import (
+    BEATS,
+    CHORDS,
+    DRUMS,
+    KEYS,
+    chorale,
+    drum_bits,
+    drums,
+    groove,
+    melody,
+    performance,
+    pianoroll,
+    rolls,
+    sketch,
+    tracks,
+    trio,
+)
+
+__all__ = [
+    "BEATS", "CHORDS", "DRUMS", "HIT", "KEY", "KEYS", "EventRange", "Vocabulary", "chorale", "drum_bits", "drums",
+    "groove", "melody", "performance", "pianoroll", "rolls", "sketch", "tracks", "trio",
+]  # fmt: skip
