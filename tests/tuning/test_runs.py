@@ -168,7 +168,7 @@ def test_a_method_trains_adapters_alone_which_are_a_run_like_any_other(method, m
     assert run("pack", tmp_path / "cut", "--out", tmp_path / "merged", "--merge") == 0
     figures = []
     for name in ("cut", "apart", "merged"):
-        assert run("sample", tmp_path / name, "--length", 40, "--out", tmp_path / "music") == 0
+        assert run("sample", tmp_path / name, "--length", 40, "--out", tmp_path / "music" / name) == 0
         capfd.readouterr()
         assert run("evaluate", tmp_path / name, "--data", made / "tunes.npz", "--json") == 0
         figures.append(json.loads(capfd.readouterr().out)["nll_per_token"])
