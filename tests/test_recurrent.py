@@ -145,7 +145,8 @@ def test_the_likelihood_is_the_chain_rule_one_step_at_a_time(name):
             value = cells_of[:, frame, stream, 0]
             found = np.log(np.exp(logits).sum(-1)) - logits[np.arange(2), value]
             previous = jnp.asarray(value)
-        np.testing.assert_allclose(found, expected[:, frame, 0 if bits else stream], atol=1e-5)
+        # Sums over 88 keys in float32 differ in the sixth digit from one machine to another.
+        np.testing.assert_allclose(found, expected[:, frame, 0 if bits else stream], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("table", [HOLDS, TWO], ids=["holds", "pitches"])
