@@ -94,10 +94,11 @@ def adapted(model: Model, params: Params, state: State, config: Config) -> Model
         config: Of the adapters.
 
     Raises:
-        ValueError: The model has a training step of its own.
+        ValueError: The model has a training step of its own, or the adapters match none of its matrices.
     """
     if model.make_step is not None:
         raise ValueError("adapters are not for a family that has a training step of its own")
+    jax.eval_shape(lambda: init(jax.random.key(0), params, config))  # adapters that fit nothing are an error at once
 
     def whole(own: Params) -> Params:
         return merge(jax.lax.optimization_barrier(params), own, config)  # else XLA folds constants for minutes
