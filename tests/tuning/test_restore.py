@@ -115,9 +115,8 @@ def reordered(vocabulary):
     return other, np.array([other.id(*vocabulary.event(i)) for i in range(vocabulary.size)])
 
 
-def small(config):
-    fields = {f.name for f in dataclasses.fields(config)}
-    return dataclasses.replace(config, **{k: v for k, v in tiny.SHRUNK.items() if k in fields})
+def small(family, config):
+    return family.FAMILY.tiny(config)
 
 
 CHORALE, MELODY = codecs.get("chorale").vocabulary, vocabularies.melody(60, 69, beat=True)
@@ -139,7 +138,7 @@ NETS = {
 @pytest.mark.parametrize("name", NETS)
 def test_the_same_music_in_another_order_of_events_is_as_likely(name):
     family, config, vocabulary = NETS[name]
-    config = small(config)
+    config = small(family, config)
     trained = source(family.make, config, vocabulary)
     other, ids = reordered(vocabulary)
     model = family.make(config, other)
@@ -166,9 +165,9 @@ SEEN = {
         MELODY,
     ),
     "vae of segments": (music_vae, dataclasses.replace(LATENT, **SEGMENTS), MELODY),
-    "coconet": (coconet, small(coconet.FRAMES), codecs.get("chorale-pitches").vocabulary),
+    "coconet": (coconet, small(coconet, coconet.FRAMES), codecs.get("chorale-pitches").vocabulary),
     "dense vae": (dense_vae, dense_vae.Config(frames=4, layers=(6,)), TWO),
-    "switches": (recurrent, small(recurrent.PRESETS["rnn-nade"][1]), TWO),
+    "switches": (recurrent, small(recurrent, recurrent.PRESETS["rnn-nade"][1]), TWO),
 }
 
 
@@ -199,7 +198,7 @@ def test_so_is_it_for_nets_that_see_frames_whole(name):
 
 
 def test_keys_that_are_added_leave_those_that_were_there():
-    config, few = small(recurrent.PRESETS["pianoroll-nade"][1]), vocabularies.pianoroll(30, 40)
+    config, few = small(recurrent, recurrent.PRESETS["pianoroll-nade"][1]), vocabularies.pianoroll(30, 40)
     trained = source(recurrent.make, config, few)
     many = vocabularies.pianoroll(28, 45)
     params, _, report = moved(trained, recurrent.make(config, many), many)
@@ -224,7 +223,7 @@ def test_every_axis_that_grows_with_the_vocabulary_says_what_stands_along_it(fam
     other = registry.get("family", family).make(config, more)
     before, now = shapes(model, vocabulary), shapes(other, more)
     assert set(before) == set(now)
-    for found, axes in ((before, model.info.axes()), (now, other.axes())):
+    for found, axes in ((before, model.info.axes()), (now, other.info.axes())):
         for path, by_axis in axes.items():
             for axis, labels in by_axis.items() if path in found else ():
                 assert len(set(labels)) == len(labels) == found[path].shape[axis], (path, axis)
