@@ -118,7 +118,7 @@ def check() -> str:
     import twins_latent as twin
     from torch.nn import functional
 
-    from musejax.models.music_vae import latent_model
+    from musejax.models.music_vae import scheduled_sampling
 
     model, data = _model(latent=8, encoder_hidden=24, hidden=16), jobs.batch(VOCABULARY, 4, 12)
     params, state = model.init(jax.random.key(1), data)
@@ -155,7 +155,7 @@ def check() -> str:
             for before, logits in zip(twin.shifted(hot), net.decode(twin.shifted(hot), z), strict=True):
                 out, state_of = net.decoder(torch.cat([before, z], -1)[None], state_of)
                 torch.testing.assert_close(net.output(out[0]), logits)
-    assert float(latent_model.share_drawn(_config(SHARE), 7)) == SHARE
+    assert float(scheduled_sampling.sampled_share(_config(SHARE), 7)) == SHARE
     lines.append(f"{count} parameters on both sides; without a draw scheduled sampling gives the same logits")
     return "\n".join(lines)
 

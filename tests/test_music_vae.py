@@ -13,7 +13,7 @@ from musejax import vocabulary
 from musejax.base import Choice, Request
 from musejax.decoding import constraints
 from musejax.models import music_vae
-from musejax.models.music_vae import latent_model
+from musejax.models.music_vae import scheduled_sampling
 
 MELODY = vocabulary.melody(60, 65)
 SIZES = {"latent": 4, "encoder_hidden": 6, "encoder_layers": 2, "hidden": 8, "num_layers": 2, "segment": 4}
@@ -193,7 +193,7 @@ def test_importance_weights_average_to_the_probability_of_the_piece():
 )
 def test_the_share_of_drawn_inputs_follows_its_schedule(fields, step, share):
     config = music_vae.Config(**fields)
-    np.testing.assert_allclose(latent_model.share_drawn(config, step), share, rtol=1e-5)
+    np.testing.assert_allclose(scheduled_sampling.sampled_share(config, step), share, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array, Choice
-from musejax.nn import losses
+from musejax.base import Array, Choice, Params
+from musejax.nn import losses, nade
 
 
 class Draw(NamedTuple):
@@ -117,3 +117,23 @@ def ordered(size: int, choice: Choice, logit: Callable[..., Array], nll: Callabl
         return jax.lax.scan(one, jnp.zeros((len(uniform), size), jnp.int32), jnp.arange(size))[0]
 
     return Draw((size,), draw, nll, (size,))
+
+
+def nade_keys(joint: nade.Nade, params: Params, choice: Choice) -> Draw:
+    """Draws the keys of a frame from a NADE, the lowest first.
+
+    Args:
+        joint: The NADE; a step's output is its `Context`, [N, ...].
+        params: Its parameters.
+        choice: Of the filters only temperature has a meaning here.
+    """
+
+    def logit(context: nade.Context, bits: Array, at: Array) -> Array:
+        return joint.apply({"params": params}, context, bits, at, method="one")  # type: ignore[return-value]
+
+    def nll(context: nade.Context, bits: Array) -> Array:
+        frame = jax.tree.map(lambda x: x[:, None], context)
+        logits: Any = joint.apply({"params": params}, frame, bits[:, None])
+        return losses.bernoulli_nll(logits[:, 0], bits).sum(-1)
+
+    return ordered(joint.size, choice, logit, nll)

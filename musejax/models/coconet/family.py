@@ -13,7 +13,6 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Batch, Family, Info, Likelihood, Metrics, Model, Params, Request, State
@@ -122,39 +121,84 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         ValueError: The config does not fit the vocabulary.
     """
     _check(config, vocabulary)
-    own = gibbs.Sampling(config.sampler, config.steps)
-    samplers = tuple(sorted(SAMPLERS, key=lambda name: name != config.sampler))
+    model = Coconet(config, vocabulary)
+    net = model.net(train=False)
+    info = Info(
+        config,
+        conditions=config.conditions,
+        drops_conditions=config.condition_dropout > 0,
+        samplers=tuple(sorted(SAMPLERS, key=lambda name: name != config.sampler)),
+        sampling_steps=config.steps,
+        axes=lambda: net.axes(),
+    )
+    return Model(info, model.init, model.loss, model.sample, Likelihood("orderless", estimate=model.estimate))
 
-    def net(train: bool) -> nn.Module:
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Coconet:
+    """A network over partly hidden pieces as the functions of the record.
+
+    Attributes:
+        config: The family's config.
+        vocabulary: Of voices.
+    """
+
+    config: Config
+    vocabulary: vocabularies.Vocabulary
+
+    def net(self, train: bool) -> networks.Grid | networks.Frames:
+        """Returns the module; that of net = grid normalises by batch in training."""
+        config = self.config
         if config.net == "grid":
-            return networks.Grid(vocabulary, config.num_layers, config.width, train)
+            return networks.Grid(self.vocabulary, config.num_layers, config.width, train)
         return networks.Frames(
-            vocabulary, config.num_layers, config.width, config.attention, config.head, config.conditions,
-            config.input_dropout, config.dropout, config.head_dropout,
-        )  # fmt: skip
+            self.vocabulary,
+            config.num_layers,
+            config.width,
+            config.attention,
+            config.head,
+            config.conditions,
+            config.input_dropout,
+            config.dropout,
+            config.head_dropout,
+        )
 
-    def told(batch: Batch) -> dict[str, Array]:
-        return {name: jnp.asarray(batch[name]) for name in config.conditions}
+    def conditions(self, batch: Batch) -> dict[str, Array]:
+        """Takes the conditions that the network reads from a batch."""
+        return {name: jnp.asarray(batch[name]) for name in self.config.conditions}
 
-    def init(key: Array, batch: Batch) -> tuple[Params, State]:
+    def init(self, key: Array, batch: Batch) -> tuple[Params, State]:
+        """Draws parameters; a batch gives the shapes."""
         few = {k: jnp.asarray(v)[:1, :2] for k, v in batch.items()}
-        shape = few["tokens"].shape
-        args = (few["tokens"], jnp.ones(shape, bool), jnp.ones(shape[:2], bool), told(few), jnp.float32, None)
-        variables = jax.jit(lambda key: net(True).init(key, *args[:4], jnp.float32, None))(key)
+        shape, known = few["tokens"].shape, self.conditions(few)
+        args = (few["tokens"], jnp.ones(shape, bool), jnp.ones(shape[:2], bool), known)
+        variables = jax.jit(lambda key: self.net(True).init(key, *args, jnp.float32, None))(key)
         return variables["params"], {k: v for k, v in variables.items() if k != "params"}
 
     def logits(
-        params: Params, state: State, tokens: Array, hidden: Array, real: Array, conditions: Mapping[str, Array]
+        self,
+        params: Params,
+        state: State,
+        tokens: Array,
+        hidden: Array,
+        real: Array,
+        conditions: Mapping[str, Array],
     ) -> Array:
-        """What each cell may be given those that are not hidden: [B, T, S, V]."""
+        """Computes the logits of each cell given those that are not hidden: [B, T, S, V]."""
         dtype = jax.tree.leaves(params)[0].dtype
-        out = net(False).apply({"params": params, **state}, tokens, hidden, real, conditions, dtype, None)
+        known = self.conditions(conditions)
+        out = self.net(False).apply({"params": params, **state}, tokens, hidden, real, known, dtype, None)
         return jnp.asarray(out)
 
     def loss(
-        params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
+        self, params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
     ) -> tuple[Array, tuple[State, Metrics]]:
-        numbers, sets, asked, rows, unknown, dropped = jax.random.split(key, 6)
+        """Computes the orderless cost of a cell, from one set of hidden cells per piece in training, else from STRATA.
+
+        Each hidden cell weighs as many times as the piece has more cells than hidden ones.
+        """
+        config = self.config
+        numbers, sets, structure, rows, unknown, dropout = jax.random.split(key, 6)
         if not train:
             batch = {name: jnp.concatenate([jnp.asarray(x)] * STRATA) for name, x in batch.items()}
         tokens, real = jnp.asarray(batch["tokens"]), jnp.asarray(batch["pad_mask"]) > 0
@@ -163,67 +207,70 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         hidden = orders.hidden(sets, cells, orders.sizes(numbers, totals))
         if train and config.structured:
             whole = jax.random.bernoulli(rows, config.structured, (len(tokens), 1, 1))
-            hidden = jnp.where(whole, (given_reader.masks(asked, *tokens.shape) > 0) & cells, hidden)
+            hidden = jnp.where(whole, (given_reader.masks(structure, *tokens.shape) > 0) & cells, hidden)
         if train:
-            batch = conditioning.drop(batch, config.conditions, vocabulary, config.condition_dropout, unknown)
-        out, after = net(train).apply(
-            {"params": params, **state}, tokens, hidden, real, told(batch), jax.tree.leaves(params)[0].dtype,
-            dropped if train else None, mutable=list(state) if train else [],
-        )  # fmt: skip
+            batch = conditioning.drop(batch, config.conditions, self.vocabulary, config.condition_dropout, unknown)
+        logits, after = self.net(train).apply(
+            {"params": params, **state},
+            tokens,
+            hidden,
+            real,
+            self.conditions(batch),
+            jax.tree.leaves(params)[0].dtype,
+            dropout if train else None,
+            mutable=list(state) if train else [],
+        )
         scored = jnp.broadcast_to(jnp.asarray(batch["loss_mask"])[..., None], tokens.shape).astype(jnp.float32)
         weights = scored * hidden * (totals / jnp.maximum(hidden.sum((1, 2)), 1))[:, None, None]
         weight = scored.sum()
         mean, accuracy = (
             (values * weights).sum() / jnp.maximum(weight, 1.0)
-            for values in (losses.categorical_nll(out, tokens), losses.hits(out, tokens))
+            for values in (losses.categorical_nll(logits, tokens), losses.hits(logits, tokens))
         )
         return mean, ({**state, **after}, {"loss": mean, "accuracy": accuracy, "weight": weight})
 
-    def cost(params: Params, state: State, keys: Array, batch: Batch) -> Array:
-        """An estimate of the cost of each piece's free cells, from STRATA sets of hidden ones."""
+    def cost(self, params: Params, state: State, keys: Array, batch: Batch) -> Array:
+        """Estimates the cost of each piece's free cells from STRATA sets of hidden ones, in nats: float[B].
+
+        Args:
+            params: The parameters.
+            state: What is not trained.
+            keys: One per piece.
+            batch: Whole pieces; `infill_mask` limits the cells that count.
+        """
         tokens, real = jnp.asarray(batch["tokens"]), jnp.asarray(batch["pad_mask"]) > 0
         cells = jnp.broadcast_to(real[..., None], tokens.shape)
         cells = cells & (jnp.asarray(batch["infill_mask"]) > 0) if "infill_mask" in batch else cells
         totals = cells.sum((1, 2))
         numbers = jax.vmap(lambda k, n: orders.sizes(k, jnp.full(STRATA, n)))(keys, totals)
 
-        def one(at: Array) -> Array:
-            def of_piece(key: Array, cells: Array, number: Array) -> Array:
+        def stratum(at: Array) -> Array:
+            def hide(key: Array, cells: Array, number: Array) -> Array:
                 return orders.hidden(jax.random.fold_in(key, at), cells[None], number[None])[0]
 
-            hidden = jax.vmap(of_piece)(keys, cells, numbers[:, at])
-            nats = losses.categorical_nll(logits(params, state, tokens, hidden, real, told(batch)), tokens)
+            hidden = jax.vmap(hide)(keys, cells, numbers[:, at])
+            nats = losses.categorical_nll(self.logits(params, state, tokens, hidden, real, batch), tokens)
             return (nats * hidden).sum((1, 2)) * totals / jnp.maximum(hidden.sum((1, 2)), 1)
 
-        return jax.lax.map(one, jnp.arange(STRATA)).mean(0)
+        return jax.lax.map(stratum, jnp.arange(STRATA)).mean(0)
 
-    def estimate(params: Params, state: State, key: Array, batch: Batch) -> Array:
-        return cost(params, state, jax.random.split(key, len(batch["tokens"])), batch)
+    def estimate(self, params: Params, state: State, key: Array, batch: Batch) -> Array:
+        """Estimates nats per piece from one random draw (`base.Likelihood.estimate`)."""
+        return self.cost(params, state, jax.random.split(key, len(batch["tokens"])), batch)
 
-    def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
-        asked = request.sampling or own
-        if asked.steps == 0:
-            asked = asked._replace(steps=request.length * vocabulary.streams)
+    def sample(self, params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+        """Draws pieces by blocked Gibbs sampling (`base.Model.sample`)."""
+        sampling = request.sampling or gibbs.Sampling(self.config.sampler, self.config.steps)
+        if sampling.steps == 0:
+            sampling = sampling._replace(steps=request.length * self.vocabulary.streams)
 
         def conditional(
             tokens: Array, hidden: Array, step: Array, real: Array, conditions: Mapping[str, Array]
         ) -> Array:
-            return logits(params, state, tokens, hidden, real, told(conditions))
+            return self.logits(params, state, tokens, hidden, real, conditions)
 
-        cost_of = functools.partial(cost, params, state)
-        return gibbs.answer(conditional, cost_of, plan(asked), vocabulary, key, request)
-
-    score, read = Likelihood("orderless", estimate=estimate), net(False)
-
-    info = Info(
-        config,
-        conditions=config.conditions,
-        drops_conditions=config.condition_dropout > 0,
-        samplers=samplers,
-        sampling_steps=config.steps,
-        axes=lambda: read.axes(),
-    )
-    return Model(info, init, loss, sample, score)
+        cost = functools.partial(self.cost, params, state)
+        return gibbs.answer(conditional, cost, plan(sampling), self.vocabulary, key, request)
 
 
 def tiny(config: Config) -> Config:

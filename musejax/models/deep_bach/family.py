@@ -89,151 +89,225 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         ValueError: The config does not fit the vocabulary.
     """
     _check(config, vocabulary)
-    table, streams = voice_history.tables(vocabulary), vocabulary.streams
-    sizes = {n: size for n, size in vocabulary.conditions if n in config.conditions}
-    told_sizes = {n: min(size, config.beats) if n == "beat" else size for n, size in sizes.items()}
-    shape = networks.Shape(vocabulary, tuple(told_sizes.items()), config.embed, config.intervals)
-    context = networks.Context(shape, config.num_layers, config.hidden, config.dropout, config.context)
-    head = networks.Voice(shape, config.width, config.dropout)
-    end = vocabulary.id("end") if vocabulary.has("end") else -1
-
-    def told(batch: Batch, real: Array) -> dict[str, Array]:
-        """The conditions as the nets read them: the id of an unknown one, and outside the piece, is their size."""
-        out = {}
-        for name, size in told_sizes.items():
-            ids = jnp.asarray(batch[name])
-            out[name] = jnp.where(real & (ids < sizes[name]), ids % size if name == "beat" else ids, size)
-        return out
-
-    def found(tokens: Array, hidden: Array | None, real: Array) -> dict[str, Array]:
-        known = real[..., None] if hidden is None else real[..., None] & ~hidden
-        return networks.read(table, jnp.where(known, tokens, table.size))
-
-    def one(
-        params: Params, found: Batch, told: Batch, real: Array, heard: Array | None, voice: Array, key: Array | None
-    ) -> Array:
-        """Logits of one voice [B, T, V]; params are its own, `heard` what shared layers heard."""
-        dtype = jax.tree.leaves(params)[0].dtype
-        keys = (None, None) if key is None else tuple(jax.random.split(jax.random.fold_in(key, voice)))
-        mine = networks.rolled(found, voice)
-        if heard is None:
-            heard = context.apply({"params": params["context"]}, mine, told, real, voice, dtype, keys[0])  # type: ignore[assignment]
-        return head.apply({"params": params["voices"]}, heard, mine, told, voice, dtype, keys[1])  # type: ignore[return-value]
-
-    def listened(params: Params, found: Batch, told: Batch, real: Array, key: Array | None) -> Array | None:
-        """What the layers that all voices share heard; None where each has its own."""
-        if not config.shared:
-            return None
-        dtype = jax.tree.leaves(params)[0].dtype
-        return context.apply({"params": params["context"]}, found, told, real, None, dtype, key)  # type: ignore[return-value]
-
-    def of_voice(params: Params, voice: Array) -> Params:
-        mine = {name: params[name] for name in ("voices",) + (() if config.shared else ("context",))}
-        return {**params, **jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, voice, 0, False), mine)}
-
-    def logits(params: Params, found: Batch, told: Batch, real: Array, key: Array | None) -> Array:
-        """Logits of every cell given all others: [B, T, S, V]."""
-        keys = (None, None) if key is None else tuple(jax.random.split(key))
-        heard = listened(params, found, told, real, keys[0])
-
-        def voice(at: Array) -> Array:
-            return one(of_voice(params, at), found, told, real, heard, at, keys[1])
-
-        return jnp.moveaxis(jax.lax.map(voice, jnp.arange(streams)), 0, 2)
-
-    def init(key: Array, batch: Batch) -> tuple[Params, State]:
-        few = {k: jnp.asarray(v)[:1, :2] for k, v in batch.items()}
-        real = jnp.ones((1, 2), bool)
-        notes, conditions = found(few["tokens"], None, real), told(few, real)
-        heard = jnp.zeros((1, 2, 2 * config.hidden))
-
-        @jax.jit
-        def made(key: Array) -> Params:
-            keys = jax.random.split(key, 2 * streams)
-
-            def layers(key: Array, voice: Array | None) -> Params:
-                return context.init(key, notes, conditions, real, voice, jnp.float32, None)["params"]
-
-            def heads(key: Array, voice: Array) -> Params:
-                return head.init(key, heard, notes, conditions, voice, jnp.float32, None)["params"]
-
-            each = jnp.arange(streams)
-            of_context = layers(keys[0], None) if config.shared else jax.vmap(layers)(keys[:streams], each)
-            return {"context": of_context, "voices": jax.vmap(heads)(keys[streams:], each)}
-
-        return made(key), {}
-
-    def loss(
-        params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
-    ) -> tuple[Array, tuple[State, Metrics]]:
-        tokens, real = jnp.asarray(batch["tokens"]), jnp.asarray(batch["pad_mask"]) > 0
-        hidden, dropped = None, None
-        if train:
-            rows, shares, cells, unknown, dropped = jax.random.split(key, 5)
-            batch = conditioning.drop(batch, config.conditions, vocabulary, config.condition_dropout, unknown)
-            share = jax.random.uniform(shares, (len(tokens), 1, 1))
-            share = share * jax.random.bernoulli(rows, config.hide, share.shape)
-            hidden = jax.random.uniform(cells, tokens.shape) < share
-        out = logits(params, found(tokens, hidden, real), told(batch, real), real, dropped)
-        scored = (jnp.asarray(batch["loss_mask"])[..., None] * (tokens != end)).astype(jnp.float32)
-        nats, hits = losses.categorical_nll(out, tokens), losses.hits(out, tokens)
-        is_note = scored * (jnp.asarray(table.pitch)[tokens] >= 0)
-        info = {}
-        for s in range(streams):
-            mine = scored[..., s]
-            info[f"loss_{s}"] = losses.masked_mean(nats[..., s], mine)[0]
-            info[f"accuracy_{s}"] = losses.masked_mean(hits[..., s], mine)[0]
-            info[f"accuracy_of_notes_{s}"] = losses.masked_mean(hits[..., s], is_note[..., s])[0]
-        mean, weight = losses.masked_mean(nats, scored)
-        accuracy, notes = losses.masked_mean(hits, scored)[0], losses.masked_mean(hits, is_note)[0]
-        info |= {"loss": mean, "accuracy": accuracy, "accuracy_of_notes": notes, "weight": weight}
-        return mean, (state, info)
-
-    def nll(params: Params, state: State, batch: Batch) -> Array:
-        tokens = jnp.asarray(batch["tokens"])
-        real = jnp.asarray(batch["pad_mask"]) > 0 if "pad_mask" in batch else jnp.ones(tokens.shape[:2], bool)
-        out = logits(params, found(tokens, None, real), told(batch, real), real, None)
-        free = jnp.asarray(batch["infill_mask"]) > 0 if "infill_mask" in batch else True
-        return jnp.where((tokens != end) & real[..., None] & free, losses.categorical_nll(out, tokens), 0.0)
-
-    def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
-        asked = request.sampling or gibbs.Sampling("rounds", config.steps)
-        if asked.sampler != "rounds":
-            raise ValueError(f"sampler {asked.sampler} is not for a DeepBach, which has rounds")
-
-        def conditional(
-            tokens: Array, hidden: Array, step: Array, real: Array, conditions: Mapping[str, Array]
-        ) -> Array:
-            voice = step % streams
-            notes, knows = found(tokens, hidden, real), told(conditions, real)
-            heard = listened(params, notes, knows, real, None)
-            return one(of_voice(params, voice), notes, knows, real, heard, voice, None)[:, :, None]
-
-        def cost(keys: Array, batch: Batch) -> Array:
-            return nll(params, state, batch).sum((1, 2))
-
-        plan = gibbs_plans.rounds(
-            streams,
-            asked.steps,
-            config.share,
-            gibbs_plans.cooling(asked.steps, config.heat),
-            from_nothing=config.hide > 0,
-        )
-        # A net that was never without a cell begins with notes drawn evenly.
-        keys = jax.vmap(lambda k: jax.random.fold_in(k, 2))(autoregressive.piece_keys(key, request.first, request.num))
-        first, number = vocabulary.start("pitch"), vocabulary.range("pitch").size
-        start = jax.vmap(lambda k: jax.random.randint(k, (request.length, streams), first, first + number))(keys)
-        return gibbs.answer(conditional, cost, plan, vocabulary, key, request, start)
-
+    model = DeepBach(config, vocabulary)
     info = Info(
         config,
         conditions=config.conditions,
         drops_conditions=config.condition_dropout > 0,
         samplers=("rounds",),
         sampling_steps=config.steps,
-        axes=functools.partial(shape.axes, config.shared),
+        axes=functools.partial(model.shape.axes, config.shared),
     )
-    return Model(info, init, loss, sample, Likelihood("pseudo", nll))
+    return Model(info, model.init, model.loss, model.sample, Likelihood("pseudo", model.nll))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DeepBach:
+    """The models of all voices as the functions of the record.
+
+    Attributes:
+        config: The family's config.
+        vocabulary: Of voices.
+    """
+
+    config: Config
+    vocabulary: vocabularies.Vocabulary
+
+    @functools.cached_property
+    def table(self) -> voice_history.Tables:
+        """What the events of the vocabulary mean."""
+        return voice_history.tables(self.vocabulary)
+
+    @functools.cached_property
+    def sizes(self) -> dict[str, int]:
+        """The number of values of each condition in the data."""
+        return {n: size for n, size in self.vocabulary.conditions if n in self.config.conditions}
+
+    @functools.cached_property
+    def input_sizes(self) -> dict[str, int]:
+        """The number of values of each condition as the networks read it."""
+        return {n: min(size, self.config.beats) if n == "beat" else size for n, size in self.sizes.items()}
+
+    @functools.cached_property
+    def shape(self) -> networks.Shape:
+        """The inputs and outputs of a cell."""
+        inputs = tuple(self.input_sizes.items())
+        return networks.Shape(self.vocabulary, inputs, self.config.embed, self.config.intervals)
+
+    @functools.cached_property
+    def context(self) -> networks.Context:
+        """The LSTM layers that read the past and the future of a cell."""
+        config = self.config
+        return networks.Context(self.shape, config.num_layers, config.hidden, config.dropout, config.context)
+
+    @functools.cached_property
+    def head(self) -> networks.Voice:
+        """The layers that score one cell."""
+        return networks.Voice(self.shape, self.config.width, self.config.dropout)
+
+    @property
+    def end(self) -> int:
+        """The id of END; -1 where there is none."""
+        return self.vocabulary.id("end") if self.vocabulary.has("end") else -1
+
+    def conditions(self, batch: Batch, real: Array) -> dict[str, Array]:
+        """Returns the conditions as the networks read them; an unknown id, or one outside the piece, is their size."""
+        out = {}
+        for name, size in self.input_sizes.items():
+            ids = jnp.asarray(batch[name])
+            out[name] = jnp.where(real & (ids < self.sizes[name]), ids % size if name == "beat" else ids, size)
+        return out
+
+    def neighbours(self, tokens: Array, hidden: Array | None, real: Array) -> dict[str, Array]:
+        """Returns what is known around every cell (`networks.read`) where `hidden` cells are not known."""
+        known = real[..., None] if hidden is None else real[..., None] & ~hidden
+        return networks.read(self.table, jnp.where(known, tokens, self.table.size))
+
+    def read_shared(self, params: Params, notes: Batch, known: Batch, real: Array, key: Array | None) -> Array | None:
+        """Runs the layers that all voices share; None where each voice has its own."""
+        if not self.config.shared:
+            return None
+        dtype = jax.tree.leaves(params)[0].dtype
+        return self.context.apply({"params": params["context"]}, notes, known, real, None, dtype, key)  # type: ignore[return-value]
+
+    def voice_logits(
+        self,
+        params: Params,
+        notes: Batch,
+        known: Batch,
+        real: Array,
+        shared: Array | None,
+        voice: Array,
+        key: Array | None,
+    ) -> Array:
+        """Computes the logits of one voice given all other cells, float[B, T, V].
+
+        Args:
+            params: The parameters of all voices.
+            notes: What is known around every cell.
+            known: The conditions.
+            real: bool[B, T], the frames of each piece.
+            shared: The output of `read_shared`.
+            voice: int32[], its index.
+            key: For dropout; None for none.
+        """
+        dtype = jax.tree.leaves(params)[0].dtype
+        params = self._voice_params(params, voice)
+        keys = (None, None) if key is None else tuple(jax.random.split(jax.random.fold_in(key, voice)))
+        own = networks.rolled(notes, voice)
+        if shared is None:
+            shared = self.context.apply({"params": params["context"]}, own, known, real, voice, dtype, keys[0])  # type: ignore[assignment]
+        return self.head.apply({"params": params["voices"]}, shared, own, known, voice, dtype, keys[1])  # type: ignore[return-value]
+
+    def _voice_params(self, params: Params, voice: Array) -> Params:
+        """Takes one voice's parameters from those of all."""
+        stacked = ("voices",) if self.config.shared else ("voices", "context")
+        own = {name: params[name] for name in stacked}
+        return {**params, **jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, voice, 0, False), own)}
+
+    def logits(self, params: Params, notes: Batch, known: Batch, real: Array, key: Array | None) -> Array:
+        """Computes the logits of every cell given all others: [B, T, S, V]."""
+        keys = (None, None) if key is None else tuple(jax.random.split(key))
+        shared = self.read_shared(params, notes, known, real, keys[0])
+
+        def voice(at: Array) -> Array:
+            return self.voice_logits(params, notes, known, real, shared, at, keys[1])
+
+        return jnp.moveaxis(jax.lax.map(voice, jnp.arange(self.vocabulary.streams)), 0, 2)
+
+    def init(self, key: Array, batch: Batch) -> tuple[Params, State]:
+        """Draws parameters; a batch gives the shapes."""
+        few = {k: jnp.asarray(v)[:1, :2] for k, v in batch.items()}
+        real, streams = jnp.ones((1, 2), bool), self.vocabulary.streams
+        notes, known = self.neighbours(few["tokens"], None, real), self.conditions(few, real)
+        shared = jnp.zeros((1, 2, 2 * self.config.hidden))
+
+        def layers(key: Array, voice: Array | None) -> Params:
+            return self.context.init(key, notes, known, real, voice, jnp.float32, None)["params"]
+
+        def heads(key: Array, voice: Array) -> Params:
+            return self.head.init(key, shared, notes, known, voice, jnp.float32, None)["params"]
+
+        @jax.jit
+        def init_all(key: Array) -> Params:
+            keys, voices = jax.random.split(key, 2 * streams), jnp.arange(streams)
+            context = layers(keys[0], None) if self.config.shared else jax.vmap(layers)(keys[:streams], voices)
+            return {"context": context, "voices": jax.vmap(heads)(keys[streams:], voices)}
+
+        return init_all(key), {}
+
+    def loss(
+        self, params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
+    ) -> tuple[Array, tuple[State, Metrics]]:
+        """Computes the mean cross-entropy of a cell given all others; training hides some of these."""
+        tokens, real = jnp.asarray(batch["tokens"]), jnp.asarray(batch["pad_mask"]) > 0
+        hidden, dropout = None, None
+        if train:
+            rows, shares, cells, unknown, dropout = jax.random.split(key, 5)
+            rate = self.config.condition_dropout
+            batch = conditioning.drop(batch, self.config.conditions, self.vocabulary, rate, unknown)
+            share = jax.random.uniform(shares, (len(tokens), 1, 1))
+            share = share * jax.random.bernoulli(rows, self.config.hide, share.shape)
+            hidden = jax.random.uniform(cells, tokens.shape) < share
+        known = self.conditions(batch, real)
+        logits = self.logits(params, self.neighbours(tokens, hidden, real), known, real, dropout)
+        scored = (jnp.asarray(batch["loss_mask"])[..., None] * (tokens != self.end)).astype(jnp.float32)
+        nats, hits = losses.categorical_nll(logits, tokens), losses.hits(logits, tokens)
+        mean, weight = losses.masked_mean(nats, scored)
+        return mean, (state, {"loss": mean, "weight": weight, **self._metrics(tokens, nats, hits, scored)})
+
+    def _metrics(self, tokens: Array, nats: Array, hits: Array, scored: Array) -> Metrics:
+        """Reports the loss of each voice, and the accuracy of all cells and of those with a note."""
+        is_note = scored * (jnp.asarray(self.table.pitch)[tokens] >= 0)
+        metrics = {"accuracy": losses.masked_mean(hits, scored)[0]}
+        metrics["accuracy_of_notes"] = losses.masked_mean(hits, is_note)[0]
+        for s in range(self.vocabulary.streams):
+            metrics[f"loss_{s}"] = losses.masked_mean(nats[..., s], scored[..., s])[0]
+            metrics[f"accuracy_{s}"] = losses.masked_mean(hits[..., s], scored[..., s])[0]
+            metrics[f"accuracy_of_notes_{s}"] = losses.masked_mean(hits[..., s], is_note[..., s])[0]
+        return metrics
+
+    def nll(self, params: Params, state: State, batch: Batch) -> Array:
+        """Computes nats per cell, each given all others (`base.Likelihood.nll`); given cells and END cost nothing."""
+        tokens = jnp.asarray(batch["tokens"])
+        real = jnp.asarray(batch["pad_mask"]) > 0 if "pad_mask" in batch else jnp.ones(tokens.shape[:2], bool)
+        logits = self.logits(params, self.neighbours(tokens, None, real), self.conditions(batch, real), real, None)
+        free = jnp.asarray(batch["infill_mask"]) > 0 if "infill_mask" in batch else True
+        return jnp.where((tokens != self.end) & real[..., None] & free, losses.categorical_nll(logits, tokens), 0.0)
+
+    def sample(self, params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+        """Draws pieces by Gibbs sampling, one voice a turn (`base.Model.sample`).
+
+        Raises:
+            ValueError: The request names a sampler of another family.
+        """
+        streams = self.vocabulary.streams
+        sampling = request.sampling or gibbs.Sampling("rounds", self.config.steps)
+        if sampling.sampler != "rounds":
+            raise ValueError(f"sampler {sampling.sampler} is not for a DeepBach, which has rounds")
+
+        def conditional(
+            tokens: Array, hidden: Array, step: Array, real: Array, conditions: Mapping[str, Array]
+        ) -> Array:
+            notes, known = self.neighbours(tokens, hidden, real), self.conditions(conditions, real)
+            shared = self.read_shared(params, notes, known, real, None)
+            return self.voice_logits(params, notes, known, real, shared, step % streams, None)[:, :, None]
+
+        def cost(keys: Array, batch: Batch) -> Array:
+            return self.nll(params, state, batch).sum((1, 2))
+
+        plan = gibbs_plans.rounds(
+            streams,
+            sampling.steps,
+            self.config.share,
+            gibbs_plans.cooling(sampling.steps, self.config.heat),
+            from_nothing=self.config.hide > 0,
+        )
+        # A network that was never trained with hidden cells begins with notes drawn evenly.
+        keys = jax.vmap(lambda k: jax.random.fold_in(k, 2))(autoregressive.piece_keys(key, request.first, request.num))
+        first, number = self.vocabulary.start("pitch"), self.vocabulary.range("pitch").size
+        start = jax.vmap(lambda k: jax.random.randint(k, (request.length, streams), first, first + number))(keys)
+        return gibbs.answer(conditional, cost, plan, self.vocabulary, key, request, start)
 
 
 def tiny(config: Config) -> Config:

@@ -22,7 +22,7 @@ from flax import linen as nn
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Batch, Family, Model
 from musejax.decoding import groove_frames
-from musejax.models.music_vae import attention_parts, frame_layout, latent_model, place_weights
+from musejax.models.music_vae import attention_parts, frame_layout, latent_model, place_weights, scheduled_sampling
 from musejax.models.shared import configs
 from musejax.nn import conditioning, latent_layers, transformer_stack
 
@@ -251,7 +251,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     )
     if not 0.0 <= config.beta_rate < 1.0:
         raise ValueError(f"beta_rate is {config.beta_rate}; it must lie in [0, 1)")
-    latent_model.check_sampling(config)
+    scheduled_sampling.check(config)
     if config.heads:
         transformer_stack.check(attention_parts.shape_of(config))
     conditioning.check(config, vocabulary, ("dropout",))

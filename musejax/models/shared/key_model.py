@@ -3,6 +3,7 @@
 Keys are independent given the past (class A1 of protocol `bl`), or each is given those below it (NADE, class A2).
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,11 +28,12 @@ from musejax.base import (
     State,
 )
 from musejax.decoding import autoregressive, draws
+from musejax.models.shared import configs
 from musejax.nn import key_net, losses, nade
 from musejax.nn.features import axis_labels, key_history
 
 
-def check(config: Any, vocabulary: vocabularies.Vocabulary) -> None:
+def check(config: configs.KeyConfig, vocabulary: vocabularies.Vocabulary) -> None:
     """Raises ValueError where a config and a vocabulary do not agree on whether there are keys.
 
     Args:
@@ -52,13 +54,13 @@ def check(config: Any, vocabulary: vocabularies.Vocabulary) -> None:
         raise ValueError(f"condition_dropout does not fit codec {vocabulary.name}; it is for nets over tokens")
 
 
-def make(config: Any, stack: nn.Module, start: Start, vocabulary: vocabularies.Vocabulary) -> Model:
-    """Binds a net over keys to a family's config and a vocabulary of bits.
+def make(config: configs.KeyConfig, stack: nn.Module, start: Start, vocabulary: vocabularies.Vocabulary) -> Model:
+    """Binds a network over keys to a family's config and a vocabulary of bits.
 
     Args:
-        config: The family's; read are its conditions, history, nade, head, input_dropout, head_dropout.
+        config: The family's config.
         stack: The layers over frames.
-        start: Their state before the first frame.
+        start: Makes their state before the first frame.
         vocabulary: Of binary frames.
     """
     size = vocabulary.size
@@ -71,86 +73,112 @@ def make(config: Any, stack: nn.Module, start: Start, vocabulary: vocabularies.V
     else:
         net = key_net.PlainKeyNet(size, stack, conditions, config.input_dropout, config.nade)
     joint = nade.Nade(size, config.nade, config.head if config.history else 0, config.head_dropout)
+    model = KeyModel(config, net, joint, start, vocabulary)
+    info = Info(config, conditions=config.conditions, axes=lambda: axes(config, vocabulary))
+    likelihood = Likelihood("exact", model.nll, joint=bool(config.nade))
+    return Model(info, model.init, model.loss, model.sample, likelihood, model.decoder, features=model.features)
 
-    def features(batch: Batch) -> dict[str, Array]:
-        if ("match" if config.history else "last") in batch:
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class KeyModel:
+    """A network over binary frames as the functions of the record.
+
+    Attributes:
+        config: The family's config.
+        net: The network over frames.
+        joint: The distribution over the keys of a frame, where config.nade asks for one.
+        start: Makes the state of the stack before the first frame.
+        vocabulary: Of binary frames.
+    """
+
+    config: configs.KeyConfig
+    net: Any
+    joint: nade.Nade
+    start: Start
+    vocabulary: vocabularies.Vocabulary
+
+    def features(self, batch: Batch) -> dict[str, Array]:
+        """Adds what the network reads of the past of each frame (`base.Model.features`)."""
+        if ("match" if self.config.history else "last") in batch:
             return dict(batch)
-        if config.history:
+        if self.config.history:
             return {**batch, **key_history.over(batch["frames"])}
         return {**batch, "last": jnp.pad(batch["frames"], ((0, 0), (1, 0), (0, 0)))[:, :-1]}
 
-    def init(key: Array, batch: Batch) -> tuple[Params, State]:
-        few = features({k: v[:1, :2] for k, v in batch.items()})
-        params = net.init(key, few, start(1, 0, None), None)["params"]
-        # The read-out begins at each key's frequency in the batch.
+    def init(self, key: Array, batch: Batch) -> tuple[Params, State]:
+        """Draws parameters; the bias of the output begins at the frequency of each key in the batch."""
+        few = self.features({k: v[:1, :2] for k, v in batch.items()})
+        params = self.net.init(key, few, self.start(1, 0, None), None)["params"]
         frames = jnp.asarray(batch["frames"], jnp.float32)
         on = (frames.sum((0, 1)) + 0.2) / (frames.shape[0] * frames.shape[1] + 2.0)
         params = {**params, "output": {**params["output"], "bias": jnp.log(on / (1.0 - on))}}
-        if config.nade:
-            context, _ = net.apply({"params": params}, few, start(1, 0, None), None)
-            params["nade"] = joint.init(jax.random.fold_in(key, 1), context, few["frames"])["params"]
+        if self.config.nade:
+            context, _ = self.net.apply({"params": params}, few, self.start(1, 0, None), None)
+            params["nade"] = self.joint.init(jax.random.fold_in(key, 1), context, few["frames"])["params"]
         return params, {}
 
-    def past(params: Params) -> Params:
-        return {"params": {k: v for k, v in params.items() if k != "nade"}}
+    def apply(self, params: Params, *args: Any) -> Any:
+        """Calls the network over frames."""
+        return self.net.apply({"params": {k: v for k, v in params.items() if k != "nade"}}, *args)
 
-    def logits(params: Params, batch: Batch, key: Array | None) -> Array:
-        batch = features(batch)
+    def logits(self, params: Params, batch: Batch, key: Array | None) -> Array:
+        """Computes the logits of all keys, each given the frames before and, with a NADE, the keys below it."""
+        batch = self.features(batch)
         inner = None if key is None else jax.random.fold_in(key, 1)
-        out, _ = net.apply(past(params), batch, start(len(batch["frames"]), 0, params), key)
-        return joint.apply({"params": params["nade"]}, out, batch["frames"], inner) if config.nade else out  # type: ignore[return-value]
+        out, _ = self.apply(params, batch, self.start(len(batch["frames"]), 0, params), key)
+        if not self.config.nade:
+            return out
+        return self.joint.apply({"params": params["nade"]}, out, batch["frames"], inner)  # type: ignore[return-value]
 
     def loss(
-        params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
+        self, params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
     ) -> tuple[Array, tuple[State, Metrics]]:
-        costs = losses.bernoulli_nll(logits(params, batch, key if train else None), batch["frames"]).sum(-1)
+        """Computes the mean cost of a frame in nats."""
+        costs = losses.bernoulli_nll(self.logits(params, batch, key if train else None), batch["frames"]).sum(-1)
         mean, weight = losses.masked_mean(costs, batch["loss_mask"])
         return mean, (state, {"loss": mean, "weight": weight})
 
-    def nll(params: Params, state: State, batch: Batch) -> Array:
-        return losses.bernoulli_nll(logits(params, batch, None), batch["frames"]).sum(-1)
+    def nll(self, params: Params, state: State, batch: Batch) -> Array:
+        """Computes nats per frame, float[B, T] (`base.Likelihood.nll`)."""
+        return losses.bernoulli_nll(self.logits(params, batch, None), batch["frames"]).sum(-1)
 
-    def init_cache(params: Params, state: State, num: int, length: int) -> Any:
-        cache = {"carry": start(num, length, params)}
-        return {**cache, "past": key_history.start(num, length, size)} if config.history else cache
+    @property
+    def decoder(self) -> Decoder:
+        """The steps of the autoregressive sampler."""
+        return Decoder(self.init_cache, self.step, 0, draw=self.draw if self.config.nade else None)
+
+    def sample(self, params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+        """Draws pieces (`base.Model.sample`)."""
+        return autoregressive.sample_request(self.decoder, self.vocabulary, params, state, key, request)
+
+    def init_cache(self, params: Params, state: State, num: int, length: int) -> Any:
+        """Returns the state before the first frame."""
+        cache = {"carry": self.start(num, length, params)}
+        if not self.config.history:
+            return cache
+        return {**cache, "past": key_history.start(num, length, self.vocabulary.size)}
 
     def step(
-        params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
+        self, params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
     ) -> tuple[Any, Any]:
-        row: dict[str, Array] = {name: conditions[name] for name in config.conditions}
+        """Computes the logits of one frame, or the context of its NADE (`base.Decoder.step`)."""
+        row: dict[str, Array] = {name: conditions[name] for name in self.config.conditions}
         after = {}
-        if config.history:
+        if self.config.history:
             pushed = key_history.push(cache["past"], previous)
             after["past"] = jax.tree.map(lambda new, old: jnp.where(pos > 0, new, old), pushed, cache["past"])
             row |= key_history.read(after["past"])
         else:
             row["last"] = previous
-        out, carry = net.apply(past(params), {k: v[:, None] for k, v in row.items()}, cache["carry"], None)
+        out, carry = self.apply(params, {k: v[:, None] for k, v in row.items()}, cache["carry"], None)
         return jax.tree.map(lambda x: x[:, 0], out), {**after, "carry": carry}
 
-    def draw(params: Params, choice: Choice) -> draws.Draw:
-        weights = {"params": params["nade"]}
-
-        def logit(out: nade.Context, bits: Array, at: Array) -> Array:
-            return joint.apply(weights, out, bits, at, method="one")  # type: ignore[return-value]
-
-        def cost(out: nade.Context, bits: Array) -> Array:
-            row = jax.tree.map(lambda x: x[:, None], out)
-            each: Any = joint.apply(weights, row, bits[:, None])
-            return losses.bernoulli_nll(each[:, 0], bits).sum(-1)
-
-        return draws.ordered(size, choice, logit, cost)
-
-    pair = Decoder(init_cache, step, 0, draw=draw if config.nade else None)
-
-    def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
-        return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
-
-    info = Info(config, conditions=config.conditions, axes=lambda: axes(config, vocabulary))
-    return Model(info, init, loss, sample, Likelihood("exact", nll, joint=bool(config.nade)), pair, features=features)
+    def draw(self, params: Params, choice: Choice) -> draws.Draw:
+        """Returns how the keys of a frame are drawn with a NADE."""
+        return draws.nade_keys(self.joint, params["nade"], choice)
 
 
-def axes(config: Any, vocabulary: vocabularies.Vocabulary) -> Axes:
+def axes(config: configs.KeyConfig, vocabulary: vocabularies.Vocabulary) -> Axes:
     """What stands along the axes of nets over keys, and of their NADE."""
     out = axis_labels.events(vocabulary)
     told = tuple(label for name in config.conditions for label in axis_labels.condition(vocabulary, name))

@@ -1,5 +1,6 @@
-"""Nets over frames of voices, of any family: the glue between `nn.voice_net.VoiceNet` over a stack and the record."""
+"""Networks over frames of voices, of any family: the glue between `nn.voice_net.VoiceNet` and the record."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -11,26 +12,26 @@ from flax import linen as nn
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Batch, Decoder, Info, Likelihood, Metrics, Model, Params, Request, Start, State
 from musejax.decoding import autoregressive
+from musejax.models.shared import configs
 from musejax.nn import conditioning, given_reader, losses, voice_net
 from musejax.nn.features import voice_history
 
 
 def make(
-    config: Any,
+    config: configs.VoiceConfig,
     stack: nn.Module,
     start: Start,
     vocabulary: vocabularies.Vocabulary,
     reader: given_reader.Reader | None = None,
 ) -> Model:
-    """Binds a net over frames to a family's config and a vocabulary.
+    """Binds a network over frames to a family's config and a vocabulary.
 
     Args:
-        config: The family's; read are its order, conditions, place, bars_left, phase, embed, head, input_dropout,
-            head_dropout.
+        config: The family's config.
         stack: The layers over frames.
-        start: Their state before the first frame.
+        start: Makes their state before the first frame.
         vocabulary: Of tokens.
-        reader: What reads given cells ahead of their turn; None for a net that knows the past alone.
+        reader: Reads given cells ahead of their turn; None for a network that reads the past alone.
 
     Raises:
         ValueError: The config does not fit the vocabulary.
@@ -55,144 +56,7 @@ def make(
         config.input_dropout,
         config.head_dropout,
     )
-    table = voice_history.tables(vocabulary)
-
-    def framed(tokens: Array) -> Array:
-        """Tokens with an axis for streams."""
-        return tokens if streams > 1 else tokens[..., None]
-
-    def features(batch: Batch) -> dict[str, Array]:
-        if "match" in batch:
-            return dict(batch)
-        batch = {**batch, **voice_history.over(table, framed(batch["tokens"]))}
-        if config.bars_left and "pad_mask" in batch:
-            lengths = jnp.asarray(batch["pad_mask"]).sum(1)
-            batch["bars_left"] = voice_history.bars_left(table, lengths, batch["tokens"].shape[1])
-        return batch
-
-    def untold(batch: Batch) -> dict[str, Array]:
-        """A batch whose net is not told how long the pieces are."""
-        batch = features(batch)
-        if config.bars_left:
-            batch["bars_left"] = jnp.full(batch["match_length"].shape, voice_history.LEFT)
-        return batch
-
-    def whole(batch: Batch, infill_mask: Array | None) -> dict[str, Array]:
-        """A batch as the net reads it: [B, T, S], with the given cells."""
-        batch = features(batch)
-        batch["tokens"] = framed(batch["tokens"])
-        if reader is not None:
-            free = jnp.ones_like(batch["tokens"]) if infill_mask is None else infill_mask
-            real = jnp.asarray(batch["pad_mask"])[..., None] > 0 if "pad_mask" in batch else True
-            batch["given"] = jnp.where((free > 0) | ~jnp.asarray(real), table.size, batch["tokens"])
-        return batch
-
-    def init(key: Array, batch: Batch) -> tuple[Params, State]:
-        few = whole(untold({k: v[:1, :2] for k, v in batch.items()}), None)
-        return net.init(key, few, start(1, 0, None), None)["params"], {}
-
-    def logits(params: Params, batch: Batch, key: Array | None, infill_mask: Array | None = None) -> Array:
-        batch = whole(batch, infill_mask)
-        return jnp.asarray(net.apply({"params": params}, batch, start(len(batch["tokens"]), 0, params), key))
-
-    def loss(
-        params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
-    ) -> tuple[Array, tuple[State, Metrics]]:
-        tokens = framed(batch["tokens"])
-        mask = jnp.broadcast_to(batch["loss_mask"][..., None], tokens.shape)
-        free = None
-        if not train:
-            batch = untold(batch)
-        else:
-            key, masks, unknown, told = (jax.random.fold_in(key, i) for i in range(4))
-            if config.bars_left:
-                batch = features(batch)
-                is_told = jax.random.bernoulli(told, config.bars_left, (len(tokens), 1))
-                batch["bars_left"] = jnp.where(is_told, batch["bars_left"], voice_history.LEFT)
-            if reader is not None:
-                free = given_reader.masks(masks, *tokens.shape)
-                mask = mask * free
-            batch = conditioning.drop(batch, config.conditions, vocabulary, config.condition_dropout, unknown)
-        out = logits(params, batch, key if train else None, free)
-        return losses.cross_entropy(out, tokens, mask, state)
-
-    def nll(params: Params, state: State, batch: Batch) -> Array:
-        free = batch.get("infill_mask")
-        tokens = framed(batch["tokens"])
-        free = None if free is None else framed(jnp.asarray(free))
-        cost = losses.categorical_nll(logits(params, untold(batch), None, free), tokens)
-        return (cost if free is None else cost * free).reshape(batch["tokens"].shape)
-
-    def init_cache(params: Params, state: State, num: int, length: int) -> Any:
-        past = voice_history.start(table, num, length, streams)
-        dtype = jax.tree.leaves(params)[0].dtype
-        return {
-            "carry": start(num, length, params),
-            "past": past,
-            "read": voice_history.read(table, past),
-            "z": jnp.zeros((num, streams, config.head), dtype),
-            "frame": jnp.zeros((num, streams), jnp.int32),
-        }
-
-    def read(
-        params: Params, state: State, cache: Any, given: Array, infill_mask: Array, conditions: Mapping[str, Array]
-    ) -> Any:
-        """Reads the given cells of whole pieces."""
-        batch = {**conditions, "given": jnp.where(framed(infill_mask) > 0, table.size, framed(given))}
-        known = net.apply({"params": params}, batch, cache["z"].dtype, None, method="read")
-        here = jax.tree.map(lambda x: jnp.zeros_like(x[:, 0]), known)
-        return {**cache, "known": known, "read": {**cache["read"], **here}}
-
-    def begin(params: Params, conditions: Mapping[str, Array], endless: Array | None, cache: Any) -> Any:
-        """Reads the past and advances the stack by a frame."""
-        found = voice_history.read(table, cache["past"])
-        found = found if endless is None else voice_history.endless(found, endless)
-        known = {
-            name: jax.lax.dynamic_index_in_dim(x, cache["past"].length, 1, keepdims=False)
-            for name, x in cache.get("known", {}).items()
-        }
-        found = {**found, **known}
-        here = {k: v[:, None] for k, v in {**found, **conditions}.items()}
-        z, carry = net.apply({"params": params}, here, cache["carry"], None, method="frame")
-        return {**cache, "carry": carry, "read": found, "z": z[:, 0]}
-
-    def step(
-        params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
-    ) -> tuple[Array, Any]:
-        told = {name: conditions[name] for name in config.conditions}
-        if config.bars_left:
-            told["bars_left"] = conditions.get("bars_left", jnp.full_like(previous, voice_history.LEFT))
-        place = pos % streams
-
-        def store(cache: Any) -> Any:
-            last = jnp.asarray(order)[(pos - 1) % streams]
-            return {**cache, "frame": jax.lax.dynamic_update_index_in_dim(cache["frame"], previous, last, 1)}
-
-        cache = jax.lax.cond(pos > 0, store, lambda cache: cache, cache)
-
-        def push(cache: Any) -> Any:
-            return {**cache, "past": voice_history.push(table, cache["past"], cache["frame"])}
-
-        cache = jax.lax.cond((place == 0) & (pos > 0), push, lambda cache: cache, cache)
-        advance = functools.partial(begin, params, told, conditions.get("endless"))
-        cache = jax.lax.cond(place == 0, advance, lambda cache: cache, cache)
-
-        def stream(j: int) -> Array:
-            here = {k: v[:, None] for k, v in {**cache["read"], **told}.items()}
-            z, frame = cache["z"][:, None, j], cache["frame"][:, None]
-            return jnp.asarray(net.apply({"params": params}, z, here, frame, j, None, method="stream"))[:, 0]
-
-        return jax.lax.switch(place, [functools.partial(stream, j) for j in range(streams)]), cache
-
-    def outputs(params: Params, state: State, batch: Batch) -> Array:
-        return logits(params, untold(batch), None).reshape(*batch["tokens"].shape, table.size)
-
-    ahead = None if reader is None else read
-    pair = Decoder(init_cache, step, table.size, order, read=ahead, logits=outputs)
-
-    def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
-        return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
-
+    model = VoiceModel(config, net, start, vocabulary, reader, order)
     info = Info(
         config,
         conditions=config.conditions,
@@ -201,4 +65,194 @@ def make(
         reads_place=config.place,
         axes=lambda: net.axes(),
     )
-    return Model(info, init, loss, sample, Likelihood("exact", nll), pair, features=features)
+    likelihood = Likelihood("exact", model.nll)
+    return Model(info, model.init, model.loss, model.sample, likelihood, model.decoder, features=model.features)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class VoiceModel:
+    """A network over frames as the functions of the record.
+
+    Attributes:
+        config: The family's config.
+        net: The network.
+        start: Makes the state of its stack before the first frame.
+        vocabulary: Of tokens.
+        reader: Reads given cells ahead of their turn; None for a network that reads the past alone.
+        order: The streams of a frame in the order in which they are drawn.
+    """
+
+    config: configs.VoiceConfig
+    net: voice_net.VoiceNet
+    start: Start
+    vocabulary: vocabularies.Vocabulary
+    reader: given_reader.Reader | None
+    order: tuple[int, ...]
+
+    @functools.cached_property
+    def table(self) -> voice_history.Tables:
+        """What the events of the vocabulary mean."""
+        return voice_history.tables(self.vocabulary)
+
+    def add_streams(self, tokens: Array) -> Array:
+        """Gives tokens an axis for streams where they have none: [B, T, S]."""
+        return tokens if self.vocabulary.streams > 1 else tokens[..., None]
+
+    def features(self, batch: Batch) -> dict[str, Array]:
+        """Adds what the network reads of the past of each frame (`base.Model.features`)."""
+        if "match" in batch:
+            return dict(batch)
+        batch = {**batch, **voice_history.over(self.table, self.add_streams(batch["tokens"]))}
+        if self.config.bars_left and "pad_mask" in batch:
+            lengths = jnp.asarray(batch["pad_mask"]).sum(1)
+            batch["bars_left"] = voice_history.bars_left(self.table, lengths, batch["tokens"].shape[1])
+        return batch
+
+    def hide_length(self, batch: Batch) -> dict[str, Array]:
+        """Adds features, with the number of bars left unknown."""
+        batch = self.features(batch)
+        if self.config.bars_left:
+            batch["bars_left"] = jnp.full(batch["match_length"].shape, voice_history.LEFT)
+        return batch
+
+    def inputs(self, batch: Batch, infill_mask: Array | None) -> dict[str, Array]:
+        """Completes a batch as the network reads it: tokens [B, T, S], features and given cells."""
+        batch = self.features(batch)
+        batch["tokens"] = self.add_streams(batch["tokens"])
+        if self.reader is not None:
+            free = jnp.ones_like(batch["tokens"]) if infill_mask is None else infill_mask
+            real = jnp.asarray(batch["pad_mask"])[..., None] > 0 if "pad_mask" in batch else True
+            batch["given"] = jnp.where((free > 0) | ~jnp.asarray(real), self.table.size, batch["tokens"])
+        return batch
+
+    def init(self, key: Array, batch: Batch) -> tuple[Params, State]:
+        """Draws parameters; a batch gives the shapes."""
+        few = self.inputs(self.hide_length({k: v[:1, :2] for k, v in batch.items()}), None)
+        return self.net.init(key, few, self.start(1, 0, None), None)["params"], {}
+
+    def logits(self, params: Params, batch: Batch, key: Array | None, infill_mask: Array | None = None) -> Array:
+        """Computes the logits of all cells, each given the true cells before it: float[B, T, S, V]."""
+        batch = self.inputs(batch, infill_mask)
+        start = self.start(len(batch["tokens"]), 0, params)
+        return jnp.asarray(self.net.apply({"params": params}, batch, start, key))
+
+    def loss(
+        self, params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
+    ) -> tuple[Array, tuple[State, Metrics]]:
+        """Computes the mean cross-entropy of the cells that are not given."""
+        config, tokens = self.config, self.add_streams(batch["tokens"])
+        mask = jnp.broadcast_to(batch["loss_mask"][..., None], tokens.shape)
+        free = None
+        if not train:
+            batch = self.hide_length(batch)
+        else:
+            key, masks, unknown, length = (jax.random.fold_in(key, i) for i in range(4))
+            if config.bars_left:
+                batch = self.features(batch)
+                is_known = jax.random.bernoulli(length, config.bars_left, (len(tokens), 1))
+                batch["bars_left"] = jnp.where(is_known, batch["bars_left"], voice_history.LEFT)
+            if self.reader is not None:
+                free = given_reader.masks(masks, *tokens.shape)
+                mask = mask * free
+            batch = conditioning.drop(batch, config.conditions, self.vocabulary, config.condition_dropout, unknown)
+        logits = self.logits(params, batch, key if train else None, free)
+        return losses.cross_entropy(logits, tokens, mask, state)
+
+    def nll(self, params: Params, state: State, batch: Batch) -> Array:
+        """Computes nats per cell (`base.Likelihood.nll`); given cells cost nothing."""
+        free = batch.get("infill_mask")
+        tokens = self.add_streams(batch["tokens"])
+        free = None if free is None else self.add_streams(jnp.asarray(free))
+        cost = losses.categorical_nll(self.logits(params, self.hide_length(batch), None, free), tokens)
+        return (cost if free is None else cost * free).reshape(batch["tokens"].shape)
+
+    def all_logits(self, params: Params, state: State, batch: Batch) -> Array:
+        """Computes the logits of all cells in one pass (`base.Decoder.logits`)."""
+        shape = (*batch["tokens"].shape, self.table.size)
+        return self.logits(params, self.hide_length(batch), None).reshape(shape)
+
+    @property
+    def decoder(self) -> Decoder:
+        """The steps of the autoregressive sampler."""
+        read = None if self.reader is None else self.read_given
+        return Decoder(self.init_cache, self.step, self.table.size, self.order, read=read, logits=self.all_logits)
+
+    def sample(self, params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+        """Draws pieces (`base.Model.sample`)."""
+        return autoregressive.sample_request(self.decoder, self.vocabulary, params, state, key, request)
+
+    def init_cache(self, params: Params, state: State, num: int, length: int) -> Any:
+        """Returns the state before the first cell."""
+        streams = self.vocabulary.streams
+        past = voice_history.start(self.table, num, length, streams)
+        dtype = jax.tree.leaves(params)[0].dtype
+        return {
+            "carry": self.start(num, length, params),
+            "past": past,
+            "read": voice_history.read(self.table, past),
+            "z": jnp.zeros((num, streams, self.config.head), dtype),
+            "frame": jnp.zeros((num, streams), jnp.int32),
+        }
+
+    def read_given(
+        self,
+        params: Params,
+        state: State,
+        cache: Any,
+        given: Array,
+        infill_mask: Array,
+        conditions: Mapping[str, Array],
+    ) -> Any:
+        """Reads the given cells of whole pieces (`base.Decoder.read`)."""
+        is_free = self.add_streams(infill_mask) > 0
+        batch = {**conditions, "given": jnp.where(is_free, self.table.size, self.add_streams(given))}
+        known = self.net.apply({"params": params}, batch, cache["z"].dtype, None, method="read")
+        here = jax.tree.map(lambda x: jnp.zeros_like(x[:, 0]), known)
+        return {**cache, "known": known, "read": {**cache["read"], **here}}
+
+    def step(
+        self, params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
+    ) -> tuple[Array, Any]:
+        """Computes the logits of one cell (`base.Decoder.step`); the stack advances at the first of a frame."""
+        streams = self.vocabulary.streams
+        known = {name: conditions[name] for name in self.config.conditions}
+        if self.config.bars_left:
+            known["bars_left"] = conditions.get("bars_left", jnp.full_like(previous, voice_history.LEFT))
+        place = pos % streams
+
+        def store(cache: Any) -> Any:
+            last = jnp.asarray(self.order)[(pos - 1) % streams]
+            return {**cache, "frame": jax.lax.dynamic_update_index_in_dim(cache["frame"], previous, last, 1)}
+
+        def push(cache: Any) -> Any:
+            return {**cache, "past": voice_history.push(self.table, cache["past"], cache["frame"])}
+
+        cache = jax.lax.cond(pos > 0, store, lambda cache: cache, cache)
+        cache = jax.lax.cond((place == 0) & (pos > 0), push, lambda cache: cache, cache)
+        advance = functools.partial(self._begin_frame, params, known, conditions.get("endless"))
+        cache = jax.lax.cond(place == 0, advance, lambda cache: cache, cache)
+        branches = [functools.partial(self._stream_logits, params, known, cache, j) for j in range(streams)]
+        return jax.lax.switch(place, branches), cache
+
+    def _begin_frame(
+        self, params: Params, conditions: Mapping[str, Array], endless: Array | None, cache: Any
+    ) -> dict[str, Any]:
+        """Reads the past and advances the stack by a frame."""
+        past = voice_history.read(self.table, cache["past"])
+        past = past if endless is None else voice_history.endless(past, endless)
+        frame = cache["past"].length
+        ahead = {
+            name: jax.lax.dynamic_index_in_dim(x, frame, 1, keepdims=False)
+            for name, x in cache.get("known", {}).items()
+        }
+        past = {**past, **ahead}
+        here = {k: v[:, None] for k, v in {**past, **conditions}.items()}
+        z, carry = self.net.apply({"params": params}, here, cache["carry"], None, method="frame")
+        return {**cache, "carry": carry, "read": past, "z": z[:, 0]}
+
+    def _stream_logits(self, params: Params, conditions: Mapping[str, Array], cache: Any, place: int) -> Array:
+        """Computes the logits of the stream that is drawn at a place of the order: float[N, V]."""
+        here = {k: v[:, None] for k, v in {**cache["read"], **conditions}.items()}
+        z, frame = cache["z"][:, None, place], cache["frame"][:, None]
+        out = self.net.apply({"params": params}, z, here, frame, place, None, method="stream")
+        return jnp.asarray(out)[:, 0]

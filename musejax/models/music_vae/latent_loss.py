@@ -1,0 +1,94 @@
+"""The evidence lower bound of a latent variable model, as a training loss and as an estimate of the likelihood."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from musejax.base import Array, Batch, Metrics, Params, State
+from musejax.models.music_vae import latent_net, scheduled_sampling
+from musejax.nn import conditioning, losses
+
+
+def loss(
+    latent: latent_net.LatentNet,
+    params: Params,
+    state: State,
+    key: Array,
+    batch: Batch,
+    *,
+    step: Array | int,
+    train: bool,
+) -> tuple[Array, tuple[State, Metrics]]:
+    """Computes reconstruction plus weighted KL divergence, in nats per frame.
+
+    Args:
+        latent: The network.
+        params: Its parameters.
+        state: Returned as it is.
+        key: For noise, dropout and scheduled sampling.
+        batch: Pieces of [B, T] frames.
+        step: Of training; the KL weight β and the share of sampled inputs depend on it.
+        train: Whether to drop conditions and inputs, and to weigh the KL divergence by β(step) in place of its maximum.
+    """
+    config, frame = latent.config, latent.frame
+    noise, dropout, sampling, unknown = (jax.random.fold_in(key, i) for i in range(4))
+    if train:
+        batch = conditioning.drop(batch, frame.conditions, frame.vocabulary, config.condition_dropout, unknown)
+    mean, scale = latent.posterior(params, state, batch)
+    z = mean + scale * jax.random.normal(noise, mean.shape)
+    inputs = batch
+    if train and config.sampling != "none":
+        fixed, z_fixed = jax.lax.stop_gradient((params, z))
+        share = scheduled_sampling.sampled_share(config, step)
+        inputs = scheduled_sampling.mix(latent, fixed, batch, z_fixed, share, sampling)
+    nats, right = latent.teacher_forced(params, batch, inputs, z, dropout if train else None)
+    mask = jnp.asarray(batch["loss_mask"], jnp.float32)
+    weight = mask.sum()
+    frames = jnp.maximum(weight, 1.0)
+    is_piece = (mask.sum(1) > 0).astype(jnp.float32)
+    pieces = jnp.maximum(is_piece.sum(), 1.0)
+    by_dimension = losses.kl_to_standard(mean, scale)
+    reconstruction = (nats.sum(-1) * mask).sum()
+    total = (reconstruction + beta(config, step, train) * _kl_penalty(config, by_dimension, is_piece)) / frames
+    info = {
+        "loss": total,
+        "weight": weight,
+        "reconstruction": reconstruction / frames,
+        "kl": (by_dimension.sum(-1) * is_piece).sum() / pieces,
+        "accuracy": (right.mean(-1) * mask).sum() / frames,
+    }
+    return total, (state, info)
+
+
+def beta(config: Any, step: Array | int, train: bool) -> Array | float:
+    """Returns the weight of the KL divergence, which rises to config.max_beta in training."""
+    risen = 1.0 - config.beta_rate ** jnp.asarray(step, jnp.float32) if train else 1.0
+    return config.max_beta * risen
+
+
+def _kl_penalty(config: Any, by_dimension: Array, is_piece: Array) -> Array:
+    """Sums the KL divergence above the free bits, over pieces or over dimensions.
+
+    Args:
+        config: Its fields free_bits (per piece) and free_bits_per_dimension are read.
+        by_dimension: float[B, Z], nats.
+        is_piece: float[B], 0 for rows that are padding.
+    """
+    if config.free_bits_per_dimension:
+        pieces = jnp.maximum(is_piece.sum(), 1.0)
+        each = (by_dimension * is_piece[:, None]).sum(0) / pieces
+        return pieces * jnp.maximum(each - config.free_bits_per_dimension * math.log(2), 0.0).sum()
+    return (jnp.maximum(by_dimension.sum(-1) - config.free_bits * math.log(2), 0.0) * is_piece).sum()
+
+
+def estimate(latent: latent_net.LatentNet, params: Params, state: State, key: Array, batch: Batch) -> Array:
+    """Draws one importance weight of each piece, as its negative logarithm (`base.Likelihood.estimate`): float[B]."""
+    mean, scale = latent.posterior(params, state, batch)
+    noise = jax.random.normal(key, mean.shape)
+    z = mean + scale * noise
+    nats, _ = latent.given_z(params, state, batch, z)
+    # log q(z|x) - log p(z); the constants of the two normals cancel.
+    log_ratio = 0.5 * (jnp.square(z) - jnp.square(noise)).sum(-1) - jnp.log(scale).sum(-1)
+    return (nats.sum(-1) * batch["pad_mask"]).sum(1) + log_ratio
