@@ -151,10 +151,8 @@ def load(model: str | Path, say: Callable[[str], None] = _say) -> Loaded:
     from musejax import runs
 
     run = runs.load(find(model), say)
-    codec = codecs.get(run.vocabulary.name, plugin=run.config.get("plugins", {}).get("codec", ""))
-    if codec.vocabulary.version != run.vocabulary.version:
-        raise errors.UserError(
-            f"{run.path} was trained with version {run.vocabulary.version} of codec {run.vocabulary.name}; "
-            f"this musejax has version {codec.vocabulary.version}"
-        )
+    try:
+        codec = codecs.for_vocabulary(run.vocabulary, plugin=run.config.get("plugins", {}).get("codec", ""))
+    except errors.UserError as error:
+        raise errors.UserError(f"{run.path}: {error}") from None
     return Loaded(run.model, run.variables, codec, run.config, run.name)

@@ -1,6 +1,7 @@
-"""The five files of docs/extending: an own family, codec, corpus, metric and reward work as the built-in ones do."""
+"""The files of docs/extending: an own family, codec, corpus, metric, reward and data set work as the built-in ones."""
 
 import json
+import runpy
 import shutil
 from pathlib import Path
 
@@ -135,3 +136,22 @@ def test_a_plugin_that_cannot_be_used_is_one_line(content, message, capsys):
 def test_an_unknown_name_lists_what_there_is():
     with pytest.raises(errors.UserError, match="codec 'nope' is unknown; the codecs are .*melody.*--plugin FILE"):
         registry.get("codec", "nope")
+
+
+def test_a_data_set_with_a_vocabulary_of_its_own_needs_no_codec(capsys):
+    runpy.run_path("my_arrays.py", run_name="__main__")
+    sizes = ("--model.num-layers", "1", "--model.hidden", "8", "--training.transpose", "0", "--model.conditions")
+    data = ("--data", "knights.npz", "--codec", "knights")
+    assert run("train", "melody-lstm", *data, "--workdir", "r", *SMALL, *sizes) == 0
+    assert run("sample", "r", "--num", "2", "--length", "12", "--out", "drawn") == 0
+    assert run("sample", "r", "--beam", "2", "--length", "12", "--out", "best.npz") == 0
+    for file in (*Path("drawn").iterdir(), Path("best.npz")):
+        tokens = np.load(file)["tokens"]
+        assert 0 < len(tokens) <= 12 and (tokens >= 0).all() and (tokens < 65).all()
+    capsys.readouterr()
+    assert run("evaluate", "r", "--data", "knights.npz", "--json") == 0
+    assert 0 < json.loads(capsys.readouterr().out)["nll_per_token"] < 1.1 * np.log(65)
+    assert run("sample", "r", "--out", "knight.mid") == 2
+    assert "writes arrays; give a folder, or a file such as F.npz" in capsys.readouterr().err
+    assert run("train", "melody-lstm", "--data", "knights.npz", "--workdir", "other") == 2
+    assert "prepared for codec knights, not melody-basic; give --codec knights" in capsys.readouterr().err

@@ -55,6 +55,7 @@ class Codec(NamedTuple):
         parts: The parts of the music, for codecs with several; empty for those with one.
         metric: Whether `beat` counts from the bar lines of the music, not from the first frame.
         transposition: NoteSequence -> the semitones by which `prime` moves its notes; None where it moves none.
+        is_music: Whether arrays become music; False for a vocabulary that is known by its data set alone.
     """
 
     vocabulary: vocabulary.Vocabulary
@@ -75,6 +76,7 @@ class Codec(NamedTuple):
     parts: tuple[Part, ...] = ()
     metric: bool = False
     transposition: Callable[["NoteSequence"], int] | None = None
+    is_music: bool = True
 
 
 def get(name: str, *, plugin: str = "") -> Codec:
@@ -91,6 +93,29 @@ def get(name: str, *, plugin: str = "") -> Codec:
     return codec._replace(
         encode=_within_limits(codec.encode), prime=_within_limits(codec.prime), variants=_within_limits(codec.variants)
     )
+
+
+def for_vocabulary(vocabulary: vocabulary.Vocabulary, *, plugin: str = "") -> Codec:
+    """Returns the codec of a run or a data set by the name of its vocabulary.
+
+    Args:
+        vocabulary: Its table.
+        plugin: The file that its codec came from when it was made; empty where there was none.
+
+    Raises:
+        errors.UserError: The codec of the plugin is not known, or has another version than the vocabulary.
+    """
+    if not plugin and not registry.is_known("codec", vocabulary.name):
+        from musejax.codecs import arrays_only
+
+        return arrays_only.make(vocabulary)
+    codec = get(vocabulary.name, plugin=plugin)
+    if codec.vocabulary.version != vocabulary.version:
+        raise errors.UserError(
+            f"it has version {vocabulary.version} of codec {vocabulary.name}; this musejax has version "
+            f"{codec.vocabulary.version}"
+        )
+    return codec
 
 
 def _within_limits(function: Callable[["NoteSequence"], T]) -> Callable[["NoteSequence"], T]:

@@ -126,4 +126,10 @@ def _stems(args: argparse.Namespace, loaded: "zoo.Loaded") -> list[str]:
 
 
 def _write(pieces: "Sequence[NoteSequence]", paths: Sequence[Sequence[Path]]) -> None:
-    music_commands.write(pieces, paths, lambda index, files: commands.say(files))
+    from musejax import rendering
+
+    def save(index: int, path: Path) -> None:
+        rendering.write(pieces[index], path)
+
+    silent = [not piece.notes for piece in pieces]
+    music_commands.write(len(pieces), paths, save, silent, lambda index, files: commands.say(files))

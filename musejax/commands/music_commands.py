@@ -23,13 +23,14 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     options.check_counts(args, "num", "length", "width", "bars")
     options.check_seed(args.seed)
     sharps = options.sharps(args)
-    target = outputs.target(args, "mid", [args.primer], pieces=several(args))
+    target = outputs.target(args, "mid", [args.primer], pieces=several(args), arrays=True)
     path = zoo.find(args.model)
     primer = read(args.primer) if args.primer else None
     commands.begin()
     from musejax.generation import piece_forms, piece_lengths, primers, sampling
 
     loaded = zoo.load(path, commands.say)
+    target = target if loaded.codec.is_music else target.as_arrays(loaded.name)
     paths = target.paths([f"{loaded.name}-{args.seed}-{index:03d}" for index in range(args.num)])
     options.check_key(args, loaded)
     vocabulary = loaded.codec.vocabulary
@@ -230,7 +231,8 @@ def _target(args: argparse.Namespace) -> outputs.Target:
     from musejax.music import files
 
     default = "musicxml" if Path(args.file).suffix.lower() in files.MUSICXML else "mid"
-    return outputs.target(args, default, [args.file, getattr(args, "then", None)], pieces=several(args))
+    given = [args.file, getattr(args, "then", None)]
+    return outputs.target(args, default, given, pieces=several(args), arrays=True)
 
 
 def _stems(args: argparse.Namespace, loaded: "zoo.Loaded") -> list[str]:
@@ -239,35 +241,35 @@ def _stems(args: argparse.Namespace, loaded: "zoo.Loaded") -> list[str]:
 
 
 def write(
-    sequences: "Sequence[NoteSequence]",
+    count: int,
     paths: Sequence[Sequence[Path]],
+    save: Callable[[int, Path], None],
+    silent: Sequence[bool],
     tell: Callable[[int, str], None],
-    silent: Sequence[bool] | None = None,
 ) -> list[list[str]]:
     """Writes each piece to its files.
 
     Args:
-        sequences: The pieces.
+        count: Number of pieces.
         paths: The files of each.
-        tell: Is told the index of a piece and its files, once they are written.
-        silent: Whether nothing sounds of what was drawn for each; by default whether it has no notes.
+        save: Writes one file: (index of the piece, path).
+        silent: Whether nothing sounds of each piece.
+        tell: Reports the index of a piece and its files, once they are written.
 
     Returns:
-        The files of each; none for a silent piece, which is said.
+        The files of each; none for a silent piece, which is reported.
     """
-    from musejax import rendering
-
-    out = []
-    silent = [not sequence.notes for sequence in sequences] if silent is None else silent
-    for index, (sequence, files) in enumerate(zip(sequences, paths, strict=True)):
-        for path in () if silent[index] else files:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            rendering.write(sequence, path)
-        out.append([] if silent[index] else [str(path) for path in files])
-        if out[-1]:
-            tell(index, ", ".join(out[-1]))
-        else:
+    out: list[list[str]] = []
+    for index in range(count):
+        if silent[index]:
             commands.say(f"piece {index} is silent: nothing is written")
+            out.append([])
+            continue
+        for path in paths[index]:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save(index, path)
+        out.append([str(path) for path in paths[index]])
+        tell(index, ", ".join(out[-1]))
     return out
 
 
@@ -275,6 +277,9 @@ def _write(
     pieces: "list[sampling.Piece]", paths: list[list[Path]], args: argparse.Namespace, loaded: "zoo.Loaded"
 ) -> None:
     """Writes drawn pieces to their files, and tells how likely each is, where the model knows."""
+    from musejax import rendering
+    from musejax.generation import pieces as piece_files
+
     kind = loaded.model.likelihood.kind if loaded.model.likelihood else "exact"
     likelihood = {"orderless": "orderless log-likelihood", "pseudo": "pseudo-log-likelihood"}.get(
         kind, "log-likelihood"
@@ -287,7 +292,13 @@ def _write(
         if not args.json:
             commands.say(f"{files}: {', '.join(said)}" if said else files)
 
-    written = write([p.sequence for p in pieces], paths, tell, [p.silent for p in pieces])
+    def save(index: int, path: Path) -> None:
+        if path.suffix.lower() == outputs.ARRAYS:
+            piece_files.write_arrays(pieces[index], path)
+        else:
+            rendering.write(pieces[index].sequence, path)
+
+    written = write(len(pieces), paths, save, [p.silent for p in pieces], tell)
     if args.json:
         told = zip(written, pieces, strict=True)
         commands.print_json(

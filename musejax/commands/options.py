@@ -21,14 +21,19 @@ def names(text: str | None) -> list[str]:
     return [name.strip().lower() for name in (text or "").split(",") if name.strip()]
 
 
-def formats(text: str) -> list[str]:
-    """File formats between commas, each of them once."""
-    chosen = list(dict.fromkeys(names(text)))
+def formats(text: str, more: Sequence[str] = ()) -> list[str]:
+    """Returns file formats between commas, each of them once.
+
+    Args:
+        text: The formats.
+        more: Formats that a command has beside those of music, sound and pictures.
+    """
+    chosen, known = list(dict.fromkeys(names(text))), (*FORMATS, *more)
     for f in chosen:
-        if f not in FORMATS:
-            raise errors.UserError(f"format {f!r} is unknown; the formats are {', '.join(FORMATS)}")
+        if f not in known:
+            raise errors.UserError(f"format {f!r} is unknown; the formats are {', '.join(known)}")
     if not chosen:
-        raise errors.UserError(f"no format given; the formats are {', '.join(FORMATS)}")
+        raise errors.UserError(f"no format given; the formats are {', '.join(known)}")
     return chosen
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from musejax import errors, rendering
 from musejax.commands import options
 
+# The arrays of a piece, which commands that draw pieces write as well.
+ARRAYS = ".npz"
 # Suffixes of music, sound and pictures that musejax does not write: a mistake in --out, not the name of a folder.
 _UNWRITTEN = {
     *(".abc", ".mxl", ".kar", ".rmi", ".krn", ".mei", ".ly", ".mscx", ".mscz"),
@@ -35,6 +37,21 @@ class Target:
     formats: tuple[str, ...]
     sources: tuple[Path, ...]
     overwrite: bool
+
+    def as_arrays(self, name: str) -> "Target":
+        """Returns the target of a model whose pieces are arrays and not music.
+
+        Args:
+            name: The model's.
+
+        Raises:
+            errors.UserError: The target is a file of music, sound or a picture.
+        """
+        if self.is_file and self.out.suffix.lower() != ARRAYS:
+            raise errors.UserError(
+                f"--out {self.out}: {name} writes arrays; give a folder, or a file such as F{ARRAYS}"
+            )
+        return self if self.is_file else dataclasses.replace(self, formats=(ARRAYS[1:],))
 
     def paths(self, stems: Sequence[str]) -> list[list[Path]]:
         """Returns the files of each piece, once all of them can be written without a loss.
@@ -62,6 +79,7 @@ def target(
     *,
     option: str = "formats",
     pieces: str | None = None,
+    arrays: bool = False,
 ) -> Target:
     """Returns what `--out` names: a file where its suffix is one of music, sound or pictures, else a folder.
 
@@ -73,6 +91,7 @@ def target(
         sources: Files that are read; None is passed over.
         option: The option that names formats.
         pieces: What there are several of, such as `--num 4 pieces`; None where there is one.
+        arrays: Whether the command writes the arrays of pieces, too.
 
     Raises:
         errors.UserError: The suffix is one that musejax does not write, the formats or the number of pieces need a
@@ -80,20 +99,20 @@ def target(
     """
     out, text = Path(args.out), getattr(args, option)
     known = tuple(Path(source) for source in sources if source)
-    suffix = out.suffix.lower()
-    is_file = not args.out.endswith(("/", os.sep)) and not out.is_dir() and suffix in {*rendering.FORMATS, *_UNWRITTEN}
-    formats = tuple(options.formats(default if text is None else text))
+    suffix, written = out.suffix.lower(), {*rendering.FORMATS, *([ARRAYS] if arrays else [])}
+    is_file = not args.out.endswith(("/", os.sep)) and not out.is_dir() and suffix in {*written, *_UNWRITTEN, ARRAYS}
+    formats = tuple(options.formats(default if text is None else text, (ARRAYS[1:],) if arrays else ()))
     if not is_file:
         if out.exists() and not out.is_dir():
             raise errors.UserError(f"--out {out} is a file of no format; give a folder, or a file such as F.mid")
         _check_folder(out / "x")
         return Target(out, False, formats, known, args.overwrite)
-    if suffix not in rendering.FORMATS:
+    if suffix not in written:
         raise errors.UserError(
-            f"--out {out}: the suffix {out.suffix!r} names no format; use one of {', '.join(rendering.FORMATS)}, or a "
+            f"--out {out}: the suffix {out.suffix!r} names no format; use one of {', '.join(sorted(written))}, or a "
             "folder"
         )
-    if text is not None and [rendering.FORMATS[f".{f}"] for f in formats] != [rendering.FORMATS[suffix]]:
+    if text is not None and [_writer(f".{f}") for f in formats] != [_writer(suffix)]:
         raise errors.UserError(
             f"--out {out} is one file, and --{option} {text} needs a folder; leave --{option} out, or give a folder"
         )
@@ -139,6 +158,11 @@ def check(paths: Sequence[Path], sources: Iterable[Path] = (), *, overwrite: boo
             f"{existing[0]}{others} {'exist' if more else 'exists'}; give another --out, or --overwrite to replace "
             f"{'them' if more else 'it'}"
         )
+
+
+def _writer(suffix: str) -> str:
+    """Returns what writes files with a suffix: `.xml` and `.musicxml` are one format."""
+    return rendering.FORMATS.get(suffix, suffix)
 
 
 def _identities(path: Path) -> set[object]:

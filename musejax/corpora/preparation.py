@@ -21,8 +21,8 @@ def prepare(source: str, codec: str, say: Callable[[str], None]) -> dataset.Data
     """The data set of a corpus name, a folder of files, or a prepared file.
 
     Args:
-        source: A name in `corpora.CORPORA`, a folder, or an .npz file of `musejax prepare`.
-        codec: The representation.
+        source: A name in `corpora.CORPORA`, a folder, or an .npz file of `musejax prepare` or `Dataset.save`.
+        codec: The representation; of an .npz file the name of its vocabulary, which no codec needs to know.
         say: Is told what is being done, for work that takes long.
 
     Raises:
@@ -30,14 +30,13 @@ def prepare(source: str, codec: str, say: Callable[[str], None]) -> dataset.Data
     """
     if source.endswith(".npz"):
         data = dataset.load(Path(source))
-        if data.vocabulary.name != codec:
-            raise errors.UserError(f"{source} was prepared for codec {data.vocabulary.name}, not {codec}")
-        found, known = data.vocabulary.version, codecs.get(codec).vocabulary.version
-        if found != known:
-            raise errors.UserError(
-                f"{source} was prepared for version {found} of codec {codec}, this musejax has version {known}; "
-                "make it again with `musejax prepare`"
-            )
+        name = data.vocabulary.name
+        if name != codec:
+            raise errors.UserError(f"{source} was prepared for codec {name}, not {codec}; give --codec {name}")
+        try:
+            codecs.for_vocabulary(data.vocabulary)
+        except errors.UserError as error:
+            raise errors.UserError(f"{source}: {error}; make it again with `musejax prepare`") from None
         return data
     coder = codecs.get(codec)
     if not registry.is_known("corpus", source) or registry.origin("corpus", source):

@@ -135,9 +135,12 @@ def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> lo
 def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], take: Callable[[], None]) -> loop.Result:
     """As `run`; `take` makes the run directory this training's own, once all that can be wrong has been checked."""
     training = experiment.training
-    if training.bars:
+    is_known = registry.is_known("codec", experiment.codec)
+    if training.bars and is_known:
         windows.check(codecs.get(experiment.codec).vocabulary, training.bars, training.window)
     data = holdout.of(preparation.prepare(experiment.data, experiment.codec, say), training.hold_out)
+    if training.bars and not is_known:
+        windows.check(data.vocabulary, training.bars, training.window)
     model = build(experiment, data)
     checks.pieces(model, training, data.vocabulary.bar if data.vocabulary.tracks else 0)
     start = starting_weights.start(experiment, model, data.vocabulary, workdir, say)

@@ -1,12 +1,15 @@
 """A sampled piece, and how it is made of the arrays that a model draws."""
 
+import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from musejax import codecs, zoo
 from musejax.generation import piece_lengths
+from musejax.music import atomic_files, noteseq
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -16,7 +19,7 @@ class Piece(NamedTuple):
     """One sampled piece.
 
     Attributes:
-        sequence: The music.
+        sequence: The music; empty where no codec writes the model's vocabulary as music.
         arrays: The same in the model's codec.
         log_prob: Log-likelihood in nats of what was drawn; None where the model has none.
         ended: Whether the model ended it (always true for codecs without END).
@@ -52,9 +55,21 @@ def piece(
     log_prob, size = arrays.get("log_prob"), int(arrays["length"][row])
     mine = {k: v[row, :size] for k, v in arrays.items() if k not in ("log_prob", "length", *piece_lengths.TOLD)}
     ended = not codec.vocabulary.has("end") or bool((mine["tokens"][-1] == codec.vocabulary.id("end")).any())
-    return Piece(
-        codec.decode(mine, qpm) if write is None else write(mine),
-        mine,
-        None if log_prob is None else float(log_prob[row]),
-        ended,
-    )
+    if write is not None:
+        sequence = write(mine)
+    elif codec.is_music:
+        sequence = codec.decode(mine, qpm)
+    else:
+        sequence = noteseq.load().NoteSequence()
+    return Piece(sequence, mine, None if log_prob is None else float(log_prob[row]), ended)
+
+
+def write_arrays(piece: Piece, path: Path) -> None:
+    """Writes the arrays of a piece as an .npz file; it is complete or absent.
+
+    Raises:
+        errors.UserError: The file cannot be written.
+    """
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **piece.arrays)
+    atomic_files.write_bytes(path, file.getvalue())

@@ -137,6 +137,8 @@ def is_silent(
         drawn = bars_and_tracks.segments(vocabulary, arrays["tokens"], tuple(drawn_tracks))
         return not (vocabulary.values("pitch")[drawn[drawn >= 0]] >= 0).any()
     rows = vocabulary.kind != "tokens"
+    if not codec.is_music:
+        return False
     if given is None:
         return not codec.decode(arrays, 100.0).notes
     cells = arrays["frames" if rows else "tokens"]
