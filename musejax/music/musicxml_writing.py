@@ -114,7 +114,7 @@ def _part(
     """Writes all bars of one part."""
     lanes = musicxml_elements.lanes(voice.notes, timeline)
     sign = musicxml_elements.clef(voice)
-    key, signature = _Key(0, False, 0, False), None
+    key, signature, measure = _Key(0, False, 0, False), None, None
     for bar in piece.bars:
         stop = bar.start + bar.length
         measure = ET.SubElement(part, "measure", number=str(bar.number))
@@ -145,7 +145,8 @@ def _part(
             if number == 1 and at < stop:
                 _tempos(measure, piece.tempos, at, stop, shown=first)
             musicxml_elements.rest(measure, at, stop, bar, number)
-    ET.SubElement(ET.SubElement(measure, "barline", location="right"), "bar-style").text = "light-heavy"
+    if measure is not None:
+        ET.SubElement(ET.SubElement(measure, "barline", location="right"), "bar-style").text = "light-heavy"
 
 
 def _attributes(

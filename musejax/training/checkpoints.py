@@ -117,8 +117,9 @@ class Checkpoints:
             errors.TrainingError: There are checkpoints, and none is good.
         """
         steps = sorted(self._managers["last"].all_steps(), reverse=True)
+        parent = Path(self._managers["last"].directory)
         for step in steps:
-            folder = Path(self._managers["last"].directory) / str(step)
+            folder = parent / str(step)
             try:
                 parts = _read(folder, {"model": {"params": like.averaged, "state": like.state}, "train": _rest(like)})
                 loop = _meta(folder)["loop"]
@@ -130,7 +131,7 @@ class Checkpoints:
             ts = TrainState(rest["step"], params, parts["model"]["state"], rest["opt_state"], ema)
             return Restored(ts, loop, step)
         if steps:
-            raise errors.TrainingError(f"every checkpoint below {folder.parent} is damaged; start in another --workdir")
+            raise errors.TrainingError(f"every checkpoint below {parent} is damaged; start in another --workdir")
         return None
 
 

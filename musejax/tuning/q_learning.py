@@ -48,7 +48,7 @@ class Replay(NamedTuple):
     conditions: dict[str, Array]
     rewards: Array
     mask: Array
-    count: Array
+    count: Array  # pyright: ignore[reportIncompatibleMethodOverride] (the name stands in the checkpoints of runs)
 
 
 def put(replay: Replay, tokens: Array, conditions: dict[str, Array], rewards: Array, mask: Array) -> Replay:

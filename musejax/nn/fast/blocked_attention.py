@@ -185,15 +185,15 @@ def _backward(span: int, kept: Any, grad: Array) -> tuple[Array, Array, Array, A
 
             flat_q, flat_grad = flat(q), flat(grad)
             scores = jnp.einsum("bgnd,bgmd->bgnm", keys, flat_q)
-            if some is not None:
-                term, pull = jax.vjp(relative, queries, some)
+            term, pull = (None, None) if some is None else jax.vjp(relative, queries, some)
+            if term is not None:
                 scores = scores + term.reshape(b, g, r * c, -1).swapaxes(2, 3)
             seen = jnp.tile(place.seen().T, (1, r))[None, None]
             weights = jnp.where(seen, jnp.exp(scores.astype(jnp.float32) - flat(norms)[:, :, None]), 0)
             change = jnp.einsum("bgnd,bgmd->bgnm", values, flat_grad).astype(jnp.float32)
             change = (weights * (change - flat(shares)[:, :, None])).astype(q.dtype)
             one = jnp.einsum("bgnm,bgnd->bgmd", change, keys).reshape(queries.shape)
-            if drows is not None:
+            if drows is not None and term is not None and pull is not None:
                 more, drow = pull(change.swapaxes(2, 3).reshape(term.shape))
                 one, drows = one + more, drows.at[:, place.rows(q.shape[-2])].add(drow)
             dq.append(one)
