@@ -1,6 +1,7 @@
 """Many files read over worker processes, in order; one that crashes a worker costs only itself."""
 
 import concurrent.futures
+import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -47,7 +48,7 @@ def read_all(reader: Callable[[T], R], items: Sequence[T], processes: int | None
             return [_guarded(reader, item) for item in items]
     chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
     results: list[list[R | str]] = []
-    futures = _submit(processes, _read_chunk, reader, chunks)
+    futures = workers.run(processes, _start, functools.partial(_read_chunk, reader), chunks)
     for chunk, future in zip(chunks, futures, strict=True):
         try:
             results.append(future.result())
@@ -95,29 +96,14 @@ def _one_by_one(reader: Callable[[T], R], items: Sequence[T]) -> list[R | str]:
     """As `read_all`, with a new worker after each crash."""
     results: list[Any] = []
     while len(results) < len(items):
-        for future in _submit(1, _guarded, reader, items[len(results) :]):
+        task = functools.partial(_guarded, reader)
+        for future in workers.run(1, _start, task, items[len(results) :]):
             try:
                 results.append(future.result())
             except concurrent.futures.process.BrokenProcessPool:
                 results.append(CRASHED)
                 break
     return results
-
-
-def _submit(
-    processes: int, task: Callable[..., Any], reader: Callable[[T], R], items: Sequence[Any]
-) -> list[concurrent.futures.Future]:
-    """Runs a task over items in workers; the futures of those that a crash left over hold BrokenProcessPool."""
-    futures: list[concurrent.futures.Future] = []
-    with workers.pool(processes, _start) as pool:
-        for item in items:
-            try:
-                futures.append(pool.submit(task, reader, item))
-            except concurrent.futures.process.BrokenProcessPool as error:
-                futures.append(concurrent.futures.Future())
-                futures[-1].set_exception(error)
-        concurrent.futures.wait(futures)
-    return futures
 
 
 def _start() -> None:

@@ -1,6 +1,7 @@
 """Worker processes that leave Ctrl-C to their parent and end when it does, however it ends."""
 
 import concurrent.futures
+import concurrent.futures.process
 import contextlib
 import multiprocessing
 import os
@@ -8,20 +9,24 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any
+from typing import Any, TypeVar
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Seconds after which a signal that arrived is answered.
+_POLL = 0.1
 
 
 class _Worker(SpawnProcess):
-    """A process whose start no signal cuts in two, and whose copy of Python never sees Ctrl-C."""
+    """A process whose copy of Python never sees Ctrl-C."""
 
     def start(self) -> None:
-        """Starts the process; a signal that arrives meanwhile is raised afterwards."""
-        with _signals_held_back(), _empty_main():
+        """Starts the process with SIGINT blocked, until it ignores it."""
+        with _sigint_blocked(), _empty_main():
             super().start()
 
 
@@ -38,30 +43,47 @@ class _Context(SpawnContext):
         return self.started[-1]
 
 
-@contextlib.contextmanager
-def pool(processes: int, begin: Callable[[], None]) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
-    """Gives a pool of workers, and ends them; an exception in the body kills them.
+def run(
+    processes: int, begin: Callable[[], None], task: Callable[[T], R], items: Iterable[T]
+) -> list[concurrent.futures.Future[R]]:
+    """Runs a task over items in worker processes.
 
-    The body waits for its futures. Python counts a thread as ended when Ctrl-C interrupts the wait for it, so signals
-    are held back while the pool is made and closed.
+    Ctrl-C and SIGTERM end the workers and are raised once these are gone: raised at any other moment they would
+    interrupt Python's own work on its queues and threads, which then writes warnings or waits for ever.
 
     Args:
         processes: Number of workers.
         begin: A function of a module that makes a worker ready.
+        task: A function of a module, or a partial of one.
+        items: What it is called with; each must pickle.
+
+    Returns:
+        One finished future per item; after a worker has crashed, those that are left hold BrokenProcessPool.
     """
-    made = _Context()
-    with _signals_held_back():
-        executor = concurrent.futures.ProcessPoolExecutor(processes, made, initializer=_begin, initargs=(begin,))
-    try:
-        yield executor
-    except BaseException:
-        for worker in made.started:
-            if worker.pid is not None:
-                worker.kill()
-        raise
-    finally:
-        with _signals_held_back():
+    with _signals_recorded() as received:
+        context = _Context()
+        executor = concurrent.futures.ProcessPoolExecutor(processes, context, initializer=_begin, initargs=(begin,))
+        try:
+            futures = [_submit(executor, task, item) for item in items]
+            while not received and concurrent.futures.wait(futures, timeout=_POLL).not_done:
+                pass
+        finally:
+            if received or sys.exc_info()[0] is not None:
+                for worker in context.started:
+                    if worker.pid is not None:
+                        worker.kill()
             executor.shutdown(wait=True, cancel_futures=True)
+    return futures
+
+
+def _submit(executor: concurrent.futures.Executor, task: Callable[[T], R], item: T) -> concurrent.futures.Future[R]:
+    """Submits one item; where a worker has crashed before, the future says so."""
+    try:
+        return executor.submit(task, item)
+    except concurrent.futures.process.BrokenProcessPool as error:
+        future: concurrent.futures.Future[R] = concurrent.futures.Future()
+        future.set_exception(error)
+        return future
 
 
 def _begin(begin: Callable[[], None]) -> None:
@@ -80,30 +102,35 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Raises SIGINT and SIGTERM after the body instead of within it.
-
-    A process that starts meanwhile has SIGINT blocked until it ignores it.
-    """
+def _signals_recorded() -> Iterator[list[int]]:
+    """Gives the list of the SIGINT and SIGTERM that arrive within the body, and raises them after it."""
     handlers: dict[signal.Signals, Any] = {}
     received: list[int] = []
     if threading.current_thread() is threading.main_thread():
-        for number in _STOPPING:
+        for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not None:
                 handlers[number] = signal.signal(number, lambda number, frame: received.append(number))
-    mask = None
-    if hasattr(signal, "pthread_sigmask"):
-        resource_tracker.ensure_running()  # its start would end the block
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        yield received
     finally:
-        if mask is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in handlers.items():
             signal.signal(number, handler)
         for number in received:
             signal.raise_signal(number)
+
+
+@contextlib.contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """Blocks SIGINT in this thread, and in processes that start meanwhile, where the system can."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its start would end the block
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @contextlib.contextmanager
