@@ -60,7 +60,7 @@ def made(tmp_path_factory):
     assert run("train", root / "free.py", "--workdir", root / "free") == 0
     described = json.loads((root / "free" / "run.json").read_text())
     described |= {"name": "led", "model": described["model"] | {"form": "hybrid", "given": "soprano"}}
-    params, state = tiny.filled(runs.build(described, root)[0])
+    params, state = tiny.filled(runs.build(described, root)[0], {}, 2**0.5)
     checkpoints.write_model(root / "led" / "checkpoints" / "best" / "1", params, state)
     (root / "led" / "run.json").write_text(json.dumps(described))
     chorale = codecs.get("rolls-chorale").decode(random_piece(7, bars=2), 90.0)

@@ -25,7 +25,7 @@ SMALL = musegan.Config(bars=2, latent=3, width=8, critic_width=4, refiner=1, cri
 def make(**fields):
     """A small model; its weights are larger than at the start of training, so that everything has a say."""
     model = musegan.make(dataclasses.replace(SMALL, **fields), TABLE)
-    return model, *tiny.filled(model, 2.0)
+    return model, *tiny.filled(model, {}, 8**0.5)
 
 
 def frames_of(rng, rows=4):

@@ -11,7 +11,7 @@ import pytest
 
 from musejax import codecs, registry, runs, zoo
 from musejax import vocabulary as vocabularies
-from musejax.base import Model, Request
+from musejax.base import Batch, Model, Request
 from musejax.training import settings, step
 
 FAMILIES = sorted(registry.names("family"))
@@ -75,20 +75,24 @@ def make(family: str, preset: str) -> Tiny:
     """A bound preset, initialised."""
     model, small, vocabulary = bind(family, preset)
     batch = random_batch(vocabulary, rows=3, frames=FRAMES)
-    params, state = filled(model) if family == "musegan" else model.init(jax.random.key(0), batch)
+    params, state = filled(model, batch)
     return Tiny(model, small, vocabulary, batch, params, state)
 
 
-def filled(model: Model, scale: float = 1.0) -> Any:
-    """Params and state of a GAN over rolls, without the seconds that compiling its `init` takes."""
+def filled(model: Model, batch: Batch, scale: float = 1.0) -> Any:
+    """Random params and state of the shapes that `init` gives, without the seconds that compiling it takes.
+
+    Matrices are drawn as LeCun does, vectors are 0 (biases and means) or 1 (scales and variances).
+    """
     rng = np.random.default_rng(0)
 
-    def drawn(path: Any, like: Any) -> jax.Array:
-        if path[-1].key == "kernel":
-            return jnp.asarray(rng.uniform(-1, 1, like.shape) * scale * (6 / like.shape[-2]) ** 0.5, jnp.float32)
-        return jnp.full(like.shape, 0.0 if path[-1].key in ("bias", "mean") else 1.0)
+    def fill(path: Any, like: Any) -> jax.Array:
+        if like.ndim > 1:
+            return jnp.asarray(rng.uniform(-1, 1, like.shape) * scale * (3 / like.shape[-2]) ** 0.5, jnp.float32)
+        name = path[-1].key
+        return jnp.full(like.shape, 1.0 if name in ("scale", "var") else 0.0)
 
-    return jax.tree_util.tree_map_with_path(drawn, jax.eval_shape(model.init, jax.random.key(0), {}))
+    return jax.tree_util.tree_map_with_path(fill, jax.eval_shape(model.init, jax.random.key(0), batch))
 
 
 def field(vocabulary: vocabularies.Vocabulary) -> str:
@@ -122,6 +126,13 @@ def random_batch(vocabulary: vocabularies.Vocabulary, rows: int, frames: int, se
 def trained_step(family: str, preset: str):
     """The compiled training step of a tiny preset."""
     return step.make_step(make(family, preset).model, settings.Optimizer(warmup_steps=1), steps=10, seed=0)
+
+
+@functools.cache
+def loss(family: str, preset: str):
+    """Its compiled validation loss: (params, state, key, batch) -> nats."""
+    model = make(family, preset).model
+    return jax.jit(lambda *args: model.loss(*args, step=0, train=False)[0])
 
 
 @functools.cache

@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TUNE = "X:1\nM:4/4\nL:1/4\nK:C\n" + "C D E F|G A B c|" * 8 + "\n"
+# A command that a shell runs in the background is started with SIGINT ignored.
 TWO_WORKERS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from musejax import cli
 from musejax.corpora import parallel
 parallel.processors = lambda: 2

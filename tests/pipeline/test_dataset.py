@@ -107,7 +107,7 @@ def test_a_file_for_another_codec_or_version_is_refused(tmp_path):
     with pytest.raises(errors.UserError, match="prepared for codec melody, not chorale"):
         preparation.prepare(str(path), "chorale", pytest.fail)
     rewritten(path, lambda meta, arrays: meta["vocabulary"].update(version=0))
-    with pytest.raises(errors.UserError, match="version 0 of codec melody, this musejax has version 1"):
+    with pytest.raises(errors.UserError, match="version 0 of codec melody; this musejax has version 1; make it again"):
         preparation.prepare(str(path), "melody", pytest.fail)
 
 
