@@ -1,8 +1,8 @@
 """Ablations of the Transformer over frames on protocol `jsb16`: what each choice is worth on the validation split.
 
-    python benchmarks/ablations.py --workdir runs/ablations
-    python benchmarks/ablations.py --workdir runs/ablations --only order,beat       these anew, the others as they were
-    python benchmarks/ablations.py --only "" --curves jsb16-transformer=runs/jsb16-transformer   curves of whole runs
+    python -m benchmarks.ablations --workdir runs/ablations
+    python -m benchmarks.ablations --workdir runs/ablations --only order,beat       these anew, the others as they were
+    python -m benchmarks.ablations --only "" --curves jsb16-transformer=runs/jsb16-transformer   curves of whole runs
 
 Each variant differs from the first in one thing and is trained alike, for fewer steps than the shipped run. A variant
 whose run directory is there goes on where it stopped. Writes docs/ablations.md with its picture; the curves are kept in
@@ -16,8 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import results
-
+from benchmarks import results
 from musejax.experiments import experiment as experiments
 from musejax.models import transformer
 from musejax.training.settings import Optimizer, Training
@@ -145,7 +144,7 @@ def picture(raw: dict[str, Any], out: Path) -> None:
 
 TEXT = """# What each choice is worth
 
-Written by `python benchmarks/ablations.py --workdir runs/ablations`. The Transformer over frames of four voices, on
+Written by `python -m benchmarks.ablations --workdir runs/ablations`. The Transformer over frames of four voices, on
 protocol `jsb16`: nats a note on the validation split, as training measures them. Each variant differs from `base` in
 one thing; {steps} steps of {batch} windows of {window} frames, one seed, so that differences of a few thousandths may
 be chance. The loss of training, a mean over its last tenth, counts with dropout and, where a net is trained to fill,
@@ -157,7 +156,7 @@ with a part of the cells given.
 
 ## Whole runs
 
-    python benchmarks/ablations.py --only "" --curves NAME=RUN,...
+    python -m benchmarks.ablations --only "" --curves NAME=RUN,...
 
 {whole}
 

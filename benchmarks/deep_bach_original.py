@@ -2,7 +2,7 @@
 """The original DeepBach, trained and scored on our windows; a section of docs/gibbs.md.
 
     git clone https://github.com/Ghadjeres/DeepBach original
-    python benchmarks/deep_bach_original.py --original original --steps 1000
+    python -m benchmarks.deep_bach_original --original original --steps 1000
 
 Its four voice models (sizes of its deepBach.py, Adam at 1e-3, batches of 256) learn cells of the training split of
 `bach-chorales`, each with 16 frames on either side, transposed as our run's pieces are; a validation cell
@@ -19,9 +19,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import gibbs_quality as quality
 import numpy as np
 
+from benchmarks import gibbs_quality as quality
 from musejax import commands
 from musejax.corpora import preparation
 from musejax.pipeline import batches, dataset

@@ -1,8 +1,8 @@
 # pyright: reportMissingImports=false
 """Speed of the GAN family: a training step of both players, and generation of pieces, against PyTorch.
 
-    python benchmarks/gan.py --json OUT.json [--rows NAME ...]
-    python benchmarks/gan.py --check
+    python -m benchmarks.gan --json OUT.json [--rows NAME ...]
+    python -m benchmarks.gan --check
 
 Both sides are the preset musegan-chorale (two bars of four voices), here as a hybrid with deterministic binary neurons,
 which has the most parts, in float32 on the same cores. A training step is five updates of the critic with the gradient
@@ -16,9 +16,7 @@ import importlib.util
 import sys
 from typing import Any
 
-import harness
-import jobs
-import workers
+from benchmarks import harness, jobs, workers
 
 PRESET = "musegan-chorale"
 BATCH, NUM = 160, 256
@@ -74,7 +72,7 @@ def generation(threads: int) -> workers.Job:
 
 def shape(model: Any) -> Any:
     """The twin's shape of a model of ours."""
-    import twins_gan
+    from benchmarks import twins_gan
 
     bars, frames, pitches, tracks = _layout(model).shape
     config = model.info.config
@@ -84,7 +82,7 @@ def shape(model: Any) -> Any:
 
 
 def _twin(kind: str, threads: int, *, way: tuple[bool, bool, bool], **options: Any) -> workers.Job:
-    import twins_gan_jobs
+    from benchmarks import twins_gan_jobs
 
     grouped, last, compiled = way
     return getattr(twins_gan_jobs, kind)(
@@ -113,9 +111,9 @@ def check() -> str:
     import jax.numpy as jnp
     import numpy as np
     import torch
-    import twins_gan
-    import twins_gan_jobs as twin
 
+    from benchmarks import twins_gan
+    from benchmarks import twins_gan_jobs as twin
     from musejax.models.musegan import musegan_critic
     from musejax.models.musegan import musegan_generator as musegan
     from musejax.models.shared import adversarial

@@ -6,10 +6,10 @@ Rolls are as in `evaluation/gan_likeness.py`.
 from collections.abc import Sequence
 from typing import Any
 
-import gan_measures as measured
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks import gan_measures as measured
 from musejax import errors, zoo
 from musejax import vocabulary as vocabularies
 from musejax.decoding import latent_paths

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import published
 
+from benchmarks import published
 from musejax import errors, zoo
 from musejax import vocabulary as vocabularies
 from musejax.corpora import preparation

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import gan_measures as measured
-import gan_pictures as drawn
 import numpy as np
-import published
-import results
 
+from benchmarks import gan_measures as measured
+from benchmarks import gan_pictures as drawn
+from benchmarks import published, results
 from musejax.reports import tables
 
 SEED = 0
@@ -183,14 +182,14 @@ def images(raw: Mapping[str, Any]) -> dict[str, bytes]:
 
 TEXT = f"""# GANs over rolls
 
-Written by `python benchmarks/gan_report.py {{runs}}`. Held-out windows are those of the corpus's test split that
+Written by `python -m benchmarks.gan_report {{runs}}`. Held-out windows are those of the corpus's test split that
 training has in no key. {{samples}} samples of each run, with seed {SEED}, as the generator's last layer gives them; of
 a run that is given a track, around those of held-out windows. Samples are as long as the windows, so both sides have
 one length. {{weights}}
 
 ## Statistics by track
 
-    python benchmarks/gan_report.py {{runs}} --only statistics
+    python -m benchmarks.gan_report {{runs}} --only statistics
 
 MuseGAN's, "as coded" as its published program computes them and "corrected" as its papers define them
 (`musejax/evaluation/musegan_statistics.py`). How far a run is from held-out windows: of each statistic and track the
@@ -208,7 +207,7 @@ MuseGAN's table (Dong et al., 2018; EB, QN and DP in per cent):
 
 ## Overlapped area
 
-    python benchmarks/gan_report.py {{runs}} --only areas
+    python -m benchmarks.gan_report {{runs}} --only areas
 
 MGEval's features of samples and held-out windows: distances between the two sets against those among the samples.
 
@@ -216,7 +215,7 @@ MGEval's features of samples and held-out windows: distances between the two set
 
 ## Variety
 
-    python benchmarks/gan_report.py {{runs}} --only variety
+    python -m benchmarks.gan_report {{runs}} --only variety
 
 Nearest: the Jaccard distance of rolls (of cells lit in either, the share lit in one alone) to the nearest other piece,
 the median and the lowest tenth. Training windows (at most 4,000, drawn at random) are compared in every key that
@@ -226,7 +225,7 @@ training has.
 
 ## One latent vector by name
 
-    python benchmarks/gan_report.py {{runs}} --only latents
+    python -m benchmarks.gan_report {{runs}} --only latents
 
 One vector goes from a draw to another, the others stay. Pitch classes: half the sum of absolute differences of the two
 ends' histograms. Rhythm: of frames with an onset at either end, the share with one at one end alone. By track: of cells
@@ -236,7 +235,7 @@ lit at either end, the share lit at one alone. A picture has {STEPS} steps.
 
 ## Accompaniment
 
-    python benchmarks/gan_report.py {{runs}} --only accompaniment
+    python -m benchmarks.gan_report {{runs}} --only accompaniment
 
 The given track of held-out windows, and its tonal distance from each other track: in the windows as they are, with what
 was drawn for it, and with what was drawn for another window.
@@ -245,7 +244,7 @@ was drawn for it, and with what was drawn for another window.
 
 ## Learning
 
-    python benchmarks/gan_report.py {{runs}} --only curves --curves RUN-seed-0 ...
+    python -m benchmarks.gan_report {{runs}} --only curves --curves RUN-seed-0 ...
 
 The energy distance between MuseGAN's statistics of samples and of validation windows, piece by piece; 0 on average
 where both are of one distribution. Seeds of the composer are of the preset `musegan-chorale`, `musejax train

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pictures
+
+from benchmarks import pictures
 
 # What MuseGAN calls its latent vectors.
 ROLES = {"shared": "style", "shared-bars": "chord"}

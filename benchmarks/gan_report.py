@@ -1,9 +1,9 @@
 """Measures GANs over rolls, and writes the page docs/gan.md with its pictures.
 
-    python benchmarks/gan_report.py runs/chorale-gan runs/chorale-gan-2 runs/pop-gan
-    python benchmarks/gan_report.py runs/chorale-gan --only variety        this anew, the rest as it was
-    python benchmarks/gan_report.py runs/chorale-gan runs/new --keep       what was measured before stays
-    python benchmarks/gan_report.py runs/chorale-gan --num 20 --out trial  a small trial, written elsewhere
+    python -m benchmarks.gan_report runs/chorale-gan runs/chorale-gan-2 runs/pop-gan
+    python -m benchmarks.gan_report runs/chorale-gan --only variety        this anew, the rest as it was
+    python -m benchmarks.gan_report runs/chorale-gan runs/new --keep       what was measured before stays
+    python -m benchmarks.gan_report runs/chorale-gan --num 20 --out trial  a small trial, written elsewhere
 
 A run is a run directory or a shipped run's name; the page calls it by the last part of that. Runs that are given a
 track are also measured as accompanists. The raw answers are kept in benchmarks/results/gan.json.
@@ -17,13 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import gan_latents as changed
-import gan_measures as measured
-import gan_page as pages
-import gan_pictures as drawn
-import latent_space
-import sections
-
+from benchmarks import gan_latents as changed
+from benchmarks import gan_measures as measured
+from benchmarks import gan_page as pages
+from benchmarks import gan_pictures as drawn
+from benchmarks import latent_space, sections
 from musejax import commands, errors, zoo
 from musejax.evaluation import gan_likeness, musegan_statistics
 

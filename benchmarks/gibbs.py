@@ -1,8 +1,8 @@
 # pyright: reportMissingImports=false
 """Speed of the Gibbs families: training steps and sampling of Coconet and DeepBach, against PyTorch.
 
-    python benchmarks/gibbs.py --json OUT.json [--rows NAME ...]
-    python benchmarks/gibbs.py --check
+    python -m benchmarks.gibbs --json OUT.json [--rows NAME ...]
+    python -m benchmarks.gibbs --check
 
 Both sides have Coconet's grid of 3 x 3 convolutions with batch normalisation, and DeepBach's four models with windows
 of 16 frames on either side, in float32 on the same cores. A training step is loss, gradients, clipping and Adam,
@@ -16,8 +16,7 @@ import importlib.util
 import sys
 from typing import Any
 
-import harness
-import workers
+from benchmarks import harness, workers
 
 ROWS_OF_BATCH, FRAMES, NUM, STEPS = 8, 64, 4, 64
 # Layers and filters of Coconet; units of DeepBach's LSTM and other layers.
@@ -56,7 +55,7 @@ def _batch(model: Any, name: str, rows: int, frames: int) -> dict[str, Any]:
 
 def training(threads: int, *, net: str, context: int = 16) -> workers.Job:
     """Our training step."""
-    import jobs
+    from benchmarks import jobs
 
     model, codec = (_grid(), "chorale-pitches") if net == "grid" else (_voices(context), "chorale")
     return jobs.training(model, _batch(model, codec, ROWS_OF_BATCH, FRAMES))
@@ -84,20 +83,20 @@ def sampling(threads: int, *, net: str, context: int = 16) -> workers.Job:
 
 def grid_shape() -> Any:
     """The twin's shape of our Coconet."""
-    import twins_gibbs
+    from benchmarks import twins_gibbs
 
     return twins_gibbs.GridShape(*GRID, streams=4, pitches=46)
 
 
 def voice_shape() -> Any:
     """The twin's shape of our DeepBach."""
-    import twins_gibbs
+    from benchmarks import twins_gibbs
 
     return twins_gibbs.VoiceShape(49, (4, 2, 15), 20, 2, HIDDEN, HIDDEN, 16)
 
 
 def _twin(kind: str, threads: int, **options: Any) -> workers.Job:
-    import twins_gibbs
+    from benchmarks import twins_gibbs
 
     shape = grid_shape() if kind.startswith("grid") else voice_shape()
     return getattr(twins_gibbs, kind)(threads, shape=shape, frames=FRAMES, **options)
@@ -137,8 +136,8 @@ def check() -> str:
     import jax.numpy as jnp
     import numpy as np
     import torch
-    import twins_gibbs as twin
 
+    from benchmarks import twins_gibbs as twin
     from musejax import codecs
     from musejax.models.coconet import networks as coconet
     from musejax.nn import losses

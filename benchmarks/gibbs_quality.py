@@ -1,9 +1,9 @@
 """What the Gibbs families write: by steps of sampling, beside Bach, and by voice. Writes docs/gibbs.md.
 
-    python benchmarks/gibbs_quality.py
-    python benchmarks/gibbs_quality.py --only sweeps --runs coconet=runs/coconet --num 8
-    python benchmarks/gibbs_quality.py --only voices --runs deep-bach-notes=runs/deep-bach-notes
-    python benchmarks/gibbs_quality.py --num 4 --steps 8,32 --out trial                a small trial, written elsewhere
+    python -m benchmarks.gibbs_quality
+    python -m benchmarks.gibbs_quality --only sweeps --runs coconet=runs/coconet --num 8
+    python -m benchmarks.gibbs_quality --only voices --runs deep-bach-notes=runs/deep-bach-notes
+    python -m benchmarks.gibbs_quality --num 4 --steps 8,32 --out trial                a small trial, written elsewhere
 
 Everything is drawn with seed 0 at temperature 1. The raw answers are kept in benchmarks/results/gibbs.json; what is not
 measured anew stays as it was.
@@ -21,9 +21,9 @@ from typing import Any
 
 import jax
 import numpy as np
-import results
-import steering_tasks as tasks
 
+from benchmarks import results
+from benchmarks import steering_tasks as tasks
 from musejax import commands, errors, zoo
 from musejax.corpora import preparation
 from musejax.decoding import gibbs
@@ -154,7 +154,7 @@ def voices_page(raw: Mapping[str, Any]) -> str:
 
 def page(raw: Mapping[str, Any]) -> str:
     """docs/gibbs.md."""
-    out = ["# Gibbs sampling\n", "Written by `python benchmarks/gibbs_quality.py`, section by section. "
+    out = ["# Gibbs sampling\n", "Written by `python -m benchmarks.gibbs_quality`, section by section. "
            "All music is drawn with seed 0 at temperature 1.\n"]  # fmt: skip
     if raw.get("sweeps"):
         out.append("## By steps of sampling\n\nA step asks the net once and draws a share of the cells anew "

@@ -25,7 +25,7 @@ from concurrent import futures
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import workers
+from benchmarks import workers
 
 # Between turns nothing is done for so many seconds: OpenMP's threads go on spinning for .2 after their work.
 PAUSE = 0.25

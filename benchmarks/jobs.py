@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import workers
+from benchmarks import workers
 
 
 def batch(vocabulary: int, rows: int, length: int) -> dict[str, Any]:

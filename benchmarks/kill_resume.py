@@ -1,6 +1,6 @@
 """Kills training with SIGKILL at random moments, resumes it, and compares the end with a run that was never killed.
 
-    python benchmarks/kill_resume.py --runs 20
+    python -m benchmarks.kill_resume --runs 20
 
 Every kill falls after a first checkpoint; whether it fell inside a save is seen from the unfinished folder that it
 leaves behind. The exit status is 0 only if all runs end with the same parameters, optimiser state and best checkpoint,

@@ -1,8 +1,8 @@
 # pyright: reportMissingImports=false
 """Speed of the VAE family: a training step, and sampling of two-bar melodies, against PyTorch.
 
-    python benchmarks/latent.py --json OUT.json [--rows NAME ...]
-    python benchmarks/latent.py --check
+    python -m benchmarks.latent --json OUT.json [--rows NAME ...]
+    python -m benchmarks.latent --check
 
 Both sides are the preset mel-2bar-small (90 tokens, 32 frames, z of 256; a bidirectional LSTM of 512 reads, a 2 x 256
 LSTM writes with z beside every input), in float32 on the same cores. A training step is loss, gradients, clipping and
@@ -17,9 +17,7 @@ import importlib.util
 import sys
 from typing import Any
 
-import harness
-import jobs
-import workers
+from benchmarks import harness, jobs, workers
 
 LENGTH = 32
 VOCABULARY = 90
@@ -59,14 +57,14 @@ def generation(threads: int, *, num: int) -> workers.Job:
 
 def shape(config: Any) -> Any:
     """The twin's shape of a config of ours."""
-    import twins_latent
+    from benchmarks import twins_latent
 
     fields = (config.latent, config.encoder_hidden, config.hidden, config.num_layers, config.max_beta, config.beta_rate)
     return twins_latent.Shape(VOCABULARY, *fields)
 
 
 def _twin(kind: str, threads: int, **options: Any) -> workers.Job:
-    import twins_latent
+    from benchmarks import twins_latent
 
     return getattr(twins_latent, kind)(threads, shape=shape(_config(None)), length=LENGTH, **options)
 
@@ -115,9 +113,9 @@ def check() -> str:
     import jax
     import numpy as np
     import torch
-    import twins_latent as twin
     from torch.nn import functional
 
+    from benchmarks import twins_latent as twin
     from musejax.models.music_vae import scheduled_sampling
 
     model, data = _model(latent=8, encoder_hidden=24, hidden=16), jobs.batch(VOCABULARY, 4, 12)

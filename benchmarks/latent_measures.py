@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import ngram
 import numpy as np
 
+from benchmarks import ngram
 from musejax import errors, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Choice, Request

@@ -4,12 +4,10 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-import latent_measures as measured
-import ngram
 import numpy as np
-import pictures
-import results
 
+from benchmarks import latent_measures as measured
+from benchmarks import ngram, pictures, results
 from musejax import codecs
 from musejax.reports import tables
 
@@ -215,7 +213,7 @@ def path_picture(found: Mapping[str, Any], codec: str) -> bytes:
 
 TEXT = f"""# Latent vectors
 
-Written by `python benchmarks/latent_space.py RUN{{option}}`, RUN being `{{run}}`. Held-out windows are those of
+Written by `python -m benchmarks.latent_space RUN{{option}}`, RUN being `{{run}}`. Held-out windows are those of
 `{{source}}:test` that training has in no key. Everything is drawn with seed {SEED}; intervals are 95 % bootstrap
 intervals over whole tunes, over pairs between two windows, and over windows where music is compared.
 
@@ -232,7 +230,7 @@ dimension is in use if its mean varies over the windows by more than .01 (Burda 
 
 ## Between two windows
 
-    python benchmarks/latent_space.py {{run}}{{option}} --only interpolation
+    python -m benchmarks.latent_space {{run}}{{option}} --only interpolation
 
 Two held-out windows of different tunes, and {STEPS} steps from A to B: spherical steps between their vectors, decoded
 at temperature 1 and with the likeliest tokens; and, with no model, each frame of B with the probability of the step and
@@ -244,13 +242,13 @@ Bell's mixing of orders) of the training windows. The VAE's own bound would favo
 
 ## One way, step by step
 
-    python benchmarks/latent_space.py {{run}}{{option}} --only example
+    python -m benchmarks.latent_space {{run}}{{option}} --only example
 
 {{example}}
 
 ## Free samples
 
-    python benchmarks/latent_space.py {{run}}{{option}} --only prior
+    python -m benchmarks.latent_space {{run}}{{option}} --only prior
 
 Windows from vectors of the prior beside as many held-out ones, as `musejax metrics` compares music. The prior is a
 normal distribution along the 64 main axes of the vectors of training windows, fitted at the end of training
@@ -261,7 +259,7 @@ Runs are of notes in a row, in any transposition and any rhythm, and are looked 
 
 ## Directions
 
-    python benchmarks/latent_space.py {{run}}{{option}} --only directions
+    python -m benchmarks.latent_space {{run}}{{option}} --only directions
 
 The direction of an attribute is the mean vector of the quarter of training windows that have most of it less that of
 the quarter that have least. A step of 1 adds it to the vector of a held-out window, which is then decoded with the same

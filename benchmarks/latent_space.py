@@ -1,9 +1,9 @@
 """Measures the latent space of a VAE over windows of one line, and writes the page docs/latents.md with its pictures.
 
-    python benchmarks/latent_space.py melody-vae-2bar
-    python benchmarks/latent_space.py runs/melody-vae-2bar --only interpolation     this anew, the rest as it was
-    python benchmarks/latent_space.py runs/melody-vae-2bar --num 20 --out trial     a small trial, written elsewhere
-    python benchmarks/latent_space.py melody-vae-16bar --page latents-16bar         another page
+    python -m benchmarks.latent_space melody-vae-2bar
+    python -m benchmarks.latent_space runs/melody-vae-2bar --only interpolation     this anew, the rest as it was
+    python -m benchmarks.latent_space runs/melody-vae-2bar --num 20 --out trial     a small trial, written elsewhere
+    python -m benchmarks.latent_space melody-vae-16bar --page latents-16bar         another page
 
 The raw answers are kept in benchmarks/results/PAGE.json.
 """
@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import latent_measures as measured
-import latent_page as pages
 import numpy as np
-import sections
 
+from benchmarks import latent_measures as measured
+from benchmarks import latent_page as pages
+from benchmarks import sections
 from musejax import commands, errors, zoo
 from musejax import runs as kept
 from musejax.reports import evaluate

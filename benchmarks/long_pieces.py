@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from steering_tasks import BAR, ROWS, Items, Sound, as_rolls, heard
 
+from benchmarks.steering_tasks import BAR, ROWS, Items, Sound, as_rolls, heard
 from musejax import codecs, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Request

@@ -1,8 +1,8 @@
 # pyright: reportMissingImports=false
 """Speed of the recurrent family: a training step, and generation of whole melodies, against PyTorch.
 
-    python benchmarks/recurrent.py --json OUT.json [--rows NAME ...]
-    python benchmarks/recurrent.py --check
+    python -m benchmarks.recurrent --json OUT.json [--rows NAME ...]
+    python -m benchmarks.recurrent --check
 
 Both sides have the melody codec's 130 tokens, an embedding as wide as the two recurrent layers, float32 and the same
 cores. A training step is loss, gradients, clipping and Adam. Generation draws 256 tokens from the softmax for each
@@ -13,9 +13,7 @@ import functools
 import sys
 from typing import Any
 
-import harness
-import jobs
-import workers
+from benchmarks import harness, jobs, workers
 
 LENGTH = 256  # tokens of a generated melody
 VOCABULARY = 130
@@ -69,7 +67,7 @@ def _sample_row(cell: str, hidden: int, num: int) -> harness.Row:
 
 
 def _twin(kind: str, threads: int, **options: Any) -> workers.Job:
-    import twins
+    from benchmarks import twins
 
     return getattr(twins, kind)(threads, vocabulary=VOCABULARY, **options)
 
@@ -89,7 +87,8 @@ def check() -> str:
     import jax
     import numpy as np
     import torch
-    import twins
+
+    from benchmarks import twins
 
     lines = []
     for cell in ("lstm", "gru"):

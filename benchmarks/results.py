@@ -1,7 +1,7 @@
 """Evaluates every shipped run and writes the page of results, docs/results.md.
 
-    python benchmarks/results.py
-    python benchmarks/results.py --only melody-lstm        one run anew, the others as they were
+    python -m benchmarks.results
+    python -m benchmarks.results --only melody-lstm        one run anew, the others as they were
 
 Everything comes from the weights as shipped, by the functions behind `musejax evaluate`, `sample` and `metrics`; the
 raw answers are kept in benchmarks/results/quality.json.
@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import published
-
+from benchmarks import published
 from musejax import commands, rendering, runs, zoo
 from musejax.generation import sampling
 from musejax.reports import evaluate as scoring
@@ -162,7 +161,7 @@ def music(name: str, result: dict[str, Any]) -> str:
 
 TEXT = """# Results
 
-Written by `python benchmarks/results.py` from the weights as shipped. Every figure of likelihood is
+Written by `python -m benchmarks.results` from the weights as shipped. Every figure of likelihood is
 `musejax evaluate RUN --split SPLIT --json` away; its intervals are 95 % bootstrap intervals over pieces. (m) marks a
 published figure that could not be confirmed in a source.
 

@@ -1,8 +1,8 @@
 """Tunes a trained net on music rules in several ways, measures them, and writes the page docs/reinforcement.md.
 
-    python benchmarks/rl.py                          trains what is missing in runs/, then measures all
-    python benchmarks/rl.py --only speed             this anew, the rest as it was
-    python benchmarks/rl.py --num 50 --steps 2 --runs trial/runs --out trial     a small trial, written elsewhere
+    python -m benchmarks.rl                          trains what is missing in runs/, then measures all
+    python -m benchmarks.rl --only speed             this anew, the rest as it was
+    python -m benchmarks.rl --num 50 --steps 2 --runs trial/runs --out trial     a small trial, written elsewhere
 
 The raw answers are kept in benchmarks/results/rl.json.
 """
@@ -16,9 +16,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import rl_measures as measured
-import rl_page as pages
-
+from benchmarks import rl_measures as measured
+from benchmarks import rl_page as pages
 from musejax import commands, errors, runs, zoo
 from musejax.corpora import preparation
 from musejax.experiments import experiment as experiments

@@ -4,8 +4,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-import results
-
+from benchmarks import results
 from musejax.reports import tables
 from musejax.tuning import tuning_settings as configs
 
@@ -196,7 +195,7 @@ def picture(found: Mapping[str, Any]) -> bytes:
 
 TEXT = f"""# Reinforcement learning
 
-Written by `python benchmarks/rl.py`. Melodies have 32 tokens and are drawn at temperature 1 without masks, with seed
+Written by `python -m benchmarks.rl`. Melodies have 32 tokens and are drawn at temperature 1 without masks, with seed
 {SEED}; intervals are 95 % bootstrap intervals over melodies.
 
 ## Tune a model of yours
@@ -245,7 +244,7 @@ ids of hold and note-off are exchanged), so that its table and ours are not of o
 
 ## The leash
 
-    python benchmarks/rl.py --only leash
+    python -m benchmarks.rl --only leash
 
 Policy gradients of {CURVE_FIELDS["training.steps"]} steps that differ in the leash alone. Self-similarity is
 how often two melodies have the same token at the same place.
@@ -254,7 +253,7 @@ how often two melodies have the same token at the same place.
 
 ## Copies
 
-    python benchmarks/rl.py --only copies
+    python -m benchmarks.rl --only copies
 
 The longest run of notes that is also found in a training tune, in any transposition and any rhythm, of {COPIES:,}
 melodies; held-out tunes are {COPIES:,} stretches of 32 tokens of the test split. Melodies with more notes have longer
@@ -264,7 +263,7 @@ runs.
 
 ## Speed
 
-    python benchmarks/rl.py --only speed
+    python -m benchmarks.rl --only speed
 
 A step of the policy gradient (draw, score, update) in one compiled call, and the same by its compiled parts from
 Python: token by token for the whole batch, and for one melody after the other as RL Tuner draws.

@@ -1,9 +1,9 @@
 """Measures steering and long pieces, and writes the page docs/steering.md with its pictures.
 
-    python benchmarks/steering.py
-    python benchmarks/steering.py --only infill --models jsb16-lstm        these anew, the others as they were
-    python benchmarks/steering.py --runs jsb16-causal=runs/jsb16-causal    a run that is not shipped
-    python benchmarks/steering.py --num 4 --out trial                      a small trial, written elsewhere
+    python -m benchmarks.steering
+    python -m benchmarks.steering --only infill --models jsb16-lstm        these anew, the others as they were
+    python -m benchmarks.steering --runs jsb16-causal=runs/jsb16-causal    a run that is not shipped
+    python -m benchmarks.steering --num 4 --out trial                      a small trial, written elsewhere
 
 Everything is drawn with seed 0 at temperature 1. The raw answers are kept in benchmarks/results/steering.json.
 """
@@ -16,11 +16,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import attribute_hits
-import long_pieces
-import steering_page as pages
-import steering_tasks as tasks
-
+from benchmarks import attribute_hits, long_pieces
+from benchmarks import steering_page as pages
+from benchmarks import steering_tasks as tasks
 from musejax import commands, errors, zoo
 from musejax.corpora import preparation
 from musejax.pipeline import dataset

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import results
-import steering_tasks as tasks
 
+from benchmarks import results
+from benchmarks import steering_tasks as tasks
 from musejax.evaluation import likelihood
 from musejax.nn.features.voice_history import MIDDLE
 from musejax.reports import tables
@@ -216,13 +216,13 @@ def picture(source: str, found: Mapping[str, Any]) -> bytes:
 
 TEXT = f"""# Steering
 
-Written by `python benchmarks/steering.py`, section by section; `jsb16-causal` is a run of the config of that name,
+Written by `python -m benchmarks.steering`, section by section; `jsb16-causal` is a run of the config of that name,
 which does not ship. All music is drawn with seed {SEED} at temperature 1; intervals are 95 %
 bootstrap intervals over pieces, or over gaps.
 
 ## Harmonising a soprano
 
-    python benchmarks/steering.py --only harmonize --runs jsb16-causal=runs/jsb16-causal
+    python -m benchmarks.steering --only harmonize --runs jsb16-causal=runs/jsb16-causal
 
 Each test piece's soprano is given as the piece has it, with the piece's beat (and fermatas and key, where the model
 reads them); the other three voices are drawn once. Notes changed counts the soprano notes of the result that are not
@@ -237,7 +237,7 @@ and for what was drawn in the key estimated from Bach's own setting.
 
 ## Filling gaps
 
-    python benchmarks/steering.py --only infill --num 40 --runs jsb16-causal=runs/jsb16-causal
+    python -m benchmarks.steering --only infill --num 40 --runs jsb16-causal=runs/jsb16-causal
 
 A gap lies at a random multiple of 16 frames of a test piece of `jsb16`, one gap a piece, at least 16 frames away from
 either end. The true cells are ranked by their cost among {DISTRACTORS} distractors: stretches of the same voices of
@@ -254,7 +254,7 @@ frames around the gap is scored. The gaps and candidates are the same for all ru
 
 ## Long pieces
 
-    python benchmarks/steering.py --only long
+    python -m benchmarks.steering --only long
 
 Free samples of {BARS} bars of 4/4 ({BARS * tasks.BAR:,} frames): chorales after a pick-up of a quarter, without
 fermatas, with END forbidden, in keys drawn as often as they open a piece of the training data. A net of several voices
@@ -271,7 +271,7 @@ that of the mean from the first {EDGE} bars to the last, with its interval over 
 
 ## Attributes of tracks
 
-    python benchmarks/steering.py --only attributes
+    python -m benchmarks.steering --only attributes
 
 One attribute of one track is asked for in all of {ASKED_BARS} bars of 4/4, each bin in turn, {ASKED} pieces each; all
 else is free. The bin of the notes that came out is compared with the one asked for; a silent bar is a miss. By chance:

@@ -1,7 +1,7 @@
 """Fine-tuning, adapters and training from scratch, on few tunes of a collection that pre-training never saw.
 
-    python benchmarks/transfer.py --workdir runs/transfer
-    python benchmarks/transfer.py --workdir runs/transfer --targets oneills1850 --pieces 20 --seeds 1
+    python -m benchmarks.transfer --workdir runs/transfer
+    python -m benchmarks.transfer --workdir runs/transfer --targets oneills1850 --pieces 20 --seeds 1
 
 For each target collection of `folk-tunes` a net is trained on all others. A number of tunes of the target's training
 split is then learnt in three ways, and test tunes of the target are scored as training goes on. Tunes that are variants
@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import transfer_page
 
+from benchmarks import transfer_page
 from musejax.corpora import preparation
 from musejax.experiments import experiment as experiments
 from musejax.models import recurrent

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import results
+from benchmarks import results
 
 COLOURS = {"scratch": "#7F7F7F", "fine-tuned": "#D55E00", "adapters": "#0072B2"}
 # The number of tunes whose curves are shown by step.
@@ -127,7 +127,7 @@ def picture(raw: Mapping[str, Any], out: Path) -> None:
 
 TEXT = """# What starting from a trained net is worth
 
-Written by `python benchmarks/transfer.py --workdir runs/transfer`. A net (LSTM, 1 x 128, codec `melody-basic`) is
+Written by `python -m benchmarks.transfer --workdir runs/transfer`. A net (LSTM, 1 x 128, codec `melody-basic`) is
 trained for {base_steps} steps on the collections of `folk-tunes` but one; a few tunes of that one are then learnt for
 {steps} steps of 8 windows of 128 tokens: from random weights, from the trained ones, or by adapters of rank 4 beside
 them. Test tunes of the same collection are scored every 20 steps: nats a token, the lowest point of each curve, its

@@ -1,8 +1,8 @@
 # pyright: reportMissingImports=false
 """Speed of the Transformer family: a training step, and generation of whole performances, against PyTorch.
 
-    python benchmarks/transformer.py --json OUT.json [--rows NAME ...]
-    python benchmarks/transformer.py --check
+    python -m benchmarks.transformer --json OUT.json [--rows NAME ...]
+    python -m benchmarks.transformer --check
 
 Both sides have the performance codec's 388 tokens, pre-norm blocks with GELU, float32 and the same cores. A training
 step is loss, gradients, clipping and Adam. Generation draws each token from the softmax, with keys and values kept from
@@ -16,9 +16,7 @@ import importlib.util
 import sys
 from typing import Any
 
-import harness
-import jobs
-import workers
+from benchmarks import harness, jobs, workers
 
 LENGTH = 1024  # tokens of a generated performance
 VOCABULARY = 388
@@ -49,7 +47,7 @@ def generation(threads: int, *, size: str, num: int, length: int) -> workers.Job
 
 
 def _twin(kind: str, threads: int, *, size: str, length: int, relative: bool = False, **options: Any) -> workers.Job:
-    import twins_transformer
+    from benchmarks import twins_transformer
 
     shape = twins_transformer.Shape(4, *SIZES[size], length, relative)
     return getattr(twins_transformer, kind)(threads, shape=shape, vocabulary=VOCABULARY, **options)
@@ -105,8 +103,8 @@ def check() -> str:
     import jax
     import numpy as np
     import torch
-    import twins_transformer as twin
 
+    from benchmarks import twins_transformer as twin
     from musejax import vocabulary
     from musejax.models import transformer
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import workers
 from torch import nn
+
+from benchmarks import workers
 
 
 class Net(nn.Module):

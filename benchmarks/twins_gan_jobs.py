@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import twins
-import twins_gan as nets
-import workers
 from torch import nn
+
+from benchmarks import twins, workers
+from benchmarks import twins_gan as nets
 
 
 def _layers(net: nets.Layers, ours: Mapping[str, Any], at: Any) -> Iterator[tuple[torch.Tensor, np.ndarray]]:

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import workers
 from torch import nn
 from torch.nn import functional
+
+from benchmarks import workers
 
 
 class GridShape(NamedTuple):

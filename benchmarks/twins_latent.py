@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import twins
-import workers
 from torch import nn
 from torch.nn import functional
+
+from benchmarks import twins, workers
 
 MIN_SCALE = 1e-4  # keeps the scale of a posterior away from 0, as ours does
 State = list[tuple[torch.Tensor, torch.Tensor]]

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import twins
-import workers
 from torch import nn
 from torch.nn import functional
+
+from benchmarks import twins, workers
 
 EPSILON = 1e-6  # Flax's, in LayerNorm
 

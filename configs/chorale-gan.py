@@ -4,7 +4,7 @@ musejax train chorale-gan
 musejax sample chorale-gan --num 8 --out music
 musejax evaluate chorale-gan --split test --json
 musejax metrics music --reference bach-chorales:test --codec rolls-chorale
-python benchmarks/gan_report.py chorale-gan
+python -m benchmarks.gan_report chorale-gan
 
 Result, from the weights as shipped (eight bits), beside held-out windows of two bars: MuseGAN's statistics are 4.5 %
 off (EB, UPC, QN and DP as coded; the published nets are 24 to 73 % off their data), overlapped area .804. Training took

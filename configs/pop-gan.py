@@ -4,7 +4,7 @@ musejax train pop-gan
 musejax sample pop-gan --num 8 --out music
 musejax evaluate pop-gan --split test --json
 musejax metrics music --reference pop909:test --codec rolls-pop
-python benchmarks/gan_report.py pop-gan
+python -m benchmarks.gan_report pop-gan
 
 Result, from the weights as shipped (eight bits), beside held-out windows of four bars: MuseGAN's statistics are 21.4 %
 off (EB, UPC, QN and DP as coded; the published nets are 24 to 73 % off their data), overlapped area .671. Training was

@@ -1,28 +1,19 @@
 """The benchmark of reinforcement learning counts what it says, and its page says what was counted."""
 
-import importlib
-import types
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
+from benchmarks import rl_measures, rl_page
 from musejax import codecs, runs
 from musejax.experiments import experiment
 from musejax.models import recurrent
 from musejax.pipeline import dataset
 from musejax.tuning import rules
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
 TABLE = codecs.get("melody-basic").vocabulary
-
-
-@pytest.fixture(scope="module")
-def modules():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        yield types.SimpleNamespace(**{n: importlib.import_module(n) for n in ("rl_measures", "rl_page", "rl")})
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +28,18 @@ def nets():
     return found
 
 
-def test_a_mean_of_shares_counts_melodies_by_their_weight(modules):
-    found = modules.rl_measures.mean(np.array([1, 0, 3]), np.array([2, 0, 4]))
+def test_a_mean_of_shares_counts_melodies_by_their_weight():
+    found = rl_measures.mean(np.array([1, 0, 3]), np.array([2, 0, 4]))
     assert found["mean"] == pytest.approx(4 / 6)
     assert 0.5 <= found["interval"][0] <= found["interval"][1] <= 0.75
-    assert modules.rl_measures.mean(np.zeros(3), np.zeros(3)) == {"mean": None, "interval": None}
+    assert rl_measures.mean(np.zeros(3), np.zeros(3)) == {"mean": None, "interval": None}
 
 
-def test_figures_are_those_of_the_table(modules, nets):
+def test_figures_are_those_of_the_table(nets):
     from musejax.experiments import reinforcement
 
     run, prior = nets
-    found = modules.rl_measures.of(run, prior, 40, 5, rules.Rules())
+    found = rl_measures.of(run, prior, 40, 5, rules.Rules())
     tokens = reinforcement.draw(run, 40, 5)
     for name, share in rules.figures(TABLE, tokens).items():
         ours = found[name]["mean"] if isinstance(found[name], dict) else found[name]
@@ -57,16 +48,16 @@ def test_figures_are_those_of_the_table(modules, nets):
         float(rules.score(TABLE, tokens, rules.Rules()).sum(1).mean()), 1e-4
     )
     assert found["kl"]["mean"] > 0
-    assert modules.rl_measures.of(prior, prior, 40, 5, rules.Rules())["kl"]["mean"] == pytest.approx(0, abs=1e-4)
+    assert rl_measures.of(prior, prior, 40, 5, rules.Rules())["kl"]["mean"] == pytest.approx(0, abs=1e-4)
 
 
-def test_copies_are_counted_in_notes(modules):
+def test_copies_are_counted_in_notes():
     scale = np.arange(14, 26, dtype=np.int32)  # twelve semitones up
-    training = modules.rl_measures.lines_of(TABLE, [dataset.Item("a", "a", {"tokens": np.repeat(scale, 2)[::2]})])
+    training = rl_measures.lines_of(TABLE, [dataset.Item("a", "a", {"tokens": np.repeat(scale, 2)[::2]})])
     up = np.array([[3, 4, 5, 6, 0, 0], [3, 9, 3, 9, 3, 9]], np.int32)
-    found = modules.rl_measures.copied(TABLE, up, training)
+    found = rl_measures.copied(TABLE, up, training)
     assert (found["max"], found["whole"], found["notes"]) == (4, 0.5, 5.0)
-    rows = modules.rl_measures.windows([dataset.Item("a", "a", {"tokens": np.arange(40)})], 5, 0)
+    rows = rl_measures.windows([dataset.Item("a", "a", {"tokens": np.arange(40)})], 5, 0)
     assert rows.shape == (5, 32) and (np.diff(rows) == 1).all()
 
 
@@ -74,9 +65,8 @@ def side(number):
     return {"mean": number, "interval": (number - 0.1, number + 0.1)}
 
 
-def test_the_page_has_what_was_measured_and_names_what_was_not(modules):
-    page = modules.rl_page
-    names = [n for n, _, _ in page.FIGURES] + ["nll_per_token_under_prior", "kl", "notes", "reward"]
+def test_the_page_has_what_was_measured_and_names_what_was_not():
+    names = [n for n, _, _ in rl_page.FIGURES] + ["nll_per_token_under_prior", "kl", "notes", "reward"]
     row = {**{n: side(0.25) for n in names}, "distinct_4grams": 0.5, "distinct_melodies": 1.0, "self_similarity": 0.4}
     tuning = experiment.read("melody-rl").tuning
     raw = {
@@ -84,8 +74,8 @@ def test_the_page_has_what_was_measured_and_names_what_was_not(modules):
         "table": {"num": 10, "prior": "p", "test": {"nll_per_token": 0.9, "interval": (0.8, 1.0)}, "rows": {"p": row}},
         "leash": {"num": 5, "prior": row, "points": [{"leash": x, **row} for x in (1.0, 2.0)], "shipped": 1.0},
     }
-    text = page.page(raw)
+    text = rl_page.page(raw)
     assert "| excessively repeated, % of all tokens | 25.00 (15.00..35.00) |" in text
     assert text.count("Not measured yet.") == 2
     assert "--tuning.method psi" in text and "--tuning.rewards rules 0.5" in text
-    assert page.picture(raw["leash"]).startswith(b"\x89PNG")
+    assert rl_page.picture(raw["leash"]).startswith(b"\x89PNG")

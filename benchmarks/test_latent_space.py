@@ -1,30 +1,18 @@
 """The benchmark of latent vectors counts what it says: paths, copies, attributes, and the n-gram it judges by."""
 
-import importlib
-import types
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
 
+from benchmarks import latent_measures, latent_page, ngram
 from musejax import codecs, zoo
 from musejax.evaluation import note_rolls, reconstruction
 from musejax.models import music_vae
 from musejax.pipeline import dataset
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
 TABLE = codecs.get("melody-90").vocabulary
 HOLD, OFF, C4 = TABLE.id("hold"), TABLE.id("note_off"), TABLE.id("pitch", 60)
 FRAMES = 32
-
-
-@pytest.fixture(scope="module")
-def modules():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        names = ("ngram", "latent_measures", "latent_page", "latent_space")
-        yield types.SimpleNamespace(**{name: importlib.import_module(name) for name in names})
 
 
 def window(seed, up=0, notes=8):
@@ -49,14 +37,13 @@ def loaded():
 
 
 @pytest.fixture(scope="module")
-def data(modules):
+def data():
     training = [window(seed) for seed in range(20)]
-    lines = [[modules.latent_measures.line(TABLE, item.arrays["tokens"])] for item in training]
-    return modules.latent_measures.Music(TABLE, [window(seed) for seed in range(100, 112)], training, lines)
+    lines = [[latent_measures.line(TABLE, item.arrays["tokens"])] for item in training]
+    return latent_measures.Music(TABLE, [window(seed) for seed in range(100, 112)], training, lines)
 
 
-def test_symbols_are_intervals_from_the_note_before(modules):
-    ngram = modules.ngram
+def test_symbols_are_intervals_from_the_note_before():
     tokens = np.array([[HOLD, C4, HOLD, C4 + 4, OFF, C4 - 3, C4 + 40]])
     at_rest = 3 + ngram.WIDEST
     expected = [ngram.HOLD, ngram.FIRST, ngram.HOLD, at_rest + 4, ngram.OFF, at_rest - 7, at_rest + ngram.WIDEST]
@@ -64,8 +51,7 @@ def test_symbols_are_intervals_from_the_note_before(modules):
     np.testing.assert_array_equal(ngram.symbols(TABLE, tokens[:, :6] + (tokens[:, :6] > 1) * 5), [expected[:6]])
 
 
-def test_the_n_gram_mixes_orders_as_worked_out_by_hand(modules):
-    ngram = modules.ngram
+def test_the_n_gram_mixes_orders_as_worked_out_by_hand():
     model = ngram.fit(np.array([[0, 0, 1], [0, 2, 1]]), order=2)
     even = 1 / ngram.SYMBOLS
     # Six symbols: three 0, two 1, one 2; three kinds.
@@ -76,8 +62,7 @@ def test_the_n_gram_mixes_orders_as_worked_out_by_hand(modules):
     np.testing.assert_allclose(np.exp(-found)[0], expected)
 
 
-def test_the_n_gram_is_a_distribution_and_likes_what_it_has_seen(modules):
-    ngram = modules.ngram
+def test_the_n_gram_is_a_distribution_and_likes_what_it_has_seen():
     rng = np.random.default_rng(0)
     seen = rng.integers(0, 6, (30, 12))
     model = ngram.fit(seen)
@@ -87,36 +72,34 @@ def test_the_n_gram_is_a_distribution_and_likes_what_it_has_seen(modules):
     assert ngram.nats(model, seen).mean() < ngram.nats(model, rng.integers(0, 6, (30, 12))).mean()
 
 
-def test_attributes_and_notes_are_those_of_a_count_by_hand(modules):
-    measured = modules.latent_measures
+def test_attributes_and_notes_are_those_of_a_count_by_hand():
     tokens = np.full((2, 16), HOLD)
     # On the beat; on an odd eighth after one on the beat; on an odd 16th after nothing; on an odd eighth after nothing.
     tokens[0, [4, 6, 9, 14]] = [C4, C4 + 2, C4 - 5, C4 + 7]
     tokens[0, 12] = OFF
-    found = {name: values.tolist() for name, values in measured.attributes(TABLE, tokens).items()}
+    found = {name: values.tolist() for name, values in latent_measures.attributes(TABLE, tokens).items()}
     assert found == {"notes": [4, 0], "range": [12, 0], "syncopation": [0.5, 0]}
-    piece = measured.piece(TABLE, tokens[0])
+    piece = latent_measures.piece(TABLE, tokens[0])
     assert [n[1:] for n in piece.notes] == [(60, 4, 6), (62, 6, 9), (55, 9, 12), (67, 14, 16)]
     assert isinstance(piece.notes[0], note_rolls.Note) and (piece.bar, piece.frames) == (16, 16)
 
 
-def test_copies_are_found_in_any_key(modules, data):
+def test_copies_are_found_in_any_key(data):
     own, fresh = data.training[3].arrays["tokens"], window(500, notes=12).arrays["tokens"]
     moved = np.where(own > 1, own + 5, own)
     part = np.full(FRAMES, HOLD)
     part[:8:2] = data.lines[7][0][2:6] - 60 + C4  # four notes of a training tune in another rhythm
-    found = modules.latent_measures.copies(data, np.stack([own, moved, part, fresh]))
+    found = latent_measures.copies(data, np.stack([own, moved, part, fresh]))
     assert (found["windows"], found["distinct"], found["in_training"]) == (4, 3, 2)
     assert found["whole"] == 3 and found["runs"]["max"] == 8
     assert found["notes"] == (8 + 8 + 4 + 12) / 4
 
 
-def test_ways_between_windows_begin_and_end_where_they_say(modules, loaded, data):
-    measured = modules.latent_measures
-    chosen = measured.pairs(data.held_out, 50, 0)
+def test_ways_between_windows_begin_and_end_where_they_say(loaded, data):
+    chosen = latent_measures.pairs(data.held_out, 50, 0)
     groups = np.array([item.group for item in data.held_out])
     assert (groups[chosen[:, 0]] != groups[chosen[:, 1]]).all()
-    found = measured.interpolation(loaded, data, 6, np.linspace(0, 1, 3), 0)
+    found = latent_measures.interpolation(loaded, data, 6, np.linspace(0, 1, 3), 0)
     mixed = found["ways"]["frames mixed"]
     assert mixed[0]["to_a"]["mean"] == mixed[2]["to_b"]["mean"] == 0
     assert mixed[0]["to_b"] == mixed[2]["to_a"] == found["apart"]
@@ -126,27 +109,29 @@ def test_ways_between_windows_begin_and_end_where_they_say(modules, loaded, data
     assert found["ways"]["vectors, drawn"][0]["nats"]["mean"] > found["real"]["mean"]
 
 
-def test_the_page_is_whole(modules, loaded, data):
-    measured, pages = modules.latent_measures, modules.latent_page
+def test_the_page_is_whole(loaded, data):
     rebuilt = reconstruction.rebuild(loaded.model, loaded.variables, TABLE, data.held_out)
     scored = reconstruction.figures(rebuilt, np.arange(len(data.held_out)))
     scored |= {"windows": 12, "pieces": 12, "samples": 5, "elbo_per_frame": 2.5, "iwae_per_frame": 2.25}
     scored |= {"interval": (2.0, 2.5)}
-    directions = measured.directions(loaded, data, 6, 12, (-1.0, 1.0), 0)
-    assert set(directions["moved"]) == set(measured.ATTRIBUTES)
+    directions = latent_measures.directions(loaded, data, 6, 12, (-1.0, 1.0), 0)
+    assert set(directions["moved"]) == set(latent_measures.ATTRIBUTES)
     raw = {
         "run": "net",
         "source": "folk-tunes",
         "reconstruction": {"16": scored, "12": {**scored, "accuracy_without_z": None}},
-        "interpolation": measured.interpolation(loaded, data, 6, np.linspace(0, 1, 3), 0),
-        "example": measured.example(loaded, data, 3, 0),
-        "prior": measured.prior(loaded, data, 12, 0),
+        "interpolation": latent_measures.interpolation(loaded, data, 6, np.linspace(0, 1, 3), 0),
+        "example": latent_measures.example(loaded, data, 3, 0),
+        "prior": latent_measures.prior(loaded, data, 12, 0),
         "directions": directions,
         "beside": [{"run": "other", "parameters": 1_234_567, "frames": 4000 * 8192, "found": scored}],
     }
-    page = pages.page(raw, "latents")
+    page = latent_page.page(raw, "latents")
     assert "Not measured yet" not in page and "{" not in page
     assert "2.250 (2.000..2.500)" in page and "6 pairs" in page and "| `other` | 1.2 M | 32.8 M |" in page
-    assert pages.page({"run": "net", "source": "folk-tunes"}, "latents").count("Not measured yet.") == 5
-    for picture in (pages.interpolation_picture(raw["interpolation"]), pages.path_picture(raw["example"], TABLE.name)):
+    assert latent_page.page({"run": "net", "source": "folk-tunes"}, "latents").count("Not measured yet.") == 5
+    for picture in (
+        latent_page.interpolation_picture(raw["interpolation"]),
+        latent_page.path_picture(raw["example"], TABLE.name),
+    ):
         assert picture.startswith(b"\x89PNG")

@@ -1,38 +1,22 @@
 """The benchmark of steering counts what it says: kept notes, ranks among candidates, statistics by bar."""
 
-import importlib
 import json
 import types
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks import attribute_hits as hits
+from benchmarks import long_pieces, steering
+from benchmarks import steering_page as pages
+from benchmarks import steering_tasks as tasks
 from musejax import codecs, zoo
 from musejax.base import Decoder, Info, Likelihood, Model
 from musejax.pipeline import dataset
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
 CHORALE, PITCHES, MELODY = (codecs.get(name).vocabulary for name in ("chorale", "chorale-pitches", "melody-basic"))
 REST, HOLD, END = (CHORALE.id(type) for type in ("rest", "hold", "end"))
-
-
-@pytest.fixture(scope="module")
-def modules():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        yield [importlib.import_module(name) for name in ("steering_tasks", "long_pieces", "steering_page", "steering")]
-
-
-@pytest.fixture(scope="module")
-def tasks(modules):
-    return modules[0]
-
-
-@pytest.fixture(scope="module")
-def long_pieces(modules):
-    return modules[1]
 
 
 def chorale(frames, seed=0, pickup=4):
@@ -55,14 +39,14 @@ def pieces(num, frames=96):
     return [dataset.Item(str(i), str(i), {"tokens": t, "beat": beat}) for i, t in enumerate(tokens)]
 
 
-def test_the_rank_is_the_place_in_the_order_and_ties_count_against_it(tasks):
+def test_the_rank_is_the_place_in_the_order_and_ties_count_against_it():
     assert [tasks.rank(np.array(costs)) for costs in ([1, 2, 3], [2, 3, 1], [3, 2, 1], [2, 2, 3])] == [1, 2, 3, 2]
     figures = tasks.ranking([1, 2, 10, 20])
     assert figures["mrr"][0] == pytest.approx((1 + 1 / 2 + 1 / 10 + 1 / 20) / 4)
     assert (figures["top1"][0], figures["top10"][0]) == (0.25, 0.75)
 
 
-def test_a_distractor_goes_to_the_key_of_the_context_and_stays_in_range(tasks):
+def test_a_distractor_goes_to_the_key_of_the_context_and_stays_in_range():
     scale = np.array([0, 2, 4, 5, 7, 9, 11])
     stretch, context = 62 + scale[:, None], 48 + np.append(scale, -49)
     wide, high = np.array([36]), np.array([81])
@@ -75,7 +59,7 @@ def test_a_distractor_goes_to_the_key_of_the_context_and_stays_in_range(tasks):
         tasks.transposed(stretch, context, np.array([80]), high)
 
 
-def test_candidates_are_the_truth_and_other_stretches_of_the_same_place_in_the_bar(tasks):
+def test_candidates_are_the_truth_and_other_stretches_of_the_same_place_in_the_bar():
     items = pieces(5)
     pitches = [tasks.heard(PITCHES, item.arrays["tokens"]).pitch for item in items]
     gap = tasks.Gap(2, 32, 16, (1, 3))
@@ -115,7 +99,7 @@ def costly(read):
 
 
 @pytest.mark.parametrize("read", [False, True])
-def test_the_ways_of_scoring_sum_the_cells_that_they_name(tasks, read):
+def test_the_ways_of_scoring_sum_the_cells_that_they_name(read):
     item = pieces(1, 300)[0]
     tokens = item.arrays["tokens"]
     gap = tasks.Gap(0, 160, 16, (1,))
@@ -132,7 +116,7 @@ def test_the_ways_of_scoring_sum_the_cells_that_they_name(tasks, read):
     assert whole == 4 * own + short.arrays["tokens"][32:].sum()
 
 
-def test_a_changed_soprano_note_is_counted_and_other_voices_are_not(tasks):
+def test_a_changed_soprano_note_is_counted_and_other_voices_are_not():
     real = chorale(16).arrays["tokens"]
     drawn = real.copy()
     drawn[:16:2, 1:] -= 1
@@ -149,7 +133,7 @@ def test_a_changed_soprano_note_is_counted_and_other_voices_are_not(tasks):
     assert tasks.harmony(PITCHES, [without], [tampered])["changed"] == 1
 
 
-def test_a_harmony_is_asked_for_with_the_soprano_and_the_end_given_and_the_padding_free(tasks):
+def test_a_harmony_is_asked_for_with_the_soprano_and_the_end_given_and_the_padding_free():
     def sample(params, state, key, request):
         free = request.infill_mask
         assert request.conditions["beat"].shape == (request.num, request.length)
@@ -170,7 +154,7 @@ def test_a_harmony_is_asked_for_with_the_soprano_and_the_end_given_and_the_paddi
         assert tokens[0, 1] == HOLD
 
 
-def test_bars_are_the_whole_ones_of_four_quarters(long_pieces):
+def test_bars_are_the_whole_ones_of_four_quarters():
     assert long_pieces.bar_starts(CHORALE, chorale(4 + 32 + 12)).tolist() == [4, 20]
     assert long_pieces.bar_starts(CHORALE, chorale(32, pickup=0)).tolist() == [0, 16]
     waltz = chorale(48)
@@ -179,7 +163,7 @@ def test_bars_are_the_whole_ones_of_four_quarters(long_pieces):
     assert long_pieces.bar_starts(MELODY, dataset.Item("", "", {"tokens": np.zeros(40, int)})).tolist() == [0, 16]
 
 
-def test_statistics_by_bar_of_a_made_melody(long_pieces):
+def test_statistics_by_bar_of_a_made_melody():
     on, off = MELODY.id("pitch", 60), MELODY.id("note_off")
     tokens = np.full(64, MELODY.id("hold"))
     tokens[:16:4] = on, on + 2, on, on + 2  # then held over the bar line
@@ -205,7 +189,7 @@ def test_statistics_by_bar_of_a_made_melody(long_pieces):
     assert long_pieces.by_bar(MELODY, [repeated], [np.zeros(48)])["again"][0][1:].tolist() == [1, 1]
 
 
-def test_the_change_is_from_the_first_bars_to_the_last(long_pieces):
+def test_the_change_is_from_the_first_bars_to_the_last():
     drawn = [np.array([1.0, 2, 5, np.nan]), np.array([2.0, 3, 6, 8])]
     found = long_pieces.summary(drawn, [np.array([1.0, 2, 3]), np.array([4.0, 5])], 2)
     assert found["quartiles"] == {"real": [2, 3, 4], "first": [1.75, 2, 2.25], "last": [5.5, 6, 7]}
@@ -217,10 +201,7 @@ def test_the_change_is_from_the_first_bars_to_the_last(long_pieces):
     assert silent["quartiles"]["last"] == [None] * 3
 
 
-def test_the_page_says_what_was_measured_and_runs_that_are_not_there_are_left_out(
-    modules, tmp_path, capsys, monkeypatch
-):
-    tasks, long_pieces, pages, steering = modules
+def test_the_page_says_what_was_measured_and_runs_that_are_not_there_are_left_out(tmp_path, capsys, monkeypatch):
     real = chorale(32).arrays["tokens"]
     drawn = real.copy()
     drawn[4, 0] += 1
@@ -262,8 +243,7 @@ def test_the_page_says_what_was_measured_and_runs_that_are_not_there_are_left_ou
     assert json.loads((where / "steering.json").read_text()) == json.loads(json.dumps(raw))
 
 
-def test_attributes_hit_are_counted_by_bin_and_beside_chance(modules, monkeypatch):
-    hits = importlib.import_module("attribute_hits")
+def test_attributes_hit_are_counted_by_bin_and_beside_chance(monkeypatch):
     # Pieces are their bins: as asked for where something is, one too many for the melody's density, else 3.
     monkeypatch.setattr(hits.codec, "attributes", lambda vocabulary, piece: piece)
 
