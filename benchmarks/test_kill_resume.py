@@ -1,20 +1,14 @@
-"""Training that is killed with SIGKILL and resumed; the documented command is benchmarks/kill_resume.py."""
+"""Training that is killed with SIGKILL and resumed; the documented command is `python -m benchmarks.kill_resume`."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "kill_resume.py"
+from benchmarks import kill_resume
 
 
 def check(capsys, **kwargs):
-    spec = importlib.util.spec_from_file_location("kill_resume", FILE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    status = module.check(**kwargs)
+    status = kill_resume.check(**kwargs)
     return status, json.loads(capsys.readouterr().out)
 
 

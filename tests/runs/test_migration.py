@@ -18,7 +18,7 @@ from musejax import zoo
 from musejax.reports import evaluate
 
 RECORDED = json.loads((Path(__file__).parent / "shipped_notes.json").read_text())
-FIGURES = json.loads((Path(__file__).parents[1] / "benchmarks" / "results" / "quality.json").read_text())
+FIGURES = json.loads((Path(__file__).parents[2] / "benchmarks" / "results" / "quality.json").read_text())
 EXACT = sorted(name for name, found in FIGURES.items() if found.get("test", {}).get("kind") == "exact")
 
 

@@ -37,7 +37,7 @@ for request, devices in ((whole, 2), (odd, 1)):
 
 
 def test_devices_share_pieces_out():
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[1])
     paths = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": paths, "XLA_FLAGS": ""}
     done = subprocess.run([sys.executable, "-c", CODE], env=environment, capture_output=True, text=True)
