@@ -79,10 +79,10 @@ def make(family: str, preset: str) -> Tiny:
     return Tiny(model, small, vocabulary, batch, params, state)
 
 
-def filled(model: Model, batch: Batch, scale: float = 1.0) -> Any:
+def filled(model: Model, batch: Batch, scale: float = 0.5) -> Any:
     """Random params and state of the shapes that `init` gives, without the seconds that compiling it takes.
 
-    Matrices are drawn as LeCun does, vectors are 0 (biases and means) or 1 (scales and variances).
+    Matrices are drawn as LeCun does, times `scale`; vectors are 0 (biases and means) or 1 (scales and variances).
     """
     rng = np.random.default_rng(0)
 
