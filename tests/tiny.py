@@ -82,17 +82,30 @@ def make(family: str, preset: str) -> Tiny:
 def filled(model: Model, batch: Batch, scale: float = 0.5) -> Any:
     """Random params and state of the shapes that `init` gives, without the seconds that compiling it takes.
 
-    Matrices are drawn as LeCun does, times `scale`; vectors are 0 (biases and means) or 1 (scales and variances).
+    Scales, variances and scalars are 1, biases, means and other vectors 0; the rest is drawn as LeCun does, times
+    `scale`.
     """
     rng = np.random.default_rng(0)
 
     def fill(path: Any, like: Any) -> jax.Array:
-        if like.ndim > 1:
-            return jnp.asarray(rng.uniform(-1, 1, like.shape) * scale * (3 / like.shape[-2]) ** 0.5, jnp.float32)
         name = path[-1].key
-        return jnp.full(like.shape, 1.0 if name in ("scale", "var") else 0.0)
+        if name in ("scale", "var") or not like.ndim:
+            return jnp.ones(like.shape)
+        if name in ("bias", "mean") or like.ndim < 2:
+            return jnp.zeros(like.shape)
+        return jnp.asarray(rng.uniform(-1, 1, like.shape) * scale * (3 / like.shape[-2]) ** 0.5, jnp.float32)
 
     return jax.tree_util.tree_map_with_path(fill, jax.eval_shape(model.init, jax.random.key(0), batch))
+
+
+def compiled(model: Model) -> Model:
+    """The model with its functions compiled: of an eager call each operation is compiled by itself."""
+    score = model.likelihood
+    if score is not None:
+        jitted = {name: jax.jit(f) for name in ("nll", "estimate") if (f := getattr(score, name)) is not None}
+        score = score._replace(**jitted)
+    loss = jax.jit(model.loss, static_argnames="train")
+    return model._replace(init=jax.jit(model.init), loss=loss, likelihood=score)
 
 
 def field(vocabulary: vocabularies.Vocabulary) -> str:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 import track_grammar
 
 from musejax import runs, vocabulary
@@ -23,7 +24,7 @@ GRAMMAR = tracks.grammar(VOCABULARY)
 @functools.cache
 def sampler():
     config = recurrent.Config(inputs="embed", num_layers=1, hidden=12, embed=10)
-    model = recurrent.make(config, VOCABULARY)
+    model = tiny.compiled(recurrent.make(config, VOCABULARY))
     params, state = model.init(jax.random.key(3), runs.example(VOCABULARY, 1, 4))
     # Far from even, so that a constraint has to work against the model.
     params = jax.tree.map(lambda x: 4 * x, params)

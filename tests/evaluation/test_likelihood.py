@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 
 from musejax import errors, vocabulary
 from musejax.base import Info, Likelihood, Model
@@ -17,7 +18,7 @@ KEYS = vocabulary.pianoroll(60, 64)
 
 def trained(table, **config):
     """A small net with weights that are not near 0, and three pieces of unlike length."""
-    model = recurrent.make(recurrent.Config(hidden=5, **config), table)
+    model = tiny.compiled(recurrent.make(recurrent.Config(hidden=5, **config), table))
     rng = np.random.default_rng(3)
     items = []
     for length in (7, 12, 70):

@@ -24,7 +24,7 @@ VOCABULARY = codecs.get("tracks").vocabulary
 def loaded():
     """A tiny model of tracks as if it had been trained."""
     config = dataclasses.replace(transformer.PRESETS["pop-tracks"][1], num_layers=1, width=16, feed_forward=12, span=32)
-    model = transformer.make(config, VOCABULARY)
+    model = tiny.compiled(transformer.make(config, VOCABULARY))
     params, state = model.init(jax.random.key(0), tiny.random_batch(VOCABULARY, 2, 8))
     codec = codecs.get("tracks")
     return zoo.Loaded(model, {"params": params, "state": state}, codec, {"model": {}, "data": {}}, "tiny-pop")

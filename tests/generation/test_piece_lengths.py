@@ -18,7 +18,7 @@ def loaded(told=0.5, codec="chorale", place=False, **training):
     """An untrained net over voices."""
     coder = codecs.get(codec)
     config = recurrent.Config(net="frame", hidden=6, embed=5, head=5, num_layers=1, bars_left=told, place=place)
-    model = recurrent.make(config, coder.vocabulary)
+    model = tiny.compiled(recurrent.make(config, coder.vocabulary))
     params, state = model.init(jax.random.key(0), tiny.random_batch(coder.vocabulary, 2, 4))
     return zoo.Loaded(model, {"params": params, "state": state}, coder, {"training": training, "data": {}}, "small")
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 
 from musejax import vocabulary
 from musejax.models import coconet
@@ -36,9 +37,14 @@ def batch(rows, frames=FRAMES, seed=0):
 
 
 @functools.cache
+def make(net):
+    return tiny.compiled(coconet.make(CONFIGS[net], TABLE))
+
+
+@functools.cache
 def variables(net):
     """Parameters that are not near 0, and statistics that are not those of the start."""
-    model = coconet.make(CONFIGS[net], TABLE)
+    model = make(net)
     params, state = model.init(jax.random.key(0), batch(1))
     params = jax.tree.map(lambda p: p + 0.3 * jax.random.normal(jax.random.key(p.size), p.shape), params)
     return params, jax.tree.map(lambda s: s + 0.5 * jax.random.uniform(jax.random.key(s.size), s.shape), state)
@@ -106,7 +112,7 @@ def test_the_orderless_cost_is_the_mean_over_all_orders(net):
             unseen[cell] = False
         chains.append(total)
     assert np.std(chains) > 0.01
-    model, (params, state) = coconet.make(CONFIGS[net], TABLE), variables(net)
+    model, (params, state) = make(net), variables(net)
     many = {name: np.tile(x, (rows,) + (1,) * (x.ndim - 1)) for name, x in data.items()}
     found = np.asarray(jax.jit(model.likelihood.estimate)(params, state, jax.random.key(0), many))
     error = found.std() / rows**0.5
@@ -133,7 +139,7 @@ def test_hidden_sets_are_of_their_sizes_and_uniform():
 
 
 def test_statistics_are_state_that_training_alone_renews():
-    model, (params, state) = coconet.make(CONFIGS["grid"], TABLE), variables("grid")
+    model, (params, state) = make("grid"), variables("grid")
     for train in (True, False):
         _, (after, _) = model.loss(params, state, jax.random.key(0), batch(3), step=0, train=train)
         same = jax.tree.map(lambda a, b: bool((np.asarray(a) == b).all()), state, after)
@@ -144,7 +150,7 @@ def test_given_cells_are_kept_and_no_cell_is_left_out():
     from musejax.base import Request
     from musejax.decoding import gibbs
 
-    model, (params, state) = coconet.make(CONFIGS["frame"], TABLE), variables("frame")
+    model, (params, state) = make("frame"), variables("frame")
     data, free = batch(3), np.random.default_rng(2).random((3, FRAMES, 4)) < 0.4
     for sampler in ("gibbs", "ancestral", "upsampling"):
         request = Request(

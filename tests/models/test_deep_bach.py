@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 
 from musejax import vocabulary
 from musejax.base import Request
@@ -44,7 +45,7 @@ def batch(rows, frames=FRAMES, table=TABLE, seed=0):
 
 @functools.cache
 def bound(form):
-    model = deep_bach.make(CONFIGS[form], TABLE)
+    model = tiny.compiled(deep_bach.make(CONFIGS[form], TABLE))
     params, state = model.init(jax.random.key(0), batch(1))
     return model, jax.tree.map(lambda p: p + 0.3 * jax.random.normal(jax.random.key(p.size), p.shape), params), state
 
@@ -114,7 +115,7 @@ def test_evaluation_draws_nothing_and_counts_notes_apart(form):
 
 
 def test_conditions_that_are_not_read_have_no_say():
-    model = deep_bach.make(dataclasses.replace(SMALL, conditions=()), TABLE)
+    model = tiny.compiled(deep_bach.make(dataclasses.replace(SMALL, conditions=()), TABLE))
     data = batch(2)
     params, state = model.init(jax.random.key(0), data)
     other = {**data, **{name: np.zeros_like(data[name]) for name, _ in TABLE.conditions}}
@@ -130,7 +131,7 @@ def test_the_beat_is_read_as_finely_as_it_is_asked_for():
 
 
 def test_end_is_given_and_not_scored():
-    model = deep_bach.make(CONFIGS["intervals"], FULL)
+    model = tiny.compiled(deep_bach.make(CONFIGS["intervals"], FULL))
     data = batch(2, table=FULL)
     params, state = model.init(jax.random.key(0), data)
     data["tokens"][:, -1] = FULL.id("end")

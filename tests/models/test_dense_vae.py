@@ -45,7 +45,7 @@ def test_the_sketch_s_loss_is_squared_error_plus_kl():
 def small(kind):
     """A window of two frames of which every piece can be listed."""
     table = vocabulary.melody(60, 60) if kind == "tokens" else vocabulary.pianoroll(60, 61)
-    model = dense_vae.make(dense_vae.Config(frames=2, latent=1, layers=(5,), spread=0.3), table)
+    model = tiny.compiled(dense_vae.make(dense_vae.Config(frames=2, latent=1, layers=(5,), spread=0.3), table))
     ids = range(table.size) if kind == "tokens" else list(itertools.product((0, 1), repeat=2))
     pieces = np.array(list(itertools.product(ids, repeat=2)), np.int32)
     mask = np.ones(pieces.shape[:2], np.int32)
@@ -116,7 +116,7 @@ def test_the_likeliest_piece_is_the_decoder_s_numbers_to_the_nearest_id():
 
 def test_training_tells_two_kinds_of_window_apart():
     table = vocabulary.sketch()
-    model = dense_vae.make(dense_vae.Config(frames=8, latent=2, layers=(16,)), table)
+    model = tiny.compiled(dense_vae.make(dense_vae.Config(frames=8, latent=2, layers=(16,)), table))
     rng = np.random.default_rng(0)
     low = rng.random((64, 1)) < 0.5
     tokens = (np.where(low, 10, 80) + rng.integers(0, 5, (64, 8))).astype(np.int32)

@@ -24,7 +24,7 @@ FRAMES = 16
 @functools.cache
 def make(humanize):
     sizes = {"latent": 4, "encoder_hidden": 6, "hidden": 12, "num_layers": 1}
-    return music_vae.make(music_vae.Config(**sizes, humanize=humanize), CODEC.vocabulary)
+    return tiny.compiled(music_vae.make(music_vae.Config(**sizes, humanize=humanize), CODEC.vocabulary))
 
 
 def grooves(num, seed=0):

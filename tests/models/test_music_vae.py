@@ -43,7 +43,7 @@ FRAMES = 8
 @functools.cache
 def make(name, **fields):
     table, more = NETS[name]
-    model = music_vae.make(music_vae.Config(**{**SIZES, **more, **fields}), table)
+    model = tiny.compiled(music_vae.make(music_vae.Config(**{**SIZES, **more, **fields}), table))
     batch = tiny.random_batch(table, 2, FRAMES, seed=1)
     params, state = model.init(jax.random.key(0), batch)
     # Larger than at the start of training, so that everything has a say.
@@ -167,7 +167,7 @@ def test_under_a_conductor_a_segment_knows_the_one_before_by_its_last_frame_alon
 
 def test_importance_weights_average_to_the_probability_of_the_piece():
     table = vocabulary.melody(60, 60)
-    model = music_vae.make(music_vae.Config(**{**SIZES, "latent": 1, "num_layers": 1}), table)
+    model = tiny.compiled(music_vae.make(music_vae.Config(**{**SIZES, "latent": 1, "num_layers": 1}), table))
     pieces = np.array(list(itertools.product(range(table.size), repeat=2)), np.int32)
     mask = np.ones_like(pieces)
     batch = {"tokens": pieces, "pad_mask": mask, "loss_mask": mask}

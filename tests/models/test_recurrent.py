@@ -58,7 +58,7 @@ def make(table, family=recurrent, **kwargs):
     sizes = {"hidden": 6, "num_layers": 1, "embed": 5, "head": 5}
     if family is transformer:
         sizes = {"width": 8, "heads": 2, "feed_forward": 6, "num_layers": 1, "head": 5}
-    model = family.make(family.Config(**{**sizes, **kwargs}), table)
+    model = tiny.compiled(family.make(family.Config(**{**sizes, **kwargs}), table))
     batch = tiny.random_batch(table, 2, 3)
     params, state = model.init(jax.random.key(0), batch)
     return model, jax.tree.map(lambda p: p * 3, params), state

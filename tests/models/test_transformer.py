@@ -58,7 +58,7 @@ TABLES = {"one voice": MELODY}
 @functools.cache
 def make(name, table=CHORALE, frames=8):
     config = {k: v for k, v in NETS[name].items() if k != "order" or table.streams == 4}
-    model = transformer.make(transformer.Config(**{**WIDTHS, **config}), table)
+    model = tiny.compiled(transformer.make(transformer.Config(**{**WIDTHS, **config}), table))
     batch = tiny.random_batch(table, 2, frames, seed=1)
     params, state = model.init(jax.random.key(0), batch)
     return model, batch, params, state
@@ -90,7 +90,7 @@ def test_the_cached_step_is_the_forward_pass_at_every_position(name):
 def test_a_span_shorter_than_the_piece_forgets_what_lies_before():
     config = {**WIDTHS, "net": "token", "span": 4, "num_layers": 1}
     table = vocabulary.melody(60, 71)
-    model = transformer.make(transformer.Config(**config), table)
+    model = tiny.compiled(transformer.make(transformer.Config(**config), table))
     batch = tiny.random_batch(table, 1, 12)
     params, state = model.init(jax.random.key(0), batch)
     params = jax.tree.map(lambda p: p * 3, params)
