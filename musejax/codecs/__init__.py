@@ -13,6 +13,7 @@ import numpy as np
 
 from musejax import errors, registry, vocabulary
 from musejax.music import limits, parts
+from musejax.vocabulary import NO_SHARPS
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -159,7 +160,7 @@ def free_conditions(
         beat = beat % 16
     elif vocabulary.tracks:
         beat = beat % vocabulary.bar
-    known = {"beat": beat, "fermata": np.zeros(length), "key": np.full(length, 7), "chord": np.zeros(length)}
+    known = {"beat": beat, "fermata": np.zeros(length), "key": np.full(length, NO_SHARPS), "chord": np.zeros(length)}
     out = {}
     for name, size in vocabulary.conditions:
         row = np.asarray(known[name] % size, np.int32)

@@ -28,6 +28,7 @@ import numpy as np
 
 from musejax import codecs, errors, vocabulary
 from musejax.music import metre, noteseq, parts, score_reading, timing
+from musejax.theory import keys
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -132,7 +133,7 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
     if vocab.has("hold") and "key" in arrays:
         key = np.asarray(arrays["key"])[: max(frames, 1)]
         for first, _ in timing.runs(key):
-            sequence.key_signatures.add(time=first * tick, key=(7 * (int(key[first]) - 7)) % 12)
+            sequence.key_signatures.add(time=first * tick, key=keys.tonic(int(key[first]) - vocabulary.NO_SHARPS))
     return sequence
 
 
@@ -233,14 +234,12 @@ def _fermatas(sequence: "NoteSequence", soprano: np.ndarray, length: int) -> np.
 
 def _keys(sequence: "NoteSequence", length: int) -> np.ndarray:
     """Sharps (-7..7 as 0..14) of the key signature at each frame, 7 before the first: int32[length]."""
-    out = np.full(length, 7, np.int32)
+    out = np.full(length, vocabulary.NO_SHARPS, np.int32)
     # Of several at one time the first listed holds: transposing instruments write their own.
     signatures = {s.time: s for s in reversed(sequence.key_signatures)}
     for time in sorted(signatures):
         signature = signatures[time]
-        # The major key with the same signature lies a minor third above a minor key.
-        major = signature.key + (3 if signature.mode == signature.MINOR else 0)
-        sharps = (7 * major + 5) % 12 - 5
+        sharps = keys.sharps(signature.key, signature.mode == signature.MINOR)
         first = timing.nearest(timing.to_quarters(sequence, np.array([time])) * 4)[0]
-        out[max(int(first), 0) :] = 7 + sharps
+        out[max(int(first), 0) :] = vocabulary.NO_SHARPS + sharps
     return out

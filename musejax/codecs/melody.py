@@ -27,6 +27,7 @@ import numpy as np
 from musejax import codecs, errors, vocabulary
 from musejax.codecs import melody_lines
 from musejax.music import noteseq, parts
+from musejax.theory import keys
 
 if TYPE_CHECKING:
     from note_seq.melodies_lib import Melody
@@ -155,8 +156,9 @@ def transposition(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> int
     counts = noteseq.load().Melody(pitches).get_major_key_histogram()
     key, signatures = int(np.argmax(counts)), sorted(sequence.key_signatures, key=lambda s: s.time)
     if signatures:
-        named = signatures[-1].key + (3 if signatures[-1].mode == signatures[-1].MINOR else 0)
-        key = named % 12 if counts[named % 12] == max(counts) else key
+        last = signatures[-1]
+        named = keys.tonic(keys.sharps(last.key, last.mode == last.MINOR))
+        key = named if counts[named] == max(counts) else key
     limits = vocab.range("pitch")
     away = (limits.min + limits.max) / 2 - ((min(pitches) + max(pitches)) / 2 - key)
     return -key + 12 * int(round(away / 12))

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from musejax import zoo
     from musejax.base import Choice, Constraint
 
-TONICS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 FORMATS = ("mid", "musicxml", "wav", "png")
 
 
@@ -81,24 +80,17 @@ def steering(args: argparse.Namespace) -> dict[str, Any]:
     return {"beams": args.beam, "guidance": args.guidance, "sampler": args.sampler, "steps": args.steps}
 
 
-def tonic(text: str) -> int | None:
-    """The pitch class of a tonic such as G or Bb; None for what is none."""
-    match = re.fullmatch(r"([A-Ga-g])(#|b)?", text)
-    return (TONICS[match[1].upper()] + {"#": 1, "b": -1, None: 0}[match[2]]) % 12 if match else None
-
-
 def sharps(args: argparse.Namespace) -> int | None:
     """The key signature that is asked for; that of a scale, where no other is."""
-    text, _, mode = (args.key or args.scale or "").partition(":")
-    pitch_class, known = tonic(text), mode in ("", "major", "minor")
+    from musejax.theory import keys
+
+    tonic, mode = keys.parse(args.key or args.scale or "")
+    known = mode in ("", *keys.MODES)
     if args.key and not known:
         raise errors.UserError(f"--key {args.key}: the mode is major or minor, as in C:minor")
-    if args.key and pitch_class is None:
+    if args.key and tonic is None:
         raise errors.UserError(f"--key {args.key}: give a tonic, such as G or Bb:minor")
-    if pitch_class is None or not known:
-        return None
-    # The major key with the same signature lies a minor third above a minor key.
-    return (7 * (pitch_class + 3 * (mode == "minor")) + 5) % 12 - 5
+    return None if tonic is None or not known else keys.sharps(tonic, mode == "minor")
 
 
 def check_key(args: argparse.Namespace, loaded: "zoo.Loaded") -> None:
@@ -151,12 +143,12 @@ def join(parts: "Sequence[Constraint | None]") -> "Constraint | None":
 
 def told(args: argparse.Namespace, loaded: "zoo.Loaded", length: int) -> dict[str, Any]:
     """What the model is told of the piece: int32[T] for a condition; the chords, where it reads chords."""
-    from musejax.decoding import harmony
+    from musejax.theory import chords
 
     if not args.chords or not reads_chords(loaded):
         return {}
     try:
-        return {"chord": harmony.classes(args.chords, args.chord_frames, length)}
+        return {"chord": chords.classes(args.chords, args.chord_frames, length)}
     except ValueError as error:
         raise errors.UserError(f"--chords {args.chords}: {error}") from None
 
@@ -181,6 +173,7 @@ def constraint(
     import numpy as np
 
     from musejax.decoding import constraints, harmony
+    from musejax.theory import chords, keys
 
     vocabulary, parts = loaded.codec.vocabulary, []
     for option, value in (
@@ -201,12 +194,11 @@ def constraint(
         if value and not constraints.pitched(vocabulary):
             raise errors.UserError(f"{option} {value}: codec {vocabulary.name} of {loaded.name} has no pitches")
     if args.scale:
-        text, _, name = args.scale.partition(":")
-        pitch_class = tonic(text)
-        if pitch_class is None or (name or "major") not in constraints.SCALES:
-            scales = ", ".join(constraints.SCALES)
+        tonic, name = keys.parse(args.scale)
+        if tonic is None or (name or "major") not in keys.SCALES:
+            scales = ", ".join(keys.SCALES)
             raise errors.UserError(f"--scale {args.scale}: give a tonic and one of {scales}, such as G or Bb:minor")
-        parts.append(constraints.scale(vocabulary, pitch_class + shift, name or "major"))
+        parts.append(constraints.scale(vocabulary, tonic + shift, name or "major"))
     if args.pitches:
         ends = pair(args.pitches)
         if ends is None or "-" not in args.pitches or ends[1] > 127:
@@ -219,7 +211,7 @@ def constraint(
             raise errors.UserError(f"{option} {value}: codec {vocabulary.name} of {loaded.name} has no grid of bars")
         try:
             if option == "--chords":
-                table = np.roll(harmony.progression(value, args.chord_frames, length), shift, axis=-1)
+                table = np.roll(chords.progression(value, args.chord_frames, length), shift, axis=-1)
                 parts.append(harmony.chords(vocabulary, table, order))
             else:
                 parts.append(harmony.density(vocabulary, *_onsets(value), bar, order))

@@ -9,8 +9,7 @@ import numpy as np
 
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Constraint
-
-SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10, 11), "pentatonic": (0, 2, 4, 7, 9)}
+from musejax.theory import keys
 
 
 def _table(table: Array, frame: Array, stream: Array, values: Array) -> Array:
@@ -53,10 +52,10 @@ def scale(vocabulary: vocabularies.Vocabulary, tonic: int, name: str = "major") 
     Args:
         vocabulary: The model's.
         tonic: Pitch class of the tonic, 0 = C.
-        name: A key of `SCALES`; `minor` has both sevenths.
+        name: A key of `theory.keys.SCALES`; `minor` has both sevenths.
     """
     pitch = pitches(vocabulary)
-    inside = np.isin((pitch - tonic) % 12, SCALES[name])
+    inside = keys.in_scale(tonic, keys.SCALES[name])[pitch % 12]
     return by_stream(((pitch < 0) | inside)[None])
 
 

@@ -1,6 +1,5 @@
 """Constraints of harmony and rhythm: chords that pitches must belong to, and how often a stream strikes a note."""
 
-import re
 from collections.abc import Sequence, Set
 
 import jax
@@ -10,105 +9,6 @@ import numpy as np
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Constraint
 from musejax.decoding import constraints
-
-# Semitones above the root.
-QUALITIES = {
-    "": (0, 4, 7),
-    "maj": (0, 4, 7),
-    "m": (0, 3, 7),
-    "min": (0, 3, 7),
-    "dim": (0, 3, 6),
-    "aug": (0, 4, 8),
-    "+": (0, 4, 8),
-    "7": (0, 4, 7, 10),
-    "maj7": (0, 4, 7, 11),
-    "m7": (0, 3, 7, 10),
-    "min7": (0, 3, 7, 10),
-    "m7b5": (0, 3, 6, 10),
-    "dim7": (0, 3, 6, 9),
-    "6": (0, 4, 7, 9),
-    "m6": (0, 3, 7, 9),
-    "sus2": (0, 2, 7),
-    "sus4": (0, 5, 7),
-    "add9": (0, 2, 4, 7),
-    "9": (0, 2, 4, 7, 10),
-}
-# The kinds of chord that a model can be told, by the third and fifth above the root; what is none of these is the last.
-TRIADS = (("", 4, 7), ("m", 3, 7), ("aug", 4, 8), ("dim", 3, 6), ("sus4", 5, 7))
-_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-_ROOTS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_SYMBOL = re.compile(r"([A-G])([#b]?)([^/]*)(?:/[A-G][#b]?)?")
-
-
-def triad(root: int, pitch_classes: Sequence[int]) -> int:
-    """The class of a chord as a model is told it (`vocabulary.CHORDS`): 1 + 12 * the place in TRIADS + root.
-
-    Args:
-        root: Its pitch class.
-        pitch_classes: Of what sounds.
-    """
-    above = {(p - root) % 12 for p in pitch_classes}
-    kinds = [i for i, (_, third, fifth) in enumerate(TRIADS[:-1]) if {third, fifth} <= above]
-    return 1 + 12 * (kinds[0] if kinds else len(TRIADS) - 1) + root % 12
-
-
-def symbol(chord: int) -> str:
-    """The symbol of a class of `triad`; `N.C.` for 0."""
-    return _NAMES[(chord - 1) % 12] + TRIADS[(chord - 1) // 12][0] if chord else "N.C."
-
-
-def _chord(symbol: str) -> tuple[int | None, np.ndarray]:
-    """The root of a chord symbol and its pitch classes, bool[12]; raises ValueError if it is not one."""
-    if symbol in ("N", "-"):
-        return None, np.ones(12, bool)
-    found = _SYMBOL.fullmatch(symbol)
-    if found is None or found[3] not in QUALITIES:
-        qualities = ", ".join(q for q in QUALITIES if q)
-        raise ValueError(
-            f"chord {symbol!r} is unknown; a chord is a root (C, F#, Bb) alone or with one of {qualities}, then a bass "
-            "(/E) if there is one; N or - is any pitch"
-        )
-    root = _ROOTS[found[1]] + {"#": 1, "b": -1, "": 0}[found[2]]
-    allowed = np.zeros(12, bool)
-    allowed[[(root + step) % 12 for step in QUALITIES[found[3]]]] = True
-    return root % 12, allowed
-
-
-def progression(text: str, frames_per_chord: int, length: int) -> np.ndarray:
-    """The pitch classes of each frame of a chord progression, such as `C Am F7 Dm7b5 G/B N`.
-
-    Args:
-        text: Chord symbols with blanks between them; the bass behind a slash is ignored, `N` or `-` allows all.
-        frames_per_chord: Frames that each chord lasts.
-        length: Frames in all, T; the progression begins anew until they are full.
-
-    Returns:
-        bool[T, 12], C first.
-
-    Raises:
-        ValueError: A symbol is not a chord (the message names it), or there is nothing to play.
-    """
-    table = np.stack([allowed for _, allowed in _symbols(text, frames_per_chord)])
-    return table[np.arange(length) // frames_per_chord % len(table)]
-
-
-def classes(text: str, frames_per_chord: int, length: int) -> np.ndarray:
-    """A chord progression as a model is told it: int32[T], the class of `triad` of each frame.
-
-    Arguments and errors are those of `progression`.
-    """
-    found = _symbols(text, frames_per_chord)
-    table = np.array([0 if root is None else triad(root, np.flatnonzero(on).tolist()) for root, on in found], np.int32)
-    return table[np.arange(length) // frames_per_chord % len(table)]
-
-
-def _symbols(text: str, frames_per_chord: int) -> list[tuple[int | None, np.ndarray]]:
-    symbols = text.split()
-    if not symbols:
-        raise ValueError("the progression has no chords")
-    if frames_per_chord < 1:
-        raise ValueError(f"frames_per_chord is {frames_per_chord}; it must be 1 or more")
-    return [_chord(symbol) for symbol in symbols]
 
 
 def _places(vocabulary: vocabularies.Vocabulary, order: tuple[int, ...]) -> np.ndarray:
@@ -157,8 +57,8 @@ def chords(
 
     Args:
         vocabulary: The model's.
-        allowed: Pitch classes of each frame: bool[T, 12], as `progression` returns them, or a set for each frame, of
-            numbers from 0 for C to 11. Later frames are free.
+        allowed: Pitch classes of each frame: bool[T, 12], as `theory.chords.progression` returns them, or a set for
+            each frame, of numbers from 0 for C to 11. Later frames are free.
         order: The streams in the order in which they are drawn, `Decoder.order`; empty for the vocabulary's.
 
     Raises:

@@ -16,9 +16,10 @@ without any track is a piece without notes (the package: an exception).
 import numpy as np
 
 from musejax.evaluation import note_rolls as rolls_
+from musejax.theory import keys
 
-# Intervals above the root; the minor scale is the natural one.
-SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
+# MusPy's minor scale is the natural one.
+SCALES = {"major": keys.MAJOR, "minor": keys.NATURAL_MINOR}
 # Into how many steps a meter divides the beat, the finest that fits the grid.
 DIVISIONS = {"duple": (4, 2), "triple": (3,)}
 
@@ -54,7 +55,7 @@ def _scale(root: int, mode: str) -> np.ndarray:
     """The pitch classes of a scale: bool[12]."""
     if mode not in SCALES:
         raise ValueError(f"the mode of a scale is one of {', '.join(SCALES)}, not {mode!r}")
-    return np.isin(np.arange(12), (np.asarray(SCALES[mode]) + root) % 12)
+    return keys.in_scale(root, SCALES[mode])
 
 
 def pitch_in_scale_rate(rolls: rolls_.Rolls, root: int, mode: str) -> np.ndarray:

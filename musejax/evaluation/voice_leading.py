@@ -22,8 +22,6 @@ RANGES = np.array([[60, 81], [55, 74], [48, 69], [40, 62]])
 # organization in a spatial representation of musical keys", Psychological Review 89(4), 1982.
 MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-_MAJOR_KEYS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-_MINOR_KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
 
 Keys = Sequence[tuple[int, bool]] | np.ndarray
 
@@ -60,11 +58,6 @@ def estimate_keys(rolls: roll_batches.Rolls) -> np.ndarray:
     # The norm of `time` is the same for all keys of a piece.
     best = (time @ (profiles / np.linalg.norm(profiles, axis=1, keepdims=True)).T).argmax(1)
     return np.stack([best % 12, best // 12], 1)
-
-
-def key_name(tonic: int, minor: int) -> str:
-    """The name of a key, such as `C# minor`."""
-    return f"{_MINOR_KEYS[tonic]} minor" if minor else f"{_MAJOR_KEYS[tonic]} major"
 
 
 def _parallels(pitch: np.ndarray, interval: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import codecs, zoo
+from musejax import codecs, vocabulary, zoo
 from musejax.generation import piece_lengths
 from musejax.music import atomic_files, noteseq
 
@@ -36,7 +36,7 @@ class Piece(NamedTuple):
 def opening_key(loaded: zoo.Loaded, seed: int, index: int, sharps: int | None) -> int:
     """The key of a piece as 0..14: the one asked for, else drawn as often as it opens a piece of the training data."""
     if sharps is not None:
-        return 7 + sharps
+        return vocabulary.NO_SHARPS + sharps
     counts = loaded.config["data"].get("keys") or {"7": 1}
     shares = np.array(list(counts.values()), float)
     rng = np.random.default_rng([seed % 2**63, index])

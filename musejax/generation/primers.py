@@ -17,6 +17,7 @@ from musejax.decoding import constraints
 from musejax.evaluation import note_rolls, voice_leading
 from musejax.generation import piece_lengths, sources, weaving
 from musejax.music import metre, noteseq, timing
+from musejax.theory import keys
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -118,12 +119,11 @@ def completed(sequence: "NoteSequence", sharps: int | None, qpm: float | None, s
 
 def complete_key(sequence: "NoteSequence", sharps: int, say: sources.Say) -> None:
     """Adds a key signature of so many sharps (negative: flats) where a sequence has none; else says that it holds."""
-    key = 7 * sharps % 12
     if not sequence.key_signatures:
-        sequence.key_signatures.add(key=key)
-    elif any((s.key + (3 if s.mode == s.MINOR else 0)) % 12 != key for s in sequence.key_signatures):
-        count = f"{abs(sharps)} {'sharp' if sharps > 0 else 'flat'}{'s' * (abs(sharps) != 1)}"
-        say(f"{sources.name_of(sequence)}: it has a key signature of its own; the one of {count} is ignored")
+        sequence.key_signatures.add(key=keys.tonic(sharps))
+    elif any(keys.sharps(s.key, s.mode == s.MINOR) != keys.wrapped(sharps) for s in sequence.key_signatures):
+        ignored = keys.signature_name(sharps)
+        say(f"{sources.name_of(sequence)}: it has a key signature of its own; the one of {ignored} is ignored")
 
 
 def _assume_key(loaded: zoo.Loaded, source: sources.Source, say: sources.Say) -> None:
@@ -138,9 +138,9 @@ def _assume_key(loaded: zoo.Loaded, source: sources.Source, say: sources.Say) ->
     ]
     batch = note_rolls.from_notes([notes], tracks=vocabulary.streams, beat=frames, bar=4 * frames)
     tonic, minor = voice_leading.estimate_keys(batch)[0].tolist()
-    source.arrays["key"][:] = 7 + (7 * (tonic + 3 * minor) + 5) % 12 - 5
+    source.arrays["key"][:] = vocabularies.NO_SHARPS + keys.sharps(tonic, minor)
     say(
-        f"{sources.name_of(source.sequence)}: it has no key signature; {voice_leading.key_name(tonic, minor)} is "
+        f"{sources.name_of(source.sequence)}: it has no key signature; {keys.name(tonic, minor)} is "
         "assumed, by Krumhansl's profiles of its notes"
     )
 

@@ -261,7 +261,7 @@ def sample(
         constraint: Which tokens may stand where: a function of `musejax.decoding.constraints`, or any function (frame,
             stream, values so far) -> bool[V] or bool[N, V] of `jax.numpy`, which is compiled once.
         conditions: What the model is told in place of a free sample's conditions: int32[length] for each, such as
-            `{"chord": decoding.harmony.classes("C G Am F", 16, 64)}`.
+            `{"chord": theory.chords.classes("C G Am F", 16, 64)}`.
         sharps: Key signature, -7..7 (negative: flats), where the model reads it; by default as in the training data. A
             primer's own holds.
         beams: Searches for the likeliest piece with this many beams, and draws none; `num` must be 1.

@@ -16,6 +16,7 @@ from musejax.codecs import chorale
 from musejax.evaluation import note_rolls, voice_leading
 from musejax.generation import primers, source_voices
 from musejax.music import limits, metre, noteseq, score_reading, timing
+from musejax.theory import keys
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -249,7 +250,7 @@ def _infer(
         )
         tonic, minor = voice_leading.estimate_keys(batch)[0].tolist()
         gridded.key_signatures.add(key=tonic, mode=minor)
-        key = voice_leading.key_name(tonic, minor)
+        key = keys.name(tonic, minor)
         say(f"{name}: it has no key signature; {key} is assumed, by Krumhansl's profiles of its notes")
     marked = any(a.text.strip().lower() == score_reading.FERMATA for a in gridded.text_annotations)
     if "fermata" in conditions and "fermata" in reads and not marked and not _is_score(gridded):

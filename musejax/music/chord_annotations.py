@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax.decoding import harmony
 from musejax.music import noteseq, timing
+from musejax.theory import chords
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -47,7 +47,7 @@ def write(sequence: "NoteSequence", classes: np.ndarray, seconds: float) -> None
     before = 0
     for frame, value in enumerate(np.asarray(classes).tolist()):
         if value != before:
-            sequence.text_annotations.add(time=frame * seconds, text=harmony.symbol(value), annotation_type=kind)
+            sequence.text_annotations.add(time=frame * seconds, text=chords.symbol(value), annotation_type=kind)
         before = value
 
 
@@ -55,5 +55,5 @@ def _class(text: str) -> int:
     from note_seq import chord_symbols_lib
 
     with contextlib.suppress(chord_symbols_lib.ChordSymbolError):
-        return harmony.triad(chord_symbols_lib.chord_symbol_root(text), chord_symbols_lib.chord_symbol_pitches(text))
+        return chords.triad(chord_symbols_lib.chord_symbol_root(text), chord_symbols_lib.chord_symbol_pitches(text))
     return 0

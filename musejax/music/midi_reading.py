@@ -17,6 +17,7 @@ import numpy as np
 
 from musejax import errors
 from musejax.music import limits, midi_bytes, noteseq
+from musejax.theory import keys
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -197,9 +198,9 @@ def score_to_sequence(score: "ScoreTick", tracks: "list[TrackTick]") -> "NoteSeq
             time=seconds(signature.time), numerator=signature.numerator, denominator=signature.denominator
         )
     for key in score.key_signatures:
-        # Symusic counts sharps (flats negative), a NoteSequence names the tonic; a minor tonic lies 9 above.
+        # Symusic counts sharps (flats negative), a NoteSequence names the tonic.
         sequence.key_signatures.add(
-            time=seconds(key.time), key=(7 * key.key + 9 * key.tonality) % 12, mode=int(key.tonality)
+            time=seconds(key.time), key=keys.tonic(key.key, bool(key.tonality)), mode=int(key.tonality)
         )
     for time, scale in zip(tempi.seconds, tempi.scales, strict=True):
         sequence.tempos.add(time=time, qpm=60.0 / (scale * score.ticks_per_quarter))

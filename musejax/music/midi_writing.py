@@ -7,6 +7,7 @@ the bytes; the notes, their order and every time are decided below, so that the 
 from typing import TYPE_CHECKING
 
 from musejax.music import voices_and_bars
+from musejax.theory import keys
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -42,9 +43,8 @@ def to_score(sequence: "NoteSequence") -> "ScoreTick":
         if 0 < s.numerator < 256 and 0 < s.denominator <= 256 and s.denominator & (s.denominator - 1) == 0:
             score.time_signatures.append(core.TimeSignatureTick(tick(s.time), s.numerator, s.denominator))
     for k in sorted(sequence.key_signatures, key=lambda k: k.time):
-        score.key_signatures.append(
-            core.KeySignatureTick(tick(k.time), voices_and_bars.fifths(sequence, k), int(k.mode == k.MINOR))
-        )
+        minor = k.mode == k.MINOR
+        score.key_signatures.append(core.KeySignatureTick(tick(k.time), keys.sharps(k.key, minor), int(minor)))
     for voice in voices:
         track = core.TrackTick(voice.name, program=voice.program, is_drum=voice.is_drum)
         for note in voice.notes:

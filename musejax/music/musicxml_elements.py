@@ -3,7 +3,8 @@
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, NamedTuple
 
-from musejax.music import spelling, voices_and_bars
+from musejax.music import voices_and_bars
+from musejax.theory import pitch_names
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -91,7 +92,7 @@ def chord(
     chord: Chord,
     bar: voices_and_bars.Bar,
     voice: int,
-    written: list[spelling.Spelling],
+    written: list[pitch_names.Spelling],
     fifths: int,
     altered: dict[tuple[str, int], int],
     fermata: bool,
@@ -128,7 +129,7 @@ def chord(
             ET.SubElement(note, "voice").text = str(voice)
             _sign(note, end - start)
             place = name.step, name.octave
-            before = altered.get(place, spelling.signature(name.step, fifths))
+            before = altered.get(place, pitch_names.alteration(name.step, fifths))
             # A tied note keeps its accidental over the bar line without writing it again.
             if name.alter != before and not stop_tie:
                 ET.SubElement(note, "accidental").text = _ACCIDENTALS[name.alter]

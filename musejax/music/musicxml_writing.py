@@ -4,7 +4,8 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, NamedTuple
 
 from musejax import errors
-from musejax.music import musicxml_elements, spelling, voices_and_bars
+from musejax.music import musicxml_elements, voices_and_bars
+from musejax.theory import keys, pitch_names
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -98,14 +99,14 @@ def _keys(sequence: "NoteSequence", timeline: voices_and_bars.Timeline) -> dict[
 
     def made(fifths: int, minor: bool, spelled: int) -> _Key:
         # Many sources call every key major; the last bass note tells a minor one by its tonic.
-        return _Key(fifths, minor, spelled, minor or last % 12 == (9 + 7 * spelled) % 12)
+        return _Key(fifths, minor, spelled, minor or last % 12 == keys.tonic(spelled, minor=True))
 
-    guessed = spelling.guess((note.pitch, note.end_time - note.start_time) for note in sequence.notes)
-    keys = {0: made(0, False, guessed)}
+    guessed = keys.guess((note.pitch, note.end_time - note.start_time) for note in sequence.notes)
+    out = {0: made(0, False, guessed)}
     for key in sorted(sequence.key_signatures, key=lambda k: k.time):
-        fifths = voices_and_bars.fifths(sequence, key)
-        keys[max(timeline.sixteenths(key.time), 0)] = made(fifths, key.mode == key.MINOR, fifths)
-    return keys
+        fifths = keys.sharps(key.key, key.mode == key.MINOR)
+        out[max(timeline.sixteenths(key.time), 0)] = made(fifths, key.mode == key.MINOR, fifths)
+    return out
 
 
 def _part(
@@ -121,8 +122,8 @@ def _part(
         if bar.cut:
             measure.set("implicit", "yes")
         # A change inside a bar is written at the next bar line, where signatures stand.
-        keys = [k for place, k in piece.keys.items() if place <= bar.start]
-        new_key, key = keys[-1] != key or not bar.start, keys[-1]
+        newest = [k for place, k in piece.keys.items() if place <= bar.start][-1]
+        new_key, key = newest != key or not bar.start, newest
         new_signature, signature = signature != (bar.numerator, bar.denominator), (bar.numerator, bar.denominator)
         if new_key or new_signature:
             _attributes(measure, bar, key if new_key else None, signature if new_signature else None, sign)
@@ -138,7 +139,7 @@ def _part(
                 musicxml_elements.rest(measure, at, chord.start, bar, number)
                 if number == 1:
                     _tempos(measure, piece.tempos, at, chord.end, shown=first)
-                written = [spelling.spell(pitch, key.spelled, key.spelled_minor) for pitch in chord.pitches]
+                written = [pitch_names.spell(pitch, key.spelled, key.spelled_minor) for pitch in chord.pitches]
                 fermata = chord.start in piece.fermatas and not chord.tied
                 musicxml_elements.chord(measure, chord, bar, number, written, key.fifths, altered, fermata)
                 at = chord.end

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 # note-seq's and MIDI's defaults where a sequence says nothing.
 QPM = 120.0
-# Sharps (positive) or flats of the major key on each pitch class; F sharp rather than G flat, as note-seq writes it.
-_FIFTHS = (0, -5, 2, -3, 4, -1, 6, 1, -4, 3, -2, 5)
 # Longer pieces than this many 16ths (about 17 hours at 120 a minute) are damaged files, not music.
 _LONGEST = 500_000
 
@@ -123,19 +121,6 @@ def voices(sequence: "NoteSequence") -> list[Voice]:
         notes.sort(key=lambda n: (n.start_time, n.pitch, n.end_time, n.velocity))
         out.append(Voice(unique, program, is_drum, instrument, notes))
     return out
-
-
-def fifths(sequence: "NoteSequence", key: "NoteSequence.KeySignature") -> int:
-    """The sharps (positive) or flats (negative) of a key signature.
-
-    note-seq's MusicXML reader stores the major key of the signature even where the mode is minor; elsewhere `key` is
-    the tonic. The sequence's source tells which.
-    """
-    source = sequence.source_info
-    major = key.key % 12
-    if key.mode == key.MINOR and source.encoding_type != source.MUSIC_XML:
-        major = (major + 3) % 12
-    return _FIFTHS[major]
 
 
 def bars(sequence: "NoteSequence", timeline: Timeline) -> list[Bar]:

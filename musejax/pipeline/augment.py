@@ -6,6 +6,7 @@ import numpy as np
 
 from musejax import vocabulary as vocabularies
 from musejax.pipeline import dataset
+from musejax.theory import chords, keys
 
 PITCHED = ("pitch", "note_on", "note_off", "key", "melody", "bass")
 # Fields that hold ids, and fields whose last axis is the keys of a frame.
@@ -77,8 +78,8 @@ def transpose(
         elif vocabulary.kind == "tokens" and field in IDS:
             out[field] = _shifted(vocabulary, semitones)[arrays[field]]
     if "key" in arrays:
-        out["key"] = (arrays["key"] - 7 + 7 * semitones + 6) % 12 - 6 + 7
+        moved = arrays["key"] - vocabularies.NO_SHARPS + 7 * semitones
+        out["key"] = vocabularies.NO_SHARPS + keys.wrapped(moved, -6)
     if "chord" in arrays:
-        chord = arrays["chord"] - 1
-        out["chord"] = np.where(chord < 0, 0, 1 + chord // 12 * 12 + (chord + semitones) % 12).astype(np.int32)
+        out["chord"] = chords.transposed(arrays["chord"], semitones)
     return out

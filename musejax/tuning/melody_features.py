@@ -17,13 +17,12 @@ nor doubled; the autocorrelation is of events numbered 0 for note-off, 1 for a h
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 
 from musejax.base import Array
+from musejax.theory import keys
 from musejax.vocabulary import Vocabulary
 
-MAJOR = (0, 2, 4, 5, 7, 9, 11)
 # Frames of a motif, of the last bar, and before a leap back resolves one.
 MOTIF, LAST, PATIENCE = 8, 4, 6
 LEAP = 7  # semitones
@@ -83,9 +82,7 @@ def read(vocabulary: Vocabulary, tokens: Array) -> Melodies:
 
 def outside_key(m: Melodies, tonic: int) -> Array:
     """Where a note outside the major key begins, bool[N, L]."""
-    outside = np.ones(12, bool)
-    outside[[(tonic + step) % 12 for step in MAJOR]] = False
-    return m.onset & jnp.asarray(outside)[m.pitch % 12]
+    return m.onset & ~jnp.asarray(keys.in_scale(tonic, keys.MAJOR))[m.pitch % 12]
 
 
 def on_tonic(m: Melodies, tonic: int) -> Array:

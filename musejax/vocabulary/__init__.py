@@ -6,6 +6,7 @@ from musejax.vocabulary.tables import (
     CHORDS,
     DRUMS,
     KEYS,
+    NO_SHARPS,
     chorale,
     drum_bits,
     drums,
@@ -20,6 +21,6 @@ from musejax.vocabulary.tables import (
 )
 
 __all__ = [
-    "BEATS", "CHORDS", "DRUMS", "HIT", "KEY", "KEYS", "EventRange", "Vocabulary", "chorale", "drum_bits", "drums",
-    "groove", "melody", "performance", "pianoroll", "rolls", "sketch", "tracks", "trio",
+    "BEATS", "CHORDS", "DRUMS", "HIT", "KEY", "KEYS", "NO_SHARPS", "EventRange", "Vocabulary", "chorale", "drum_bits",
+    "drums", "groove", "melody", "performance", "pianoroll", "rolls", "sketch", "tracks", "trio",
 ]  # fmt: skip

@@ -5,14 +5,16 @@ with every run, so that a run can be read without the code that made it. The lay
 (Gardner et al., 2021) in spirit; the ids of `melody` and `performance` are those of note-seq's encoders.
 """
 
+from musejax.theory.chords import TRIADS
 from musejax.vocabulary.events import HIT, KEY, EventRange, Vocabulary
 
 # Positions in a bar (in 16ths) a beat condition tells apart; longer bars wrap.
 BEATS = 32
-# Key signatures from 7 flats to 7 sharps, as 0..14.
+# Key signatures from 7 flats to 7 sharps, as 0..14, and the one without sharps or flats.
 KEYS = 15
-# No chord, then the twelve roots of major, minor, augmented, diminished and other chords (decoding/harmony.triad).
-CHORDS = 61
+NO_SHARPS = KEYS // 2
+# No chord, then the twelve roots of major, minor, augmented, diminished and other chords (theory/chords).
+CHORDS = 1 + 12 * len(TRIADS)
 # Classes of drums: kick, snare, closed and open hat, low, middle and high tom, crash, ride.
 DRUMS = 9
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from musejax import vocabulary
 from musejax.base import Choice, Request
 from musejax.decoding import autoregressive, constraints, gibbs, gibbs_plans, harmony
+from musejax.theory import chords
 
 FRAMES, STREAMS, SIZE = 6, 3, 5
 HOLDS = vocabulary.chorale()
@@ -253,10 +254,10 @@ def test_a_pitch_that_is_forbidden_somewhere_never_sounds_there(table):
 
 @pytest.mark.parametrize("table", [HOLDS, PITCHES], ids=["holds", "pitches"])
 def test_chords_hold_where_cells_are_drawn_in_any_order(table):
-    chords = harmony.progression("C G Am F", 3, 12)
-    request = Request(num=16, length=12, constraint=harmony.chords(table, chords))
+    progression = chords.progression("C G Am F", 3, 12)
+    request = Request(num=16, length=12, constraint=harmony.chords(table, progression))
     pitch = sounding(table, np.asarray(answer(table, request)["tokens"]))
-    heard = np.broadcast_to(chords[None, :, None], (*pitch.shape, 12))
+    heard = np.broadcast_to(progression[None, :, None], (*pitch.shape, 12))
     assert np.take_along_axis(heard, pitch[..., None] % 12, -1)[..., 0][pitch >= 0].all()
 
 

@@ -9,6 +9,7 @@ import tiny
 from musejax import vocabulary
 from musejax.base import Request
 from musejax.decoding import constraints, harmony
+from musejax.theory import chords
 
 PRESETS = {
     "melody-basic": ("recurrent", "basic-rnn"),
@@ -17,54 +18,6 @@ PRESETS = {
 }
 every_codec = pytest.mark.parametrize("codec", PRESETS)
 NUM = 16
-
-
-@pytest.mark.parametrize(
-    ("symbol", "expected"),
-    [
-        ("C", {0, 4, 7}),
-        ("G", {7, 11, 2}),
-        ("Am", {9, 0, 4}),
-        ("F7", {5, 9, 0, 3}),
-        ("Bdim", {11, 2, 5}),
-        ("Bbdim", {10, 1, 4}),
-        ("Dm7b5", {2, 5, 8, 0}),
-        ("Esus4", {4, 9, 11}),
-        ("Gmaj7", {7, 11, 2, 6}),
-        ("C/E", {0, 4, 7}),
-        ("F#m/C#", {6, 9, 1}),
-        ("Cb", {11, 3, 6}),
-        ("B#+", {0, 4, 8}),
-        ("Abadd9", {8, 10, 0, 3}),
-        ("Cdim7", {0, 3, 6, 9}),
-        ("D9", {2, 4, 6, 9, 0}),
-        ("N", set(range(12))),
-        ("-", set(range(12))),
-    ],
-)
-def test_a_chord_symbol_is_read(symbol, expected):
-    (row,) = harmony.progression(symbol, 4, 1)
-    assert set(np.flatnonzero(row).tolist()) == expected
-
-
-def test_a_progression_begins_anew_until_all_frames_are_full():
-    found = harmony.progression(" C  G\nN ", 2, 9)
-    assert found.shape == (9, 12)
-    one = [harmony.progression(symbol, 1, 1)[0] for symbol in ("C", "C", "G", "G", "N", "N", "C", "C", "G")]
-    np.testing.assert_array_equal(found, one)
-
-
-@pytest.mark.parametrize("symbol", ["H", "c", "Cmaj9x", "C/", "C/X", "Cm7b5b", "##", "C#b", "n"])
-def test_what_is_no_chord_is_named(symbol):
-    with pytest.raises(ValueError, match=f"chord {symbol!r} is unknown"):
-        harmony.progression(f"C {symbol} G", 4, 16)
-
-
-def test_a_progression_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="no chords"):
-        harmony.progression(" ", 4, 16)
-    with pytest.raises(ValueError, match="frames_per_chord is 0"):
-        harmony.progression("C", 0, 16)
 
 
 def order(codec):
@@ -121,7 +74,7 @@ def in_chords(codec, allowed, drawn):
 @every_codec
 def test_what_sounds_is_in_its_chord(codec):
     table = tiny.make(*PRESETS[codec]).vocabulary
-    allowed = harmony.progression("C F C7", 3, tiny.FRAMES - 1)
+    allowed = chords.progression("C F C7", 3, tiny.FRAMES - 1)
     # Holds are rare in what an untrained net draws; few pitches to choose from make them frequent.
     few = np.isin(table.values("pitch"), [-1, 60, 61, 65, 70])[None]
     narrow = constraints.by_stream(few)
@@ -134,7 +87,7 @@ def test_what_sounds_is_in_its_chord(codec):
 
 def test_chords_may_be_sets_of_pitch_classes():
     table = vocabulary.chorale()
-    told = harmony.progression("C F", 1, 2)
+    told = chords.progression("C F", 1, 2)
     one, other = (harmony.chords(table, c) for c in (told, [{0, 4, 7}, {5, 9, 0}]))
     for frame in range(3):
         at = (jnp.asarray(frame), jnp.asarray(0), jnp.zeros((1, 12), jnp.int32))
@@ -146,7 +99,7 @@ def test_chords_may_be_sets_of_pitch_classes():
 def test_a_hold_is_forbidden_where_the_chord_leaves_its_pitch():
     table = tiny.make(*PRESETS["chorale"]).vocabulary
     hold, rest = table.id("hold"), table.id("rest")
-    constraint = harmony.chords(table, harmony.progression("C F", 2, 8), (1, 0, 3, 2))
+    constraint = harmony.chords(table, chords.progression("C F", 2, 8), (1, 0, 3, 2))
     serial = np.zeros((2, 6, 4), np.int32)
     # In drawing order: streams 1, 0, 3, 2.
     serial[0, :2] = [[table.id("pitch", p) for p in (60, 64, 55, 67)], [hold, hold, hold, rest]]
@@ -222,17 +175,3 @@ def test_what_does_not_fit_is_refused():
     for low, high, frames in ((-1, 1, 4), (2, 1, 4), (5, 6, 4), (0, 1, 0)):
         with pytest.raises(ValueError, match="onsets in"):
             harmony.density(table, low, high, frames)
-
-
-def test_a_progression_as_a_model_is_told_it():
-    found = harmony.classes("C Am7/G Bb+ F#dim Dsus4 N", 2, 14)
-    names = [harmony.symbol(int(c)) for c in found[::2]]
-    assert names == ["C", "Am", "Bbaug", "F#dim", "Dsus4", "N.C.", "C"]
-    assert (found[::2] == found[1::2]).all()
-    assert harmony.classes("C", 1, 1).tolist() == [1]
-    every = [
-        harmony.triad(root, [root, root + steps[1], root + steps[2]]) for steps in harmony.TRIADS for root in range(12)
-    ]
-    assert sorted(every) == list(range(1, vocabulary.CHORDS))
-    with pytest.raises(ValueError, match="no chords"):
-        harmony.classes(" ", 2, 4)

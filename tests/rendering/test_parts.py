@@ -30,14 +30,6 @@ def test_time_runs_by_the_tempos():
     assert timeline.sixteenths(5) == 16
 
 
-def test_the_mode_of_a_key_counts_by_its_source():
-    sequence = noteseq.load().NoteSequence()
-    key = sequence.key_signatures.add(key=9, mode=1)
-    assert voices_and_bars.fifths(sequence, key) == 0
-    sequence.source_info.encoding_type = sequence.source_info.MUSIC_XML
-    assert voices_and_bars.fifths(sequence, key) == 3
-
-
 def _bars(end, *signatures):
     """(number, length, cut) of the bars of a piece of `end` quarters with (quarter, numerator, denominator)."""
     sequence = noteseq.load().NoteSequence()

@@ -1,9 +1,7 @@
 import warnings
 import xml.etree.ElementTree as ET
 
-import pytest
-
-from musejax.music import musicxml_writing, noteseq, spelling
+from musejax.music import musicxml_writing, noteseq
 
 
 def _write(sequence, folder):
@@ -99,25 +97,3 @@ def test_accidentals_show_once_a_bar(chorale):
     notes = [n for n in ET.fromstring(musicxml_writing.to_bytes(chorale)).iter("note") if n.find("pitch") is not None]
     # The second bar begins with the second note.
     assert [n.findtext("accidental") for n in notes] == ["sharp", "sharp", "natural", None, "sharp", None]
-
-
-@pytest.mark.parametrize("fifths", range(-7, 8))
-def test_spelling_is_the_pitch_and_keeps_the_key(fifths):
-    classes = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-    for pitch in range(128):
-        name = spelling.spell(pitch, fifths)
-        assert 12 * (name.octave + 1) + classes[name.step] + name.alter == pitch
-        assert abs(name.alter) <= 2
-        if (pitch - 7 * fifths) % 12 in (0, 2, 4, 5, 7, 9, 11):
-            assert name.alter == spelling.signature(name.step, fifths)
-
-
-def test_chromatic_notes_are_spelled_by_the_key():
-    def named(pitch, fifths, minor=False):
-        step, alter, octave = spelling.spell(pitch, fifths, minor)
-        return f"{step}{'#' * alter}{'b' * -alter}{octave}"
-
-    assert [named(p, 0) for p in (61, 63, 66, 68, 70)] == ["C#4", "Eb4", "F#4", "G#4", "Bb4"]
-    assert named(63, 0, minor=True) == "D#4"
-    assert named(60, 4) == "B#3" and named(71, -6) == "Cb5"
-    assert spelling.guess((p, 1.0) for p in (62, 64, 66, 67, 69, 71, 73)) == 2

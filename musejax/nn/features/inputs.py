@@ -120,6 +120,6 @@ def degrees(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
         has no degree.
     """
     pitch = np.append(vocabulary.values("pitch"), -1)
-    tonic = 7 * (np.arange(vocabularies.KEYS)[:, None] - vocabularies.KEYS // 2)
+    tonic = 7 * (np.arange(vocabularies.KEYS)[:, None] - vocabularies.NO_SHARPS)
     rows = np.where(pitch >= 0, (pitch - tonic) % 12, 12)
     return np.pad(rows, ((0, 1), (0, 0)), constant_values=12).astype(np.int32)
