@@ -17,9 +17,9 @@ from musejax.decoding import latent_paths
 from musejax.evaluation import copying, likelihood, note_rolls, reconstruction
 from musejax.pipeline import dataset, windows
 from musejax.reports import metrics
+from musejax.theory.sixteenths import BAR
 
 ROWS = 250  # decoded at a time
-BAR = windows.COMMON
 # Near 0, so that the likeliest token is taken.
 LIKELIEST = 0.01
 ATTRIBUTES = ("notes", "range", "syncopation")

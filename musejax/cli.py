@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from musejax import __version__, errors
+from musejax.theory.sixteenths import BAR
 
 
 class _Terminated(BaseException):
@@ -44,7 +45,7 @@ def _drawing(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pitches", metavar="LOW-HIGH", help="keep to a range of MIDI pitches, such as 48-83")
     parser.add_argument("--chords", metavar="CHORDS", help='a progression, such as "C G Am F", over and over')
-    parser.add_argument("--chord-frames", type=int, default=16, help="frames of each chord (default: 16)")
+    parser.add_argument("--chord-frames", type=int, default=BAR, help="frames of each chord (default: %(default)s)")
     parser.add_argument("--density", metavar="LOW-HIGH", help="onsets in a bar, such as 4-8")
     parser.add_argument(
         "--guidance", metavar="SCALE", type=float, help="above 1 follows key and beat more, where a model learnt it"

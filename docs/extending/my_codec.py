@@ -10,7 +10,7 @@ import numpy as np
 
 from musejax.codecs import Arrays, Codec
 from musejax.errors import DiscardError
-from musejax.music import noteseq, timing
+from musejax.music import grid, noteseq
 from musejax.vocabulary import EventRange, Vocabulary
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LOW, HIGH, FIRST = 36, 96, VOCABULARY.start("pitch")
 
 def prime(sequence: "NoteSequence") -> Arrays:
     """Encodes music without END: tokens int32[T]."""
-    notes = timing.grid_notes(sequence, GRID)  # int[N, 3]: first frame, end frame, pitch
+    notes = grid.read_notes(sequence, GRID)  # int[N, 3]: first frame, end frame, pitch
     tokens = np.full(notes[:, 1].max(), REST, np.int32)
     for first, end, pitch in notes[np.argsort(notes[:, 2])]:  # the highest is written last
         if not LOW <= pitch <= HIGH:

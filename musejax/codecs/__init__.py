@@ -13,6 +13,7 @@ import numpy as np
 
 from musejax import errors, registry, vocabulary
 from musejax.music import limits, parts
+from musejax.theory.sixteenths import BAR, QUARTER
 from musejax.vocabulary import NO_SHARPS
 
 if TYPE_CHECKING:
@@ -155,9 +156,9 @@ def free_conditions(
     """
     beat = np.arange(length)
     if vocabulary.name == "chorale":
-        beat = (beat + 12) % 16
+        beat = (beat + BAR - QUARTER) % BAR
     elif vocabulary.kind == "tokens":
-        beat = beat % 16
+        beat = beat % BAR
     elif vocabulary.tracks:
         beat = beat % vocabulary.bar
     known = {"beat": beat, "fermata": np.zeros(length), "key": np.full(length, NO_SHARPS), "chord": np.zeros(length)}
@@ -168,7 +169,7 @@ def free_conditions(
             done = len(primer[name])
             row[:done] = primer[name]
             if name == "beat" and done:
-                bar = 16 if vocabulary.kind == "tokens" else vocabulary.bar if vocabulary.tracks else size
+                bar = BAR if vocabulary.kind == "tokens" else vocabulary.bar if vocabulary.tracks else size
                 row[done:] = (primer[name][-1] + 1 + np.arange(length - done)) % bar
             if name == "key" and done:
                 row[done:] = primer[name][-1]

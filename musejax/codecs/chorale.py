@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musejax import codecs, errors, vocabulary
-from musejax.music import metre, noteseq, parts, score_reading, timing
+from musejax.music import grid, metre, noteseq, parts, score_reading
 from musejax.theory import keys
+from musejax.theory.sixteenths import BAR
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -42,8 +43,6 @@ VOICES = ("Soprano", "Alto", "Tenor", "Bass")
 # Church organ: it sustains, and a repeated note is heard as one.
 PROGRAM = 19
 VELOCITY = 80
-# A pitch-only file has no metre: its positions count in groups of this many frames.
-_CYCLE = 16
 # How far from the grid, in frames, a note still counts as on it, and the share of notes that may lie elsewhere.
 _TOLERANCE = 0.1
 _OFF_GRID = 0.01
@@ -67,33 +66,35 @@ def make(name: str) -> codecs.Codec:
 
 def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", *, end: bool) -> codecs.Arrays:
     """The arrays of a piece, with a frame of END if asked; raises `errors.DiscardError` outside the domain."""
-    voices = [_on_grid(sequence, [sequence.notes[i] for i in notes]) for notes in notes_of_voices(sequence)]
-    _check_grid(voices)
-    voices = [_one_at_a_time(timing.nearest(v)) for v in voices]
+    notes = [[sequence.notes[i] for i in indices] for indices in notes_of_voices(sequence)]
+    grid.check_start(grid.note_seconds(n for of_voice in notes for n in of_voice))
+    positions = [grid.note_positions(sequence, of_voice, vocab.frames_per_quarter) for of_voice in notes]
+    if grid.is_off(np.concatenate(positions), _TOLERANCE, _OFF_GRID):
+        raise errors.DiscardError("note off the 16th grid")
+    voices = [_one_at_a_time(grid.spans(p, 0), [n.pitch for n in of]) for p, of in zip(positions, notes, strict=True)]
     everything = np.concatenate(voices)
     if not len(everything):
         raise errors.DiscardError("empty")
     pitches = vocab.range("pitch")
     if everything[:, 2].min() < pitches.min or everything[:, 2].max() > pitches.max:
         raise errors.DiscardError(f"pitch outside {pitches.min}..{pitches.max}")
-    score = sequence.source_info.encoding_type == sequence.source_info.MUSIC_XML
     sounding = int(everything[:, 1].max())
-    total = max(timing.total_frames(sequence, vocab.frames_per_quarter), sounding)
+    total = max(grid.total_frames(sequence, vocab.frames_per_quarter), sounding)
     # note-seq counts the room that a score leaves after its last bar.
-    length = sounding if score else total
+    length = sounding if metre.is_score(sequence) else total
     tokens = np.full((length + end, len(VOICES)), vocab.id("rest"), np.int32)
-    for voice, notes in enumerate(voices):
-        for first, last, pitch in notes:
+    for voice, rows in enumerate(voices):
+        for first, last, pitch in rows:
             tokens[first:last, voice] = vocab.id("pitch", int(pitch))
             if vocab.has("hold"):
                 tokens[first + 1 : last, voice] = vocab.id("hold")
     if not vocab.has("hold"):
-        return {"tokens": tokens, "beat": (np.arange(length) % _CYCLE).astype(np.int32)}
+        return {"tokens": tokens, "beat": (np.arange(length) % BAR).astype(np.int32)}
     if end:
         tokens[length] = vocab.id("end")
     return {
         "tokens": tokens,
-        "beat": metre.beats(metre.read(sequence), total, score=score)[: length + end],
+        "beat": metre.read_beats(sequence, total)[: length + end],
         "fermata": _fermatas(sequence, voices[0], length + end),
         "key": _keys(sequence, length + end),
     }
@@ -132,7 +133,7 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
         metre.write(sequence, metre.signatures(arrays["beat"][: frames + 1]), tick)
     if vocab.has("hold") and "key" in arrays:
         key = np.asarray(arrays["key"])[: max(frames, 1)]
-        for first, _ in timing.runs(key):
+        for first, _ in grid.runs(key):
             sequence.key_signatures.add(time=first * tick, key=keys.tonic(int(key[first]) - vocabulary.NO_SHARPS))
     return sequence
 
@@ -141,9 +142,7 @@ def _notes(vocab: vocabulary.Vocabulary, pitches: np.ndarray, cells: np.ndarray)
     """First frame, end frame and pitch of each note of one voice; a hold without a note before it is a rest."""
     if not vocab.has("hold"):
         return [
-            (first, last, int(pitches[cells[first]]))
-            for first, last in timing.runs(cells)
-            if pitches[cells[first]] >= 0
+            (first, last, int(pitches[cells[first]])) for first, last in grid.runs(cells) if pitches[cells[first]] >= 0
         ]
     hold, out = vocab.id("hold"), []
     for first in np.flatnonzero(pitches[cells] >= 0).tolist():
@@ -192,29 +191,15 @@ def voice_numbers(
     return [number if number is not None and number in groups else next(others) for number in found]
 
 
-def _on_grid(sequence: "NoteSequence", notes: Sequence) -> np.ndarray:
-    """Start, end (in frames, not yet whole) and pitch of each note: float64[N, 3]."""
-    seconds = np.array([(n.start_time, n.end_time) for n in notes], np.float64).reshape(-1, 2)
-    if len(seconds) and seconds.min() < 0:
-        raise errors.DiscardError("a note before time 0")
-    frames = timing.to_quarters(sequence, seconds.ravel()).reshape(-1, 2) * 4
-    return np.column_stack([frames, np.array([n.pitch for n in notes], np.float64)])
+def _one_at_a_time(spans: np.ndarray, pitches: Sequence[int]) -> np.ndarray:
+    """Returns first frame, end frame and pitch of the notes of a voice in order of time: int64[N, 3].
 
-
-def _check_grid(voices: list[np.ndarray]) -> None:
-    """Raises `errors.DiscardError` if more notes than a few do not lie on the grid."""
-    frames = np.concatenate(voices)[:, :2]
-    off = (np.abs(frames - timing.nearest(frames)) > _TOLERANCE).any(axis=1)
-    if off.mean() > _OFF_GRID:
-        raise errors.DiscardError("note off the 16th grid")
-
-
-def _one_at_a_time(notes: np.ndarray) -> np.ndarray:
-    """The notes of a voice in order of time, without those the grid left no length; unisons become one.
+    Notes that the grid left no length are left out, and unisons become one.
 
     Raises:
         errors.DiscardError: Two notes sound at once.
     """
+    notes = np.column_stack([spans, np.array(pitches, np.int64)])
     notes = np.unique(notes[notes[:, 1] > notes[:, 0]], axis=0)
     if (notes[1:, 0] < notes[:-1, 1]).any():
         raise errors.DiscardError("a voice is polyphonic")
@@ -225,7 +210,7 @@ def _fermatas(sequence: "NoteSequence", soprano: np.ndarray, length: int) -> np.
     """1 on every frame of a soprano note during which a fermata is annotated: int32[length]."""
     out = np.zeros(length, np.int32)
     times = [a.time for a in sequence.text_annotations if a.text.strip().lower() == score_reading.FERMATA]
-    frames = timing.nearest(timing.to_quarters(sequence, np.array(times)) * 4)
+    frames = grid.frames(sequence, times)
     for first, last, _ in soprano:
         if ((frames >= first) & (frames < last)).any():
             out[first:last] = 1
@@ -240,6 +225,5 @@ def _keys(sequence: "NoteSequence", length: int) -> np.ndarray:
     for time in sorted(signatures):
         signature = signatures[time]
         sharps = keys.sharps(signature.key, signature.mode == signature.MINOR)
-        first = timing.nearest(timing.to_quarters(sequence, np.array([time])) * 4)[0]
-        out[max(int(first), 0) :] = vocabulary.NO_SHARPS + sharps
+        out[max(int(grid.frames(sequence, np.array(time))), 0) :] = vocabulary.NO_SHARPS + sharps
     return out

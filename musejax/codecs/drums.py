@@ -38,8 +38,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musejax import codecs, errors, vocabulary
-from musejax.codecs import melody_lines
-from musejax.music import noteseq
+from musejax.music import grid, noteseq
+from musejax.theory.sixteenths import QUARTER
 
 if TYPE_CHECKING:
     from note_seq.drums_lib import DrumTrack
@@ -116,7 +116,7 @@ def struck(events: Iterable[Iterable[int]]) -> np.ndarray:
     return frames
 
 
-def write(frames: np.ndarray, qpm: float, frames_per_quarter: int = 4) -> "NoteSequence":
+def write(frames: np.ndarray, qpm: float, frames_per_quarter: int = QUARTER) -> "NoteSequence":
     """Switches [T, 9] -> NoteSequence with one kit; every hit lasts a frame."""
     events = [frozenset(PITCHES[k][0] for k in np.flatnonzero(row).tolist()) for row in np.asarray(frames) > 0]
     track = noteseq.load().DrumTrack(events, steps_per_quarter=frames_per_quarter)
@@ -150,8 +150,7 @@ def _drums(sequence: "NoteSequence") -> "NoteSequence":
     known = [n for n in drums if n.pitch in _CLASS]
     if not known:
         raise errors.DiscardError("no drum of the nine classes")
-    if min(n.start_time for n in known) < 0:
-        raise errors.DiscardError("a note before time 0")
+    grid.check_start(np.array([n.start_time for n in known]))
     total = max(sequence.total_time, *(n.end_time for n in known))
     out = noteseq.load().NoteSequence(total_time=total)
     out.tempos.extend(sequence.tempos)
@@ -164,7 +163,7 @@ def _tracks(sequence: "NoteSequence") -> list["DrumTrack"]:
     """The tracks of a sequence; raises `errors.DiscardError` with the last reason if there is none."""
     reason, out = "no drums", []
     for part in noteseq.load().sequences_lib.split_note_sequence_on_time_changes(_drums(sequence)):
-        quantised, start = melody_lines.quantise(part, vocabulary.drums().frames_per_quarter), 0
+        quantised, start = grid.quantise(part, vocabulary.drums().frames_per_quarter), 0
         while len(track := _track(quantised, start, GAP_BARS, pad_end=True)):
             start = track.end_step
             if len(track) >= MIN_BARS * track.steps_per_bar:
@@ -178,7 +177,7 @@ def _tracks(sequence: "NoteSequence") -> list["DrumTrack"]:
 
 def _whole(sequence: "NoteSequence") -> "DrumTrack":
     """All hits of a primer as one track."""
-    quantised = melody_lines.quantise(melody_lines.steady(_drums(sequence)), vocabulary.drums().frames_per_quarter)
+    quantised = grid.quantise(grid.in_one_tempo(_drums(sequence)), vocabulary.drums().frames_per_quarter)
     return _track(quantised, 0, np.inf, pad_end=False)
 
 

@@ -31,7 +31,7 @@ import numpy as np
 
 from musejax import codecs, errors, vocabulary
 from musejax.codecs import drums
-from musejax.music import noteseq, timing
+from musejax.music import grid, noteseq, timing
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -45,8 +45,6 @@ GAP_BARS = 1
 _ROLAND = {45: 5, 48: 6, 58: 4}
 # Ticks of a quarter that a MIDI file of it has.
 _RESOLUTION = 480
-# In frames.
-_ROUNDING = 1e-6
 
 
 class _Hits(NamedTuple):
@@ -150,11 +148,9 @@ def _read(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> _Hits:
     known = np.array([row for row in found if row[1] is not None], np.float64).reshape(-1, 3)
     if not len(known):
         raise errors.DiscardError("no drum of the nine classes")
-    if known[:, 0].min() < 0:
-        raise errors.DiscardError("a note before time 0")
+    grid.check_start(known[:, 0])
     exact = timing.to_quarters(sequence, known[:, 0]) * vocab.frames_per_quarter
-    # Rounding in seconds must not move a hit that lies half-way between two frames.
-    frame = timing.nearest(exact + _ROUNDING)
+    frame = grid.nearest(exact, grid.HALF_WAY)
     return _Hits(frame, known[:, 1].astype(np.int64), known[:, 2] / 127, np.maximum(exact - frame, -0.5))
 
 
@@ -173,12 +169,12 @@ def _signatures(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[
     for mark in marks:
         if mark.numerator <= 0 or mark.denominator <= 0 or mark.denominator & (mark.denominator - 1):
             raise errors.DiscardError("a time signature that is none")
-        if 4 * vocab.frames_per_quarter * mark.numerator % mark.denominator:
+        if vocab.bar * mark.numerator % mark.denominator:
             raise errors.DiscardError("bars are no whole number of 16ths")
-    places = timing.nearest(timing.to_quarters(sequence, np.array([m.time for m in marks])) * vocab.frames_per_quarter)
-    lengths = {0: 4 * vocab.frames_per_quarter}
+    places = grid.frames(sequence, [m.time for m in marks], vocab.frames_per_quarter)
+    lengths = {0: vocab.bar}
     for place, mark in zip(places.tolist(), marks):
-        lengths[max(place, 0)] = 4 * vocab.frames_per_quarter * mark.numerator // mark.denominator
+        lengths[max(place, 0)] = vocab.bar * mark.numerator // mark.denominator
     out: list[tuple[int, int]] = []
     for place, length in sorted(lengths.items()):
         if not out or length != out[-1][1]:

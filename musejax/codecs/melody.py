@@ -26,7 +26,7 @@ import numpy as np
 
 from musejax import codecs, errors, vocabulary
 from musejax.codecs import melody_lines
-from musejax.music import noteseq, parts
+from musejax.music import grid, noteseq, parts
 from musejax.theory import keys
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool
     sequences_lib = noteseq.load().sequences_lib
     reason, out = "empty", []
     for part in sequences_lib.split_note_sequence_on_time_changes(sequence):
-        quantised = melody_lines.quantise(part, vocab.frames_per_quarter)
+        quantised = grid.quantise(part, vocab.frames_per_quarter)
         for instrument in sorted({n.instrument for n in quantised.notes}):
             melodies, why = _melodies(quantised, instrument)
             reason = why or reason
@@ -87,7 +87,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool
 
 def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool) -> codecs.Arrays:
     """The first melody of a primer; raises `errors.DiscardError` if there is none or it leaves the range."""
-    quantised = melody_lines.quantise(melody_lines.steady(sequence), vocab.frames_per_quarter)
+    quantised = grid.quantise(grid.in_one_tempo(sequence), vocab.frames_per_quarter)
     for instrument in sorted({n.instrument for n in quantised.notes}):
         melody = melody_lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True, gap_bars=np.inf)
         if len(melody):

@@ -30,7 +30,8 @@ import numpy as np
 
 from musejax import codecs, errors, vocabulary
 from musejax.codecs import melody, melody_lines
-from musejax.music import chord_annotations, metre, noteseq, parts, timing
+from musejax.music import chord_annotations, grid, metre, noteseq, parts, timing
+from musejax.theory.sixteenths import QUARTER
 
 if TYPE_CHECKING:
     from note_seq.melodies_lib import Melody
@@ -70,10 +71,10 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[code
         raise errors.DiscardError("no chord symbols")
     reason, out = "empty", []
     for part in noteseq.load().sequences_lib.split_note_sequence_on_time_changes(sequence):
-        quantised = melody_lines.quantise(part, vocab.frames_per_quarter)
+        quantised = grid.quantise(part, vocab.frames_per_quarter)
         _drop_ornaments(quantised)
-        offset = np.array([part.subsequence_info.start_time_offset])
-        start = begin + int(timing.nearest(timing.to_quarters(sequence, offset) * vocab.frames_per_quarter)[0])
+        offset = np.array(part.subsequence_info.start_time_offset)
+        start = begin + int(grid.frames(sequence, offset, vocab.frames_per_quarter))
         for instrument in sorted({n.instrument for n in quantised.notes}):
             found, why = _melodies(quantised, instrument)
             reason = why or reason
@@ -104,7 +105,7 @@ def _melodies(quantised: "NoteSequence", instrument: int) -> tuple[list["Melody"
 def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> codecs.Arrays:
     """The first melody of a primer, filled up to the bar line before it alone."""
     told, sequence, begin = _from_first_signature(vocab, sequence)
-    quantised = melody_lines.quantise(melody_lines.steady(sequence), vocab.frames_per_quarter)
+    quantised = grid.quantise(grid.in_one_tempo(sequence), vocab.frames_per_quarter)
     for instrument in sorted({n.instrument for n in quantised.notes}):
         one = melody_lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True, gap_bars=np.inf)
         if len(one):
@@ -149,8 +150,7 @@ def _from_first_signature(
 
     The grid begins at the first time signature if that comes with the first note, else at time 0.
     """
-    ends = timing.to_quarters(sequence, np.array([n.end_time for n in sequence.notes] or [0.0])) * 4
-    frames = int(timing.nearest(ends).max()) + 2
+    frames = int(grid.frames(sequence, [n.end_time for n in sequence.notes] or [0.0]).max()) + 2
     told = {"beat": metre.beats(metre.read_lines(sequence), frames)}
     if "chord" in dict(vocab.conditions):
         # A chord may outlast the notes by up to a bar.
@@ -164,7 +164,7 @@ def _from_first_signature(
     for n in moved.notes:
         n.start_time = max(n.start_time, first)
     sequences_lib = noteseq.load().sequences_lib
-    return told, sequences_lib.extract_subsequence(moved, first, moved.total_time), round(4 * place)
+    return told, sequences_lib.extract_subsequence(moved, first, moved.total_time), int(grid.nearest(place * QUARTER))
 
 
 def _fill(vocab: vocabulary.Vocabulary, one: "Melody", told: codecs.Arrays, at: int, *, end: bool) -> codecs.Arrays:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musejax import codecs, errors, vocabulary
-from musejax.music import noteseq
+from musejax.music import grid, noteseq
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -124,8 +124,7 @@ def _notes(sequence: "NoteSequence") -> tuple[np.ndarray, float]:
     if not rows:
         raise errors.DiscardError("empty")
     notes = np.array(rows, np.float64)
-    if notes[:, 0].min() < 0:
-        raise errors.DiscardError("a note before time 0")
+    grid.check_start(notes[:, 0])
     total = max(sequence.total_time, float(notes[:, 1].max()))
     return notes[np.argsort(notes[:, 0], kind="stable")], total
 
@@ -135,9 +134,7 @@ def _tokens(vocab: vocabulary.Vocabulary, notes: np.ndarray) -> np.ndarray:
     notes = notes[np.lexsort((notes[:, 2], notes[:, 0]))]
     count = len(notes)
     # As note-seq: to the nearest step, halves upwards, and at least one step long.
-    steps = (notes[:, :2] * STEPS_PER_SECOND + 0.5).astype(np.int64)
-    steps[:, 1] += steps[:, 0] == steps[:, 1]
-    step = steps.T.ravel()
+    step = grid.spans(notes[:, :2] * STEPS_PER_SECOND).T.ravel()
     note = np.tile(np.arange(count), 2)
     off = np.repeat([False, True], count)
     order = np.lexsort((off, note, step))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musejax import codecs, errors, vocabulary
-from musejax.music import noteseq, timing
+from musejax.music import grid, noteseq
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -42,10 +42,10 @@ def make(name: str) -> codecs.Codec:
 def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> codecs.Arrays:
     """The frames of a sequence; raises `errors.DiscardError` if it is empty or leaves the keyboard."""
     keys = vocab.range("key")
-    notes = timing.grid_notes(sequence, vocab.frames_per_quarter)
+    notes = grid.read_notes(sequence, vocab.frames_per_quarter)
     if notes[:, 2].min() < keys.min or notes[:, 2].max() > keys.max:
         raise errors.DiscardError(f"pitch outside {keys.min}..{keys.max}")
-    length = max(timing.total_frames(sequence, vocab.frames_per_quarter), int(notes[:, 1].max()))
+    length = max(grid.total_frames(sequence, vocab.frames_per_quarter), int(notes[:, 1].max()))
     frames = np.zeros((length, vocab.size), np.uint8)
     for first, last, pitch in notes:
         frames[first:last, pitch - keys.min] = 1
@@ -61,7 +61,7 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
     notes = [
         (first, last, key)
         for key in np.flatnonzero(frames.any(axis=0)).tolist()
-        for first, last in timing.runs(frames[:, key])
+        for first, last in grid.runs(frames[:, key])
         if frames[first, key]
     ]
     lowest = vocab.range("key").min

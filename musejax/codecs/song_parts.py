@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musejax import errors
+from musejax.music import grid
 from musejax.music import parts as codec_parts
-from musejax.music import timing
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -40,8 +40,7 @@ def assign(sequence: "NoteSequence") -> list[tuple[int, int]]:
     if not placed:
         return []
     notes = [sequence.notes[index] for _, index in placed]
-    seconds = np.array([(n.start_time, n.end_time) for n in notes])
-    span = timing.nearest(timing.to_quarters(sequence, seconds.ravel()) * 4).reshape(-1, 2)
+    span = grid.spans(grid.note_positions(sequence, notes), 0)
     rows = np.column_stack([[p for p, _ in placed], span[:, 0], [n.pitch for n in notes], span[:, 1] - span[:, 0]])
     of_part = tracks(found.names, rows)
     return [(of_part[number], index) for number, index in placed]

@@ -22,6 +22,7 @@ import numpy as np
 from musejax import codecs, errors, vocabulary
 from musejax.codecs import song_parts, tracks
 from musejax.music import noteseq
+from musejax.theory.sixteenths import QUARTER
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -33,7 +34,7 @@ CODECS = {
 PROGRAMS = (52, 48, 0)
 VELOCITY = tracks.VELOCITY
 # Ticks of a quarter in the scores that go to and from miditok: a tick is a 16th.
-_TICKS = 4
+_TICKS = QUARTER
 # Longest bar and longest note, in quarters.
 _QUARTERS = 8
 

@@ -37,7 +37,8 @@ import numpy as np
 
 from musejax import codecs, errors, vocabulary
 from musejax.codecs import chorale, song_parts
-from musejax.music import metre, noteseq, parts, timing
+from musejax.music import grid, metre, noteseq, parts, timing
+from musejax.theory.sixteenths import QUARTER
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -189,47 +190,24 @@ def _on_grid(
     placed = [(t, n) for t, n in placed if n.velocity and n.end_time > n.start_time]
     if not placed:
         raise errors.DiscardError("empty")
-    seconds = np.array([(n.start_time, n.end_time) for _, n in placed])
-    if seconds.min() < 0:
-        raise errors.DiscardError("a note before time 0")
-    quarters = timing.to_quarters(sequence, seconds.ravel()).reshape(-1, 2)
-    if quarters.max() > _LONGEST:
+    seconds = grid.note_seconds(n for _, n in placed)
+    grid.check_start(seconds)
+    if timing.to_quarters(sequence, seconds).max() > _LONGEST:
         raise errors.DiscardError(f"longer than {_LONGEST} quarters")
-    grid = vocab.frames_per_quarter
-    places, lines, signatures = _signatures(sequence)
-    section = np.maximum(np.searchsorted(places, quarters + 1e-9, side="right") - 1, 0)
-    exact = (quarters - places[section]) * grid
-    off = np.abs(exact - timing.nearest(exact))[:, 0] > _TOLERANCE * grid
-    if off.mean() > _OFF_GRID:
+    restarting = grid.read(sequence)
+    lines, beyond = restarting.split(seconds, vocab.frames_per_quarter)
+    if grid.is_off(beyond[:, 0], _TOLERANCE * vocab.frames_per_quarter, _OFF_GRID):
         raise errors.DiscardError("notes off the grid")
-    span = lines[section] * (grid // 4) + timing.nearest(exact)
-    span[:, 0] = np.maximum(span[:, 0], 0)
-    span[:, 1] = np.maximum(span[:, 1], span[:, 0] + 1)
-    score = sequence.source_info.encoding_type == sequence.source_info.MUSIC_XML
+    span = grid.spans(np.maximum(lines + grid.nearest(beyond), 0))
+    score = metre.is_score(sequence)
     total = int(span[:, 1].max())
     if not score:  # note-seq counts the room that a score leaves after its last bar
-        end = timing.to_quarters(sequence, np.array([sequence.total_time]))[0]
-        total = max(total, int(np.ceil((end - places[-1]) * grid - 0.1)) + int(lines[-1]) * (grid // 4))
-    sixteenths = -(-total * 4 // grid)
+        total = max(total, restarting.total_frames(vocab.frames_per_quarter))
+    step = vocab.frames_per_quarter // QUARTER
     at = np.arange(total)
-    beat = metre.beats(signatures, sixteenths, score=score)[at * 4 // grid] * (grid // 4) + at % (grid // 4)
+    beat = metre.beats(metre.read(sequence, restarting), -(-total // step), score=score)[at // step] * step + at % step
     rows = np.column_stack([[t for t, _ in placed], span, [n.pitch for _, n in placed]])
     return rows[np.lexsort((rows[:, 2], rows[:, 1]))], total, beat.astype(np.int32)
-
-
-def _signatures(sequence: "NoteSequence") -> tuple[np.ndarray, np.ndarray, list[tuple[int, int]]]:
-    """Where the grid starts anew: in quarters float64[M], in whole 16ths int64[M]; the time signatures in 16ths."""
-    signatures = metre.read(sequence)
-    marks = sorted({s.time for s in sequence.time_signatures if s.numerator > 0 and s.denominator > 0})
-    places = timing.to_quarters(sequence, np.array(marks))
-    lines = timing.nearest(places[:1] * 4)
-    lines = np.concatenate([lines, lines + np.cumsum(timing.nearest(np.diff(places) * 4))])
-    # `metre.read` rounds each place by itself; here the distance to the one before counts.
-    moved = dict(zip(timing.nearest(places * 4).tolist(), lines.tolist()))
-    signatures = [(moved[frame], size) for frame, size in signatures]
-    if not len(places):
-        return np.zeros(1), np.zeros(1, np.int64), signatures
-    return places, lines, signatures
 
 
 def _decode(vocab: vocabulary.Vocabulary, table: Table, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
@@ -255,7 +233,7 @@ def _decode(vocab: vocabulary.Vocabulary, table: Table, arrays: codecs.Arrays, q
                 part=track,
             )
     if "beat" in arrays and len(frames):
-        step = vocab.frames_per_quarter // 4
+        step = vocab.frames_per_quarter // QUARTER
         metre.write(sequence, metre.signatures(np.asarray(arrays["beat"])[::step] // step), tick * step)
     return sequence
 

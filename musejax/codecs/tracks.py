@@ -38,7 +38,8 @@ import numpy as np
 
 from musejax import codecs, errors, vocabulary
 from musejax.codecs import song_parts
-from musejax.music import metre, noteseq, timing
+from musejax.music import grid, metre, noteseq
+from musejax.theory.sixteenths import BAR, QUARTER
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -122,7 +123,7 @@ def requested(vocab: vocabulary.Vocabulary, tokens: np.ndarray) -> np.ndarray:
 def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
     """Tokens int[L] -> NoteSequence with three parts; stops at `end`; what is not well-formed is passed over."""
     music, _ = _parse(vocab, arrays["tokens"])
-    tick = 60.0 / qpm / 4
+    tick = 60.0 / qpm / QUARTER
     starts = music.starts
     ends = music.notes[:, 1] + music.notes[:, 3]
     total = max(int(starts[-1]), int(ends.max(initial=0)))
@@ -155,55 +156,46 @@ def read(sequence: "NoteSequence") -> Music:
     names, notes = song_parts.parts(sequence)
     if not len(notes):
         raise errors.DiscardError("empty")
-    if notes[:, 1].min() < 0:
-        raise errors.DiscardError("a note before time 0")
+    grid.check_start(notes[:, 1])
     pitches = vocab.range("pitch")
     if notes[:, 3].min() < pitches.min or notes[:, 3].max() > pitches.max:
         raise errors.DiscardError(f"pitch outside {pitches.min}..{pitches.max}")
-    sixteenths = timing.to_quarters(sequence, notes[:, 1:3].ravel()).reshape(-1, 2) * 4
-    placed, bars = _on_grid(_signatures(sequence), sixteenths)
-    length = np.maximum(placed[:, 1] - placed[:, 0], 1)
-    part = notes[:, 0].astype(np.int64)
-    tracks = song_parts.tracks(names, np.column_stack([part, placed[:, 0], notes[:, 3].astype(np.int64), length]))
+    onset, length, bars = _on_grid(sequence, notes[:, 1:3])
+    part, pitch = notes[:, 0].astype(np.int64), notes[:, 3].astype(np.int64)
+    tracks = song_parts.tracks(names, np.column_stack([part, onset, pitch, length]))
     track = np.array([tracks[p] for p in part.tolist()])
-    rows = np.column_stack([track, placed[:, 0], notes[:, 3].astype(np.int64), length])
+    rows = np.column_stack([track, onset, pitch, length])
     return Music(bars, _normal(rows, vocab.range("length").max))
 
 
-def _signatures(sequence: "NoteSequence") -> list[tuple[float, int]]:
-    """Where each time signature stands, in 16ths of the tempo map, and the length of its bar; the last of a place."""
-    found = {s.time: s for s in sequence.time_signatures if s.numerator > 0 and s.denominator > 0}
-    marks = sorted(found)
-    places = timing.to_quarters(sequence, np.array(marks)) * 4
-    sizes = [max(1, round(16 * found[m].numerator / found[m].denominator)) for m in marks]
-    return list(zip(places.tolist(), sizes)) or [(0.0, 16)]
-
-
-def _on_grid(signatures: list[tuple[float, int]], sixteenths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Moves notes onto the grid that starts anew at each signature.
+def _on_grid(sequence: "NoteSequence", seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Moves notes onto the grid that starts anew at each time signature.
 
     Args:
-        signatures: (place in 16ths of the tempo map, 16ths a bar), in order.
-        sixteenths: float64[N, 2], onset and end of each note.
+        sequence: The music.
+        seconds: float64[N, 2], onset and end of each note.
 
     Returns:
-        The same in whole 16ths from the first bar line, int64[N, 2]; the 16ths of each bar up to the last in which a
-        note begins, int64[B].
+        Onsets and lengths in whole 16ths from the first bar line, int64[N] both; the 16ths of each bar up to the last
+        in which a note begins, int64[B].
 
     Raises:
         errors.DiscardError: Too many notes lie off the grid, or there are too many bars.
     """
-    places = np.array([place for place, _ in signatures])
-    lines = np.concatenate([[0], np.cumsum(timing.nearest(np.diff(places)))])
-    section = np.maximum(np.searchsorted(places, sixteenths, side="right") - 1, 0)
-    exact = sixteenths - places[section]
-    if (np.abs(exact - timing.nearest(exact))[:, 0] > _TOLERANCE).mean() > _OFF_GRID:
+    restarting = grid.read(sequence)
+    lines, beyond = restarting.split(seconds)
+    if grid.is_off(beyond[:, 0], _TOLERANCE, _OFF_GRID):
         raise errors.DiscardError("notes off the 16th grid")
-    placed = lines[section] + timing.nearest(exact)
+    placed = grid.spans(lines + grid.nearest(beyond))
     first, last = int(placed[:, 0].min()), int(placed[:, 0].max())
-    lines[0] = min(0, first // signatures[0][1] * signatures[0][1])
+    # Of several signatures at one place the last holds.
+    signatures = dict(metre.read(sequence, restarting)) or {0: BAR}
+    opening, size = next(iter(signatures.items()))
+    # The first signature holds back to the first note.
+    begin = min(opening, opening + (first - opening) // size * size)
+    starts = [begin, *list(signatures)[1:]]
     bars: list[int] = []
-    for start, end, (_, size) in zip(lines.tolist(), [*lines[1:].tolist(), None], signatures):
+    for start, end, size in zip(starts, [*starts[1:], None], signatures.values()):
         while start <= last and (end is None or start < end):
             whole = size if end is None else min(size, end - start)
             full, rest = divmod(whole, vocabulary.BEATS)
@@ -212,8 +204,8 @@ def _on_grid(signatures: list[tuple[float, int]], sixteenths: np.ndarray) -> tup
             if len(bars) > _MAX_BARS:
                 raise errors.DiscardError(f"more than {_MAX_BARS} bars")
     sizes = np.array(bars, np.int64)
-    sizes = sizes[np.cumsum(sizes) - sizes <= last - lines[0]]
-    return placed - lines[0], sizes
+    sizes = sizes[np.cumsum(sizes) - sizes <= last - begin]
+    return placed[:, 0] - begin, placed[:, 1] - placed[:, 0], sizes
 
 
 def _normal(rows: np.ndarray, longest: int) -> np.ndarray:

@@ -38,7 +38,7 @@ import numpy as np
 
 from musejax import codecs, errors, vocabulary
 from musejax.codecs import drums, melody_lines
-from musejax.music import noteseq, timing
+from musejax.music import grid, noteseq
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -102,11 +102,10 @@ def allowed(vocab: vocabulary.Vocabulary) -> np.ndarray:
 def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[np.ndarray]:
     """The trios of a sequence; raises `errors.DiscardError` with the last reason if there is none."""
     sequences_lib = noteseq.load().sequences_lib
-    if any(note.start_time < 0 for note in sequence.notes):
-        raise errors.DiscardError("a note before time 0")
+    grid.check_start(np.array([note.start_time for note in sequence.notes]))
     reason, out = "no melody", {}
     for part in sequences_lib.split_note_sequence_on_time_changes(sequence):
-        quantised = melody_lines.quantise(part, vocab.frames_per_quarter)
+        quantised = grid.quantise(part, vocab.frames_per_quarter)
         bar = int(sequences_lib.steps_per_bar_in_quantized_sequence(quantised))
         found, left_out = _lines(vocab, quantised, -(-quantised.total_quantized_steps // bar) * bar)
         missing: list[Kind] = [kind for kind in KINDS if not found[kind]]
@@ -128,7 +127,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[np.n
 
 def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> np.ndarray:
     """The trio of a primer; raises `errors.DiscardError` if nothing sounds or a pitch does not fit."""
-    quantised = melody_lines.quantise(melody_lines.steady(sequence), vocab.frames_per_quarter)
+    quantised = grid.quantise(grid.in_one_tempo(sequence), vocab.frames_per_quarter)
     length = quantised.total_quantized_steps
     found, left_out = _lines(vocab, quantised, length)
     for kind, reason in left_out.items():
@@ -240,7 +239,7 @@ def _together(combination: tuple[_Line, ...], bar: int) -> list[tuple[int, int]]
     bars = np.array([line.active.reshape(-1, bar).max(axis=1) for line in combination])
     common = np.array([_covered(plays) for plays in bars]).min(axis=0)
     out = []
-    for first, last in timing.runs(common):
+    for first, last in grid.runs(common):
         # A silence at either end is none between bars of the piece.
         full = first + np.flatnonzero(bars[:, first:last].min(axis=0))
         if common[first] and len(full) and full[-1] + 1 - full[0] >= MIN_BARS:
@@ -251,7 +250,7 @@ def _together(combination: tuple[_Line, ...], bar: int) -> list[tuple[int, int]]
 def _covered(plays: np.ndarray) -> np.ndarray:
     """The bars in which a line plays, bool[B], and the short silences between them."""
     out = plays.copy()
-    for first, last in timing.runs(plays):
+    for first, last in grid.runs(plays):
         if first > 0 and last < len(plays) and last - first <= GAP_BARS:
             out[first:last] = True
     return out

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from musejax import commands, errors, zoo
 from musejax.commands import options, outputs, places
+from musejax.theory.sixteenths import BAR, QUARTER
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -40,7 +41,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     if any_order:
         # Places are those of a piece in 4/4.
         marks = [] if marks is None and (args.allow or args.forbid) else marks
-        length = args.length or (16 * told if told else None)
+        length = args.length or (BAR * told if told else None)
     else:
         length = (
             piece_lengths.around(loaded, told)[0] if told is not None else args.length or piece_lengths.default(loaded)
@@ -53,9 +54,9 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     given = None
     if primer is not None:
         given = primers.prime(loaded, primer, length, sharps=sharps, qpm=args.qpm, say=commands.say)
-    bar, shift = (16, 0) if given is None else (given.bar, given.shift)
+    bar, shift = (BAR, 0) if given is None else (given.bar, given.shift)
     longest = length or piece_forms.LONGEST
-    frames = bar * vocabulary.frames_per_quarter // 4
+    frames = bar * vocabulary.frames_per_quarter // QUARTER
     parts = [options.constraint(args, loaded, longest, frames or None, shift=shift)]
     parts.append(places.of_sample(args, loaded, longest, None if given is None else given.conditions))
     options.check_left(args, loaded, options.join(parts), longest)

@@ -8,6 +8,7 @@ import numpy as np
 
 from musejax import errors
 from musejax.commands import options
+from musejax.theory.sixteenths import BAR
 
 if TYPE_CHECKING:
     from musejax import codecs, zoo
@@ -81,5 +82,5 @@ def of_sample(
     if not allow and not forbid:
         return None
     told = codecs.free_conditions(loaded.codec.vocabulary, 1, length, primer)
-    beat = told.get("beat", np.arange(length)[None] % 16)[0]
+    beat = told.get("beat", np.arange(length)[None] % BAR)[0]
     return cells.constraint(loaded, np.cumsum(beat == 0), beat, allow, forbid)

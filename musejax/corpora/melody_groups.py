@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musejax.music import timing
+from musejax.theory.sixteenths import QUARTER
+
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
@@ -23,7 +26,9 @@ def of_sequence(sequence: "NoteSequence", select: Callable[..., bool] = lambda n
         sequence: Times in seconds; one tempo is assumed when lengths are counted, the first.
         select: Which notes may carry the melody; drums may not by default.
     """
-    sixteenth = 15.0 / (sequence.tempos[0].qpm if sequence.tempos else 120.0)
+    # `music.grid` would follow the tempo map and round halves upwards. That changes melodies, and with them the groups
+    # that decide which split a piece is in.
+    sixteenth = 60.0 / QUARTER / (sequence.tempos[0].qpm if sequence.tempos else timing.DEFAULT_QPM)
     top: dict[int, tuple[int, int]] = {}
     for note in sequence.notes:
         if select(note):

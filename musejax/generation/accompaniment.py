@@ -20,6 +20,7 @@ from musejax.codecs import song_parts
 from musejax.decoding import constraints
 from musejax.decoding import track_grammar as bars_and_tracks
 from musejax.generation import piece_lengths, roll_accompaniment, sampling, sources, weaving
+from musejax.theory.sixteenths import BAR
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -52,7 +53,7 @@ def plan(
     attributes: Mapping[tuple[str, str], int] | None = None,
     sequence: "NoteSequence | None" = None,
     tracks: Sequence[str] = ("melody",),
-    bar: int = 16,
+    bar: int = BAR,
     say: sources.Say = sources.to_stderr,
 ) -> Plan:
     """Bars, attributes and given tracks as one constraint.

@@ -11,7 +11,8 @@ from musejax.base import Constraint
 from musejax.codecs import chorale
 from musejax.decoding import constraints
 from musejax.generation import piece_forms
-from musejax.music import limits, metre, noteseq, score_reading, timing
+from musejax.music import grid, limits, metre, noteseq, score_reading, timing
+from musejax.theory.sixteenths import QUARTER
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -130,10 +131,8 @@ def with_fermatas(sequence: "NoteSequence", marks: Sequence[piece_forms.Mark]) -
     kept = [a for a in sequence.text_annotations if a.text.strip().lower() != score_reading.FERMATA]
     del out.text_annotations[:]
     out.text_annotations.extend(kept)
-    length = timing.total_frames(sequence, 4)
-    score = sequence.source_info.encoding_type == sequence.source_info.MUSIC_XML
-    where = piece_forms.marked(metre.beats(metre.read(sequence), length, score=score), marks)
+    where = piece_forms.marked(metre.read_beats(sequence, grid.total_frames(sequence)), marks)
     starts = np.flatnonzero(np.diff(where, prepend=0) == 1)
-    for time in timing.to_seconds(sequence, starts / 4).tolist():
+    for time in timing.to_seconds(sequence, starts / QUARTER).tolist():
         out.text_annotations.add(time=time, text=score_reading.FERMATA)
     return out

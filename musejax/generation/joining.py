@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from musejax import errors
-from musejax.music import limits, metre, noteseq, timing
+from musejax.music import grid, limits, metre, noteseq, timing
+from musejax.theory.sixteenths import BAR, QUARTER
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -48,13 +49,13 @@ def join(first: "NoteSequence", second: "NoteSequence", bars: int) -> Joined:
         raise errors.UserError(f"gap is {bars:,}; it may be at most {limits.MAX_BARS:,} bars")
     for phrase in (first, second):
         limits.check(phrase)
-    total, signatures = timing.nearest_end(first, 4), metre.read(first)
-    size = signatures[-1][1] if signatures else 16
+    total, signatures = grid.nearest_end(first), metre.read(first)
+    size = signatures[-1][1] if signatures else BAR
     beat = metre.beats(signatures, total + size)
     line = total + int(np.argmax(beat[total:] == 0))
-    before = int(np.argmax(metre.beats(metre.read(second), max(timing.total_frames(second, 4), 1)) == 0))
+    before = int(np.argmax(metre.beats(metre.read(second), max(grid.total_frames(second), 1)) == 0))
     start = line + bars * size - before
-    offset = float(timing.to_seconds(first, np.array([start / 4]))[0])
+    offset = float(timing.to_seconds(first, np.array([start / QUARTER]))[0])
     out = noteseq.load().NoteSequence()
     out.CopyFrom(first)
     kept = []
@@ -70,7 +71,7 @@ def join(first: "NoteSequence", second: "NoteSequence", bars: int) -> Joined:
             new = getattr(out, field).add()
             new.CopyFrom(mark)
             new.time = mark.time + offset
-    pick_up = float(timing.to_seconds(second, np.array([before / 4]))[0])
+    pick_up = float(timing.to_seconds(second, np.array([before / QUARTER]))[0])
     for note in second.notes:
         if note.start_time < pick_up - 1e-6:
             kept.append(len(out.notes))
@@ -79,6 +80,6 @@ def join(first: "NoteSequence", second: "NoteSequence", bars: int) -> Joined:
         new.start_time, new.end_time = note.start_time + offset, note.end_time + offset
     out.total_time = max(second.total_time, *(n.end_time for n in second.notes), 0.0) + offset
     # The bars are counted in the result, as everywhere.
-    counted = np.cumsum(metre.beats(metre.read(out), max(timing.total_frames(out, 4), start + 1)) == 0)
+    counted = np.cumsum(metre.beats(metre.read(out), max(grid.total_frames(out), start + 1)) == 0)
     low = int(counted[line])
     return Joined(out, (low, low + bars - 1), kept)

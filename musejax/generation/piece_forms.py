@@ -10,11 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from musejax import codecs, errors, zoo
-from musejax.music import timing
+from musejax.music import grid
 from musejax.pipeline import batches, dataset
+from musejax.theory.sixteenths import BAR, QUARTER
 
-# Frames of a bar of 4/4, and of one of its beats.
-BAR, BEAT = 16, 4
 # Of how many training pieces whose length is nearest to what is asked for one is taken.
 NEAREST = 8
 # Longer training pieces are no forms of free samples: 48 bars.
@@ -49,7 +48,7 @@ def of(items: Sequence[dataset.Item]) -> list[str]:
         bar = int(beat.max()) + 1
         breaks = [0, *(np.flatnonzero(beat[1:] != (beat[:-1] + 1) % bar) + 1).tolist()]
         fermata = item.arrays.get("fermata", np.zeros(item.length, int))
-        stretches = [f"{first}-{last}" for first, last in timing.runs(fermata) if fermata[first]]
+        stretches = [f"{first}-{last}" for first, last in grid.runs(fermata) if fermata[first]]
         begun = ",".join(f"{at}:{beat[at]}" for at in breaks)
         out.append(f"{item.length} {bar} {begun} {','.join(stretches) or '-'}")
     return out
@@ -92,7 +91,7 @@ def marked(beat: np.ndarray, marks: Sequence[Mark]) -> np.ndarray:
     bar = np.cumsum(beat == 0)
     out = np.zeros(len(beat), np.int32)
     for number, quarter in marks:
-        here = (bar == number) & (beat // BEAT == quarter - 1)
+        here = (bar == number) & (beat // QUARTER == quarter - 1)
         if not here.any():
             raise errors.UserError(
                 f"fermata {number}.{quarter}: the piece has bars {bar[0]}-{bar[-1]}, and no such beat"

@@ -5,10 +5,8 @@ import numpy as np
 from musejax import codecs, errors, zoo
 from musejax import vocabulary as vocabularies
 from musejax.nn.features import voice_history
-from musejax.pipeline import windows
+from musejax.theory.sixteenths import BAR
 
-# Frames of a bar of 4/4.
-BAR = windows.COMMON
 # What models are told of lengths, frame by frame; it is no part of a piece.
 TOLD = ("bars_left", "endless")
 
@@ -31,7 +29,7 @@ def default(loaded: zoo.Loaded) -> int:
         return 16 * BAR + vocabulary.has("end")
     if vocabulary.frames_per_quarter == 0:
         return 1024
-    return vocabulary.frames_per_quarter * 4 * (32 if vocabulary.has("end") else 16)
+    return vocabulary.bar * (32 if vocabulary.has("end") else 16)
 
 
 def can_be_told(loaded: zoo.Loaded) -> bool:

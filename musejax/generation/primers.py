@@ -12,12 +12,13 @@ import numpy as np
 from musejax import codecs, errors, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Constraint
-from musejax.codecs import song_parts
+from musejax.codecs import performance, song_parts
 from musejax.decoding import constraints
 from musejax.evaluation import note_rolls, voice_leading
 from musejax.generation import piece_lengths, sources, weaving
-from musejax.music import metre, noteseq, timing
+from musejax.music import grid, metre, noteseq
 from musejax.theory import keys
+from musejax.theory.sixteenths import BAR, QUARTER
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -44,7 +45,7 @@ class Given(NamedTuple):
     conditions: dict[str, np.ndarray]
     write: "Callable[[codecs.Arrays], NoteSequence] | None" = None
     constraint: Constraint | None = None
-    bar: int = 16
+    bar: int = BAR
     shift: int = 0
 
 
@@ -132,11 +133,9 @@ def _assume_key(loaded: zoo.Loaded, source: sources.Source, say: sources.Say) ->
     if source.copy.key_signatures or "key" not in source.arrays or "key" not in loaded.model.info.conditions:
         return
     frames = vocabulary.frames_per_quarter
-    notes = [
-        note_rolls.Note(n.instrument, n.pitch, round(n.start_time * frames), round(n.end_time * frames))
-        for n in source.copy.notes
-    ]
-    batch = note_rolls.from_notes([notes], tracks=vocabulary.streams, beat=frames, bar=4 * frames)
+    spans = grid.spans(grid.note_positions(source.copy, source.copy.notes, frames)).tolist()
+    notes = [note_rolls.Note(n.instrument, n.pitch, *span) for n, span in zip(source.copy.notes, spans, strict=True)]
+    batch = note_rolls.from_notes([notes], tracks=vocabulary.streams, beat=frames, bar=vocabulary.bar)
     tonic, minor = voice_leading.estimate_keys(batch)[0].tolist()
     source.arrays["key"][:] = vocabularies.NO_SHARPS + keys.sharps(tonic, minor)
     say(
@@ -155,10 +154,10 @@ def bar_in_force(source: sources.Source) -> tuple[int, tuple[int, int] | None]:
     )
     signatures = metre.read(source.copy)
     if not marks:
-        return 16, None
-    score = source.copy.source_info.encoding_type == source.copy.source_info.MUSIC_XML
+        return BAR, None
     size = signatures[-1][1]
-    if score and len(marks) > 1 and signatures[-2][1] > size and 4 * (source.end - marks[-1].time) <= size:
+    short = len(marks) > 1 and signatures[-2][1] > size and QUARTER * (source.end - marks[-1].time) <= size
+    if short and metre.is_score(source.copy):
         return signatures[-2][1], (marks[-2].numerator, marks[-2].denominator)
     return size, None
 
@@ -171,12 +170,12 @@ def padded(vocabulary: vocabularies.Vocabulary, source: sources.Source, bar: int
     cells = source.arrays["tokens" if vocabulary.kind == "tokens" else "frames"]
     if vocabulary.has("time_shift"):
         shifts = vocabulary.values("time_shift")[cells]
-        steps = int(timing.nearest(source.end * 100 - shifts[shifts > 0].sum()))
+        steps = int(grid.nearest(source.end * performance.STEPS_PER_SECOND - shifts[shifts > 0].sum()))
         most = vocabulary.range("time_shift").max
         rest = [most] * (steps // most) + [steps % most] * (steps % most > 0) if steps > 0 else []
         return np.append(cells, [vocabulary.id("time_shift", step) for step in rest]).astype(np.int32)
     if vocabulary.frames_per_quarter:
-        missing = round((source.end - source.start) * vocabulary.frames_per_quarter) - len(cells)
+        missing = int(grid.nearest((source.end - source.start) * vocabulary.frames_per_quarter)) - len(cells)
         if missing <= 0:
             return cells
         return np.concatenate([cells, silence(vocabulary, cells, missing)])
@@ -184,7 +183,7 @@ def padded(vocabulary: vocabularies.Vocabulary, source: sources.Source, bar: int
         return cells
     sizes = vocabulary.values("bar")[cells]
     # A last bar that a time signature cuts is whole again.
-    missing = -(-round((source.end - source.start) * 4 - sizes[sizes > 0].sum()) // bar)
+    missing = -(-int(grid.nearest((source.end - source.start) * QUARTER - sizes[sizes > 0].sum())) // bar)
     empty = [vocabulary.id("bar", min(bar, vocabularies.BEATS))]
     for track in range(len(song_parts.NAMES)):
         empty += [vocabulary.id("track", track), *(vocabulary.id(c) for c in ("density", "polyphony", "duration"))]
@@ -211,9 +210,9 @@ def _conditions(
         if name == "key":
             ahead += row[-1]
         if name == "beat":
-            cycle = 16 if codec.vocabulary.kind == "tokens" else size
+            cycle = BAR if codec.vocabulary.kind == "tokens" else size
             if codec.metric:
-                cycle = min(bar * codec.vocabulary.frames_per_quarter // 4, size)
+                cycle = min(bar * codec.vocabulary.frames_per_quarter // QUARTER, size)
             ahead += (row[-1] + 1 + np.arange(len(ahead), dtype=np.int32)) % cycle
             if new_bar:
                 ahead[given - len(row) :] = np.arange(length - given) % cycle

@@ -18,6 +18,7 @@ from musejax.decoding import constraints
 from musejax.decoding import given_notes as givens
 from musejax.generation import piece_forms, piece_lengths, primers, restrictions, samplers, sources
 from musejax.generation.pieces import Piece, opening_key, piece
+from musejax.theory.sixteenths import BAR
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -113,7 +114,7 @@ def draw(
     on_grid = vocabulary.frames_per_quarter > 0
     left = unending = None
     if length is not None and vocabulary.has("end") and on_grid and not loaded.model.info.samplers:
-        shortest = min(8 * 16, length // 2) if min_length is None else min_length
+        shortest = min(8 * BAR, length // 2) if min_length is None else min_length
         kept.append(constraints.no_end_before(vocabulary, shortest))
         left = piece_lengths.left(loaded, length, bars, never=shortest >= length)
         unending = piece_lengths.endless(loaded, length, shortest) if given is None else None

@@ -4,7 +4,6 @@ Notes go to the nearest frame, whatever their distance; a note too short for the
 voice that overlap by a frame at most the first ends where the second begins. The sequence itself keeps all its times.
 """
 
-import collections
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,14 +14,15 @@ from musejax import vocabulary as vocabularies
 from musejax.codecs import chorale
 from musejax.evaluation import note_rolls, voice_leading
 from musejax.generation import primers, source_voices
-from musejax.music import limits, metre, noteseq, score_reading, timing
+from musejax.music import grid, limits, metre, noteseq, score_reading, timing
 from musejax.theory import keys
+from musejax.theory.sixteenths import BAR, QUARTER
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 # Longer files are damaged, or no piece for one call: 256 bars of four quarters in 16ths.
-MAX_FRAMES = 4096
+MAX_FRAMES = 256 * BAR
 VELOCITY = 80
 
 
@@ -111,8 +111,8 @@ def read(
     length = max((n.last for n in notes), default=0)
     if not length:
         raise errors.UserError(f"{name}: all its notes are too short for the grid")
-    if not _is_score(sequence):
-        length = max(length, timing.nearest_end(sequence, vocabulary.frames_per_quarter))
+    if not metre.is_score(sequence):
+        length = max(length, grid.nearest_end(sequence, vocabulary.frames_per_quarter))
     if length > MAX_FRAMES:
         raise errors.UserError(f"{name}: it lasts {length} frames; at most {MAX_FRAMES} can be steered")
     notes, shift = _shifted(vocabulary, notes, length)
@@ -132,20 +132,13 @@ def read(
     return Source(name, copy, patterns, notes, length, bars, bar, conditions, shift)
 
 
-def _is_score(sequence: "NoteSequence") -> bool:
-    return sequence.source_info.encoding_type == sequence.source_info.MUSIC_XML
-
-
 def _place(
     sequence: "NoteSequence", name: str, indices: Sequence[int], stream: int, vocabulary: vocabularies.Vocabulary
 ) -> list[Placed]:
     """Notes on the grid, one at a time unless the codec is of bits."""
     notes = [sequence.notes[i] for i in indices]
-    seconds = np.array([(n.start_time, n.end_time) for n in notes], np.float64).reshape(-1, 2)
-    quarters = timing.to_quarters(sequence, seconds.ravel()).reshape(-1, 2)
-    frames = timing.nearest(quarters * vocabulary.frames_per_quarter)
-    if vocabulary.kind == "bits":
-        frames[:, 1] = np.maximum(frames[:, 1], frames[:, 0] + 1)
+    positions = grid.note_positions(sequence, notes, vocabulary.frames_per_quarter)
+    frames = grid.spans(positions, 1 if vocabulary.kind == "bits" else 0)
     placed = [
         Placed(i, stream, int(first), int(last), note.pitch)
         for i, note, (first, last) in zip(indices, notes, frames.tolist(), strict=True)
@@ -219,7 +212,7 @@ def _on_grid(sequence: "NoteSequence", notes: Sequence[Placed], frames_per_quart
             new = getattr(out, field).add()
             new.CopyFrom(item)
             new.time = time
-    out.total_time = timing.nearest_end(sequence, frames_per_quarter) / frames_per_quarter
+    out.total_time = grid.nearest_end(sequence, frames_per_quarter) / frames_per_quarter
     return out
 
 
@@ -246,14 +239,14 @@ def _infer(
             [[note_rolls.Note(n.stream, n.pitch, n.first, n.last) for n in notes]],
             tracks=vocabulary.streams,
             beat=vocabulary.frames_per_quarter,
-            bar=4 * vocabulary.frames_per_quarter,
+            bar=vocabulary.bar,
         )
         tonic, minor = voice_leading.estimate_keys(batch)[0].tolist()
         gridded.key_signatures.add(key=tonic, mode=minor)
         key = keys.name(tonic, minor)
         say(f"{name}: it has no key signature; {key} is assumed, by Krumhansl's profiles of its notes")
     marked = any(a.text.strip().lower() == score_reading.FERMATA for a in gridded.text_annotations)
-    if "fermata" in conditions and "fermata" in reads and not marked and not _is_score(gridded):
+    if "fermata" in conditions and "fermata" in reads and not marked and not metre.is_score(gridded):
         found = _likely_fermatas(notes, vocabulary.bar // 2)
         for note in found:
             gridded.text_annotations.add(time=note.first / vocabulary.frames_per_quarter, text=score_reading.FERMATA)
@@ -286,10 +279,8 @@ def _conditions(loaded: zoo.Loaded, gridded: "NoteSequence", name: str) -> dict[
 
 def _bars(gridded: "NoteSequence", length: int, frames_per_quarter: int) -> tuple[np.ndarray, int]:
     """The number of each frame's bar, and the frames of an ordinary bar."""
-    sixteenths = -(-length * 4 // frames_per_quarter)
-    total = max(timing.total_frames(gridded, 4), sixteenths)
-    beat = metre.beats(metre.read(gridded), total, score=_is_score(gridded))[:sixteenths]
-    sizes = collections.Counter(np.diff(np.flatnonzero(beat == 0)).tolist())
-    usual = max(sizes, key=lambda size: (sizes[size] * size, size)) if sizes else 16
-    of_frame = np.arange(length) * 4 // frames_per_quarter
-    return np.cumsum(beat == 0)[of_frame], max(usual * frames_per_quarter // 4, 1)
+    sixteenths = -(-length * QUARTER // frames_per_quarter)
+    beat = metre.read_beats(gridded, max(grid.total_frames(gridded), sixteenths))[:sixteenths]
+    usual = metre.usual_bar(beat) or BAR
+    of_frame = np.arange(length) * QUARTER // frames_per_quarter
+    return np.cumsum(beat == 0)[of_frame], max(usual * frames_per_quarter // QUARTER, 1)

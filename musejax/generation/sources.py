@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import codecs, errors
+from musejax import codecs
 from musejax import vocabulary as vocabularies
-from musejax.codecs import grids
-from musejax.music import noteseq, timing
+from musejax.music import grid, metre, noteseq
+from musejax.theory.sixteenths import QUARTER
 from musejax.vocabulary.events import KEY
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 # Types of events that stand for pitches, beside those of the tracks of a roll.
 _PITCHES = ("pitch", "key", "melody", "bass")
-# In frames: rounding must not move a hit that lies half-way between two.
-_ROUNDING = 1e-6
 
 
 class Source(NamedTuple):
@@ -45,7 +43,7 @@ class Source(NamedTuple):
     arrays: codecs.Arrays
     start: float
     end: float
-    grid: grids.Grid | None
+    grid: grid.Grid | None
     shift: int
 
     def seconds(self, times: np.ndarray) -> np.ndarray:
@@ -89,44 +87,45 @@ def read(
         errors.DiscardError: The music lies outside the codec's domain.
     """
     vocabulary = codec.vocabulary
-    if any(note.start_time < 0 for note in sequence.notes):
-        raise errors.DiscardError("a note before time 0")
+    grid.check_start(np.array([note.start_time for note in sequence.notes]))
     voices = codec.voices(sequence) if voices is None else voices
     told = range(len(voices)) if given is None else given
     end = max(n.end_time for n in sequence.notes)
     if vocabulary.has("time_shift"):
         _tell(sequence, voices, voices, {}, reader, say)
         return Source(sequence, sequence, voices, codec.prime(sequence), 0.0, end, None, 0)
-    grid = grids.of(sequence)
-    frames = vocabulary.frames_per_quarter or 4
-    copy = _marks(sequence, grid)
+    restarting = grid.read(sequence)
+    frames = vocabulary.frames_per_quarter or QUARTER
+    copy = _marks(sequence, restarting)
     kept: list[list[int]] = []
     for voice, indices in enumerate(voices):
-        notes = _on_grid(sequence, indices, grid, vocabulary)
+        notes = _on_grid(sequence, indices, restarting, vocabulary)
         kept.append([index for index, _, _ in notes])
         for index, first, last in notes:
             _add(copy, sequence.notes[index], voice, first, last, codec)
-    score = sequence.source_info.encoding_type == sequence.source_info.MUSIC_XML
     # A score's total time counts the room that note-seq leaves after the last bar.
-    total = grid.quarters(np.array([end if score else max(end, sequence.total_time)]))[0]
-    copy.total_time = max(
-        float(timing.nearest(np.array(total * frames))) / frames, *(n.end_time for n in copy.notes), 0.0
-    )
+    last = end if metre.is_score(sequence) else max(end, sequence.total_time)
+    total = float(grid.nearest(restarting.quarters(np.array(last)) * frames)) / frames
+    copy.total_time = max(total, *(n.end_time for n in copy.notes), 0.0)
     shift, moved = _fit(codec, copy, set(told), fit)
     heard = [kept[v] if v in told else voices[v] for v in range(len(voices))]
     _tell(sequence, voices, heard, moved, reader, say)
     arrays = codec.prime(copy)
-    return Source(sequence, copy, voices, arrays, _start(codec, copy, arrays, frames), copy.total_time, grid, shift)
+    return Source(
+        sequence, copy, voices, arrays, _start(codec, copy, arrays, frames), copy.total_time, restarting, shift
+    )
 
 
-def _marks(sequence: "NoteSequence", grid: grids.Grid) -> "NoteSequence":
+def _marks(sequence: "NoteSequence", restarting: grid.Grid) -> "NoteSequence":
     """A sequence of 60 quarters a minute without notes, with the signatures and texts of another."""
     out = noteseq.load().NoteSequence()
     out.source_info.CopyFrom(sequence.source_info)
     out.tempos.add(qpm=60.0)
     for field in ("time_signatures", "key_signatures", "text_annotations"):
         items = getattr(sequence, field)
-        for item, time in zip(items, grid.quarters(np.array([item.time for item in items])).tolist(), strict=True):
+        for item, time in zip(
+            items, restarting.quarters(np.array([item.time for item in items])).tolist(), strict=True
+        ):
             new = getattr(out, field).add()
             new.CopyFrom(item)
             new.time = max(time, 0.0)
@@ -134,21 +133,20 @@ def _marks(sequence: "NoteSequence", grid: grids.Grid) -> "NoteSequence":
 
 
 def _on_grid(
-    sequence: "NoteSequence", indices: Sequence[int], grid: grids.Grid, vocabulary: vocabularies.Vocabulary
+    sequence: "NoteSequence", indices: Sequence[int], restarting: grid.Grid, vocabulary: vocabularies.Vocabulary
 ) -> list[tuple[int, float, float]]:
     """Index, start and end in quarters of the notes of a voice that the model reads, by onset.
 
     A voice of tokens has one note at a time: of notes that begin together the highest stays, and a note ends where the
     next one begins.
     """
-    frames = vocabulary.frames_per_quarter or 4
+    frames = vocabulary.frames_per_quarter or QUARTER
     notes = [sequence.notes[i] for i in indices]
-    exact = grid.quarters(np.array([(n.start_time, n.end_time) for n in notes]).ravel()).reshape(-1, 2) * frames
+    exact = restarting.quarters(grid.note_seconds(notes)) * frames
     if vocabulary.kind == "groove":
         # Offsets from the grid are part of what the model reads.
         return [(i, max(a, 0.0) / frames, b / frames) for i, (a, b) in zip(indices, exact.tolist(), strict=True)]
-    spans = np.maximum(timing.nearest(exact), 0)
-    spans[:, 1] = np.maximum(spans[:, 1], spans[:, 0] + 1)
+    spans = grid.spans(np.maximum(exact, 0.0))
     rows = sorted(zip(spans[:, 0].tolist(), [-n.pitch for n in notes], (-spans[:, 1]).tolist(), indices, strict=True))
     if vocabulary.kind != "tokens" or not vocabulary.frames_per_quarter or any(n.is_drum for n in notes):
         return [(index, first / frames, -last / frames) for first, _, last, index in rows]
@@ -232,6 +230,6 @@ def _start(codec: codecs.Codec, copy: "NoteSequence", arrays: codecs.Arrays, fra
     first = min(n.start_time for n in copy.notes)
     if codec.vocabulary.kind == "groove":
         lit = np.flatnonzero(arrays["frames"][:, : vocabularies.DRUMS].any(axis=1))[0]
-        return float(timing.nearest(np.array(first * frames + _ROUNDING)) - lit) / frames
+        return float(grid.nearest(first * frames, grid.HALF_WAY) - lit) / frames
     read = min((n.start_time for n in codec.decode(arrays, 60.0).notes), default=0.0)
-    return float(timing.nearest(np.array((first - read) * frames))) / frames
+    return float(grid.nearest((first - read) * frames)) / frames

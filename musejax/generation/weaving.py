@@ -15,15 +15,14 @@ from musejax import codecs
 from musejax import vocabulary as vocabularies
 from musejax.codecs import groove
 from musejax.generation.sources import Source, name_of
-from musejax.music import noteseq, timing
+from musejax.music import grid, noteseq
+from musejax.theory.sixteenths import QUARTER
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 # In seconds of the copy.
 _ROUNDING = 1e-6
-# Frames of a groove in a quarter.
-_SIXTEENTHS = 4
 
 
 def continuation(codec: codecs.Codec, source: Source, arrays: codecs.Arrays, given: int) -> "NoteSequence":
@@ -133,11 +132,11 @@ def played(source: Source, frames: np.ndarray) -> "NoteSequence":
     _, _, before = np.split(np.asarray(source.arrays["frames"], np.float64), 3, axis=1)
     for index, hit in zip(source.voices[0], source.copy.notes, strict=True):
         drum, note = groove.class_of(hit.pitch), out.notes[index]
-        at = (hit.start_time - source.start) * _SIXTEENTHS
-        frame = int(timing.nearest(np.array(at + _ROUNDING)))
+        at = (hit.start_time - source.start) * QUARTER
+        frame = int(grid.nearest(at, grid.HALF_WAY))
         moved = frame + np.clip(offset[frame, drum], -0.5, 0.5) + at - frame - before[frame, drum]
         length = note.end_time - note.start_time
-        note.start_time = max(float(source.seconds(np.array([moved / _SIXTEENTHS]))[0]), 0.0)
+        note.start_time = max(float(source.seconds(np.array([moved / QUARTER]))[0]), 0.0)
         note.end_time = note.start_time + length
         note.velocity = int(np.clip(np.rint(velocity[frame, drum] * 127), 1, 127))
     out.total_time = max(out.total_time, *(n.end_time for n in out.notes))

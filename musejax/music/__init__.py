@@ -1,1 +1,1 @@
-"""Music files in and out, and what every reader and writer shares: time, metre, spelling, parts."""
+"""Music files in and out, and what every reader and writer shares: tempo map, grid, metre, parts."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax.music import noteseq, timing
+from musejax.music import grid, noteseq
 from musejax.theory import chords
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ def read(sequence: "NoteSequence", frames: int, frames_per_quarter: int) -> np.n
     """
     kind = noteseq.load().NoteSequence.TextAnnotation.CHORD_SYMBOL
     found = sorted((a for a in sequence.text_annotations if a.annotation_type == kind), key=lambda a: a.time)
-    times = timing.to_quarters(sequence, np.array([a.time for a in found]))
-    places = timing.nearest(times * frames_per_quarter).astype(int).tolist()
+    places = grid.frames(sequence, [a.time for a in found], frames_per_quarter).tolist()
     out = np.zeros(frames, np.int32)
     for place, annotation in zip(places, found, strict=True):
         out[max(place, 0) :] = _class(annotation.text)

@@ -20,21 +20,45 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musejax import vocabulary
-from musejax.music import score_reading, timing
+from musejax.music import grid, score_reading
+from musejax.theory.sixteenths import BAR, bar_length
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# A bar of four quarters, which holds where no time signature says otherwise.
-_COMMON = 16
+
+def is_score(sequence: "NoteSequence") -> bool:
+    """Returns whether a sequence comes from a MusicXML score."""
+    return sequence.source_info.encoding_type == sequence.source_info.MUSIC_XML
 
 
-def read(sequence: "NoteSequence") -> list[tuple[int, int]]:
-    """The time signatures of a sequence: (frame, bar length) in 16ths, ordered by frame."""
+def read(sequence: "NoteSequence", restarting: grid.Grid | None = None) -> list[tuple[int, int]]:
+    """Returns the time signatures of a sequence: (frame, bar length) in 16ths, ordered by frame.
+
+    Args:
+        sequence: The music.
+        restarting: Its grid that starts anew at each of them, where they stand on that.
+    """
     signatures = [s for s in sequence.time_signatures if s.numerator > 0 and s.denominator > 0]
-    frames = timing.nearest(timing.to_quarters(sequence, np.array([s.time for s in signatures])) * 4)
-    lengths = [max(1, round(16 * s.numerator / s.denominator)) for s in signatures]
+    times = np.array([s.time for s in signatures])
+    frames = grid.frames(sequence, times) if restarting is None else restarting.split(times)[0]
+    lengths = [bar_length(s.numerator, s.denominator) for s in signatures]
     return sorted(zip(frames.tolist(), lengths), key=lambda s: s[0])
+
+
+def read_beats(sequence: "NoteSequence", length: int) -> np.ndarray:
+    """Returns the beat of every frame by the time signatures of a sequence, as `beats` does."""
+    return beats(read(sequence), length, score=is_score(sequence))
+
+
+def usual_bar(beat: np.ndarray) -> int | None:
+    """Returns the length of the bars that fill most of a piece; None where it has no whole bar.
+
+    Args:
+        beat: int[T], 0 at each bar line.
+    """
+    sizes = collections.Counter(np.diff(np.flatnonzero(beat == 0)).tolist())
+    return max(sizes, key=lambda size: (sizes[size] * size, size)) if sizes else None
 
 
 def read_lines(sequence: "NoteSequence") -> list[tuple[int, int]]:
@@ -45,8 +69,8 @@ def read_lines(sequence: "NoteSequence") -> list[tuple[int, int]]:
     marked = read(sequence)
     times = np.array([a.time for a in sequence.text_annotations if a.text == score_reading.BAR_LINE])
     lines = []
-    for frame in timing.nearest(timing.to_quarters(sequence, times) * 4).tolist():
-        lines.append((frame, next((size for at, size in reversed(marked) if at <= frame), _COMMON)))
+    for frame in grid.frames(sequence, times).tolist():
+        lines.append((frame, next((size for at, size in reversed(marked) if at <= frame), BAR)))
     return sorted([*marked, *lines], key=lambda s: s[0])
 
 
@@ -63,8 +87,8 @@ def fraction(length: int) -> tuple[int, int]:
         return length // 8, 2
     for unit in (4, 2):
         if length % unit == 0:
-            return length // unit, 16 // unit
-    return length, 16
+            return length // unit, BAR // unit
+    return length, BAR
 
 
 def beats(signatures: Sequence[tuple[int, int]], length: int, *, score: bool = False) -> np.ndarray:
@@ -106,7 +130,7 @@ def signatures(beat: np.ndarray) -> list[tuple[int, int]]:
     # The last bar may go on after the last frame: the first length will do from which the same beat follows.
     last = sizes.pop()
     lengths = [
-        whole if len(sizes) == 1 and beat[0] else sizes[-1] if sizes else _COMMON,
+        whole if len(sizes) == 1 and beat[0] else sizes[-1] if sizes else BAR,
         whole,
         *sizes,
         *range(last, vocabulary.BEATS + 1),
@@ -133,7 +157,7 @@ def _sections(signatures: Sequence[tuple[int, int]], length: int) -> list[tuple[
     ends = [*list(grouped)[1:], length]
     out = []
     for (frame, bars), end in zip(grouped.items(), ends):
-        choices = bars or [_COMMON]
+        choices = bars or [BAR]
         out.append((frame, next((c for c in choices if (end - frame) % c == 0), choices[0])))
     return out
 

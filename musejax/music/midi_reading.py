@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from musejax import errors
-from musejax.music import limits, midi_bytes, noteseq
+from musejax.music import limits, midi_bytes, noteseq, timing
 from musejax.theory import keys
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _check_tempos(microseconds: list[int]) -> None:
 def _tempi(score: "ScoreTick") -> _Tempi:
     """The tempo map: 120 a minute until something else is said, repetitions left out."""
     _check_tempos([tempo.mspq for tempo in score.tempos])
-    ticks, scales = [0], [60.0 / (120.0 * score.ticks_per_quarter)]
+    ticks, scales = [0], [60.0 / (timing.DEFAULT_QPM * score.ticks_per_quarter)]
     for tempo in score.tempos:
         scale = 60.0 / ((6e7 / tempo.mspq) * score.ticks_per_quarter)
         if tempo.time == 0:

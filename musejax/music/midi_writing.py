@@ -6,7 +6,7 @@ the bytes; the notes, their order and every time are decided below, so that the 
 
 from typing import TYPE_CHECKING
 
-from musejax.music import voices_and_bars
+from musejax.music import timing, voices_and_bars
 from musejax.theory import keys
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ def to_score(sequence: "NoteSequence") -> "ScoreTick":
     from symusic import core
 
     voices = voices_and_bars.voices(sequence)
-    timeline = voices_and_bars.Timeline(sequence)
+    tempos = timing.tempo_map(sequence)
     resolution = sequence.ticks_per_quarter if 24 <= sequence.ticks_per_quarter < 2**15 else _RESOLUTION
 
     def tick(seconds: float) -> int:
-        return max(0, round(timeline.quarters(seconds) * resolution))
+        return max(0, round(float(tempos.quarters(seconds)) * resolution))
 
     score = core.ScoreTick(resolution)
-    for time, qpm in timeline.tempos:
+    for time, qpm in zip(tempos.times.tolist(), tempos.qpm.tolist(), strict=True):
         # Three bytes of microseconds are what a tempo event holds.
         score.tempos.append(core.TempoTick(tick(time), mspq=min(max(round(60e6 / qpm), 1), 2**24 - 1)))
     for s in sorted(sequence.time_signatures, key=lambda s: s.time):

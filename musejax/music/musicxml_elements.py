@@ -3,8 +3,11 @@
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, NamedTuple
 
-from musejax.music import voices_and_bars
+import numpy as np
+
+from musejax.music import grid, voices_and_bars
 from musejax.theory import pitch_names
+from musejax.theory.sixteenths import bar_length
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -43,12 +46,12 @@ class Chord(NamedTuple):
     holds: bool = False
 
 
-def lanes(notes: list["NoteSequence.Note"], timeline: voices_and_bars.Timeline) -> list[list[Chord]]:
+def lanes(sequence: "NoteSequence", notes: list["NoteSequence.Note"]) -> list[list[Chord]]:
     """The chords of a part in as few voices as keep each voice free of overlaps, the highest first where both begin."""
     found: dict[tuple[int, int], set[int]] = {}
-    for note in notes:
-        start = max(0, timeline.sixteenths(note.start_time))
-        found.setdefault((start, max(start + 1, timeline.sixteenths(note.end_time))), set()).add(note.pitch)
+    spans = grid.spans(np.maximum(grid.note_positions(sequence, notes), 0.0))
+    for note, (start, end) in zip(notes, spans.tolist(), strict=True):
+        found.setdefault((start, end), set()).add(note.pitch)
     out: list[list[Chord]] = []
     for (start, end), pitches in sorted(found.items(), key=lambda item: (item[0][0], -max(item[1]), item[0][1])):
         chord_ = Chord(start, end, tuple(sorted(pitches)))
@@ -166,7 +169,7 @@ def rest(measure: ET.Element, start: int, end: int, bar: voices_and_bars.Bar, vo
 
 def _beat(bar: voices_and_bars.Bar) -> int:
     """16ths in a beat: three units of the signature where it is compound (6/8, 9/8, 12/8), else one."""
-    unit = max(1, 16 // bar.denominator)
+    unit = bar_length(1, bar.denominator)
     return 3 * unit if bar.denominator >= 8 and bar.numerator % 3 == 0 else unit
 
 

@@ -4,8 +4,9 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, NamedTuple
 
 from musejax import errors
-from musejax.music import musicxml_elements, voices_and_bars
+from musejax.music import grid, musicxml_elements, timing, voices_and_bars
 from musejax.theory import keys, pitch_names
+from musejax.theory.sixteenths import QUARTER
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -53,12 +54,13 @@ def to_bytes(sequence: "NoteSequence") -> bytes:
         errors.UserError: There are no notes, or the piece is too long to write.
     """
     voices = voices_and_bars.voices(sequence)
-    timeline = voices_and_bars.Timeline(sequence)
+    tempos = timing.tempo_map(sequence)
+    fermatas = [t.time for t in sequence.text_annotations if t.text == _FERMATA]
     piece = _Piece(
-        voices_and_bars.bars(sequence, timeline),
-        _keys(sequence, timeline),
-        {timeline.sixteenths(time): qpm for time, qpm in timeline.tempos},
-        frozenset(timeline.sixteenths(t.time) for t in sequence.text_annotations if t.text == _FERMATA),
+        voices_and_bars.bars(sequence),
+        _keys(sequence),
+        dict(zip(grid.frames(sequence, tempos.times).tolist(), tempos.qpm.tolist(), strict=True)),
+        frozenset(grid.frames(sequence, fermatas).tolist()),
     )
     if len(piece.bars) * len(voices) > _MAX_BARS:
         raise errors.UserError(
@@ -83,7 +85,7 @@ def to_bytes(sequence: "NoteSequence") -> bytes:
         ET.SubElement(sound, "midi-program").text = str(voice.program + 1)
     for number, voice in enumerate(voices, 1):
         part = ET.SubElement(root, "part", id=f"P{number}")
-        _part(part, piece, voice, timeline, first=number == 1)
+        _part(part, piece, voice, musicxml_elements.lanes(sequence, voice.notes), first=number == 1)
     ET.indent(root, "  ")
     return _DOCTYPE.encode() + ET.tostring(root, "utf-8") + b"\n"
 
@@ -93,7 +95,7 @@ def _text(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _keys(sequence: "NoteSequence", timeline: voices_and_bars.Timeline) -> dict[int, _Key]:
+def _keys(sequence: "NoteSequence") -> dict[int, _Key]:
     """The key at each place where it changes, the first at 0."""
     last = max(sequence.notes, key=lambda n: (n.end_time, -n.pitch)).pitch
 
@@ -103,17 +105,22 @@ def _keys(sequence: "NoteSequence", timeline: voices_and_bars.Timeline) -> dict[
 
     guessed = keys.guess((note.pitch, note.end_time - note.start_time) for note in sequence.notes)
     out = {0: made(0, False, guessed)}
-    for key in sorted(sequence.key_signatures, key=lambda k: k.time):
+    signatures = sorted(sequence.key_signatures, key=lambda k: k.time)
+    for key, place in zip(signatures, grid.frames(sequence, [k.time for k in signatures]).tolist(), strict=True):
         fifths = keys.sharps(key.key, key.mode == key.MINOR)
-        out[max(timeline.sixteenths(key.time), 0)] = made(fifths, key.mode == key.MINOR, fifths)
+        out[max(place, 0)] = made(fifths, key.mode == key.MINOR, fifths)
     return out
 
 
 def _part(
-    part: ET.Element, piece: _Piece, voice: voices_and_bars.Voice, timeline: voices_and_bars.Timeline, *, first: bool
+    part: ET.Element,
+    piece: _Piece,
+    voice: voices_and_bars.Voice,
+    lanes: list[list[musicxml_elements.Chord]],
+    *,
+    first: bool,
 ) -> None:
     """Writes all bars of one part."""
-    lanes = musicxml_elements.lanes(voice.notes, timeline)
     sign = musicxml_elements.clef(voice)
     key, signature, measure = _Key(0, False, 0, False), None, None
     for bar in piece.bars:
@@ -160,7 +167,7 @@ def _attributes(
     """Divisions and clef in the first bar; key and time where they change."""
     attributes = ET.SubElement(measure, "attributes")
     if not bar.start:
-        ET.SubElement(attributes, "divisions").text = "4"
+        ET.SubElement(attributes, "divisions").text = str(QUARTER)
     if key is not None:
         element = ET.SubElement(attributes, "key")
         ET.SubElement(element, "fifths").text = str(key.fifths)

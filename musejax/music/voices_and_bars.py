@@ -1,19 +1,14 @@
 """What every rendering needs from a NoteSequence: its voices by name, musical time, bars and key signatures."""
 
-import bisect
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from musejax import errors
-from musejax.music import noteseq
+from musejax.music import grid, noteseq
+from musejax.theory.sixteenths import bar_length
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# note-seq's and MIDI's defaults where a sequence says nothing.
-QPM = 120.0
 # Longer pieces than this many 16ths (about 17 hours at 120 a minute) are damaged files, not music.
 _LONGEST = 500_000
 
@@ -56,36 +51,6 @@ class Bar(NamedTuple):
     cut: bool
 
 
-class Timeline:
-    """Seconds to quarter notes, by the tempos of a sequence; without any it runs at 120 quarters a minute.
-
-    Attributes:
-        tempos: (seconds, quarters a minute) of each change; the first is at 0.
-    """
-
-    def __init__(self, sequence: "NoteSequence"):
-        """Reads the tempos of a sequence."""
-        found = {0.0: QPM}
-        # A later entry at the same time wins, as in note-seq's MIDI writer.
-        for tempo in sorted(sequence.tempos, key=lambda t: t.time):
-            if tempo.qpm > 0 and math.isfinite(tempo.qpm):
-                found[max(tempo.time, 0.0)] = tempo.qpm
-        self.tempos = sorted(found.items())
-        self._times = np.array([time for time, _ in self.tempos])
-        self._rates = np.array([qpm for _, qpm in self.tempos]) / 60
-        self._quarters = np.concatenate([[0.0], np.cumsum(np.diff(self._times) * self._rates[:-1])])
-
-    def quarters(self, seconds: float) -> float:
-        """The position in quarter notes of a time in seconds."""
-        at = max(bisect.bisect_right(self._times, seconds) - 1, 0)
-        return float(self._quarters[at] + (seconds - self._times[at]) * self._rates[at])
-
-    def sixteenths(self, seconds: float) -> int:
-        """The nearest 16th to a time in seconds."""
-        # Half up rather than to even, so that equal steps of an 8th triplet stay in order.
-        return math.floor(self.quarters(seconds) * 4 + 0.5)
-
-
 def voices(sequence: "NoteSequence") -> list[Voice]:
     """The voices of a sequence, in the order of their part and instrument numbers.
 
@@ -123,7 +88,7 @@ def voices(sequence: "NoteSequence") -> list[Voice]:
     return out
 
 
-def bars(sequence: "NoteSequence", timeline: Timeline) -> list[Bar]:
+def bars(sequence: "NoteSequence") -> list[Bar]:
     """The bars from the start to the end of the last note.
 
     note-seq's MusicXML reader shows an incomplete bar as a signature of its own, or not at all if it is the first. So a
@@ -134,14 +99,14 @@ def bars(sequence: "NoteSequence", timeline: Timeline) -> list[Bar]:
     Raises:
         errors.UserError: The last note ends too late for bars to make sense.
     """
-    end = max(timeline.sixteenths(note.end_time) for note in sequence.notes)
-    end = max(end, 1 + max(timeline.sixteenths(note.start_time) for note in sequence.notes))
+    end = int(grid.spans(grid.note_positions(sequence, sequence.notes)).max())
     if end > _LONGEST:
         raise errors.UserError(f"the last note ends after {end // 4} quarter notes; at most {_LONGEST // 4} will do")
     signatures = {0: (4, 4)}
-    for s in sorted(sequence.time_signatures, key=lambda s: s.time):
+    marks = sorted(sequence.time_signatures, key=lambda s: s.time)
+    for s, place in zip(marks, grid.frames(sequence, [s.time for s in marks]).tolist(), strict=True):
         if s.numerator > 0 and s.denominator > 0:
-            signatures[max(timeline.sixteenths(s.time), 0)] = (s.numerator, s.denominator)
+            signatures[max(place, 0)] = (s.numerator, s.denominator)
     starts = sorted(start for start in signatures if start < end)
     spans = [_span(start, stop, *signatures[start], stop == end) for start, stop in zip(starts, [*starts[1:], end])]
     if len(spans) > 1 and len(spans[0]) == 1 and spans[0][0].length < spans[1][0].length:
@@ -161,7 +126,7 @@ def bars(sequence: "NoteSequence", timeline: Timeline) -> list[Bar]:
 
 def _span(start: int, stop: int, numerator: int, denominator: int, last: bool) -> list[Bar]:
     """The bars of one time signature, numbered later; the last bar of the piece is drawn whole."""
-    full = max(1, round(16 * numerator / denominator))
+    full = bar_length(numerator, denominator)
     odd = (stop - start) % full
     edges = list(range(start, stop, full))
     if not start and odd and stop > full and not last:
@@ -174,7 +139,7 @@ def _span(start: int, stop: int, numerator: int, denominator: int, last: bool) -
 
 def _full(bar: Bar) -> int:
     """How long a bar's signature says it is, in 16ths."""
-    return max(1, round(16 * bar.numerator / bar.denominator))
+    return bar_length(bar.numerator, bar.denominator)
 
 
 def _under(bar: Bar, neighbour: Bar) -> Bar:

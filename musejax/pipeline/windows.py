@@ -15,13 +15,12 @@ import numpy as np
 from musejax import errors
 from musejax import vocabulary as vocabularies
 from musejax.pipeline import augment, dataset
+from musejax.theory.sixteenths import BAR
 
 # The splits from the one that keeps all of its windows to the one that yields to both others.
 ORDER = ("train", "test", "valid")
 # Why a window is left out, see `cut`.
 LEFT_OUT = ("silent", "repeated", "in_train", "in_test")
-# Frames of a bar in 4/4 on the grid of 16ths.
-COMMON = 16
 # What the name of a window, or of a part of a piece, has behind the piece's own.
 _OF_PIECE = re.compile(r"(#\d+)?(@\d+)*$")
 
@@ -110,7 +109,7 @@ def cut(
     splits: Mapping[str, Sequence[dataset.Item]],
     vocabulary: vocabularies.Vocabulary,
     bars: int,
-    frames_per_bar: int = COMMON,
+    frames_per_bar: int = BAR,
 ) -> tuple[dict[str, list[dataset.Item]], dict[str, dict[str, int]]]:
     """Cuts pieces into windows of whole bars that begin at each bar line.
 

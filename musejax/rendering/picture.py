@@ -5,7 +5,9 @@ import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 from musejax import errors
-from musejax.music import voices_and_bars
+from musejax.music import grid, voices_and_bars
+from musejax.theory import keys, pitch_names
+from musejax.theory.sixteenths import BAR, bar_length
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette, which colour-blind readers tell apart, in an order that keeps neighbours far from each other.
 _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#5F5F5F")
-_BLACK_KEYS = frozenset((1, 3, 6, 8, 10))
+_BLACK_KEYS = frozenset(range(12)) - frozenset(keys.MAJOR)
 _INK = "#3A3A3A"
 # Lengths in inches.
 _LEFT, _RIGHT, _GAP = 0.55, 0.25, 0.42
@@ -23,7 +25,7 @@ _DPI = 150
 # Each bar is a line of its own; more of them than this take too much memory, and nobody could tell them apart.
 _MAX_BARS = 5000
 # A row holds about sixteen bars of 4/4; a picture at most forty rows, then rows hold more.
-_ROW = 16 * 16
+_ROW = 16 * BAR
 _ROWS = 40
 
 
@@ -63,8 +65,7 @@ def figure(sequence: "NoteSequence", title: str | None = None) -> "Figure":
     from matplotlib.figure import Figure
 
     voices = voices_and_bars.voices(sequence)
-    timeline = voices_and_bars.Timeline(sequence)
-    bars = voices_and_bars.bars(sequence, timeline)
+    bars = voices_and_bars.bars(sequence)
     if len(bars) > _MAX_BARS:
         raise errors.UserError(f"it has {len(bars):,} bars; at most {_MAX_BARS:,} can be drawn")
     rows = _rows(bars)
@@ -80,7 +81,7 @@ def figure(sequence: "NoteSequence", title: str | None = None) -> "Figure":
     height = heading.height + len(rows) * (high_row + _GAP)
     out = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
     _draw_heading(out, heading, (width, height))
-    boxes = _boxes(voices, timeline)
+    boxes = _boxes(sequence, voices)
     every = next((n for n in (1, 2, 4, 8, 16, 32) if max(map(len, rows)) / n <= 20), 64)
     for index, row in enumerate(rows):
         length = row[-1].start + row[-1].length - row[0].start
@@ -127,7 +128,7 @@ def _range(low: int, high: int) -> tuple[int, int]:
     return max(0, low - missing // 2), min(127, high + (missing + 1) // 2)
 
 
-def _boxes(voices: list[voices_and_bars.Voice], timeline: voices_and_bars.Timeline) -> list[_Box]:
+def _boxes(sequence: "NoteSequence", voices: list[voices_and_bars.Voice]) -> list[_Box]:
     """All notes as boxes, in the order in which they are drawn."""
     velocities = [note.velocity for voice in voices for note in voice.notes]
     low, span = min(velocities), max(velocities) - min(velocities)
@@ -136,9 +137,9 @@ def _boxes(voices: list[voices_and_bars.Voice], timeline: voices_and_bars.Timeli
     for index, voice in enumerate(voices):
         red, green, blue = (int(_COLOURS[index % len(_COLOURS)][i : i + 2], 16) / 255 for i in (1, 3, 5))
         own: dict[int, list[tuple[float, float]]] = {}
-        for note in voice.notes:
-            start = timeline.quarters(note.start_time) * 4
-            end = max(timeline.quarters(note.end_time) * 4, start + 0.25)
+        positions = grid.note_positions(sequence, voice.notes).tolist()
+        for note, (start, end) in zip(voice.notes, positions, strict=True):
+            end = max(end, start + 0.25)
             # Louder notes are darker, by mixing with white: with true transparency the grid would show through.
             light = 0.55 * (1 - (note.velocity - low) / span) if span else 0.0
             shade = tuple(light + (1 - light) * c for c in (red, green, blue))
@@ -160,7 +161,7 @@ def _keyboard(axes: "Axes", low: int, high: int) -> None:
         if pitch % 12 == 0:
             axes.axhline(pitch - 0.5, color="#C4C8CE", linewidth=0.8, zorder=1)
     octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
-    axes.set_yticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves], fontsize=9, color=_INK)
+    axes.set_yticks(octaves, [f"C{pitch_names.spell(pitch, 0).octave}" for pitch in octaves], fontsize=9, color=_INK)
     axes.tick_params(axis="y", length=0, pad=5)
 
 
@@ -169,7 +170,7 @@ def _bars(axes: "Axes", row: list[voices_and_bars.Bar], every: int) -> None:
     axes.set_xlim(row[0].start, row[-1].start + row[-1].length)
     for bar in row:
         if every == 1:
-            beat = max(1, round(16 / bar.denominator))
+            beat = bar_length(1, bar.denominator)
             for at in range(bar.start + beat, bar.start + bar.length, beat):
                 axes.axvline(at, color="#E3E5E8", linewidth=0.5, zorder=1)
         axes.axvline(bar.start, color="#A4A9B0", linewidth=0.9 if every == 1 else 0.5, zorder=2)

@@ -1,21 +1,21 @@
 """A NoteSequence on a grid, as the music statistics read it."""
 
-import collections
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from musejax import errors
 from musejax.evaluation import note_rolls
-from musejax.music import limits, metre, timing
+from musejax.music import grid as note_grid
+from musejax.music import limits, metre
+from musejax.theory.sixteenths import BAR, QUARTER
 from musejax.vocabulary import BEATS
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 # Frames in a quarter note.
-GRID = 4
-_COMMON = 16  # a bar of four quarters, in 16ths
+GRID = QUARTER
 
 
 class Piece(NamedTuple):
@@ -53,11 +53,8 @@ def on_grid(sequence: "NoteSequence", grid: int = GRID) -> Piece:
     if message:
         raise errors.DiscardError(message)
     keys = sorted({(n.part, n.instrument, n.program, n.is_drum) for n in notes})
-    seconds = np.array([(n.start_time, n.end_time) for n in notes])
-    if seconds.min() < 0:
-        raise errors.DiscardError("a note before time 0")
-    span = timing.nearest(timing.to_quarters(sequence, seconds.ravel()) * grid).reshape(-1, 2)
-    span[:, 1] = np.maximum(span[:, 1], span[:, 0] + 1)
+    note_grid.check_start(note_grid.note_seconds(notes))
+    span = note_grid.spans(note_grid.note_positions(sequence, notes, grid))
     bar, pickup = _bar(sequence, int(span[:, 1].max()), grid)
     shift = (bar - pickup) % bar
     out = [
@@ -75,13 +72,10 @@ def on_grid(sequence: "NoteSequence", grid: int = GRID) -> Piece:
 
 def _bar(sequence: "NoteSequence", frames: int, grid: int) -> tuple[int, int]:
     """Frames in an ordinary bar, and in the pick-up before the first bar line."""
-    sixteenths = -(-frames * 4 // grid)
-    score = sequence.source_info.encoding_type == sequence.source_info.MUSIC_XML
-    beat = metre.beats(metre.read(sequence), sixteenths, score=score)
+    beat = metre.read_beats(sequence, -(-frames * QUARTER // grid))
     lines = np.flatnonzero(beat == 0)
-    sizes = collections.Counter(np.diff(lines).tolist())
     # A bar that wraps around the largest beat is counted as the wrap.
-    size = max(sizes, key=lambda s: (sizes[s] * s, s)) if sizes else max(_COMMON, int(beat.max()) + 1)
+    size = metre.usual_bar(beat) or max(BAR, int(beat.max()) + 1)
     size = size if size > 1 else BEATS
     first = int(lines[0]) if len(lines) else 0
-    return max(1, size * grid // 4), first % size * grid // 4
+    return max(1, size * grid // QUARTER), first % size * grid // QUARTER

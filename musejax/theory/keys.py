@@ -6,6 +6,7 @@ for flats. Keys that sound alike have one signature: of 6 sharps and 6 flats it 
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,8 +20,10 @@ SCALES = {"major": MAJOR, "minor": (*NATURAL_MINOR, 11), "pentatonic": (0, 2, 4,
 MODES = ("major", "minor")
 _FEWEST = -5
 
+Sharps = TypeVar("Sharps", int, np.ndarray)
 
-def wrapped(sharps: int, fewest: int = _FEWEST) -> int:
+
+def wrapped(sharps: Sharps, fewest: int = _FEWEST) -> Sharps:
     """Returns the number of sharps from `fewest` to `fewest` + 11 whose keys sound like those of `sharps`."""
     return (sharps - fewest) % 12 + fewest
 

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from musejax.theory.sixteenths import QUARTER
+
 # What the event type of a track of a roll ends in: keys, which have pitches, or hits of drums.
 KEY, HIT = "_key", "_hit"
 # The event types of the streams of `trio` in runs saved before a table said so.
@@ -54,7 +56,7 @@ class Vocabulary:
     streams: int = 1
     own: tuple[tuple[str, ...], ...] = ()
     conditions: tuple[tuple[str, int], ...] = ()
-    frames_per_quarter: int = 4
+    frames_per_quarter: int = QUARTER
 
     @property
     def size(self) -> int:

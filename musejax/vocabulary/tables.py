@@ -6,6 +6,7 @@ with every run, so that a run can be read without the code that made it. The lay
 """
 
 from musejax.theory.chords import TRIADS
+from musejax.theory.sixteenths import QUARTER
 from musejax.vocabulary.events import HIT, KEY, EventRange, Vocabulary
 
 # Positions in a bar (in 16ths) a beat condition tells apart; longer bars wrap.
@@ -87,7 +88,7 @@ def rolls(
     tracks: tuple[str, ...],
     min_pitch: int,
     max_pitch: int,
-    frames_per_quarter: int = 4,
+    frames_per_quarter: int = QUARTER,
     *,
     drums: tuple[str, ...] = (),
 ) -> Vocabulary:
@@ -106,7 +107,7 @@ def rolls(
         version=1,
         ranges=tuple(EventRange(t + (HIT if t in drums else KEY), min_pitch, max_pitch) for t in tracks),
         kind="bits",
-        conditions=(("beat", BEATS * frames_per_quarter // 4),),
+        conditions=(("beat", BEATS * frames_per_quarter // QUARTER),),
         frames_per_quarter=frames_per_quarter,
     )
 

@@ -20,23 +20,13 @@ def test_a_pitch_outside_midi_is_refused():
         voices_and_bars.voices(sequence)
 
 
-def test_time_runs_by_the_tempos():
-    sequence = noteseq.load().NoteSequence()
-    assert voices_and_bars.Timeline(sequence).quarters(1.5) == 3
-    sequence.tempos.add(time=3, qpm=30)
-    sequence.tempos.add(time=0, qpm=60)
-    timeline = voices_and_bars.Timeline(sequence)
-    assert [timeline.quarters(t) for t in (0, 2, 3, 5)] == pytest.approx([0, 2, 3, 4])
-    assert timeline.sixteenths(5) == 16
-
-
 def _bars(end, *signatures):
     """(number, length, cut) of the bars of a piece of `end` quarters with (quarter, numerator, denominator)."""
     sequence = noteseq.load().NoteSequence()
     sequence.notes.add(pitch=60, end_time=end / 2)
     for at, numerator, denominator in signatures:
         sequence.time_signatures.add(time=at / 2, numerator=numerator, denominator=denominator)
-    bars = voices_and_bars.bars(sequence, voices_and_bars.Timeline(sequence))
+    bars = voices_and_bars.bars(sequence)
     assert [b.start for b in bars[1:]] == [b.start + b.length for b in bars[:-1]]
     return [(b.number, b.length, b.cut) for b in bars], [(b.numerator, b.denominator) for b in bars]
 
