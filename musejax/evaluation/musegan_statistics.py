@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from musejax.evaluation import note_rolls as roll_batches
+from musejax.theory import tonal_space
 
 # In 24ths of a quarter note: frames of a bar of 96.
 QUALIFIED = 3
@@ -85,14 +86,8 @@ def _chroma(cells: np.ndarray, as_coded: bool) -> np.ndarray:
 
 
 def _centroids(chroma: np.ndarray) -> np.ndarray:
-    """Tonal centroids of chroma of any scale: [..., 12] to float64[..., 6], NaN where nothing sounds.
-
-    Places on the circles of fifths, minor thirds and major thirds, of radius 1, 1 and 0.5: Harte, Sandler & Gasser,
-    "Detecting harmonic change in musical audio", ACM Multimedia 2006.
-    """
-    angles = np.arange(12)[:, None] * np.pi * np.array([7 / 6, 3 / 2, 2 / 3])
-    basis = np.stack([np.sin(angles), np.cos(angles)], -1) * np.array([1, 1, 0.5])[:, None]
-    return _ratio(chroma, chroma.sum(-1, keepdims=True)) @ basis.reshape(12, 6)
+    """Tonal centroids of chroma of any scale: [..., 12] to float64[..., 6], NaN where nothing sounds."""
+    return _ratio(chroma, chroma.sum(-1, keepdims=True)) @ tonal_space.PLACES.reshape(12, 6)
 
 
 def _beat_chroma(chroma: np.ndarray, grid: _Grid, beat: int) -> tuple[np.ndarray, np.ndarray]:

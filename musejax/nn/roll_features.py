@@ -11,6 +11,8 @@ import numpy as np
 
 from musejax import vocabulary as vocabularies
 from musejax.base import Array, Batch
+from musejax.theory import tonal_space
+from musejax.theory.sixteenths import BAR
 
 CLASSES = 12
 # Frames of a bar's quarter are looked at together.
@@ -108,12 +110,6 @@ def onsets(x: Array) -> Array:
     return jnp.maximum(flat - before, 0.0).sum(2).reshape(num, bars, frames, 1, channels)
 
 
-def _centroids() -> np.ndarray:
-    """Harte's six-dimensional tonal space: float64[12, 6], fifths, minor thirds, major thirds."""
-    angles = np.arange(CLASSES)[:, None] * np.pi * np.array([7 / 6, 3 / 2, 2 / 3])
-    return np.concatenate([f(angles) * np.array([1.0, 1.0, 0.5]) for f in (np.sin, np.cos)], 1)
-
-
 def features(x: Array, drums: tuple[bool, ...]) -> Array:
     """MuseGAN's statistics of each piece by itself: float32[N, D], each number of the order of 1.
 
@@ -131,9 +127,10 @@ def features(x: Array, drums: tuple[bool, ...]) -> Array:
     active = (notes.sum(2) > 0).astype(jnp.float32)  # [N, bars, K]
     classes = chroma(x).sum(2)  # [N, bars, 12, K]
     share = classes / jnp.maximum(classes.sum(2, keepdims=True), 1e-6)
-    places = jnp.einsum("nbck,cd->nbkd", share, jnp.asarray(_centroids(), jnp.float32))
+    tonal = tonal_space.PLACES.swapaxes(1, 2).reshape(CLASSES, 6)
+    places = jnp.einsum("nbck,cd->nbkd", share, jnp.asarray(tonal, jnp.float32))
     height = jnp.arange(pitches, dtype=jnp.float32) / pitches
-    on_grid = jnp.asarray(np.arange(frames) % max(frames // 16, 1) == 0, jnp.float32)
+    on_grid = jnp.asarray(np.arange(frames) % max(frames // BAR, 1) == 0, jnp.float32)
     out = []
     for k in range(tracks):
         own = notes[..., k]
