@@ -6,13 +6,13 @@ A codec is a small record of functions over its vocabulary. Its arrays are what 
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from musejax import errors, registry, vocabulary
-from musejax.music import limits, parts
+from musejax.music import limits, noteseq, parts
 from musejax.theory.sixteenths import BAR, QUARTER
 from musejax.vocabulary import NO_SHARPS
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, np.ndarray]
 T = TypeVar("T")
+# Of the notes of codecs that keep no dynamics.
+VELOCITY = 80
 
 
 class Part(NamedTuple):
@@ -131,6 +133,39 @@ def _within_limits(function: Callable[["NoteSequence"], T]) -> Callable[["NoteSe
         return function(sequence)
 
     return guarded
+
+
+def write(
+    parts: Sequence[Part],
+    notes: Iterable[tuple[int, int, int, int]],
+    frames: int,
+    qpm: float,
+    *,
+    frames_per_quarter: int = QUARTER,
+    ticks_per_quarter: int = 220,
+) -> "NoteSequence":
+    """Writes notes on a grid as music at one tempo.
+
+    Args:
+        parts: Its parts, one for each number of a part.
+        notes: Part, first frame, end frame and pitch of each note.
+        frames: Frames in all.
+        qpm: Quarter notes a minute.
+        frames_per_quarter: The grid.
+        ticks_per_quarter: Of a MIDI file of it.
+    """
+    tick = 60.0 / qpm / frames_per_quarter
+    sequence = noteseq.load().NoteSequence(ticks_per_quarter=ticks_per_quarter, total_time=frames * tick)
+    sequence.tempos.add(qpm=qpm)
+    for number, part in enumerate(parts):
+        sequence.part_infos.add(part=number, name=part.name)
+        sequence.instrument_infos.add(instrument=number, name=part.name)
+    for number, first, end, pitch in notes:
+        sequence.notes.add(
+            start_time=first * tick, end_time=end * tick, pitch=pitch, velocity=VELOCITY,
+            program=parts[number].program, is_drum=parts[number].is_drum, instrument=number, part=number,
+        )  # fmt: skip
+    return sequence
 
 
 def free_conditions(

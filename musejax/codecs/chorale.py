@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musejax import codecs, errors, vocabulary
-from musejax.music import grid, metre, noteseq, parts, score_reading
+from musejax.music import grid, metre, parts, score_reading
 from musejax.theory import keys
 from musejax.theory.sixteenths import BAR
 
@@ -42,7 +42,7 @@ CODECS = {
 VOICES = ("Soprano", "Alto", "Tenor", "Bass")
 # Church organ: it sustains, and a repeated note is heard as one.
 PROGRAM = 19
-VELOCITY = 80
+PARTS = tuple(codecs.Part(voice, PROGRAM) for voice in VOICES)
 # How far from the grid, in frames, a note still counts as on it, and the share of notes that may lie elsewhere.
 _TOLERANCE = 0.1
 _OFF_GRID = 0.01
@@ -59,7 +59,7 @@ def make(name: str) -> codecs.Codec:
         prime=lambda sequence: _encode(vocab, sequence, end=False),
         variants=lambda sequence: [sequence],
         voices=notes_of_voices,
-        parts=tuple(codecs.Part(voice, PROGRAM) for voice in VOICES),
+        parts=PARTS,
         metric=holds,
     )
 
@@ -108,25 +108,12 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
         stops = np.flatnonzero((tokens == vocab.id("end")).any(axis=1))
         frames = int(stops[0]) if len(stops) else frames
     tick = 60.0 / qpm / vocab.frames_per_quarter
-    sequence = noteseq.load().NoteSequence(ticks_per_quarter=220, total_time=frames * tick)
-    sequence.tempos.add(qpm=qpm)
-    for voice, name in enumerate(VOICES):
-        sequence.part_infos.add(part=voice, name=name)
-        sequence.instrument_infos.add(instrument=voice, name=name)
-    fermata = arrays.get("fermata") if vocab.has("hold") else None
     pitches = vocab.values("pitch")
-    for voice in range(len(VOICES)):
-        for first, last, pitch in _notes(vocab, pitches, tokens[:frames, voice]):
-            sequence.notes.add(
-                start_time=first * tick,
-                end_time=last * tick,
-                pitch=pitch,
-                velocity=VELOCITY,
-                program=PROGRAM,
-                instrument=voice,
-                part=voice,
-            )
-            if voice == 0 and fermata is not None and fermata[first]:
+    notes = [(v, *note) for v in range(len(VOICES)) for note in _notes(vocab, pitches, tokens[:frames, v])]
+    sequence = codecs.write(PARTS, notes, frames, qpm, frames_per_quarter=vocab.frames_per_quarter)
+    if vocab.has("hold") and "fermata" in arrays:
+        for voice, first, _, _ in notes:
+            if voice == 0 and arrays["fermata"][first]:
                 sequence.text_annotations.add(time=first * tick, text=score_reading.FERMATA)
     if vocab.has("hold") and "beat" in arrays:
         # The place of END tells whether the last bar is complete.

@@ -42,7 +42,6 @@ CODECS = {
 MIN_BARS = 7
 MIN_PITCHES = 5
 MAX_FRAMES = 512
-VELOCITY = 80
 
 _VOCABULARIES = {
     "melody": lambda: vocabulary.melody(),
@@ -99,7 +98,7 @@ def decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "
     """Tokens int[L] -> NoteSequence with one instrument; every token counts, for there is no END."""
     events = _events(vocab, np.asarray(arrays["tokens"])).tolist()
     melody = noteseq.load().Melody(events, steps_per_quarter=vocab.frames_per_quarter)
-    return melody.to_sequence(velocity=VELOCITY, qpm=qpm)
+    return melody.to_sequence(velocity=codecs.VELOCITY, qpm=qpm)
 
 
 def _melodies(quantised: "NoteSequence", instrument: int) -> tuple[list["Melody"], str]:

@@ -36,7 +36,6 @@ SECONDS = 30.0
 MIN_EVENTS = 32
 MAX_EVENTS = 512
 STRETCHES = (0.95, 0.975, 1.0, 1.025, 1.05)
-VELOCITY = 80
 _BINS = {"performance": 32, "performance-356": 0}
 _SUSTAIN = 64
 
@@ -89,7 +88,7 @@ def _decode(vocab: vocabulary.Vocabulary, bins: int, arrays: codecs.Arrays, qpm:
     for token in np.asarray(arrays["tokens"]).tolist():
         kind, value = vocab.event(token)
         performance.append(performance_lib.PerformanceEvent(kinds[kind], value))
-    sequence = performance.to_sequence(velocity=VELOCITY)
+    sequence = performance.to_sequence(velocity=codecs.VELOCITY)
     sequence.tempos.add(qpm=qpm)
     return sequence
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 CODECS = {
     "pianoroll-88": "binary frames of 88 keys",
 }
-VELOCITY = 80
 
 
 def make(name: str) -> codecs.Codec:
@@ -66,5 +65,5 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
     ]
     lowest = vocab.range("key").min
     for first, last, key in sorted(notes):
-        sequence.notes.add(start_time=first * tick, end_time=last * tick, pitch=lowest + key, velocity=VELOCITY)
+        sequence.notes.add(start_time=first * tick, end_time=last * tick, pitch=lowest + key, velocity=codecs.VELOCITY)
     return sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musejax import errors
+from musejax import codecs, errors
 from musejax.music import grid
 from musejax.music import parts as codec_parts
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 NAMES = ("MELODY", "BRIDGE", "PIANO")
+PARTS = tuple(codecs.Part(name) for name in NAMES)
 _MELODY = re.compile("melody|lead|vocal", re.IGNORECASE)
 # Share of a part's notes that may begin while another sounds, for a part that plays one note at a time.
 _OVERLAPPING = 0.05

@@ -21,7 +21,6 @@ import numpy as np
 
 from musejax import codecs, errors, vocabulary
 from musejax.codecs import song_parts, tracks
-from musejax.music import noteseq
 from musejax.theory.sixteenths import QUARTER
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ CODECS = {
     "remi": "melody, bridge and piano as miditok's REMI (needs the package miditok)",
 }
 PROGRAMS = (52, 48, 0)
-VELOCITY = tracks.VELOCITY
 # Ticks of a quarter in the scores that go to and from miditok: a tick is a 16th.
 _TICKS = QUARTER
 # Longest bar and longest note, in quarters.
@@ -54,7 +52,7 @@ def make(name: str) -> codecs.Codec:
         prime=lambda sequence: {"tokens": _encode(tokenizer, [], sequence)},
         variants=lambda sequence: [sequence],
         voices=song_parts.voices,
-        parts=tuple(codecs.Part(name) for name in song_parts.NAMES),
+        parts=song_parts.PARTS,
     )
 
 
@@ -115,7 +113,7 @@ def _encode(tokenizer: Any, end: list[int], sequence: "NoteSequence") -> np.ndar
     for track, program in enumerate(PROGRAMS):
         part: Any = symusic.Track(name=song_parts.NAMES[track], program=program)
         for _, onset, pitch, length in music.notes[music.notes[:, 0] == track].tolist():
-            part.notes.append(symusic.Note(onset, length, pitch, VELOCITY))
+            part.notes.append(symusic.Note(onset, length, pitch, codecs.VELOCITY))
         if len(part.notes):
             score.tracks.append(part)
     return np.array([*tokenizer.encode(score).ids, *end], np.int32)
@@ -128,24 +126,10 @@ def _decode(tokenizer: Any, end: int, arrays: codecs.Arrays, qpm: float) -> "Not
     ids = tokens[: stops[0] if len(stops) else None].tolist()
     score = tokenizer.decode(_miditok().TokSequence(ids=ids))
     tick = 60.0 / qpm / _TICKS
-    sequence = noteseq.load().NoteSequence(ticks_per_quarter=220, total_time=score.end() * tick)
-    sequence.tempos.add(qpm=qpm)
+    notes = [(PROGRAMS.index(p.program), note.start, note.end, note.pitch) for p in score.tracks for note in p.notes]
+    sequence = codecs.write(song_parts.PARTS, notes, score.end(), qpm, frames_per_quarter=_TICKS)
     for signature in score.time_signatures:
         sequence.time_signatures.add(
             time=signature.time * tick, numerator=signature.numerator, denominator=signature.denominator
         )
-    for track, name in enumerate(song_parts.NAMES):
-        sequence.part_infos.add(part=track, name=name)
-        sequence.instrument_infos.add(instrument=track, name=name)
-    for part in score.tracks:
-        track = PROGRAMS.index(part.program)
-        for note in part.notes:
-            sequence.notes.add(
-                start_time=note.start * tick,
-                end_time=note.end * tick,
-                pitch=note.pitch,
-                velocity=VELOCITY,
-                instrument=track,
-                part=track,
-            )
     return sequence

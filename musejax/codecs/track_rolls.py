@@ -37,7 +37,7 @@ import numpy as np
 
 from musejax import codecs, errors, vocabulary
 from musejax.codecs import chorale, song_parts
-from musejax.music import grid, metre, noteseq, parts, timing
+from musejax.music import grid, metre, parts, timing
 from musejax.theory.sixteenths import QUARTER
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ CODECS = {
     "rolls-band-12": "the same with 12 frames a quarter",
 }
 BAND = ("drums", "piano", "guitar", "bass", "strings")
-VELOCITY = 80
 # From so many frames a quarter on, a repeated note is told from a held one by a frame of silence.
 PAUSES = 12
 # How far from the grid, in quarters, a note still counts as on it, and the share of notes that may lie elsewhere.
@@ -85,6 +84,12 @@ class Table(NamedTuple):
     programs: tuple[int, ...]
     titles: tuple[str, ...]
     drums: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> tuple[codecs.Part, ...]:
+        """The parts that `decode` writes."""
+        drums = [name in self.drums for name in self.tracks]
+        return tuple(map(codecs.Part, self.titles, self.programs, drums))
 
 
 def _voices(sequence: "NoteSequence") -> list[tuple[int, int]]:
@@ -132,10 +137,7 @@ def make(name: str) -> codecs.Codec:
         prime=lambda sequence: _encode(vocab, table, sequence),
         variants=lambda sequence: [sequence],
         voices=lambda sequence: _by_track(table, sequence),
-        parts=tuple(
-            codecs.Part(title, program, name in table.drums)
-            for name, title, program in zip(table.tracks, table.titles, table.programs)
-        ),
+        parts=table.parts,
         metric=True,
     )
 
@@ -214,24 +216,15 @@ def _decode(vocab: vocabulary.Vocabulary, table: Table, arrays: codecs.Arrays, q
     """Frames [T, K P] -> NoteSequence with a part for each track; lit neighbours of a pitch are one note."""
     frames = np.asarray(arrays["frames"]) > 0
     tick = 60.0 / qpm / vocab.frames_per_quarter
-    sequence = noteseq.load().NoteSequence(ticks_per_quarter=240, total_time=len(frames) * tick)
-    sequence.tempos.add(qpm=qpm)
     tracks = frames.reshape(len(frames), len(table.tracks), -1)
-    for track, (name, title) in enumerate(zip(table.tracks, table.titles)):
-        sequence.part_infos.add(part=track, name=title)
-        sequence.instrument_infos.add(instrument=track, name=title)
-        is_drum = name in table.drums
-        for first, last, key in _notes(tracks[:, track], is_drum):
-            sequence.notes.add(
-                start_time=first * tick,
-                end_time=last * tick,
-                pitch=table.pitches[0] + key,
-                velocity=VELOCITY,
-                program=table.programs[track],
-                is_drum=is_drum,
-                instrument=track,
-                part=track,
-            )
+    notes = [
+        (number, first, last, table.pitches[0] + key)
+        for number, part in enumerate(table.parts)
+        for first, last, key in _notes(tracks[:, number], part.is_drum)
+    ]
+    sequence = codecs.write(
+        table.parts, notes, len(frames), qpm, frames_per_quarter=vocab.frames_per_quarter, ticks_per_quarter=240
+    )
     if "beat" in arrays and len(frames):
         step = vocab.frames_per_quarter // QUARTER
         metre.write(sequence, metre.signatures(np.asarray(arrays["beat"])[::step] // step), tick * step)

@@ -38,7 +38,7 @@ import numpy as np
 
 from musejax import codecs, errors, vocabulary
 from musejax.codecs import song_parts
-from musejax.music import grid, metre, noteseq
+from musejax.music import grid, metre
 from musejax.theory.sixteenths import BAR, QUARTER
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ CONTROLS = ("density", "polyphony", "duration")
 DENSITY = (0, 2, 4, 6, 8, 11, 14, 17, 21)
 POLYPHONY = (0, 1.25, 2.25, 2.75, 3.25)
 DURATION = (0, 1, 2, 3, 6)
-VELOCITY = 80
 # How far from the grid, in 16ths, a note still counts as on it, and the share of notes that may lie elsewhere.
 _TOLERANCE = 0.25
 _OFF_GRID = 0.25
@@ -92,7 +91,7 @@ def make(name: str) -> codecs.Codec:
         variants=lambda sequence: [sequence],
         grammar=_grammar,
         voices=song_parts.voices,
-        parts=tuple(codecs.Part(name) for name in song_parts.NAMES),
+        parts=song_parts.PARTS,
     )
 
 
@@ -123,26 +122,13 @@ def requested(vocab: vocabulary.Vocabulary, tokens: np.ndarray) -> np.ndarray:
 def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
     """Tokens int[L] -> NoteSequence with three parts; stops at `end`; what is not well-formed is passed over."""
     music, _ = _parse(vocab, arrays["tokens"])
-    tick = 60.0 / qpm / QUARTER
     starts = music.starts
     ends = music.notes[:, 1] + music.notes[:, 3]
     total = max(int(starts[-1]), int(ends.max(initial=0)))
-    sequence = noteseq.load().NoteSequence(ticks_per_quarter=220, total_time=total * tick)
-    sequence.tempos.add(qpm=qpm)
+    notes = [(track, onset, onset + length, pitch) for track, onset, pitch, length in music.notes.tolist()]
+    sequence = codecs.write(song_parts.PARTS, notes, total, qpm)
     changes = np.flatnonzero(np.diff(music.sizes, prepend=0))
-    metre.write(sequence, [(int(starts[bar]), int(music.sizes[bar])) for bar in changes], tick)
-    for track, name in enumerate(song_parts.NAMES):
-        sequence.part_infos.add(part=track, name=name)
-        sequence.instrument_infos.add(instrument=track, name=name)
-    for track, onset, pitch, length in music.notes.tolist():
-        sequence.notes.add(
-            start_time=onset * tick,
-            end_time=(onset + length) * tick,
-            pitch=pitch,
-            velocity=VELOCITY,
-            instrument=track,
-            part=track,
-        )
+    metre.write(sequence, [(int(starts[bar]), int(music.sizes[bar])) for bar in changes], 60.0 / qpm / QUARTER)
     return sequence
 
 

@@ -58,7 +58,6 @@ PROGRAMS = (0, 33)
 MIN_BARS = 4
 GAP_BARS = 2
 MAX_COMBINATIONS = 32
-VELOCITY = 80
 
 
 class _Line(NamedTuple):
@@ -157,7 +156,7 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
             ending = np.where(tokens[:, part] == vocab.id(f"{kind}_off"), melody_lines.NOTE_OFF, melody_lines.GO_ON)
             events = np.where(values >= 0, values, ending).tolist()
             melody = note_seq.Melody(events, steps_per_quarter=vocab.frames_per_quarter)
-            played = melody.to_sequence(velocity=VELOCITY, program=PROGRAMS[part], qpm=qpm)
+            played = melody.to_sequence(velocity=codecs.VELOCITY, program=PROGRAMS[part], qpm=qpm)
         for note in played.notes:
             note.instrument = note.part = part
         sequence.notes.extend(played.notes)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import errors, zoo
+from musejax import codecs, errors, zoo
 from musejax import vocabulary as vocabularies
 from musejax.codecs import chorale
 from musejax.evaluation import note_rolls, voice_leading
-from musejax.generation import primers, source_voices
-from musejax.music import grid, limits, metre, noteseq, score_reading, timing
+from musejax.generation import primers, source_voices, sources
+from musejax.music import grid, limits, metre, noteseq, score_reading
 from musejax.theory import keys
 from musejax.theory.sixteenths import BAR, QUARTER
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 # Longer files are damaged, or no piece for one call: 256 bars of four quarters in 16ths.
 MAX_FRAMES = 256 * BAR
-VELOCITY = 80
 
 
 class Placed(NamedTuple):
@@ -191,9 +190,7 @@ def _check_range(name: str, notes: Sequence[Placed], vocabulary: vocabularies.Vo
 
 def _on_grid(sequence: "NoteSequence", notes: Sequence[Placed], frames_per_quarter: int) -> "NoteSequence":
     """The piece at one second a quarter, its notes on the grid, for the codec to read."""
-    out = noteseq.load().NoteSequence()
-    out.source_info.CopyFrom(sequence.source_info)
-    out.tempos.add(qpm=60.0)
+    out = sources.in_quarters(sequence, grid.Grid(sequence, np.zeros(1), np.zeros(1)))
     for voice, name in enumerate(chorale.VOICES):
         out.part_infos.add(part=voice, name=name)
     # Fermatas count while the soprano sounds: a melody stands in for it, whichever voice it is.
@@ -202,16 +199,9 @@ def _on_grid(sequence: "NoteSequence", notes: Sequence[Placed], frames_per_quart
         if n.last > n.first:
             stream = 0 if alone else n.stream
             out.notes.add(
-                part=stream, instrument=stream, pitch=n.pitch, velocity=VELOCITY,
+                part=stream, instrument=stream, pitch=n.pitch, velocity=codecs.VELOCITY,
                 start_time=n.first / frames_per_quarter, end_time=n.last / frames_per_quarter,
             )  # fmt: skip
-    marks = {field: getattr(sequence, field) for field in ("time_signatures", "key_signatures", "text_annotations")}
-    for field, items in marks.items():
-        times = timing.to_quarters(sequence, np.array([item.time for item in items]))
-        for item, time in zip(items, times.tolist(), strict=True):
-            new = getattr(out, field).add()
-            new.CopyFrom(item)
-            new.time = time
     out.total_time = grid.nearest_end(sequence, frames_per_quarter) / frames_per_quarter
     return out
 

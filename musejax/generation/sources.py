@@ -96,7 +96,7 @@ def read(
         return Source(sequence, sequence, voices, codec.prime(sequence), 0.0, end, None, 0)
     restarting = grid.read(sequence)
     frames = vocabulary.frames_per_quarter or QUARTER
-    copy = _marks(sequence, restarting)
+    copy = in_quarters(sequence, restarting)
     kept: list[list[int]] = []
     for voice, indices in enumerate(voices):
         notes = _on_grid(sequence, indices, restarting, vocabulary)
@@ -116,16 +116,15 @@ def read(
     )
 
 
-def _marks(sequence: "NoteSequence", restarting: grid.Grid) -> "NoteSequence":
-    """A sequence of 60 quarters a minute without notes, with the signatures and texts of another."""
+def in_quarters(sequence: "NoteSequence", placed: grid.Grid) -> "NoteSequence":
+    """Returns a sequence at 60 quarters a minute without notes, with the signatures and texts of another."""
     out = noteseq.load().NoteSequence()
     out.source_info.CopyFrom(sequence.source_info)
     out.tempos.add(qpm=60.0)
     for field in ("time_signatures", "key_signatures", "text_annotations"):
         items = getattr(sequence, field)
-        for item, time in zip(
-            items, restarting.quarters(np.array([item.time for item in items])).tolist(), strict=True
-        ):
+        times = placed.quarters(np.array([item.time for item in items]))
+        for item, time in zip(items, times.tolist(), strict=True):
             new = getattr(out, field).add()
             new.CopyFrom(item)
             new.time = max(time, 0.0)
