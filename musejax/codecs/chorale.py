@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musejax import codecs, errors, vocabulary
-from musejax.music import grid, metre, parts, score_reading
+from musejax.music import grid, metre, parts, score_annotations
 from musejax.theory import keys
 from musejax.theory.sixteenths import BAR
 
@@ -80,7 +80,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", *, end: bool
         raise errors.DiscardError(f"pitch outside {pitches.min}..{pitches.max}")
     sounding = int(everything[:, 1].max())
     total = max(grid.total_frames(sequence, vocab.frames_per_quarter), sounding)
-    # note-seq counts the room that a score leaves after its last bar.
+    # A score may rest in its last bar, and a piece ends with its last note.
     length = sounding if metre.is_score(sequence) else total
     tokens = np.full((length + end, len(VOICES)), vocab.id("rest"), np.int32)
     for voice, rows in enumerate(voices):
@@ -114,7 +114,7 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
     if vocab.has("hold") and "fermata" in arrays:
         for voice, first, _, _ in notes:
             if voice == 0 and arrays["fermata"][first]:
-                sequence.text_annotations.add(time=first * tick, text=score_reading.FERMATA)
+                sequence.text_annotations.add(time=first * tick, text=score_annotations.FERMATA)
     if vocab.has("hold") and "beat" in arrays:
         # The place of END tells whether the last bar is complete.
         metre.write(sequence, metre.signatures(arrays["beat"][: frames + 1]), tick)
@@ -196,7 +196,7 @@ def _one_at_a_time(spans: np.ndarray, pitches: Sequence[int]) -> np.ndarray:
 def _fermatas(sequence: "NoteSequence", soprano: np.ndarray, length: int) -> np.ndarray:
     """1 on every frame of a soprano note during which a fermata is annotated: int32[length]."""
     out = np.zeros(length, np.int32)
-    times = [a.time for a in sequence.text_annotations if a.text.strip().lower() == score_reading.FERMATA]
+    times = [a.time for a in sequence.text_annotations if a.text.strip().lower() == score_annotations.FERMATA]
     frames = grid.frames(sequence, times)
     for first, last, _ in soprano:
         if ((frames >= first) & (frames < last)).any():

@@ -203,11 +203,11 @@ def _on_grid(
     span = grid.spans(np.maximum(lines + grid.nearest(beyond), 0))
     score = metre.is_score(sequence)
     total = int(span[:, 1].max())
-    if not score:  # note-seq counts the room that a score leaves after its last bar
+    if not score:  # a score may rest in its last bar
         total = max(total, restarting.total_frames(vocab.frames_per_quarter))
     step = vocab.frames_per_quarter // QUARTER
     at = np.arange(total)
-    beat = metre.beats(metre.read(sequence, restarting), -(-total // step), score=score)[at // step] * step + at % step
+    beat = metre.beats(metre.read(sequence, restarting), -(-total // step))[at // step] * step + at % step
     rows = np.column_stack([[t for t, _ in placed], span, [n.pitch for _, n in placed]])
     return rows[np.lexsort((rows[:, 2], rows[:, 1]))], total, beat.astype(np.int32)
 

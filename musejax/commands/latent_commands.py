@@ -94,7 +94,7 @@ def _pieces(names: Sequence[str]) -> "list[NoteSequence]":
     out, lines = [], []
     for name in names:
         if not Path(name).is_dir():
-            out += files.read(name, commands.say)
+            out += files.read(name, commands.say, commands.say)
             continue
         corpus = folder.load(Path(name))
         out += [piece.sequence() for piece in corpus.pieces if piece.sequence is not None]

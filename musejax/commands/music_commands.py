@@ -212,7 +212,7 @@ def read(path: str) -> "NoteSequence":
     """The first piece of a file."""
     from musejax.music import files
 
-    found = files.read(path, commands.say)
+    found = files.read(path, commands.say, commands.say)
     if len(found) > 1:
         commands.say(f"{path}: it holds {len(found)} pieces; the first is taken")
     return found[0]

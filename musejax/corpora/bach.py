@@ -12,7 +12,7 @@ import numpy as np
 
 from musejax import errors
 from musejax.corpora import bach_test, cache, corpus, melody_groups, parallel, splits, tunes, wheel
-from musejax.music import score_reading
+from musejax.music import musicxml_reading
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -48,7 +48,7 @@ def soprano(sequence: "NoteSequence") -> np.ndarray:
 
 def read(path: Path) -> Read:
     """Reads one chorale; a worker's task."""
-    sequence = score_reading.musicxml_to_sequence(path)
+    sequence = musicxml_reading.musicxml_to_sequence(path)
     return Read(f"bach/{path.stem}", soprano(sequence), cache.pack(sequence))
 
 

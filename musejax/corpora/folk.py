@@ -10,7 +10,7 @@ import numpy as np
 
 from musejax import errors
 from musejax.corpora import cache, corpus, melody_groups, parallel, splits, wheel
-from musejax.music import files, score_reading
+from musejax.music import abc_reading, files
 
 COLLECTIONS = ("essenFolksong", "oneills1850", "airdsAirs", "ryansMammoth")
 # Changed whenever a tune's sequence is; what was cached before is then read anew.
@@ -37,14 +37,14 @@ def tunes() -> list[Tune]:
     found = []
     for collection in COLLECTIONS:
         for path in sorted(wheel.folder(collection).glob("*.abc")):
-            texts = score_reading.abc_tunes(files.decode(path.read_bytes()))
+            texts = abc_reading.abc_tunes(files.decode(path.read_bytes()))
             found += [Tune(f"{collection}/{path.stem}/{i}", text) for i, text in enumerate(texts, 1)]
     return found
 
 
 def read(tune: Tune) -> Read:
     """Reads one tune; a worker's task."""
-    sequence = score_reading.abc_to_sequence(tune.text)
+    sequence = abc_reading.abc_to_sequence(tune.text)
     if not sequence.notes:
         raise errors.UserError("it holds no notes")
     return Read(tune.name, melody_groups.of_sequence(sequence), cache.pack(sequence))

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from musejax import errors
 from musejax.corpora import corpus, workers
-from musejax.music import noteseq, score_reading
+from musejax.music import abc_reading, noteseq
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -44,7 +44,7 @@ def read_all(reader: Callable[[T], R], items: Sequence[T], processes: int | None
     if processes is None:
         processes = processors() if len(items) >= _WORTH_IT else 1
     if processes <= 1:
-        with score_reading.quiet_stdout():
+        with abc_reading.quiet_stdout():
             return [_guarded(reader, item) for item in items]
     chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
     results: list[list[R | str]] = []
@@ -108,7 +108,7 @@ def _one_by_one(reader: Callable[[T], R], items: Sequence[T]) -> list[R | str]:
 
 def _start() -> None:
     """Makes a worker ready."""
-    score_reading.close_stdout()
+    abc_reading.close_stdout()
     noteseq.load()
 
 

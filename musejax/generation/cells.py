@@ -11,7 +11,7 @@ from musejax.base import Constraint
 from musejax.codecs import chorale
 from musejax.decoding import constraints
 from musejax.generation import piece_forms
-from musejax.music import grid, limits, metre, noteseq, score_reading, timing
+from musejax.music import grid, limits, metre, noteseq, score_annotations, timing
 from musejax.theory.sixteenths import QUARTER
 
 if TYPE_CHECKING:
@@ -128,11 +128,11 @@ def with_fermatas(sequence: "NoteSequence", marks: Sequence[piece_forms.Mark]) -
     limits.check(sequence)
     out = noteseq.load().NoteSequence()
     out.CopyFrom(sequence)
-    kept = [a for a in sequence.text_annotations if a.text.strip().lower() != score_reading.FERMATA]
+    kept = [a for a in sequence.text_annotations if a.text.strip().lower() != score_annotations.FERMATA]
     del out.text_annotations[:]
     out.text_annotations.extend(kept)
     where = piece_forms.marked(metre.read_beats(sequence, grid.total_frames(sequence)), marks)
     starts = np.flatnonzero(np.diff(where, prepend=0) == 1)
     for time in timing.to_seconds(sequence, starts / QUARTER).tolist():
-        out.text_annotations.add(time=time, text=score_reading.FERMATA)
+        out.text_annotations.add(time=time, text=score_annotations.FERMATA)
     return out

@@ -14,7 +14,7 @@ from musejax import vocabulary as vocabularies
 from musejax.codecs import chorale
 from musejax.evaluation import note_rolls, voice_leading
 from musejax.generation import primers, source_voices, sources
-from musejax.music import grid, limits, metre, noteseq, score_reading
+from musejax.music import grid, limits, metre, noteseq, score_annotations
 from musejax.theory import keys
 from musejax.theory.sixteenths import BAR, QUARTER
 
@@ -123,7 +123,7 @@ def read(
         del copy.key_signatures[:]
         copy.key_signatures.extend(gridded.key_signatures)
     for note in assumed:
-        copy.text_annotations.add(time=sequence.notes[note.index].start_time, text=score_reading.FERMATA)
+        copy.text_annotations.add(time=sequence.notes[note.index].start_time, text=score_annotations.FERMATA)
     conditions = _conditions(loaded, gridded, name)
     if conditions:
         length = len(next(iter(conditions.values()))) - vocabulary.has("end")
@@ -235,11 +235,13 @@ def _infer(
         gridded.key_signatures.add(key=tonic, mode=minor)
         key = keys.name(tonic, minor)
         say(f"{name}: it has no key signature; {key} is assumed, by Krumhansl's profiles of its notes")
-    marked = any(a.text.strip().lower() == score_reading.FERMATA for a in gridded.text_annotations)
+    marked = any(a.text.strip().lower() == score_annotations.FERMATA for a in gridded.text_annotations)
     if "fermata" in conditions and "fermata" in reads and not marked and not metre.is_score(gridded):
         found = _likely_fermatas(notes, vocabulary.bar // 2)
         for note in found:
-            gridded.text_annotations.add(time=note.first / vocabulary.frames_per_quarter, text=score_reading.FERMATA)
+            gridded.text_annotations.add(
+                time=note.first / vocabulary.frames_per_quarter, text=score_annotations.FERMATA
+            )
         what = "its last note, long ones and those before a rest"
         say(f"{name}: it has no fermatas; {len(found)} {'is' if len(found) == 1 else 'are'} assumed, on {what}")
         return found

@@ -103,7 +103,7 @@ def read(
         kept.append([index for index, _, _ in notes])
         for index, first, last in notes:
             _add(copy, sequence.notes[index], voice, first, last, codec)
-    # A score's total time counts the room that note-seq leaves after the last bar.
+    # A score may rest in its last bar.
     last = end if metre.is_score(sequence) else max(end, sequence.total_time)
     total = float(grid.nearest(restarting.quarters(np.array(last)) * frames)) / frames
     copy.total_time = max(total, *(n.end_time for n in copy.notes), 0.0)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musejax import errors
-from musejax.music import limits, midi_reading, score_reading
+from musejax.music import abc_reading, limits, midi_reading, musicxml_reading
 from musejax.runs import file_names
 
 if TYPE_CHECKING:
@@ -18,12 +18,15 @@ SUFFIXES = MIDI + MUSICXML + ABC
 _ADVICE = "; give a sound file of MIDI, MusicXML or ABC"
 
 
-def read(path: str | Path, say: Callable[[str], None] | None = None) -> "list[NoteSequence]":
+def read(
+    path: str | Path, say: Callable[[str], None] | None = None, remark: Callable[[str], None] | None = None
+) -> "list[NoteSequence]":
     """Reads a MIDI, MusicXML or ABC file, times in seconds.
 
     Args:
         path: The file; its suffix (one of `SUFFIXES`, in any case) says what it is.
         say: Is called with a line for each tune of the file that cannot be read while others can.
+        remark: Is called with a line for each kind of thing in a score that a NoteSequence cannot hold.
 
     Returns:
         The pieces in it that hold notes: one, or as many as there are tunes in an ABC file.
@@ -34,6 +37,7 @@ def read(path: str | Path, say: Callable[[str], None] | None = None) -> "list[No
     """
     path = Path(path)
     name = file_names.shown(path)
+    remarks: list[str] = []
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise errors.UserError(f"{name}: the suffix {suffix!r} is none of {', '.join(SUFFIXES)}")
@@ -47,7 +51,7 @@ def read(path: str | Path, say: Callable[[str], None] | None = None) -> "list[No
         elif suffix in MIDI:
             found, lost = [midi_reading.midi_to_sequence(path.read_bytes())], []
         else:
-            found, lost = [score_reading.musicxml_to_sequence(path)], []
+            found, lost = [musicxml_reading.musicxml_to_sequence(path, say=remarks.append)], []
         found = [s for s in found if s.notes]
         if not found:
             raise errors.UserError("it holds no notes")
@@ -60,6 +64,9 @@ def read(path: str | Path, say: Callable[[str], None] | None = None) -> "list[No
     if say is not None:
         for line in lost:
             say(f"{name}: {line}")
+    if remark is not None:
+        for line in remarks:
+            remark(f"{name}: {line}")
     for sequence in found:
         sequence.filename = file_names.shown(path.name)
     return found
@@ -90,16 +97,16 @@ def decode(data: bytes) -> str:
 def _read_abc(path: Path) -> "tuple[list[NoteSequence], list[str]]":
     """The tunes of a file that can be read, and a line for each that cannot; one does not cost the others."""
     found, lost, reason = [], [], "it holds no tune (no line begins with X:)"
-    with score_reading.quiet_stdout():
-        for number, tune in enumerate(score_reading.abc_tunes(decode(path.read_bytes())), 1):
+    with abc_reading.quiet_stdout():
+        for number, tune in enumerate(abc_reading.abc_tunes(decode(path.read_bytes())), 1):
             try:
-                sequence = score_reading.abc_to_sequence(tune)
+                sequence = abc_reading.abc_to_sequence(tune)
                 if not sequence.notes:
                     raise errors.UserError("it holds no notes")
                 found.append(sequence)
             except errors.UserError as e:
                 reason = str(e)
-                lost.append(f"tune {number} ({score_reading.abc_name(tune)}) is left out: {reason}")
+                lost.append(f"tune {number} ({abc_reading.abc_name(tune)}) is left out: {reason}")
     if not found:
         raise errors.UserError(reason)
     return found, lost

@@ -1,12 +1,11 @@
 """Bar lines: from time signatures to the beat position of every frame, and back.
 
 A frame's beat is its position in its bar in 16ths, 0 at the bar line, modulo `vocabulary.BEATS`. Scores cut bars in
-two where a section is repeated, begin with a pick-up and end with a bar that lacks as much; note-seq's MusicXML
-reader shows such bars as time signatures of their own, or (the first bar of most files) not at all. The rules here:
+two where a section is repeated, begin with a pickup and end with a bar that lacks as much. The MusicXML reader shows
+an irregular bar as a time signature of its own; MIDI files often do not. The rules here:
 
 * A first bar shorter than the piece's ordinary bar is a pick-up: it ends at a bar line and begins inside the bar.
-* Where the first signature's span is no whole number of bars, the odd frames come first, as a pick-up; in a score
-  so do those of the other signatures.
+* Where the first signature's span is no whole number of bars, the odd frames come first, as a pickup.
 * Short bars in a row that make up exactly one ordinary bar, or two, are counted as such.
 * Every other bar counts from 0.
 
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musejax import vocabulary
-from musejax.music import grid, score_reading
+from musejax.music import grid, score_annotations
 from musejax.theory.sixteenths import BAR, bar_length
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def read(sequence: "NoteSequence", restarting: grid.Grid | None = None) -> list[
 
 def read_beats(sequence: "NoteSequence", length: int) -> np.ndarray:
     """Returns the beat of every frame by the time signatures of a sequence, as `beats` does."""
-    return beats(read(sequence), length, score=is_score(sequence))
+    return beats(read(sequence), length)
 
 
 def usual_bar(beat: np.ndarray) -> int | None:
@@ -62,12 +61,12 @@ def usual_bar(beat: np.ndarray) -> int | None:
 
 
 def read_lines(sequence: "NoteSequence") -> list[tuple[int, int]]:
-    """As `read`, and at each marked bar line (`score_reading.BAR_LINE`) the signature that holds there once more.
+    """As `read`, and at each marked bar line (`score_annotations.BAR_LINE`) the signature that holds there once more.
 
     `beats` then counts anew at each of them.
     """
     marked = read(sequence)
-    times = np.array([a.time for a in sequence.text_annotations if a.text == score_reading.BAR_LINE])
+    times = np.array([a.time for a in sequence.text_annotations if a.text == score_annotations.BAR_LINE])
     lines = []
     for frame in grid.frames(sequence, times).tolist():
         lines.append((frame, next((size for at, size in reversed(marked) if at <= frame), BAR)))
@@ -91,16 +90,14 @@ def fraction(length: int) -> tuple[int, int]:
     return length, BAR
 
 
-def beats(signatures: Sequence[tuple[int, int]], length: int, *, score: bool = False) -> np.ndarray:
+def beats(signatures: Sequence[tuple[int, int]], length: int) -> np.ndarray:
     """The beat of every frame and of the place after the last: int32[length + 1].
 
     Args:
         signatures: (frame, bar length) in 16ths, ordered by frame, as `read` returns.
         length: Number of frames.
-        score: Whether the signatures come from a MusicXML score. Then short bars show as signatures of their own
-            except at the start of a signature, and the end of the piece is a bar line.
     """
-    bars = _bars(_sections(signatures, length), length, score)
+    bars = _bars(_sections(signatures, length), length)
     out = np.zeros(length + 1, np.int64)
     ends = [*(start for start, _ in bars[1:]), length + 1]
     for (start, _), end, offset in zip(bars, ends, _offsets(bars, length)):
@@ -162,7 +159,7 @@ def _sections(signatures: Sequence[tuple[int, int]], length: int) -> list[tuple[
     return out
 
 
-def _bars(sections: list[tuple[int, int]], length: int, score: bool) -> list[tuple[int, int]]:
+def _bars(sections: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
     """Start and size of every bar, up to the one in which the place after the last frame lies."""
     bars = []
     for i, (start, size) in enumerate(sections):
@@ -170,7 +167,7 @@ def _bars(sections: list[tuple[int, int]], length: int, score: bool) -> list[tup
         end = max(start, length) + 1 if last else sections[i + 1][0]
         span = (length if last else end) - start
         odd = span % size
-        if odd and ((not last or score) if i == 0 else (score and span > 2 * size)):
+        if odd and i == 0 and not last:
             bars.append((start, odd))
             start += odd
         while start < end:

@@ -7,7 +7,7 @@ import warnings
 
 @functools.cache
 def load() -> types.ModuleType:
-    """The package note_seq, with `musicxml_parser` and `musicxml_reader` loaded (about a second the first time).
+    """The package note_seq (about a second the first time).
 
     note_seq imports pydub, which warns when no ffmpeg is found and uses invalid escapes and audioop on some Pythons;
     none of it concerns symbolic music, so these warnings stop here.
@@ -17,6 +17,4 @@ def load() -> types.ModuleType:
         warnings.filterwarnings("ignore", category=SyntaxWarning)
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         import note_seq
-        import note_seq.musicxml_parser
-        import note_seq.musicxml_reader
     return note_seq

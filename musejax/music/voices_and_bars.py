@@ -91,10 +91,9 @@ def voices(sequence: "NoteSequence") -> list[Voice]:
 def bars(sequence: "NoteSequence") -> list[Bar]:
     """The bars from the start to the end of the last note.
 
-    note-seq's MusicXML reader shows an incomplete bar as a signature of its own, or not at all if it is the first. So a
-    first signature for one bar, shorter than the next one's, is a pick-up, as are the frames by which the first
-    signature's span exceeds whole bars; a short last bar after a pick-up, and two short bars in a row that make up one,
-    are incomplete bars of the signature before them.
+    Scores show an incomplete bar as a signature of its own. So a first signature for one bar, shorter than the next
+    one's, is a pickup, as are the frames by which the first signature's span exceeds whole bars; a short last bar after
+    a pickup, and two short bars in a row that make up one, are incomplete bars of the signature before them.
 
     Raises:
         errors.UserError: The last note ends too late for bars to make sense.

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from musejax import codecs, errors
 from musejax.codecs import chorale
 from musejax.corpora import wheel
-from musejax.music import noteseq, score_reading
+from musejax.music import musicxml_reading, noteseq
 
 REST, HOLD, END = 0, 47, 48
 CHORALE = codecs.get("chorale")
@@ -217,7 +217,7 @@ def test_silence_at_the_end_of_a_score_is_dropped():
 
 def test_a_chorale_with_a_pick_up():
     """BWV 66.6 begins with a quarter, of which its last bar is short."""
-    arrays = CHORALE.encode(score_reading.musicxml_to_sequence(wheel.folder("bach") / "bwv66.6.mxl"))[0]
+    arrays = CHORALE.encode(musicxml_reading.musicxml_to_sequence(wheel.folder("bach") / "bwv66.6.mxl"))[0]
     np.testing.assert_array_equal(arrays["beat"], (np.arange(145) + 12) % 16 * (np.arange(145) < 144))
     assert (arrays["tokens"][-1] == END).all()
     assert (arrays["tokens"][:3, 0] + 35).tolist() == [73, 82, 71]
@@ -229,7 +229,7 @@ def test_bach():
     """401 of music21's 408 files, each of which survives; the others have five voices, one, or 32nds."""
     reasons = []
     for path in sorted(wheel.folder("bach").glob("*.mxl")):
-        sequence = score_reading.musicxml_to_sequence(path)
+        sequence = musicxml_reading.musicxml_to_sequence(path)
         for codec in (CHORALE, PITCHES):
             try:
                 arrays = codec.encode(sequence)[0]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import strategies as st
 
 from musejax import codecs, errors
-from musejax.music import noteseq, score_reading
+from musejax.music import noteseq, score_annotations
 from musejax.pipeline import augment
 
 NAME = "melody-90"
@@ -21,7 +21,7 @@ def _sequence(*notes, metre=(4, 4), lines=()):
         )  # fmt: skip
         sequence.total_time = max(sequence.total_time, end / 8)
     for line in lines:
-        sequence.text_annotations.add(time=line / 8, text=score_reading.BAR_LINE)
+        sequence.text_annotations.add(time=line / 8, text=score_annotations.BAR_LINE)
     return sequence
 
 

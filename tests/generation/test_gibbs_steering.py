@@ -11,7 +11,7 @@ from played import played
 from musejax import codecs, errors, rendering, zoo
 from musejax.commands import places
 from musejax.generation import cells, joining, piece_forms, planning, sampling, steering
-from musejax.music import score_reading
+from musejax.music import score_annotations
 
 both = pytest.mark.parametrize("preset", ["deep-bach-shared", "coconet-frames"])
 
@@ -127,7 +127,7 @@ def test_the_second_phrase_brings_all_that_it_has():
 def test_fermatas_that_are_asked_for_stand_in_the_score(tmp_path):
     source = pieces.melody([74, 76, 78, 79, 81, 79, 78, 76])
     marked = cells.with_fermatas(source, [(1, 4), (2, 3)])
-    marks = [a.time for a in marked.text_annotations if a.text == score_reading.FERMATA]
+    marks = [a.time for a in marked.text_annotations if a.text == score_annotations.FERMATA]
     np.testing.assert_allclose(marks, pieces.seconds(source, [12, 24]))
     (result,) = steering.harmonize(loaded("deep-bach-shared"), marked, steps=8, say=pieces.quiet)
     path = tmp_path / "chorale.musicxml"

@@ -4,7 +4,7 @@ import zipfile
 import pytest
 
 from musejax import cli, errors
-from musejax.music import files, noteseq, score_reading
+from musejax.music import abc_reading, files, noteseq, score_annotations
 
 SCORE = """<score-partwise><part-list>
 <score-part id="P1"><part-name>Soprano</part-name></score-part>
@@ -62,8 +62,8 @@ def test_musicxml_has_fermatas_and_tied_notes(tmp_path, suffix):
     tied = sequence.notes[2]
     assert (tied.numerator, tied.denominator) == (3, 2)
     assert [(a.time, a.text) for a in sequence.text_annotations] == [
-        (0.5, score_reading.FERMATA),
-        (1.0, score_reading.FERMATA),
+        (0.5, score_annotations.FERMATA),
+        (1.0, score_annotations.FERMATA),
     ]
     assert [p.name for p in sequence.part_infos] == ["Soprano", "Bass"]
     assert (sequence.key_signatures[0].key, sequence.time_signatures[0].numerator) == (2, 4)
@@ -82,7 +82,7 @@ def test_abc_holds_many_tunes(tmp_path, capfd):
 
 
 def test_standard_output_works_after_abc(tmp_path, capfd):
-    with score_reading.quiet_stdout():
+    with abc_reading.quiet_stdout():
         os.write(1, b"lost")
     os.write(1, b"kept")
     assert capfd.readouterr().out == "kept"

@@ -1,7 +1,7 @@
 import pytest
 
 from musejax import errors, rendering
-from musejax.music import noteseq, score_reading
+from musejax.music import abc_reading, musicxml_reading, noteseq, score_annotations
 
 
 def note(step, octave, length=2, alter=0, tie="", voice=1):
@@ -26,7 +26,7 @@ def read(tmp_path):
             text += f'<measure number="{number}">{first}{bar}</measure>'
         path = tmp_path / "score.xml"
         path.write_text(text + "</part></score-partwise>")
-        return score_reading.musicxml_to_sequence(path)
+        return musicxml_reading.musicxml_to_sequence(path)
 
     return reader
 
@@ -84,17 +84,17 @@ def test_a_program_comes_back_from_a_score(tmp_path, program):
     sequence = noteseq.load().NoteSequence()
     sequence.notes.add(pitch=60, velocity=80, end_time=2.0, program=program)
     rendering.write(sequence, tmp_path / "one.musicxml")
-    assert [n.program for n in score_reading.musicxml_to_sequence(tmp_path / "one.musicxml").notes] == [program]
+    assert [n.program for n in musicxml_reading.musicxml_to_sequence(tmp_path / "one.musicxml").notes] == [program]
 
 
 def abc(body, head="M:4/4\nL:1/4\nK:C"):
-    with score_reading.quiet_stdout():
-        return score_reading.abc_to_sequence(f"X:1\nT:Tune\n{head}\n{body}\n")
+    with abc_reading.quiet_stdout():
+        return abc_reading.abc_to_sequence(f"X:1\nT:Tune\n{head}\n{body}\n")
 
 
 def lines(sequence):
     """Its bar lines in quarters."""
-    return [round(a.time * 2, 6) for a in sequence.text_annotations if a.text == score_reading.BAR_LINE]
+    return [round(a.time * 2, 6) for a in sequence.text_annotations if a.text == score_annotations.BAR_LINE]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_bar_lines_of_a_tune_are_marked_through_its_repeats(body, expected):
 def test_marking_bar_lines_changes_nothing_else(monkeypatch):
     bodies = ["G|CDEF|GAB:|", "V:1\nC D E F|\nV:2\nE F G A|", "CDEF|\nK:Dm\nM:3/4\nCDE|FGA|", '"G"C4|[CE]4|{d}c4|']
     marked = [abc(body) for body in bodies]
-    monkeypatch.setattr(score_reading, "_bar_lines", lambda tune: [])
+    monkeypatch.setattr(abc_reading, "_bar_lines", lambda tune: [])
     for body, sequence in zip(bodies, marked, strict=True):
         assert lines(sequence)
         del sequence.text_annotations[:]
@@ -131,14 +131,14 @@ def test_a_tune_with_drums_of_its_own_keeps_them():
 
 
 def test_bar_lines_are_a_bonus(monkeypatch):
-    whole = score_reading._score
+    whole = abc_reading._score
 
     def fails(tune, settings):
         if "drum" in settings:
             raise errors.UserError("it cannot be read as ABC")
         return whole(tune, settings)
 
-    monkeypatch.setattr(score_reading, "_score", fails)
+    monkeypatch.setattr(abc_reading, "_score", fails)
     sequence = abc("CDEF|GABc|")
     assert len(sequence.notes) == 8 and not lines(sequence)
 
@@ -191,7 +191,7 @@ def parts(tmp_path):
             text += f'<part id="P{k}"><measure>{first}' + "</measure><measure>".join(bars) + "</measure></part>"
         path = tmp_path / "score.xml"
         path.write_text(text + "</score-partwise>")
-        sequence = score_reading.musicxml_to_sequence(path)
+        sequence = musicxml_reading.musicxml_to_sequence(path)
         rows = sorted((n.part, round(n.start_time, 6), round(n.end_time, 6), n.pitch) for n in sequence.notes)
         return rows, [(round(t.time, 6), t.qpm) for t in sequence.tempos], sequence
 

@@ -1,4 +1,4 @@
-"""Written scores to NoteSequence: MusicXML through note-seq, ABC through symusic."""
+"""Tunes in ABC to NoteSequences, through symusic."""
 
 import contextlib
 import os
@@ -7,103 +7,28 @@ import secrets
 import sys
 import threading
 from collections.abc import Iterator
-from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from musejax import errors
-from musejax.music import limits, midi_reading, noteseq, score_time, score_tree, timing
+from musejax.music import limits, midi_reading, score_annotations, timing
 
 if TYPE_CHECKING:
-    import xml.etree.ElementTree as ET
-
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-FERMATA = "fermata"
-# Marks each bar line of a tune in ABC, the start of a pick-up included.
-BAR_LINE = "bar line"
 # Guitar chords would become an accompaniment of notes of their own.
 _NO_ACCOMPANIMENT = "%%MIDI gchordoff"
 # The reader keeps no bar lines, but it begins its drum pattern anew at each: one stroke a bar on a track of its own.
 _STROKE = 127
 _STROKES = f"{_NO_ACCOMPANIMENT}\\n%%MIDI drum dz {_STROKE} 1\\n%%MIDI drumon"
 _ATTEMPTS = 20
-# Semitones of each step above C.
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-# Seconds between two tied notes, where tuplets are rounded.
-_TOUCHING = 0.02
 # Words under notes and after a tune (the reader takes a tune with `w:` for none), and remarks (it reads them as notes),
 # each with the lines that continue it.
 _WORDS = re.compile(r"(?m)^[wWr]:.*\n?(?:^\+:.*\n?)*|\[[wr]:[^\]\n]*\]")
 # Rests of whole bars.
 _RESTS = re.compile(r"[ZX](\d+)")
 _stdout = threading.RLock()
-
-
-def musicxml_to_sequence(path: Path) -> "NoteSequence":
-    """Reads a MusicXML file, plain or zipped (.mxl), times in seconds.
-
-    As note-seq reads it, except that all parts follow the tempo marks of all parts and share their bar lines (see
-    `scoretime`), tied notes become one note, grace notes (which note-seq puts at time 0 with no
-    length) are left out, each fermata stands as a text annotation `fermata` at the start of its note, a B sharp or C
-    flat stands in its own octave, and programs count from 0.
-
-    Args:
-        path: The file.
-
-    Raises:
-        errors.UserError: It is not MusicXML that note-seq can read; the message is the reason.
-    """
-    note_seq = noteseq.load()
-    try:
-        document = score_time.document(score_tree.read(path))
-        sequence = note_seq.musicxml_reader.musicxml_to_sequence_proto(document)
-    except (errors.UserError, OSError):
-        raise
-    except Exception as e:  # The parser lets whatever a malformed file provokes through, KeyError to AttributeError.
-        raise errors.UserError(
-            f"it cannot be read as MusicXML ({type(e).__name__}: {' '.join(str(e).split())[:120]})"
-        ) from e
-    written = [n for part in document.parts for bar in part.measures for n in bar.notes if not n.is_rest]
-    kept, tied, fermatas = [], {}, set()
-    for note, source in zip(sequence.notes, written, strict=True):
-        if note.end_time <= note.start_time:
-            continue
-        note.pitch += 12 * _octaves_lost(source.xml_note)
-        # MusicXML counts programs from 1; where a file names none, note-seq gives 0.
-        note.program = max(note.program - 1, 0)
-        ties = {tie.get("type") for tie in source.xml_note.findall("tie")}
-        key = note.part, note.voice, note.pitch
-        before = tied.pop(key, None) if "stop" in ties else None
-        if before is not None and abs(before.end_time - note.start_time) < _TOUCHING:
-            before.end_time = note.end_time
-            length = Fraction(before.numerator, before.denominator) + Fraction(note.numerator, note.denominator)
-            before.numerator, before.denominator = length.numerator, length.denominator
-            note = before
-        else:
-            kept.append(note)
-        if "start" in ties:
-            tied[key] = note
-        if source.xml_note.find("notations/fermata") is not None:
-            fermatas.add(note.start_time)
-    copies = [type(n).FromString(n.SerializeToString()) for n in kept]
-    del sequence.notes[:]
-    sequence.notes.extend(copies)
-    for time in sorted(fermatas):
-        sequence.text_annotations.add(time=time, text=FERMATA)
-    limits.check(sequence)
-    return sequence
-
-
-def _octaves_lost(note: "ET.Element") -> int:
-    """By how many octaves note-seq reads a note's pitch too low: 1 for a B sharp, -1 for a C flat, mostly 0.
-
-    It takes step and alteration modulo 12 and leaves the octave as it was.
-    """
-    step, alter = note.findtext("pitch/step", ""), note.findtext("pitch/alter") or "0"
-    return (_STEPS[step] + int(float(alter))) // 12
 
 
 def abc_tunes(text: str) -> list[str]:
@@ -150,7 +75,7 @@ def abc_to_sequence(tune: str) -> "NoteSequence":
         raise errors.UserError("it holds notes without length")
     limits.check(sequence)
     for time in timing.to_seconds(sequence, _bar_lines(tune)).tolist():
-        sequence.text_annotations.add(time=time, text=BAR_LINE)
+        sequence.text_annotations.add(time=time, text=score_annotations.BAR_LINE)
     info = sequence.source_info
     info.parser, info.encoding_type, info.source_type = info.UNKNOWN_PARSER, info.ABC, info.SCORE_BASED
     title = re.search(r"(?m)^T:\s*(.*?)\s*$", tune)

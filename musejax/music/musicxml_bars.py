@@ -1,0 +1,152 @@
+"""Bars of a MusicXML score: how long measures are, and where the bars of the music as it is played begin."""
+
+import itertools
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from musejax.music.musicxml_attributes import Metre
+from musejax.music.musicxml_measures import Measure
+
+# By how many quarters a measure may differ from its time signature where tuplets are rounded to divisions.
+_ROUNDING = Fraction(1, 16)
+# The smallest beat unit of a signature made for an irregular bar.
+_SMALLEST = 64
+
+
+class Span(NamedTuple):
+    """A measure of all parts together.
+
+    Attributes:
+        length: Its length in quarters.
+        metre: The time signature that holds in it; None before the first.
+        is_implicit: Whether the score does not count it.
+    """
+
+    length: Fraction
+    metre: Metre | None
+    is_implicit: bool
+
+
+class Bar(NamedTuple):
+    """A bar of the music as it is played: a measure, or several short ones in a row that make up one bar.
+
+    Attributes:
+        start: Where it begins, in quarters.
+        length: Its length in quarters.
+        metre: The time signature that holds in it; None before the first.
+    """
+
+    start: Fraction
+    length: Fraction
+    metre: Metre | None
+
+
+def spans(parts: Sequence[Sequence[Measure]]) -> list[Span]:
+    """Returns the measures of a score; those of one index begin together in all parts."""
+    out = []
+    for measures in itertools.zip_longest(*parts):
+        here = [measure for measure in measures if measure is not None]
+        # A rest that fills its bar is as long as the bar, whatever length a program writes: an incomplete bar may have
+        # a whole rest, and a bar of three quarters one of four.
+        decisive = [measure for measure in here if measure.notes or measure.rests > 1] or here
+        length = max(_length(measure) for measure in decisive)
+        metre = next((measure.metre for measure in here if measure.metre is not None), None)
+        if not any(measure.advances for measure in here) and metre is not None:
+            length = metre.quarters or length
+        out.append(Span(length, metre, any(measure.is_implicit for measure in here)))
+    return out
+
+
+def own_spans(measures: Sequence[Measure]) -> list[Span]:
+    """Returns the measures of a part whose bar lines are its own."""
+    return [Span(_rounded(measure), measure.metre, measure.is_implicit) for measure in measures]
+
+
+def _length(measure: Measure) -> Fraction:
+    length = _rounded(measure)
+    full = measure.metre.quarters if measure.metre is not None else None
+    return length if measure.notes or full is None else min(length, full)
+
+
+def _rounded(measure: Measure) -> Fraction:
+    """Returns how far a measure reaches, or the length of its time signature where it is nearly that."""
+    full = measure.metre.quarters if measure.metre is not None else None
+    return full if full is not None and abs(measure.extent - full) < _ROUNDING else measure.extent
+
+
+def bars(measures: Sequence[Span]) -> list[Bar]:
+    """Joins short measures in a row that make up one bar, such as the halves of a bar around a repeat.
+
+    Args:
+        measures: The measures in the order in which they are played.
+    """
+    out: list[Bar] = []
+    start = Fraction(0)
+    at = 0
+    while at < len(measures):
+        count = _joined(measures, at)
+        length = sum((measure.length for measure in measures[at : at + count]), Fraction(0))
+        if length:
+            out.append(Bar(start, length, measures[at].metre))
+        start += length
+        at += count
+    return out
+
+
+def _joined(measures: Sequence[Span], first: int) -> int:
+    """Returns how many measures from one on make up a bar: 1, unless several short ones are exactly one bar."""
+    metre = measures[first].metre
+    full = None if metre is None else metre.quarters
+    if full is None or (first == 0 and measures[0].is_implicit):
+        return 1
+    total = Fraction(0)
+    for count, measure in enumerate(itertools.islice(measures, first, None), 1):
+        total += measure.length
+        if measure.metre != metre or not measure.length or total > full:
+            return 1
+        if total == full:
+            return count
+    return 1
+
+
+def signatures(bars: Sequence[Bar]) -> list[tuple[Fraction, Metre]]:
+    """Returns the time signatures that put the bars where they are, by their places in quarters.
+
+    An irregular bar has a signature of its own, such as 1/4 for a pickup. The last bar has none if it is short: the
+    music ends in it.
+    """
+    out: list[tuple[Fraction, Metre]] = []
+    current: Metre | None = None
+    for bar in bars:
+        is_last_and_short = bar is bars[-1] and current is not None and _is_shorter(bar, current)
+        wanted = bar.metre if is_regular(bar) or is_last_and_short else _metre_of(bar)
+        if is_last_and_short and bar.metre is None:
+            wanted = current
+        if wanted is None:
+            current = None  # The next bar begins with a signature again.
+        elif wanted != current and wanted.numerator:
+            out.append((bar.start, wanted))
+            current = wanted
+    return out
+
+
+def is_regular(bar: Bar) -> bool:
+    """Returns whether a bar is as long as its time signature says."""
+    return bar.metre is not None and bar.metre.quarters == bar.length
+
+
+def _is_shorter(bar: Bar, current: Metre) -> bool:
+    full = bar.metre.quarters if bar.metre is not None else current.quarters
+    return full is not None and bar.length < full
+
+
+def _metre_of(bar: Bar) -> Metre | None:
+    """Returns a time signature for a bar of this length, or None where it is no multiple of a 64th."""
+    denominator = bar.metre.denominator if bar.metre is not None else 4
+    while denominator <= _SMALLEST:
+        beats = bar.length * denominator / 4
+        if beats.denominator == 1:
+            return Metre(int(beats), denominator)
+        denominator *= 2
+    return None

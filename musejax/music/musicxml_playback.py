@@ -1,0 +1,142 @@
+"""Tempos, signatures, bar lines and chord symbols of a MusicXML score in the order of playing."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from musejax.music import (
+    musicxml_attributes,
+    musicxml_bars,
+    musicxml_directions,
+    musicxml_measures,
+    score_annotations,
+    timing,
+)
+from musejax.music.musicxml_repeats import Played
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+
+class Score(NamedTuple):
+    """A score with the order in which it is played.
+
+    Attributes:
+        names: The name of each part.
+        parts: The measures of each part.
+        spans: The lengths of the measures of each part; one list for all, unless parts have bar lines of their own.
+        order: The measures in the order of playing.
+        starts: For each part where the measures begin in the order of playing and where the last ends, in quarters.
+    """
+
+    names: Sequence[str]
+    parts: Sequence[Sequence[musicxml_measures.Measure]]
+    spans: Sequence[Sequence[musicxml_bars.Span]]
+    order: Sequence[Played]
+    starts: Sequence[Sequence[Fraction]]
+
+
+def add_tempos(sequence: "NoteSequence", score: Score) -> None:
+    """Adds the tempo map: the marks of all parts; where several stand at one place that of the first part for playback.
+
+    After a leap the tempo holds that is written there.
+    """
+    written = _written_tempos(score)
+    by_measure: dict[int, list[tuple[Fraction, int, float]]] = {}
+    for (m, position), (part, tempo) in sorted(written.items()):
+        by_measure.setdefault(m, []).append((position, part, tempo.qpm))
+    before: list[float | None] = [None]
+    for m in range(max(map(len, score.parts), default=0)):
+        before.append(by_measure[m][-1][2] if m in by_measure else before[-1])
+    marks: dict[Fraction, float] = {}
+    for at, (m, _) in enumerate(score.order):
+        held = before[m]
+        if at and m != score.order[at - 1].measure + 1 and held is not None:
+            marks[score.starts[0][at]] = held
+        for position, part, qpm in by_measure.get(m, ()):
+            marks[score.starts[part][at] + position] = qpm
+    time, last, current = 0.0, 0.0, timing.DEFAULT_QPM
+    for place, qpm in sorted(marks.items()):
+        time += (float(place) - last) * 60.0 / current
+        last = float(place)
+        if not sequence.tempos or qpm != current:
+            sequence.tempos.add(time=time, qpm=qpm)
+        current = qpm
+    if not sequence.tempos:
+        sequence.tempos.add(qpm=timing.DEFAULT_QPM)
+
+
+def _written_tempos(score: Score) -> dict[tuple[int, Fraction], tuple[int, musicxml_directions.Tempo]]:
+    """Returns part and tempo by measure and position."""
+    out: dict[tuple[int, Fraction], tuple[int, musicxml_directions.Tempo]] = {}
+    for part, measures in enumerate(score.parts):
+        for m, measure in enumerate(measures):
+            for tempo in measure.directions.tempos:
+                before = out.get((m, tempo.position))
+                # Of several in one part the last holds.
+                if before is None or tempo.is_sound > before[1].is_sound:
+                    is_stronger = True
+                else:
+                    is_stronger = before[0] == part and tempo.is_sound == before[1].is_sound
+                if is_stronger:
+                    out[m, tempo.position] = part, tempo
+    return out
+
+
+def add_signatures(sequence: "NoteSequence", score: Score) -> None:
+    """Adds time and key signatures, and bar lines where time signatures alone do not say where bars begin."""
+    if not score.parts:
+        return
+    spans = score.spans[0]
+    bars = musicxml_bars.bars([spans[m] for m, _ in score.order if m < len(spans)])
+    for time, (_, metre) in _timed(sequence, musicxml_bars.signatures(bars)):
+        sequence.time_signatures.add(time=time, numerator=metre.numerator, denominator=metre.denominator)
+    for time, (_, key) in _timed(sequence, _keys(score)):
+        mode = sequence.KeySignature.MINOR if key.is_minor else sequence.KeySignature.MAJOR
+        sequence.key_signatures.add(time=time, key=key.tonic, mode=mode)
+    if not all(musicxml_bars.is_regular(bar) for bar in bars[:-1]):
+        for time, _ in _timed(sequence, [(bar.start, None) for bar in bars]):
+            sequence.text_annotations.add(time=time, text=score_annotations.BAR_LINE)
+
+
+def add_chords(sequence: "NoteSequence", score: Score) -> None:
+    """Adds chord symbols; those of several parts at one place count once."""
+    found: dict[tuple[Fraction, str], None] = {}
+    for measures, starts in zip(score.parts, score.starts):
+        for start, (m, _) in zip(starts, score.order):
+            for position, figure in measures[m].chords if m < len(measures) else ():
+                found.setdefault((start + position, figure))
+    kind = sequence.TextAnnotation.CHORD_SYMBOL
+    for time, (_, figure) in _timed(sequence, sorted(found, key=lambda chord: chord[0])):
+        sequence.text_annotations.add(time=time, text=figure, annotation_type=kind)
+
+
+def _keys(score: Score) -> list[tuple[Fraction, musicxml_attributes.Key]]:
+    """Returns the changes of key; where several parts have one at a place, that of the first part."""
+    found: dict[Fraction, musicxml_attributes.Key] = {}
+    for measures, starts in zip(score.parts, score.starts):
+        own: dict[Fraction, musicxml_attributes.Key] = {}
+        before: list[musicxml_attributes.Key | None] = [None]
+        for measure in measures:
+            before.append(measure.keys[-1][1] if measure.keys else before[-1])
+        for at, (start, (m, _)) in enumerate(zip(starts, score.order)):
+            if m >= len(measures):
+                continue
+            key = before[m]
+            if at and m != score.order[at - 1].measure + 1 and key is not None:
+                own[start] = key
+            own.update((start + position, key) for position, key in measures[m].keys)
+        found = own | found
+    out: list[tuple[Fraction, musicxml_attributes.Key]] = []
+    for place, key in sorted(found.items(), key=lambda item: item[0]):
+        if not out or out[-1][1] != key:
+            out.append((place, key))
+    return out
+
+
+def _timed(sequence: "NoteSequence", items: Sequence[tuple[Fraction, Any]]) -> list[tuple[float, tuple[Fraction, Any]]]:
+    """Returns the seconds of items whose first field is a place in quarters."""
+    times = timing.to_seconds(sequence, np.array([float(item[0]) for item in items], np.float64))
+    return list(zip(times.tolist(), items))

@@ -1,0 +1,78 @@
+"""The notes of one part of a MusicXML score as they are played, with tied notes joined."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+
+from musejax.music.musicxml_notes import WrittenNote
+
+# Quarters between two tied notes, where tuplets are rounded.
+_TOUCHING = Fraction(1, 24)
+
+
+@dataclasses.dataclass(slots=True)
+class Note:
+    """A note as it is played.
+
+    Attributes:
+        written: The note as it is written, the first of a tie.
+        start: Onset in quarters from the beginning of the piece.
+        end: Where it ends, in quarters.
+        fermata: Whether a fermata stands over it or over a note tied to it.
+        syllable: The text that is sung on it; empty if there is none.
+    """
+
+    written: WrittenNote
+    start: Fraction
+    end: Fraction
+    fermata: bool
+    syllable: str
+
+
+def played_notes(measures: Iterable[tuple[Fraction, int, list[WrittenNote]]]) -> list[Note]:
+    """Joins tied notes; a tie that nothing continues ends with its note.
+
+    A note continues the tied note of its pitch and voice that ends where it begins, else the one of another voice.
+
+    Args:
+        measures: Start in quarters, number of the verse and notes of each measure, in the order of playing.
+    """
+    out: list[Note] = []
+    held: dict[int, list[Note]] = {}
+    for start, verse, notes in measures:
+        for written in notes:
+            onset = start + written.start
+            end = onset + written.length
+            note = _continued(held, written, onset) if written.stops_tie else None
+            if note is None:
+                note = Note(written, onset, end, written.fermata, _syllable(written.lyrics, verse))
+                out.append(note)
+            else:
+                note.end = end
+                note.fermata = note.fermata or written.fermata
+            if written.starts_tie:
+                held.setdefault(written.pitch, []).append(note)
+    return out
+
+
+def _continued(held: Mapping[int, list[Note]], written: WrittenNote, onset: Fraction) -> Note | None:
+    """Takes the note that a tied note continues out of those that are held, or returns None."""
+    waiting = held.get(written.pitch)
+    if not waiting:
+        return None
+    # What ended long before is continued by nothing any more.
+    waiting[:] = [note for note in waiting if note.end > onset - _TOUCHING]
+    near = [note for note in waiting if abs(note.end - onset) < _TOUCHING]
+    if not near:
+        return None
+    note = next((note for note in near if note.written.voice == written.voice), near[0])
+    # A note may wait twice for a note to continue it only if it was added twice; identity tells it from its equals.
+    waiting[:] = [other for other in waiting if other is not note]
+    return note
+
+
+def _syllable(lyrics: Mapping[int, str] | None, verse: int) -> str:
+    """Returns the syllable of a verse; that of the first where a note has no other."""
+    if not lyrics:
+        return ""
+    return lyrics.get(verse) or lyrics[min(lyrics)]
