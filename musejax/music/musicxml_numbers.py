@@ -1,5 +1,6 @@
 """Numbers in MusicXML text, bounded so that a few digits cannot stand for a number of any size."""
 
+import functools
 import math
 import re
 from fractions import Fraction
@@ -24,6 +25,7 @@ def fraction(text: str | None, name: str) -> Fraction:
     return Fraction(text)
 
 
+@functools.lru_cache(4096)
 def decimal(text: str | None) -> float | None:
     """Returns a decimal number, or None where the text is not one."""
     return float(text) if text is not None and _DECIMAL.match(text) else None
