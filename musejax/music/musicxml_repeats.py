@@ -151,6 +151,7 @@ def _places(
 ) -> tuple[dict[int, str], dict[int, str], dict[int, str]]:
     """Returns the labels of segnos and codas by the measures that begin there, and of codas by where music leaves."""
     places: dict[str, dict[int, str]] = {"segno": {}, "coda": {}, "coda sign": {}}
+    written = {m for m, mark in enumerate(marks) if any(kind == "coda sign" for _, kind, _ in mark.places)}
     leaving = {m: mark.to_coda for m, mark in enumerate(marks) if mark.to_coda is not None}
     for m, mark in enumerate(marks):
         for position, kind, label in mark.places:
@@ -158,7 +159,7 @@ def _places(
     signs = {m: label for m, label in places["coda sign"].items() if m not in leaving and m not in places["coda"]}
     if not leaving and len(signs) > 1:
         first = min(signs)
-        leaving[first] = signs.pop(first)
+        leaving[first - (first not in written)] = signs.pop(first)
     return places["segno"], signs | places["coda"], leaving
 
 

@@ -1,0 +1,32 @@
+"""Readers of small MusicXML scores."""
+
+import numpy as np
+import pytest
+
+from musejax.music import musicxml_reading, timing
+
+
+@pytest.fixture
+def read_score(tmp_path):
+    """Reads the text of a score; the remarks about what is left out are its attribute `remarks`."""
+
+    def read(text, **options):
+        path = tmp_path / "score.musicxml"
+        path.write_text(text)
+        read.remarks = []
+        return musicxml_reading.musicxml_to_sequence(path, say=read.remarks.append, **options)
+
+    return read
+
+
+@pytest.fixture
+def rows():
+    """Gives the notes of a sequence, or of one part, as (pitch, onset, duration) in quarters."""
+
+    def notes_of(sequence, part=None):
+        notes = [note for note in sequence.notes if part is None or note.part == part]
+        places = np.array([(note.start_time, note.end_time) for note in notes]).ravel()
+        quarters = timing.to_quarters(sequence, places).reshape(-1, 2).tolist()
+        return [(note.pitch, round(a, 4), round(b - a, 4)) for note, (a, b) in zip(notes, quarters)]
+
+    return notes_of
