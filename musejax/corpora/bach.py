@@ -47,8 +47,8 @@ def soprano(sequence: "NoteSequence") -> np.ndarray:
 
 
 def read(path: Path) -> Read:
-    """Reads one chorale; a worker's task."""
-    sequence = musicxml_reading.musicxml_to_sequence(path)
+    """Reads one chorale as it is written, so that a repeated section counts once; a worker's task."""
+    sequence = musicxml_reading.musicxml_to_sequence(path, repeats=False)
     return Read(f"bach/{path.stem}", soprano(sequence), cache.pack(sequence))
 
 
