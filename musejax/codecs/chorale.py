@@ -92,9 +92,12 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", *, end: bool
         return {"tokens": tokens, "beat": (np.arange(length) % BAR).astype(np.int32)}
     if end:
         tokens[length] = vocab.id("end")
+    beat = metre.read_beats(sequence, total)
+    if metre.is_score(sequence):  # A score ends with a bar line, even where its last bar lacks what the pickup has.
+        beat[total] = 0
     return {
         "tokens": tokens,
-        "beat": metre.read_beats(sequence, total)[: length + end],
+        "beat": beat[: length + end],
         "fermata": _fermatas(sequence, voices[0], length + end),
         "key": _keys(sequence, length + end),
     }
