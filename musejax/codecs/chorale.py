@@ -93,7 +93,8 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", *, end: bool
     if end:
         tokens[length] = vocab.id("end")
     beat = metre.read_beats(sequence, total)
-    if metre.is_score(sequence):  # A score ends with its last note, as if at a bar line: its last bar lacks what the pickup has.
+    if metre.is_score(sequence):
+        # A score ends with its last note, as if at a bar line: its last bar lacks what the pickup has.
         beat[length] = 0
     return {
         "tokens": tokens,

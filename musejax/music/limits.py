@@ -5,6 +5,7 @@ they allocate anything by time, so that such a file costs one line instead of al
 music that is played: a piece may last a day, and may be ten times as long as an opera.
 """
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +58,9 @@ def excess(sequence: "NoteSequence") -> str | None:
     if not seconds <= MAX_SECONDS:
         return f"it lasts {_shown(seconds)} seconds; at most {MAX_SECONDS:,} can be read"
     quarters = _quarters(sequence, [seconds])[0]
+    tempo = next((t.qpm for t in sequence.tempos if not math.isfinite(t.qpm)), None)
+    if tempo is not None:
+        return f"it has a tempo of {tempo} quarter notes a minute"
     if not quarters <= MAX_QUARTERS:
         return f"it lasts {_shown(quarters)} quarter notes; at most {MAX_QUARTERS:,} can be read"
     bars, longest = _bars(sequence, quarters)

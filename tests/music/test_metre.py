@@ -110,12 +110,10 @@ def test_the_usual_bar_fills_most_of_a_piece():
     assert metre.usual_bar(np.arange(16)) is None
 
 
-def test_beats_are_read_by_the_source():
+def test_beats_follow_the_time_signatures():
     sequence = noteseq.load().NoteSequence()
     sequence.time_signatures.add(time=0.0, numerator=4, denominator=4)
-    # 20 frames of 4/4: a score begins with a pick-up, other music ends with an incomplete bar.
     assert metre.read_beats(sequence, 20).tolist() == [*range(16), *range(5)]
     assert not metre.is_score(sequence)
     sequence.source_info.encoding_type = sequence.source_info.MUSIC_XML
     assert metre.is_score(sequence)
-    assert metre.read_beats(sequence, 20).tolist() == metre.beats([(0, 16)], 20, score=True).tolist()

@@ -3,7 +3,7 @@
 import pytest
 from musicxml_text import attributes, backup, forward, note, notes, repeat, score, time, timewise
 
-from musejax.music import metre, score_annotations, timing
+from musejax.music import grid, metre, score_annotations
 
 
 def signatures(sequence):
@@ -113,7 +113,7 @@ def test_a_score_by_measures_is_read_like_one_by_parts(read_score, rows):
 
 def test_bars_are_counted_from_the_pickup(read_score):
     sequence = read_score(score([PICKUP, FULL, FULL]))
-    frames = timing.total_frames(sequence, 4)
+    frames = grid.total_frames(sequence)
     beat = metre.beats(metre.read(sequence), frames)
     assert [frame for frame in range(frames) if beat[frame] == 0] == [4, 20]
     assert beat[:4].tolist() == [12, 13, 14, 15]
