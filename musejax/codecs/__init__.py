@@ -177,7 +177,7 @@ def free_conditions(
 ) -> dict[str, np.ndarray]:
     """Conditions of a free sample: 4/4, no fermatas, no chords, one key throughout; a primer's own as far as it goes.
 
-    Chorales begin with a pick-up of a quarter, as most of Bach's do; benchmark files count from the first frame.
+    Music with fermatas begins with a pickup of a quarter, as most of Bach's chorales do; other music begins at the bar.
 
     Args:
         vocabulary: The model's.
@@ -190,7 +190,7 @@ def free_conditions(
         int32[N, T] for each condition.
     """
     beat = np.arange(length)
-    if vocabulary.name == "chorale":
+    if "fermata" in dict(vocabulary.conditions):
         beat = (beat + BAR - QUARTER) % BAR
     elif vocabulary.kind == "tokens":
         beat = beat % BAR

@@ -28,7 +28,8 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     path = zoo.find(args.model)
     primer = read(args.primer) if args.primer else None
     commands.begin()
-    from musejax.generation import piece_forms, piece_lengths, primers, sampling
+    from musejax.decoding import track_grammar
+    from musejax.generation import accompaniment, piece_forms, piece_lengths, primers, sampling
 
     loaded = zoo.load(path, commands.say)
     target = target if loaded.codec.is_music else target.as_arrays(loaded.name)
@@ -47,9 +48,8 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
             piece_lengths.around(loaded, told)[0] if told is not None else args.length or piece_lengths.default(loaded)
         )
     asked = options.attributes(args.attributes)
-    if vocabulary.name == "tracks" and args.length is None and args.bars is not None:
-        from musejax.generation import accompaniment
-
+    has_tracks = track_grammar.fits(vocabulary)
+    if has_tracks and args.length is None and args.bars is not None:
         length = accompaniment.ROOM * args.bars
     given = None
     if primer is not None:
@@ -60,9 +60,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     parts = [options.constraint(args, loaded, longest, frames or None, shift=shift)]
     parts.append(places.of_sample(args, loaded, longest, None if given is None else given.conditions))
     options.check_left(args, loaded, options.join(parts), longest)
-    if (args.bars is not None and told is None) or asked or (vocabulary.name == "tracks" and primer is None):
-        from musejax.generation import accompaniment
-
+    if (args.bars is not None and told is None) or asked or (has_tracks and primer is None):
         bars = args.bars or (16 if args.length is None and primer is None else None)
         plan = accompaniment.plan(loaded, bars=bars, attributes=asked, bar=bar)
         parts.append(plan.constraint)

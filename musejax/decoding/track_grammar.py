@@ -34,6 +34,11 @@ _FOLLOW = {
 }
 
 
+def fits(vocabulary: vocabularies.Vocabulary) -> bool:
+    """Whether a vocabulary has the bars, tracks and controls that this grammar is about."""
+    return all(vocabulary.has(kind) for kind in _KINDS)
+
+
 @struct.dataclass
 class Table:
     """The vocabulary as constants of the compiled loop, so that constraints side by side share their work.

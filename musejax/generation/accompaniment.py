@@ -72,7 +72,7 @@ def plan(
         errors.UserError: The model has no tracks, or what is asked for does not fit it.
     """
     vocabulary = loaded.codec.vocabulary
-    if vocabulary.name != "tracks":
+    if not bars_and_tracks.fits(vocabulary):
         raise errors.UserError(
             f"{loaded.name} writes codec {vocabulary.name}; bars, attributes and given tracks need codec tracks"
         )

@@ -86,7 +86,7 @@ def lively(
     vocabulary, pair = loaded.codec.vocabulary, loaded.model.decoder
     if loaded.model.info.samplers or loaded.model.info.piece_frames:
         return ()
-    if vocabulary.name == "tracks":
+    if bars_and_tracks.fits(vocabulary):
         return (gaps.silent_bars(vocabulary, drawn_tracks),)
     if not gaps.fits(vocabulary):
         return ()

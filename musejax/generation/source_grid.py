@@ -114,7 +114,7 @@ def read(
         length = max(length, grid.nearest_end(sequence, vocabulary.frames_per_quarter))
     if length > MAX_FRAMES:
         raise errors.UserError(f"{name}: it lasts {length} frames; at most {MAX_FRAMES} can be steered")
-    notes, shift = _shifted(vocabulary, notes, length)
+    notes, shift = _shifted(loaded.codec, notes, length)
     _check_range(name, notes, vocabulary)
     gridded = _on_grid(sequence, notes, vocabulary.frames_per_quarter)
     assumed = _infer(loaded, gridded, notes, sharps, name, say)
@@ -163,15 +163,15 @@ def _place(
     return placed
 
 
-def _shifted(vocabulary: vocabularies.Vocabulary, notes: list[Placed], length: int) -> tuple[list[Placed], int]:
+def _shifted(codec: codecs.Codec, notes: list[Placed], length: int) -> tuple[list[Placed], int]:
     """The notes as the codec reads them, and by how many semitones: `melody-basic` moves a melody to C and folds it."""
-    if vocabulary.name != "melody-basic":
+    if codec.transposition is None:
         return notes, 0
     events = np.full(length, -2)
     heard = [n for n in notes if n.last > n.first]
     events[[n.first for n in heard]] = [n.pitch for n in heard]
     melody = noteseq.load().Melody(events.tolist())
-    pitches = vocabulary.range("pitch")
+    pitches = codec.vocabulary.range("pitch")
     shift = melody.squash(min_note=pitches.min, max_note=pitches.max + 1, transpose_to_key=0)
     folded = list(melody)
     return [n._replace(pitch=folded[n.first]) if n.last > n.first else n for n in notes], shift
