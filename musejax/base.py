@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-import jax
 from flax import struct
 
-Array = jax.Array
+from musejax.array_types import AnyArray, Array
+
 Params = Any  # a pytree of float arrays
 State = Any  # a pytree of what is not trained by gradient; {} when there is none
 # (rows, positions to be drawn or 0 for whole sequences, params whose type is taken) -> a stack's state
@@ -262,7 +262,7 @@ class Model(NamedTuple):
     decoder: Decoder | None = None
     latent: Latent | None = None
     make_step: Callable[[Tools], Step] | None = None
-    features: Callable[[Batch], dict[str, Array]] | None = None
+    features: Callable[[Batch], dict[str, AnyArray]] | None = None
 
 
 class Family(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 import musejax
 
 ROOT = Path(musejax.__file__).parent
-CORE = {"errors", "base", "theory", "vocabulary", "nn", "models", "decoding"}
+CORE = {"errors", "array_types", "base", "theory", "vocabulary", "nn", "models", "decoding"}
 WRAPPING = {"registry", "pipeline", "training", "tuning", "evaluation", "runs"}
 EDGE = {
     "music", "codecs", "corpora", "rendering", "zoo", "catalog", "cli", "commands", "experiments", "generation",
@@ -116,7 +116,7 @@ def test_the_core_and_training_run_without_the_edge():
     code = """
 import importlib.abc
 class Absent(importlib.abc.MetaPathFinder):
-    names = {"note_seq", "music21", "grain", "symusic", "matplotlib", "tyro", "tensorboardX"}
+    names = {"note_seq", "music21", "grain", "symusic", "matplotlib", "tyro", "tensorboardX", "jaxtyping"}
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in self.names:
             raise ModuleNotFoundError(name, name=name)
