@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from musejax.base import Array
+from musejax.array_types import Array, Bool, Float, Int
 from musejax.nn.fast import blocked_attention
 
 # Pages of a cache on the CPU: 2 to this length, else 4. With one page XLA would copy the cache at every position.
@@ -24,7 +24,9 @@ SHORT = 256
 _LOW = -1e9
 
 
-def turns(pos: Array, width: int, dtype: Any) -> tuple[Array, Array]:
+def turns(
+    pos: Int[Array, " L"], width: int, dtype: Any
+) -> tuple[Float[Array, "1 L 1 {width}"], Float[Array, "1 L 1 {width}"]]:
     """Cosines and signed sines of angles that grow with the position, float[1, L, 1, width] each, of int32[L]."""
     half = width // 2
     rates = 10_000.0 ** (-jnp.arange(half, dtype=jnp.float32) / half)
@@ -35,13 +37,15 @@ def turns(pos: Array, width: int, dtype: Any) -> tuple[Array, Array]:
     return lax.optimization_barrier(tuple(x[None, :, None].astype(dtype) for x in pair))
 
 
-def turn(x: Array, by: tuple[Array, Array]) -> Array:
+def turn(
+    x: Float[Array, "B L H d"], by: tuple[Float[Array, "1 L 1 d"], Float[Array, "1 L 1 d"]]
+) -> Float[Array, "B L H d"]:
     """Rotates pairs of features of float[B, L, H, d] by what `turns` gives for d; feature i pairs with i + d / 2."""
     cos, sin = by
     return x * cos + jnp.roll(x, x.shape[-1] // 2, axis=-1) * sin
 
 
-def sinusoids(pos: Array, width: int) -> Array:
+def sinusoids(pos: Int[Array, " L"], width: int) -> Float[Array, "L {width}"]:
     """Sines and cosines of positions (Vaswani et al., 2017): float32[L, width] of int32[L]."""
     half = (width + 1) // 2
     rates = 10_000.0 ** (-jnp.arange(half, dtype=jnp.float32) / half)
@@ -49,18 +53,18 @@ def sinusoids(pos: Array, width: int) -> Array:
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)[:, :width]
 
 
-def _grouped(q: Array, groups: int) -> Array:
+def _grouped(q: Float[Array, "B L H d"], groups: int) -> Float[Array, "B {groups} R L d"]:
     """Queries [B, L, H, d] as [B, G, H / G, L, d]."""
     b, length, heads, d = q.shape
     return q.reshape(b, length, groups, heads // groups, d).transpose(0, 2, 3, 1, 4)
 
 
-def _ungrouped(o: Array) -> Array:
+def _ungrouped(o: Float[Array, "B G R L d"]) -> Float[Array, "B L H d"]:
     b, groups, rest, length, d = o.shape
     return o.transpose(0, 3, 1, 2, 4).reshape(b, length, groups * rest, d)
 
 
-def _implementation(q: Array) -> Literal["cudnn"] | None:
+def _implementation(q: Float[Array, "B L H d"]) -> Literal["cudnn"] | None:
     """`cudnn` where it takes these arrays, else JAX's own choice: asked for elsewhere it raises."""
     fits = q.dtype in (jnp.bfloat16, jnp.float16) and q.shape[-1] % 8 == 0 and q.shape[-1] <= 128
     return "cudnn" if fits and jax.default_backend() == "gpu" and _is_recent() else None
@@ -74,7 +78,13 @@ def _is_recent() -> bool:
         return False
 
 
-def causal(q: Array, k: Array, v: Array, table: Array | None, span: int) -> Array:
+def causal(
+    q: Float[Array, "B L H d"],
+    k: Float[Array, "B L G d"],
+    v: Float[Array, "B L G d"],
+    table: Float[Array, "H M d"] | None,
+    span: int,
+) -> Float[Array, "B L H d"]:
     """Every position over itself and the `span` - 1 before it.
 
     Args:
@@ -103,7 +113,9 @@ def causal(q: Array, k: Array, v: Array, table: Array | None, span: int) -> Arra
     return _ungrouped(out)
 
 
-def pages(num: int, groups: int, capacity: int, width: int, dtype: Any) -> tuple[Array, ...]:
+def pages(
+    num: int, groups: int, capacity: int, width: int, dtype: Any
+) -> tuple[Float[Array, "{num} {groups} _ {width}"], ...]:
     """An empty ring of `capacity` positions, cut into pages of equal length (the last may be shorter).
 
     A piece that is still short then reads its first pages only. GPUs and TPUs have one page, as a branch costs them
@@ -118,7 +130,9 @@ def pages(num: int, groups: int, capacity: int, width: int, dtype: Any) -> tuple
     return tuple(jnp.zeros((num, groups, min(length, capacity - first), width), dtype) for first in firsts)
 
 
-def write(ring: tuple[Array, ...], x: Array, pos: Array) -> tuple[Array, ...]:
+def write(
+    ring: tuple[Float[Array, "N G _ d"], ...], x: Float[Array, "N 1 G d"], pos: Int[Array, ""]
+) -> tuple[Float[Array, "N G _ d"], ...]:
     """Puts a position's entry into its slot, `pos` modulo the ring's capacity.
 
     Args:
@@ -138,7 +152,9 @@ def write(ring: tuple[Array, ...], x: Array, pos: Array) -> tuple[Array, ...]:
     return tuple(after)
 
 
-def _ring_term(q: Array, table: Array, capacity: int, pos: Array) -> Array:
+def _ring_term(
+    q: Float[Array, "N G R 1 d"], table: Float[Array, "H M d"], capacity: int, pos: Int[Array, ""]
+) -> Float[Array, "N G R 1 {capacity}"]:
     """What distances add to the scores of a ring's slots, float[N, G, R, 1, C]; a gather would be slow on CPUs.
 
     Args:
@@ -158,7 +174,13 @@ def _ring_term(q: Array, table: Array, capacity: int, pos: Array) -> Array:
     return lax.dynamic_slice_in_dim(twice, capacity - 1 - pos % capacity, capacity, -1)
 
 
-def step(q: Array, keys: tuple[Array, ...], values: tuple[Array, ...], table: Array | None, pos: Array) -> Array:
+def step(
+    q: Float[Array, "N 1 H d"],
+    keys: tuple[Float[Array, "N G _ d"], ...],
+    values: tuple[Float[Array, "N G _ d"], ...],
+    table: Float[Array, "H M d"] | None,
+    pos: Int[Array, ""],
+) -> Float[Array, "N 1 H d"]:
     """One position over a ring of the last C: slot s holds the latest position that is s modulo C.
 
     Args:
@@ -176,7 +198,7 @@ def step(q: Array, keys: tuple[Array, ...], values: tuple[Array, ...], table: Ar
     grouped = _grouped(q * q.shape[-1] ** -0.5, keys[0].shape[1])
     term = None if table is None else _ring_term(grouped, table, capacity, pos)
 
-    def over(count: int) -> Array:
+    def over(count: int) -> Float[Array, "N G R 1 d"]:
         """Attention over the first pages."""
         distance = (pos - jnp.arange(sum(lengths[:count]))) % capacity
         # Keys stand first in the product: as its second factor XLA would copy them transposed at every position.
@@ -195,7 +217,9 @@ def step(q: Array, keys: tuple[Array, ...], values: tuple[Array, ...], table: Ar
     return _ungrouped(lax.switch(used, [functools.partial(over, i + 1) for i in range(len(lengths))]))
 
 
-def known(q: Array, k: Array, v: Array, attn_mask: Array) -> Array:
+def known(
+    q: Float[Array, "B L H d"], k: Float[Array, "B L G d"], v: Float[Array, "B L G d"], attn_mask: Bool[Array, "B L L"]
+) -> Float[Array, "B L H d"]:
     """Every position over those that the mask lets it see, before and after.
 
     Args:

@@ -7,11 +7,15 @@ import jax
 import jax.numpy as jnp
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array
+from musejax.array_types import Array, Key
 
 
 def drop(
-    batch: Mapping[str, Any], names: Sequence[str], vocabulary: vocabularies.Vocabulary, rate: float, key: Array
+    batch: Mapping[str, Any],
+    names: Sequence[str],
+    vocabulary: vocabularies.Vocabulary,
+    rate: float,
+    key: Key[Array, ""],
 ) -> dict[str, Any]:
     """A batch in which a share of the pieces have all their conditions unknown.
 

@@ -3,10 +3,12 @@
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array
+from musejax.array_types import Array, Float, Key
 
 
-def drop(x: Array, rate: float, key: Array | None, shape: tuple[int, ...] | None = None) -> Array:
+def drop(
+    x: Float[Array, " *S"], rate: float, key: Key[Array, ""] | None, shape: tuple[int, ...] | None = None
+) -> Float[Array, " *S"]:
     """Sets a share of the entries of x to 0 and scales the rest up; without a key, or at rate 0, x itself.
 
     Args:

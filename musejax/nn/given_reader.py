@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array
+from musejax.array_types import AnyArray, Array, Bool, Float, Int, Key
 from musejax.nn import dropout as dropouts
 from musejax.nn import transformer_stack
 from musejax.nn.features import inputs, voice_history
@@ -39,8 +39,8 @@ class Reader(nn.Module):
 
     @nn.compact
     def __call__(
-        self, batch: Mapping[str, Array], features: Sequence[inputs.Feature], dtype: Any, key: Array | None
-    ) -> Array:
+        self, batch: Mapping[str, AnyArray], features: Sequence[inputs.Feature], dtype: Any, key: Key[Array, ""] | None
+    ) -> Float[Array, "B T D"]:
         """Runs over whole pieces or windows.
 
         Args:
@@ -64,7 +64,7 @@ class Reader(nn.Module):
         return transformer_stack.Stack(shape, name="stack")(x, start, keys[2], attn_mask=attn_mask)[0]
 
 
-def sounding(t: voice_history.Tables, given: Array) -> Array:
+def sounding(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> Int[AnyArray, "B T S"]:
     """The token of the note that sounds in each given cell: V where that is not known.
 
     Args:
@@ -79,7 +79,7 @@ def sounding(t: voice_history.Tables, given: Array) -> Array:
     return jnp.where(begun >= 0, found, t.size)
 
 
-def masks(key: Array, num: int, frames: int, streams: int) -> Array:
+def masks(key: Key[Array, ""], num: int, frames: int, streams: int) -> Int[Array, "{num} {frames} {streams}"]:
     """Random sets of free cells for training: what people ask to be filled.
 
     A quarter of the rows are free in all cells; a quarter are all voices but one (harmonising); a quarter are gaps in
@@ -105,7 +105,7 @@ def masks(key: Array, num: int, frames: int, streams: int) -> Array:
     return (in_frames[:, :, None] & in_voices[:, None, :]).astype(jnp.int32)
 
 
-def gaps(key: Array, num: int, frames: int) -> Array:
+def gaps(key: Key[Array, ""], num: int, frames: int) -> Bool[Array, "{num} {frames}"]:
     """Stretches of free frames that come and go along each row: bool[B, T].
 
     Free and given stretches follow each other with lengths from exponential distributions, whose means, 8 to 64 and

@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array
+from musejax.array_types import AnyArray, Array, Float, Int
 from musejax.nn.features import axis_labels, inputs, voice_history
 
 
 @jax.custom_vjp
-def place_intervals(scores: Array, pitch: Array) -> Array:
+def place_intervals(scores: Float[Array, "*N R"], pitch: Int[Array, " *N"]) -> Float[Array, "*N P"]:
     """Returns scores of intervals as scores of pitches: out[q] = scores[q - pitch + P - 1].
 
     The gradient is the same gather in the other direction; autodiff's scatter is slow on a CPU.
@@ -35,16 +35,18 @@ def place_intervals(scores: Array, pitch: Array) -> Array:
     return jnp.where((pitch >= 0)[..., None], jnp.take_along_axis(scores, index, axis=-1), 0.0)
 
 
-def _count(pitch: Array, size: int) -> Array:
+def _count(pitch: Int[Array, " *N"], size: int) -> Int[Array, "*N {size}"]:
     """0..size - 1 along a new last axis."""
     return jax.lax.broadcasted_iota(jnp.int32, (*pitch.shape, size), pitch.ndim)
 
 
-def _place_forward(scores: Array, pitch: Array) -> tuple[Array, Array]:
+def _place_forward(
+    scores: Float[Array, "*N R"], pitch: Int[Array, " *N"]
+) -> tuple[Float[Array, "*N P"], Int[Array, " *N"]]:
     return place_intervals(scores, pitch), pitch
 
 
-def _place_backward(pitch: Array, cotangent: Array) -> tuple[Array, None]:
+def _place_backward(pitch: Int[Array, " *N"], cotangent: Float[Array, "*N P"]) -> tuple[Float[Array, "*N R"], None]:
     size = cotangent.shape[-1]
     index = _count(pitch, 2 * size - 1) + jnp.maximum(pitch, 0)[..., None] - (size - 1)
     inside = (pitch >= 0)[..., None] & (index >= 0) & (index < size)
@@ -88,12 +90,12 @@ class Scores(NamedTuple):
 
     def logits(
         self,
-        scores: Array,
-        anchors: Sequence[Array],
-        proposals: Sequence[Array] = (),
-        signature: Array | None = None,
-        shares: Array | None = None,
-    ) -> Array:
+        scores: Float[Array, "*N R"],
+        anchors: Sequence[Int[AnyArray, " *N"]],
+        proposals: Sequence[Int[AnyArray, " *N"]] = (),
+        signature: Int[AnyArray, " *N"] | None = None,
+        shares: Float[Array, "*N K 12"] | None = None,
+    ) -> Float[Array, "*N V"]:
         """Returns the logits of all events.
 
         Args:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from musejax.base import Array
+from musejax.array_types import AnyArray, Array, Float, Key
 from musejax.nn import dropout as dropouts
 from musejax.nn import nade
 from musejax.nn.features import key_history
@@ -25,7 +25,9 @@ DECAYS = (2.0, 6.0, 20.0, 60.0)
 REACH = 12
 
 
-def _pasts(batch: Mapping[str, Array], dtype: Any) -> tuple[Array, Array, Array]:
+def _pasts(
+    batch: Mapping[str, AnyArray], dtype: Any
+) -> tuple[Float[Array, "B T V 24"], Float[Array, "B T V 2"], Float[Array, "B T 8"]]:
     """The past of each key, that of neighbours, and what is common to all keys, as floats.
 
     Returns:
@@ -67,7 +69,9 @@ class KeyNet(nn.Module):
     hidden: int = 0
 
     @nn.compact
-    def __call__(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> tuple[Array | nade.Context, Any]:
+    def __call__(
+        self, batch: Mapping[str, AnyArray], carry: Any, key: Key[Array, ""] | None
+    ) -> tuple[Float[Array, "B T V"] | nade.Context, Any]:
         """Logits of every key of every frame, or the frames' contexts.
 
         Args:
@@ -96,7 +100,13 @@ class KeyNet(nn.Module):
         u = dropouts.drop(nn.relu(heads), self.head_dropout, keys[2], (h.shape[0], 1, self.size, self.head))
         return logits + nn.Dense(1, False, name="read")(u)[..., 0], carry
 
-    def _heads(self, h: Array, own: Array, near: Array, common: Array) -> Array:
+    def _heads(
+        self,
+        h: Float[Array, "B T H"],
+        own: Float[Array, "B T V O"],
+        near: Float[Array, "B T V 2"],
+        common: Float[Array, "B T C"],
+    ) -> Float[Array, "B T V W"]:
         """The shared head of every key before its non-linearity, [B, T, V, W]."""
         width, rows = self.head, near.shape[:2]
         kernel = self.param("near", nn.initializers.lecun_normal(), (2 * REACH + 1, 2, width)).astype(h.dtype)
@@ -130,7 +140,9 @@ class PlainKeyNet(nn.Module):
     hidden: int = 0
 
     @nn.compact
-    def __call__(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> tuple[Array | nade.Context, Any]:
+    def __call__(
+        self, batch: Mapping[str, AnyArray], carry: Any, key: Key[Array, ""] | None
+    ) -> tuple[Float[Array, "B T V"] | nade.Context, Any]:
         """As `KeyNet`'s, of `last` int[B, T, V] and conditions."""
         dtype = jax.tree.leaves(carry)[0].dtype
         keys = (None, None) if key is None else tuple(jax.random.split(key))

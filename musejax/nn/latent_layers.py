@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from musejax.base import Array
+from musejax.array_types import Array, Float, Int, Key
 from musejax.nn import recurrent_stack
 
 # Keeps the scale of a posterior away from 0.
@@ -33,7 +33,9 @@ class Encoder(nn.Module):
     latent: int
 
     @nn.compact
-    def __call__(self, x: Array, lengths: Array) -> tuple[Array, Array]:
+    def __call__(
+        self, x: Float[Array, "B T D"], lengths: Int[Array, " B"]
+    ) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
         """Reads pieces.
 
         Args:
@@ -48,7 +50,7 @@ class Encoder(nn.Module):
         within = place < lengths[:, None]
         flipped = jnp.where(within, lengths[:, None] - 1 - place, place)
 
-        def turn(y: Array) -> Array:
+        def turn(y: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
             return jnp.take_along_axis(y, flipped[..., None], axis=1)
 
         is_last = (place == lengths[:, None] - 1).astype(x.dtype)
@@ -65,7 +67,9 @@ class Encoder(nn.Module):
         return normal(h, self.latent)
 
 
-def normal(h: Array, size: int, sure: bool = False) -> tuple[Array, Array]:
+def normal(
+    h: Float[Array, "*B D"], size: int, sure: bool = False
+) -> tuple[Float[Array, "*B {size}"], Float[Array, "*B {size}"]]:
     """The layers of a diagonal normal, inside an encoder: float[..., D] -> mean and scale, float32[..., Z] each.
 
     MusicVAE begins with posteriors near the prior; one that is `sure` begins with means that differ and a scale of an
@@ -92,7 +96,7 @@ class Initial(nn.Module):
     hidden: int
 
     @nn.compact
-    def __call__(self, context: Array) -> tuple[tuple[Array, Array], ...]:
+    def __call__(self, context: Float[Array, "B C"]) -> tuple[tuple[Float[Array, "B H"], Float[Array, "B H"]], ...]:
         """float[B, C] -> for each layer (h, c), float[B, H] each."""
         size = 2 * self.num_layers * self.hidden
         flat = jnp.tanh(nn.Dense(size, kernel_init=nn.initializers.normal(0.001), name="dense")(context))
@@ -112,7 +116,7 @@ class Conductor(nn.Module):
     hidden: int
 
     @nn.compact
-    def __call__(self, z: Array, segments: int) -> Array:
+    def __call__(self, z: Float[Array, "B Z"], segments: int) -> Float[Array, "B {segments} C"]:
         """float[B, Z] -> float[B, U, C]; z sets the first state and is every input."""
         start = Initial(self.num_layers, self.hidden, name="initial")(z)
         x = jnp.broadcast_to(z[:, None], (z.shape[0], segments, z.shape[1]))
@@ -144,7 +148,12 @@ class Decoder(nn.Module):
             self.joined = nn.Dense(self.join)
         self.output = nn.Dense(self.outputs)
 
-    def __call__(self, before: Array, context: Array, key: Array | None = None) -> Array:
+    def __call__(
+        self,
+        before: Float[Array, "B T D"],
+        context: Float[Array, "B C"] | Float[Array, "B T C"],
+        key: Key[Array, ""] | None = None,
+    ) -> Float[Array, "B T O"]:
         """What comes out of each frame of a segment.
 
         Args:
@@ -163,6 +172,6 @@ class Decoder(nn.Module):
             h = nn.gelu(self.joined(jnp.concatenate([h, each], axis=-1)))
         return self.output(h)
 
-    def begin(self, context: Array) -> tuple[tuple[Array, Array], ...]:
+    def begin(self, context: Float[Array, "B C"]) -> tuple[tuple[Float[Array, "B H"], Float[Array, "B H"]], ...]:
         """The first state of a segment: float[B, C] -> (h, c) for each layer."""
         return self.initial(context)

@@ -3,10 +3,11 @@
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array, Metrics, State
+from musejax.array_types import AnyArray, Array, Float, Integer, Shaped
+from musejax.base import Metrics, State
 
 
-def categorical_nll(logits: Array, tokens: Array) -> Array:
+def categorical_nll(logits: Float[Array, "*N V"], tokens: Integer[AnyArray, " *N"]) -> Float[Array, " *N"]:
     """-log softmax(logits)[token] in nats.
 
     Args:
@@ -20,36 +21,40 @@ def categorical_nll(logits: Array, tokens: Array) -> Array:
     return jax.nn.logsumexp(logits, axis=-1) - chosen(logits, tokens)
 
 
-def chosen(logits: Array, tokens: Array) -> Array:
+def chosen(logits: Float[Array, "*N V"], tokens: Integer[AnyArray, " *N"]) -> Float[Array, " *N"]:
     """logits[token]: [..., V] and int[...] -> [...]. A masked sum: the gradient of a gather is a slow scatter."""
     is_chosen = jax.nn.one_hot(tokens, logits.shape[-1], dtype=bool)
     return jnp.where(is_chosen, logits, 0.0).sum(-1)
 
 
-def hits(logits: Array, tokens: Array) -> Array:
+def hits(logits: Float[Array, "*N V"], tokens: Integer[AnyArray, " *N"]) -> Float[Array, " *N"]:
     """1 where no token is likelier than the given one, float32[...]."""
     return (chosen(logits, tokens) >= logits.max(-1)).astype(jnp.float32)
 
 
-def bernoulli_nll(logits: Array, bits: Array) -> Array:
+def bernoulli_nll(logits: Float[Array, " *N"], bits: Shaped[AnyArray, " *N"]) -> Float[Array, " *N"]:
     """-log of the probability of each bit in nats: float32 of the common shape."""
     logits = logits.astype(jnp.float32)
     return jax.nn.softplus(logits) - logits * bits.astype(jnp.float32)
 
 
-def masked_mean(values: Array, mask: Array) -> tuple[Array, Array]:
+def masked_mean(
+    values: Float[Array, " *N"], mask: Shaped[AnyArray, " *N"]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """The mean of values where mask is 1, and how many there are (at least 1 divides).
 
     Args:
         values: float[...].
         mask: Of the same shape, 1 where a value counts.
     """
-    mask = mask.astype(jnp.float32)
+    mask = jnp.asarray(mask, jnp.float32)
     weight = mask.sum()
     return (values * mask).sum() / jnp.maximum(weight, 1.0), weight
 
 
-def cross_entropy(logits: Array, tokens: Array, mask: Array, state: State) -> tuple[Array, tuple[State, Metrics]]:
+def cross_entropy(
+    logits: Float[Array, "*N V"], tokens: Integer[AnyArray, " *N"], mask: Shaped[AnyArray, " *N"], state: State
+) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
     """The loss of a net over tokens: the mean nats a cell where mask is 1, and how often the likeliest is right.
 
     Args:
@@ -66,12 +71,12 @@ def cross_entropy(logits: Array, tokens: Array, mask: Array, state: State) -> tu
     return mean, (state, {"loss": mean, "accuracy": accuracy, "weight": weight})
 
 
-def kl_to_standard(mean: Array, scale: Array) -> Array:
+def kl_to_standard(mean: Float[Array, " *N"], scale: Float[Array, " *N"]) -> Float[Array, " *N"]:
     """The KL divergence of independent normals from the standard normal, in nats: float[...] of float[...] each."""
     return 0.5 * (jnp.square(mean) + jnp.square(scale) - 1.0) - jnp.log(scale)
 
 
-def critic_loss(kind: str, real: Array, fake: Array) -> Array:
+def critic_loss(kind: str, real: Float[Array, "B S"], fake: Float[Array, "B S"]) -> Float[Array, ""]:
     """What a critic lessens: the mean over pieces and scores.
 
     Args:
@@ -88,13 +93,13 @@ def critic_loss(kind: str, real: Array, fake: Array) -> Array:
     return jax.nn.softplus(-real).mean() + jax.nn.softplus(fake).mean()
 
 
-def generator_loss(kind: str, fake: Array) -> Array:
+def generator_loss(kind: str, fake: Float[Array, "B S"]) -> Float[Array, ""]:
     """What a generator lessens, by the scores of its pieces float[B, S]; the logistic one does not saturate."""
     fake = fake.astype(jnp.float32)
     return jax.nn.softplus(-fake).mean() if kind == "logistic" else -fake.mean()
 
 
-def energy_distance(x: Array, y: Array, real: Array) -> Array:
+def energy_distance(x: Float[Array, "N D"], y: Float[Array, "M D"], real: Float[Array, " M"]) -> Float[Array, ""]:
     """How far apart two sets of vectors are: 0 on average for two sets of one distribution, and only then.
 
     2 E|x - y| - E|x - x'| - E|y - y'| (Szekely and Rizzo, 2013), each without bias; of a few vectors it may come out
@@ -106,10 +111,10 @@ def energy_distance(x: Array, y: Array, real: Array) -> Array:
         real: float[M], 1 where a vector of y counts; at least two should.
     """
 
-    def apart(a: Array, b: Array) -> Array:
+    def apart(a: Float[Array, "P D"], b: Float[Array, "Q D"]) -> Float[Array, "P Q"]:
         return jnp.sqrt(jnp.square(a[:, None] - b[None]).sum(-1) + 1e-12)
 
-    def among(a: Array, weights: Array) -> Array:
+    def among(a: Float[Array, "P D"], weights: Float[Array, " P"]) -> Float[Array, ""]:
         pairs = weights[:, None] * weights[None] * (1.0 - jnp.eye(len(a)))
         return (apart(a, a) * pairs).sum() / jnp.maximum(pairs.sum(), 1.0)
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from musejax.base import Array
+from musejax.array_types import AnyArray, Array, Float, Int, Integer, Key
 from musejax.nn import dropout as dropouts
 
 
@@ -25,9 +25,9 @@ class Context(NamedTuple):
         heads: float[..., V, W], the shared head of each key before its non-linearity; None for a net without.
     """
 
-    logits: Array
-    hidden: Array
-    heads: Array | None
+    logits: Float[Array, "*N V"]
+    hidden: Float[Array, "*N H"]
+    heads: Float[Array, "*N V W"] | None
 
 
 class Nade(nn.Module):
@@ -55,7 +55,9 @@ class Nade(nn.Module):
             self.below = self.param("below", small, (self.size, self.head))
             self.read = self.param("read", nn.initializers.lecun_normal(), (self.head, 1))
 
-    def __call__(self, context: Context, frames: Array, key: Array | None = None) -> Array:
+    def __call__(
+        self, context: Context, frames: Integer[AnyArray, "B T V"], key: Key[Array, ""] | None = None
+    ) -> Float[Array, "B T V"]:
         """The logit of each key given the keys below it, of frames that are known: one pass for all keys.
 
         Args:
@@ -85,7 +87,7 @@ class Nade(nn.Module):
         u = dropouts.drop(u, self.dropout, keys[1], (rows[0], 1, size, self.head))
         return logits + (u @ self.read.astype(dtype))[..., 0]
 
-    def one(self, context: Context, bits: Array, at: Array) -> Array:
+    def one(self, context: Context, bits: Int[Array, "N V"], at: Int[Array, ""]) -> Float[Array, " N"]:
         """The logit of one key of a frame that is being drawn.
 
         Args:

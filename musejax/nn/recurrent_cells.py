@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array
+from musejax.array_types import Array, Float
 
 # Steps of one product for the gradients of weights; the largest divisor of the length up to this is used.
 CHUNK = 16
@@ -28,7 +28,9 @@ CHUNK = 16
 CACHED = 1 << 20
 
 
-def lstm_gates(z: Array, c: Array, axis: int) -> tuple[Array, Array, Array]:
+def lstm_gates(
+    z: Float[Array, "_ _"], c: Float[Array, "X Y"], axis: int
+) -> tuple[Float[Array, "X Y"], Float[Array, "X Y"], Float[Array, "_ _"]]:
     """(h, c) of one step from its pre-activations, and the activated gates."""
     i, f, g, o = jnp.split(z, 4, axis=axis)
     i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
@@ -36,7 +38,9 @@ def lstm_gates(z: Array, c: Array, axis: int) -> tuple[Array, Array, Array]:
     return o * jnp.tanh(c), c, jnp.concatenate([i, f, g, o], axis=axis)
 
 
-def gru_gates(zx: Array, zh: Array, new_bias: Array, h: Array, axis: int) -> tuple[Array, Array]:
+def gru_gates(
+    zx: Float[Array, "P Q"], zh: Float[Array, "P Q"], new_bias: Float[Array, "X Y"], h: Float[Array, "X Y"], axis: int
+) -> tuple[Float[Array, "X Y"], Float[Array, "_ _"]]:
     """The state after one step, from the pre-activations of input and state, and what the backward pass needs."""
     xr, xu, xn = jnp.split(zx, 3, axis=axis)
     hr, hu, hn = jnp.split(zh, 3, axis=axis)
@@ -45,15 +49,21 @@ def gru_gates(zx: Array, zh: Array, new_bias: Array, h: Array, axis: int) -> tup
     return n + u * (h - n), jnp.concatenate([r, u, n, inner], axis=axis)
 
 
-def _rows(bias: Array, rows: int) -> Array:
+def _rows(bias: Float[Array, " G"], rows: int) -> Float[Array, "{rows} G"]:
     return jnp.broadcast_to(bias[None], (rows, bias.shape[0]))
 
 
-def _columns(bias: Array, columns: int) -> Array:
+def _columns(bias: Float[Array, " G"], columns: int) -> Float[Array, "G {columns}"]:
     return jnp.broadcast_to(bias[:, None], (bias.shape[0], columns))
 
 
-def lstm_scan(x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array) -> tuple[Array, Any]:
+def lstm_scan(
+    x: Float[Array, "B L D"],
+    carry: tuple[Float[Array, "B H"], Float[Array, "B H"]],
+    w_in: Float[Array, "D 4*H"],
+    w_rec: Float[Array, "H 4*H"],
+    bias: Float[Array, " 4*H"],
+) -> tuple[Float[Array, "B L H"], tuple[Float[Array, "B H"], Float[Array, "B H"]]]:
     """The plain form of `lstm`."""
     num = x.shape[0]
 
@@ -65,7 +75,14 @@ def lstm_scan(x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array) -> t
     return jnp.swapaxes(hs, 0, 1), carry
 
 
-def gru_scan(x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array, new_bias: Array) -> tuple[Array, Any]:
+def gru_scan(
+    x: Float[Array, "B L D"],
+    carry: tuple[Float[Array, "B H"]],
+    w_in: Float[Array, "D 3*H"],
+    w_rec: Float[Array, "H 3*H"],
+    bias: Float[Array, " 3*H"],
+    new_bias: Float[Array, " H"],
+) -> tuple[Float[Array, "B L H"], tuple[Float[Array, "B H"]]]:
     """The plain form of `gru`."""
     num = x.shape[0]
 
@@ -77,12 +94,12 @@ def gru_scan(x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array, new_b
     return jnp.swapaxes(hs, 0, 1), carry
 
 
-def _before(first: Array, sequence: Array) -> Array:
+def _before(first: Float[Array, "H B"], sequence: Float[Array, "L H B"]) -> Float[Array, "L H B"]:
     """What stood before each step."""
     return jnp.concatenate([first[None], sequence[:-1]])
 
 
-def _product(cotangents: Array, values: Array) -> Array:
+def _product(cotangents: Float[Array, "C G B"], values: Float[Array, "C K B"]) -> Float[Array, "G K"]:
     """The gradient of a weight: [C, G, B] x [C, K, B] -> [G, K]."""
     return jnp.einsum("cgb,ckb->gk", cotangents, values)
 
@@ -124,18 +141,22 @@ def _backwards(
     return carry, dx.reshape(length, *dx.shape[2:]), sums
 
 
-def _transposed(w: Array) -> Array:
+def _transposed(w: Float[Array, "G K"]) -> Float[Array, "K G"]:
     """A copy of the transpose, made once; the barrier keeps XLA from folding it into each product."""
     return jax.lax.optimization_barrier(w.T)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
-def _lstm_cpu(w: Array, bias: Array, xs: Array, carry: Any, input_grad: bool) -> tuple[Array, Any]:
+def _lstm_cpu(
+    w: Float[Array, "G K"], bias: Float[Array, " G"], xs: Float[Array, "L D B"], carry: Any, input_grad: bool
+) -> tuple[Float[Array, "L H B"], Any]:
     """Of w [4H, D + H], bias [4H], xs [L, D, B], carry (h, c) of [H, B]: hs [L, H, B], carry."""
     return _lstm_forward(w, bias, xs, carry, input_grad)[0]
 
 
-def _lstm_forward(w: Array, bias: Array, xs: Array, carry: Any, input_grad: bool) -> tuple[Any, Any]:
+def _lstm_forward(
+    w: Float[Array, "G K"], bias: Float[Array, " G"], xs: Float[Array, "L D B"], carry: Any, input_grad: bool
+) -> tuple[Any, Any]:
     def step(carry: Any, x: Array) -> tuple[Any, Any]:
         h, c = carry
         h, c, gates = lstm_gates(w @ jnp.concatenate([x, h]) + _columns(bias, x.shape[1]), c, 0)
@@ -178,14 +199,26 @@ _lstm_cpu.defvjp(_lstm_forward, _lstm_backward)
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(6,))
 def _gru_cpu(
-    w_in: Array, w_rec: Array, bias: Array, new_bias: Array, xs: Array, carry: Any, input_grad: bool
-) -> tuple[Array, Any]:
+    w_in: Float[Array, "G D"],
+    w_rec: Float[Array, "G H"],
+    bias: Float[Array, " G"],
+    new_bias: Float[Array, " H"],
+    xs: Float[Array, "L D B"],
+    carry: Any,
+    input_grad: bool,
+) -> tuple[Float[Array, "L H B"], Any]:
     """w_in [3H, D], w_rec [3H, H], xs [L, D, B], carry (h,) of [H, B] -> hs [L, H, B], carry."""
     return _gru_forward(w_in, w_rec, bias, new_bias, xs, carry, input_grad)[0]
 
 
 def _gru_forward(
-    w_in: Array, w_rec: Array, bias: Array, new_bias: Array, xs: Array, carry: Any, input_grad: bool
+    w_in: Float[Array, "G D"],
+    w_rec: Float[Array, "G H"],
+    bias: Float[Array, " G"],
+    new_bias: Float[Array, " H"],
+    xs: Float[Array, "L D B"],
+    carry: Any,
+    input_grad: bool,
 ) -> tuple[Any, Any]:
     def step(carry: Any, x: Array) -> tuple[Any, Any]:
         num = x.shape[1]
@@ -226,12 +259,20 @@ def _gru_backward(input_grad: bool, saved: Any, cotangents: Any) -> tuple[Any, .
 _gru_cpu.defvjp(_gru_forward, _gru_backward)
 
 
-def _by_hand(x: Array) -> bool:
+def _by_hand(x: Float[Array, "B L D"]) -> bool:
     """Whether the form for CPUs serves: sequences in float32 on a CPU."""
     return jax.default_backend() == "cpu" and x.dtype == jnp.float32 and x.shape[1] > 1
 
 
-def lstm(x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array, *, input_grad: bool = True) -> tuple[Array, Any]:
+def lstm(
+    x: Float[Array, "B L D"],
+    carry: tuple[Float[Array, "B H"], Float[Array, "B H"]],
+    w_in: Float[Array, "D 4*H"],
+    w_rec: Float[Array, "H 4*H"],
+    bias: Float[Array, " 4*H"],
+    *,
+    input_grad: bool = True,
+) -> tuple[Float[Array, "B L H"], tuple[Float[Array, "B H"], Float[Array, "B H"]]]:
     """An LSTM (Hochreiter and Schmidhuber, 1997; forget gate by Gers et al., 2000).
 
     Args:
@@ -254,8 +295,15 @@ def lstm(x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array, *, input_
 
 
 def gru(
-    x: Array, carry: Any, w_in: Array, w_rec: Array, bias: Array, new_bias: Array, *, input_grad: bool = True
-) -> tuple[Array, Any]:
+    x: Float[Array, "B L D"],
+    carry: tuple[Float[Array, "B H"]],
+    w_in: Float[Array, "D 3*H"],
+    w_rec: Float[Array, "H 3*H"],
+    bias: Float[Array, " 3*H"],
+    new_bias: Float[Array, " H"],
+    *,
+    input_grad: bool = True,
+) -> tuple[Float[Array, "B L H"], tuple[Float[Array, "B H"]]]:
     """A GRU (Cho et al., 2014), its reset gate after the recurrent product as in cuDNN.
 
     Args:

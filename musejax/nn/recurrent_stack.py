@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from musejax.base import Array
+from musejax.array_types import Array, Float, Key
 from musejax.nn import dropout as dropouts
 from musejax.nn import recurrent_cells
 
@@ -35,15 +35,15 @@ class Layer(nn.Module):
     @nn.compact
     def __call__(
         self,
-        x: Array,
+        x: Float[Array, "B L D"],
         carry: Carry,
         *,
         recurrent_dropout: float,
-        key: Array | None,
-        embedding: Array | None = None,
+        key: Key[Array, ""] | None,
+        embedding: Float[Array, "N E"] | None = None,
         input_grad: bool = True,
         ones: int = 0,
-    ) -> tuple[Array, Carry]:
+    ) -> tuple[Float[Array, "B L {self.hidden}"], Carry]:
         """Runs over a sequence.
 
         Args:
@@ -80,7 +80,7 @@ class Layer(nn.Module):
         return recurrent_cells.lstm(x, carry, w_in, w_rec, bias, input_grad=input_grad)
 
 
-def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def orthogonal(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Float[Array, "..."]:
     """Rows or columns at right angles, one matrix after the other also where many are made at once.
 
     QR factorisations of several batches of matrices, side by side on two cores, wait for each other for ever
@@ -89,7 +89,7 @@ def orthogonal(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> 
     return jax.custom_batching.sequential_vmap(lambda key: nn.initializers.orthogonal()(key, shape, dtype))(key)
 
 
-def _forget_bias(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def _forget_bias(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Float[Array, " G"]:
     """Ones for the forget gate (Jozefowicz et al., 2015), zeros for the others."""
     hidden = shape[0] // 4
     return jnp.zeros(shape, dtype).at[hidden : 2 * hidden].set(1.0)
@@ -121,14 +121,14 @@ class Stack(nn.Module):
     @nn.compact
     def __call__(
         self,
-        x: Array,
+        x: Float[Array, "B L D"],
         carry: tuple[Carry, ...],
-        key: Array | None = None,
+        key: Key[Array, ""] | None = None,
         *,
-        embedding: Array | None = None,
+        embedding: Float[Array, "N E"] | None = None,
         input_grad: bool = True,
         ones: int = 0,
-    ) -> tuple[Array, tuple[Carry, ...]]:
+    ) -> tuple[Float[Array, "B L {self.hidden}"], tuple[Carry, ...]]:
         """Runs over a sequence (of length 1 when sampling).
 
         Args:

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Batch
+from musejax.array_types import AnyArray, Array, Float, Int, Num, Shaped
+from musejax.base import Batch
 from musejax.theory import tonal_space
 from musejax.theory.sixteenths import BAR
 
@@ -61,17 +62,17 @@ class Layout:
         """Which tracks are drums."""
         return tuple(r.type.endswith(vocabularies.HIT) for r in self.vocabulary.ranges)
 
-    def read(self, batch: Batch) -> Array:
+    def read(self, batch: Batch) -> Float[Array, "N bars F P K"]:
         """The rolls of a batch, cells without `loss_mask` silent; what is longer is cut, what is shorter filled up."""
         x = jnp.asarray(batch["frames"], jnp.float32) * jnp.asarray(batch["loss_mask"], jnp.float32)[..., None]
         return self.of_frames(fitted(x, self.frames))
 
-    def of_frames(self, frames: Array) -> Array:
+    def of_frames(self, frames: Shaped[AnyArray, "N T R"]) -> Float[Array, "N bars F P K"]:
         """[N, T, K P] -> the roll."""
         bars, length, pitches, tracks = self.shape
         return jnp.moveaxis(jnp.asarray(frames, jnp.float32).reshape(-1, bars, length, tracks, pitches), 3, 4)
 
-    def to_frames(self, x: Array) -> Array:
+    def to_frames(self, x: Num[Array, "N bars F P K"]) -> Int[Array, "N T R"]:
         """The roll -> int32[N, T, K P]."""
         return jnp.moveaxis(x, 4, 3).reshape(len(x), self.frames, -1).astype(jnp.int32)
 
@@ -84,25 +85,25 @@ def check(vocabulary: vocabularies.Vocabulary) -> None:
         raise ValueError(f"the tracks of codec {vocabulary.name} have different numbers of pitches")
 
 
-def fitted(x: Array, length: int) -> Array:
+def fitted(x: Shaped[Array, "N T *R"], length: int) -> Shaped[Array, "N {length} *R"]:
     """The first frames of [N, T, ...], filled up with zeros to the length."""
     x = x[:, :length]
     return jnp.pad(x, [(0, 0), (0, length - x.shape[1])] + [(0, 0)] * (x.ndim - 2))
 
 
-def by_octave(x: Array) -> Array:
+def by_octave(x: Float[Array, "N bars F P C"]) -> Float[Array, "N bars F Q C"]:
     """[N, bars, F, P, C] -> [N, bars, F, octaves * 12, C]: pitches filled up at the top."""
     return jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, -x.shape[3] % CLASSES), (0, 0)))
 
 
-def chroma(x: Array) -> Array:
+def chroma(x: Float[Array, "N bars F P C"]) -> Float[Array, "N bars 4 12 C"]:
     """How much of each pitch class sounds in each beat of a bar: [N, bars, 4, 12, C], in notes a frame."""
     x = by_octave(x)
     num, bars, frames, pitches, channels = x.shape
     return x.reshape(num, bars, BEATS, frames // BEATS, pitches // CLASSES, CLASSES, channels).sum(4).mean(3)
 
 
-def onsets(x: Array) -> Array:
+def onsets(x: Float[Array, "N bars F P C"]) -> Float[Array, "N bars F 1 C"]:
     """How many notes begin in each frame: [N, bars, F, 1, C]. The frame before the first is silent."""
     num, bars, frames, pitches, channels = x.shape
     flat = x.reshape(num, bars * frames, pitches, channels)
@@ -110,7 +111,7 @@ def onsets(x: Array) -> Array:
     return jnp.maximum(flat - before, 0.0).sum(2).reshape(num, bars, frames, 1, channels)
 
 
-def features(x: Array, drums: tuple[bool, ...]) -> Array:
+def features(x: Float[Array, "N bars F P K"], drums: tuple[bool, ...]) -> Float[Array, "N D"]:
     """MuseGAN's statistics of each piece by itself: float32[N, D], each number of the order of 1.
 
     Of every track the share of silent bars (EB), notes a frame, notes that begin a frame; of pitched ones the shares of

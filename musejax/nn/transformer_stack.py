@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from musejax.base import Array
+from musejax.array_types import Array, Bool, Float, Int, Key
 from musejax.nn import attention
 from musejax.nn import dropout as dropouts
 
@@ -61,9 +61,9 @@ class Cache(NamedTuple):
         pos: Positions so far, int32[].
     """
 
-    keys: tuple[tuple[Array, ...], ...]
-    values: tuple[tuple[Array, ...], ...]
-    pos: Array
+    keys: tuple[tuple[Float[Array, "N G _ d"], ...], ...]
+    values: tuple[tuple[Float[Array, "N G _ d"], ...], ...]
+    pos: Int[Array, ""]
 
 
 def check(shape: Shape) -> None:
@@ -92,7 +92,7 @@ def initial(shape: Shape, num: int, length: int = 0, params: Any = None) -> Cach
     return Cache((empty,) * shape.num_layers, (empty,) * shape.num_layers, jnp.zeros((), jnp.int32))
 
 
-def by_rows(layer: Callable[[Array], Array], x: Array) -> Array:
+def by_rows(layer: Callable[[Array], Array], x: Float[Array, "B L D"]) -> Float[Array, "B L F"]:
     """Applies a layer to float[B, L, D] as B L rows.
 
     The gradient of a kernel is then one product of two matrices as they lie; over three axes XLA copies both transposed
@@ -102,12 +102,14 @@ def by_rows(layer: Callable[[Array], Array], x: Array) -> Array:
 
 
 @jax.custom_vjp
-def _narrowing(x: Array, kernel: Array) -> Array:
+def _narrowing(x: Float[Array, "N F"], kernel: Float[Array, "F D"]) -> Float[Array, "N D"]:
     """float[N, F] and float[F, D], F > D, to their product: the kernel's gradient is taken the way that CPUs like."""
     return x @ kernel
 
 
-def _narrowing_backward(kept: tuple[Array, Array], grad: Array) -> tuple[Array, Array]:
+def _narrowing_backward(
+    kept: tuple[Float[Array, "N F"], Float[Array, "F D"]], grad: Float[Array, "N D"]
+) -> tuple[Float[Array, "N F"], Float[Array, "F D"]]:
     x, kernel = kept
     # XLA would move the transposition back into the product, which then takes half as long again.
     return grad @ kernel.T, lax.optimization_barrier(grad.T @ x).T
@@ -128,13 +130,13 @@ class Block(nn.Module):
     @nn.compact
     def __call__(
         self,
-        x: Array,
-        keys: tuple[Array, ...],
-        values: tuple[Array, ...],
-        pos: Array,
-        key: Array | None,
-        attn_mask: Array | None,
-    ) -> tuple[Array, tuple[Array, ...], tuple[Array, ...]]:
+        x: Float[Array, "B L D"],
+        keys: tuple[Float[Array, "B G _ d"], ...],
+        values: tuple[Float[Array, "B G _ d"], ...],
+        pos: Int[Array, ""],
+        key: Key[Array, ""] | None,
+        attn_mask: Bool[Array, "B L L"] | None,
+    ) -> tuple[Float[Array, "B L D"], tuple[Float[Array, "B G _ d"], ...], tuple[Float[Array, "B G _ d"], ...]]:
         """Runs over a sequence, or over one position.
 
         Args:
@@ -152,7 +154,7 @@ class Block(nn.Module):
         heads, d = shape.heads, shape.width // shape.heads
         groups = shape.kv_heads or heads
 
-        def dense(features: int, x: Array, **options: Any) -> Array:
+        def dense(features: int, x: Float[Array, "B L D"], **options: Any) -> Float[Array, "B L {features}"]:
             return by_rows(nn.Dense(features, use_bias=False, dtype=x.dtype, **options), x)
 
         out_init = nn.initializers.variance_scaling(0.5 / shape.num_layers, "fan_in", "truncated_normal")
@@ -202,8 +204,13 @@ class Stack(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Array, cache: Cache, key: Array | None = None, *, attn_mask: Array | None = None
-    ) -> tuple[Array, Cache]:
+        self,
+        x: Float[Array, "B L D"],
+        cache: Cache,
+        key: Key[Array, ""] | None = None,
+        *,
+        attn_mask: Bool[Array, "B L L"] | None = None,
+    ) -> tuple[Float[Array, "B L D"], Cache]:
         """Runs over whole sequences (a cache without room), or over one position (L = 1).
 
         Args:

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Axes
+from musejax.array_types import AnyArray, Array, Float, Int, Key
+from musejax.base import Axes
 from musejax.nn import dropout as dropouts
 from musejax.nn import given_reader, interval_head
 from musejax.nn.features import axis_labels, inputs, lookahead, voice_history
@@ -194,7 +195,7 @@ class VoiceNet(nn.Module):
             found[f"outputs_{j}/bias"] = {0: self.scores(j).labels(s)}
         return found
 
-    def read(self, batch: Mapping[str, Array], dtype: Any, key: Array | None) -> dict[str, Array]:
+    def read(self, batch: Mapping[str, AnyArray], dtype: Any, key: Key[Array, ""] | None) -> dict[str, Array]:
         """What the given cells say to each frame.
 
         Args:
@@ -212,7 +213,9 @@ class VoiceNet(nn.Module):
         more = lookahead.over(t, batch["given"]) if self.lookahead else {}
         return {"heard": heard, **more}
 
-    def frame(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> tuple[Array, Any]:
+    def frame(
+        self, batch: Mapping[str, AnyArray], carry: Any, key: Key[Array, ""] | None
+    ) -> tuple[Float[Array, "B T S D"], Any]:
         """What the past says to each stream of each frame.
 
         Args:
@@ -236,7 +239,14 @@ class VoiceNet(nn.Module):
             z = z + self.heard_by_stream(batch["heard"])
         return z.reshape(*z.shape[:-1], streams, self.head), carry
 
-    def stream(self, z: Array, batch: Mapping[str, Array], tokens: Array, j: int, key: Array | None) -> Array:
+    def stream(
+        self,
+        z: Float[Array, "B T D"],
+        batch: Mapping[str, AnyArray],
+        tokens: Int[AnyArray, "B T S"],
+        j: int,
+        key: Key[Array, ""] | None,
+    ) -> Float[Array, "B T V"]:
         """Logits of the stream that is drawn j-th.
 
         Args:
@@ -264,7 +274,9 @@ class VoiceNet(nn.Module):
         scores, signature = self.outputs[j](y).astype(jnp.float32), batch["key"] if self.by_degree else None
         return self.scores(j).logits(scores, anchors, proposals, signature)
 
-    def __call__(self, batch: Mapping[str, Array], carry: Any, key: Array | None) -> Array:
+    def __call__(
+        self, batch: Mapping[str, AnyArray], carry: Any, key: Key[Array, ""] | None
+    ) -> Float[Array, "B T S V"]:
         """Logits of every stream of every frame given the ones before: float[B, T, S, V], streams as in the batch."""
         streams = self.vocabulary.streams
         keys = (None,) * (2 + streams) if key is None else tuple(jax.random.split(key, 2 + streams))

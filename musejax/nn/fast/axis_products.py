@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from musejax.base import Array
+from musejax.array_types import Array, Float
 
 
 class Kernel(nn.Module):
@@ -25,7 +25,7 @@ class Kernel(nn.Module):
     refine: bool = False
 
     @nn.compact
-    def __call__(self) -> Array:
+    def __call__(self) -> Float[Array, "{self.rows} {self.columns}"]:
         """float[rows, columns]."""
         w = self.param("kernel", nn.initializers.he_uniform(), (self.rows, self.columns))
         if not self.spectral:
@@ -70,7 +70,7 @@ class Convolution(nn.Module):
     refine: bool = False
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Float[Array, "... C"]) -> Float[Array, "... {self.features}"]:
         """[..., n, ..., C] -> [..., (n - width) // stride + 1, ..., features]."""
         axis, channels = self.axis % x.ndim, x.shape[-1]
         w = Kernel(self.width * channels, self.features, self.spectral, self.refine)()
@@ -85,7 +85,7 @@ class Convolution(nn.Module):
             y = y + self.param("bias", nn.initializers.zeros, (self.features,)).reshape((1,) * (y.ndim - 1) + (-1,))
         return y
 
-    def _side_by_side(self, x: Array, axis: int, w: Array) -> Array:
+    def _side_by_side(self, x: Float[Array, "... C"], axis: int, w: Float[Array, "K D"]) -> Float[Array, "... D"]:
         """Neighbours as more channels, and one product."""
         x = jnp.moveaxis(x, axis, -2)
         if self.same:
@@ -101,7 +101,7 @@ class Convolution(nn.Module):
         return jnp.moveaxis(x @ w, -2, axis)
 
 
-def _banded(x: Array, w: Array) -> Array:
+def _banded(x: Float[Array, "*B n"], w: Float[Array, "width D"]) -> Float[Array, "*B n D"]:
     """One channel along the last axis by a kernel [width, D], of the same length: [..., n] -> [..., n, D].
 
     The kernel becomes a matrix [n, n D] with a band. That is more arithmetic and much less memory: of one channel,
@@ -113,7 +113,7 @@ def _banded(x: Array, w: Array) -> Array:
     return (x @ jnp.einsum("pqk,kd->pqd", hot, w).reshape(n, -1)).reshape(*x.shape, -1)
 
 
-def _narrowing(x: Array, axis: int, w: Array) -> Array:
+def _narrowing(x: Float[Array, "... C"], axis: int, w: Float[Array, "width C D"]) -> Float[Array, "... D"]:
     """A kernel [width, C, D] along an axis that keeps its length: what each place gives its neighbours, added up.
 
     Where fewer channels come out than go in, these are smaller to lay beside each other than what goes in.
@@ -143,7 +143,7 @@ class Transposed(nn.Module):
     bias: bool = False
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Float[Array, "... C"]) -> Float[Array, "... {self.features}"]:
         """[..., n, ..., C] -> [..., n width, ..., features]."""
         x = jnp.moveaxis(x, self.axis, -2)
         w = Kernel(x.shape[-1], self.width * self.features)()

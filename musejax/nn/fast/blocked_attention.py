@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from musejax.base import Array
+from musejax.array_types import Array, Bool, Float
 
 # Queries in a block: measured on two cores, faster than 128 and than all at once.
 BLOCK = 64
@@ -40,7 +40,7 @@ class Place(NamedTuple):
     low: int
     span: int
 
-    def seen(self) -> Array:
+    def seen(self) -> Bool[Array, "Q K"]:
         """bool[queries, keys]."""
         distance = jnp.arange(self.first, self.last)[:, None] - jnp.arange(self.low, self.last)[None]
         return (distance >= 0) & (distance < self.span)
@@ -55,7 +55,7 @@ def _places(length: int, span: int) -> Iterator[Place]:
         yield Place(first, min(first + BLOCK, length), max(0, first - span + 1), span)
 
 
-def by_distance(table: Array, length: int, queries: int) -> Array:
+def by_distance(table: Float[Array, "H M d"], length: int, queries: int) -> Float[Array, "H {length+queries-1} d"]:
     """Rows of a table of distances: row m is that of distance `length` - 1 - m, at least 0 and at most the last.
 
     Args:
@@ -69,7 +69,7 @@ def by_distance(table: Array, length: int, queries: int) -> Array:
     return table[:, jnp.clip(length - 1 - jnp.arange(length + queries - 1), 0, table.shape[1] - 1)]
 
 
-def relative(q: Array, rows: Array) -> Array:
+def relative(q: Float[Array, "B G R c d"], rows: Float[Array, "H m d"]) -> Float[Array, "B G R c m-c+1"]:
     """What distances add to the scores of queries that end where the keys end.
 
     Args:
@@ -86,14 +86,16 @@ def relative(q: Array, rows: Array) -> Array:
     return flat[..., c - 1 : c - 1 + c * (n + c - 1)].reshape(*q.shape[:4], n + c - 1)[..., :n]
 
 
-def weighted(scores: Array, values: Array) -> Array:
+def weighted(scores: Float[Array, "... L n"], values: Float[Array, "... n d"]) -> Float[Array, "... L d"]:
     """Softmax of scores [..., L, n] over values [..., n, d], normalised after the product."""
     weights = jnp.exp(scores - lax.stop_gradient(scores.max(-1, keepdims=True)))
     total = weights.sum(-1, keepdims=True)
     return (weights.astype(values.dtype) @ values) / total.astype(values.dtype)
 
 
-def _scores(q: Array, k: Array, rows: Array | None, place: Place) -> Array:
+def _scores(
+    q: Float[Array, "B G R c d"], k: Float[Array, "B G n d"], rows: Float[Array, "H m d"] | None, place: Place
+) -> Float[Array, "B G R c n"]:
     """float32[B, G, R, c, n] of a block's queries and keys."""
     scores = jnp.einsum("bgrcd,bgnd->bgrcn", q, k)
     if rows is not None:
@@ -101,13 +103,25 @@ def _scores(q: Array, k: Array, rows: Array | None, place: Place) -> Array:
     return jnp.where(place.seen(), scores.astype(jnp.float32), _LOW)
 
 
-def _cut(q: Array, k: Array, v: Array, rows: Array | None, place: Place) -> tuple[Array, Array, Array, Array | None]:
+def _cut(
+    q: Float[Array, "B G R L d"],
+    k: Float[Array, "B G L d"],
+    v: Float[Array, "B G L d"],
+    rows: Float[Array, "H m d"] | None,
+    place: Place,
+) -> tuple[Float[Array, "B G R c d"], Float[Array, "B G n d"], Float[Array, "B G n d"], Float[Array, "H _ d"] | None]:
     part = None if rows is None else rows[:, place.rows(q.shape[-2])]
     keys = slice(place.low, place.last)
     return q[..., place.first : place.last, :], k[:, :, keys], v[:, :, keys], part
 
 
-def causal(q: Array, k: Array, v: Array, table: Array | None, span: int) -> Array:
+def causal(
+    q: Float[Array, "B G R L d"],
+    k: Float[Array, "B G L d"],
+    v: Float[Array, "B G L d"],
+    table: Float[Array, "H M d"] | None,
+    span: int,
+) -> Float[Array, "B G R L d"]:
     """Every position over itself and the `span` - 1 before it.
 
     Args:
@@ -140,18 +154,32 @@ def _in_parts(f: Any, length: int, span: int, args: tuple[Array, ...]) -> Any:
     return lax.map(lambda part: f(*part), parts)
 
 
-def _whole(x: Array) -> Array:
+def _whole(x: Float[Array, "_ _ *R"]) -> Float[Array, "_ *R"]:
     return x.reshape(-1, *x.shape[2:])
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _frugal(span: int, q: Array, k: Array, v: Array, rows: Array | None) -> Array:
+def _frugal(
+    span: int,
+    q: Float[Array, "B G R L d"],
+    k: Float[Array, "B G L d"],
+    v: Float[Array, "B G L d"],
+    rows: Float[Array, "H m d"] | None,
+) -> Float[Array, "B G R L d"]:
     """`causal` for long sequences."""
     return _forward(span, q, k, v, rows)[0]
 
 
-def _forward(span: int, q: Array, k: Array, v: Array, rows: Array | None) -> tuple[Array, Any]:
-    def part(q: Array, k: Array, v: Array) -> tuple[Array, Array]:
+def _forward(
+    span: int,
+    q: Float[Array, "B G R L d"],
+    k: Float[Array, "B G L d"],
+    v: Float[Array, "B G L d"],
+    rows: Float[Array, "H m d"] | None,
+) -> tuple[Float[Array, "B G R L d"], Any]:
+    def part(
+        q: Float[Array, "B G R L d"], k: Float[Array, "B G L d"], v: Float[Array, "B G L d"]
+    ) -> tuple[Float[Array, "B G R L d"], Float[Array, "B G R L"]]:
         out, norms = [], []
         for place in _places(q.shape[-2], span):
             queries, keys, values, some = _cut(q, k, v, rows, place)
@@ -167,12 +195,21 @@ def _forward(span: int, q: Array, k: Array, v: Array, rows: Array | None) -> tup
     return out, (q, k, v, rows, out, norms)
 
 
-def _backward(span: int, kept: Any, grad: Array) -> tuple[Array, Array, Array, Array | None]:
+def _backward(
+    span: int, kept: Any, grad: Float[Array, "B G R L d"]
+) -> tuple[Float[Array, "B G R L d"], Float[Array, "B G L d"], Float[Array, "B G L d"], Float[Array, "H m d"] | None]:
     q, k, v, rows, out, norms = kept
     # What the softmax takes from the gradient of each score.
     shares = (grad.astype(jnp.float32) * out.astype(jnp.float32)).sum(-1)
 
-    def part(q: Array, k: Array, v: Array, grad: Array, norms: Array, shares: Array) -> tuple[Any, ...]:
+    def part(
+        q: Float[Array, "B G R L d"],
+        k: Float[Array, "B G L d"],
+        v: Float[Array, "B G L d"],
+        grad: Float[Array, "B G R L d"],
+        norms: Float[Array, "B G R L"],
+        shares: Float[Array, "B G R L"],
+    ) -> tuple[Any, ...]:
         dq, dk, dv = [], jnp.zeros_like(k), jnp.zeros_like(v)
         drows = None if rows is None else jnp.zeros_like(rows)
         for place in _places(q.shape[-2], span):

@@ -9,15 +9,15 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from musejax.base import Array
+from musejax.array_types import Array, Float
 
 
-def _plain(x: Array, kernel: Array) -> Array:
+def _plain(x: Float[Array, "B T P C"], kernel: Float[Array, "H W C F"]) -> Float[Array, "B T P F"]:
     return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
 @jax.custom_vjp
-def same(x: Array, kernel: Array) -> Array:
+def same(x: Float[Array, "B T P C"], kernel: Float[Array, "H W C F"]) -> Float[Array, "B T P F"]:
     """Convolves with zeros around the plane.
 
     Args:
@@ -30,11 +30,15 @@ def same(x: Array, kernel: Array) -> Array:
     return _plain(x, kernel)
 
 
-def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+def _forward(
+    x: Float[Array, "B T P C"], kernel: Float[Array, "H W C F"]
+) -> tuple[Float[Array, "B T P F"], tuple[Float[Array, "B T P C"], Float[Array, "H W C F"]]]:
     return _plain(x, kernel), (x, kernel)
 
 
-def _backward(kept: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
+def _backward(
+    kept: tuple[Float[Array, "B T P C"], Float[Array, "H W C F"]], dy: Float[Array, "B T P F"]
+) -> tuple[Float[Array, "B T P C"], Float[Array, "H W C F"]]:
     x, kernel = kept
     (dx,) = jax.vjp(lambda x: _plain(x, kernel), x)[1](dy)
     if jax.default_backend() != "cpu":
@@ -43,7 +47,9 @@ def _backward(kept: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
     height, width, channels, filters = kernel.shape
     rows, pitches = x.shape[1] + height - 1, x.shape[2]
 
-    def piece(total: Array, both: tuple[Array, Array]) -> tuple[Array, None]:
+    def piece(
+        total: Float[Array, "M N"], both: tuple[Float[Array, "T P C"], Float[Array, "T P F"]]
+    ) -> tuple[Float[Array, "M N"], None]:
         x, dy = both
         x = jnp.pad(x, ((height // 2, height // 2), (width // 2, width // 2), (0, 0)))
         beside = jnp.concatenate([x[:, j : j + pitches] for j in range(width)], -1)
@@ -73,7 +79,7 @@ class Convolution(nn.Module):
     bias: bool = False
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Float[Array, "B T P C"]) -> Float[Array, "B T P {self.filters}"]:
         """float[B, T, P, C] -> float[B, T, P, F], in the type of x."""
         kernel = self.param("kernel", nn.initializers.lecun_normal(), (3, 3, x.shape[-1], self.filters))
         y = same(x, kernel.astype(x.dtype))

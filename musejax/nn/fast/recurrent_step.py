@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 
-from musejax.base import Array, Params
+from musejax.array_types import Array, Float, Int
+from musejax.base import Params
 from musejax.nn import recurrent_cells
 
 
@@ -27,12 +28,12 @@ class Layers:
         norms: The parameters of each layer's normalisation; empty for a stack without.
     """
 
-    rows: Array
+    rows: Float[Array, "R G"]
     weights: tuple[dict[str, Array], ...]
     norms: tuple[Params, ...]
 
 
-def lay_out(cell: str, params: Params, rows: Array) -> Layers:
+def lay_out(cell: str, params: Params, rows: Float[Array, "R D"]) -> Layers:
     """Arranges the parameters of a `recurrent.Stack`.
 
     Args:
@@ -54,8 +55,13 @@ def lay_out(cell: str, params: Params, rows: Array) -> Layers:
 
 
 def step(
-    layers: Layers, ids: Array, carry: tuple[Any, ...], *, residual: bool = False, reals: Array | None = None
-) -> tuple[Array, tuple[Any, ...]]:
+    layers: Layers,
+    ids: Int[Array, "N P"],
+    carry: tuple[Any, ...],
+    *,
+    residual: bool = False,
+    reals: Float[Array, "N D"] | None = None,
+) -> tuple[Float[Array, "H N"], tuple[Any, ...]]:
     """Advances the stack by one step.
 
     Args:

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from flax import struct
 from jax import lax
 
-from musejax.base import Array, Params
+from musejax.array_types import Array, Float, Int
+from musejax.base import Params
 from musejax.nn import attention, transformer_stack
 
 _EPSILON = 1e-6  # of nn.LayerNorm
@@ -31,22 +32,28 @@ class Layers:
         bias: float[V].
     """
 
-    rows: Array
+    rows: Float[Array, "R D"]
     blocks: tuple[dict[str, Array], ...]
-    output: Array
-    bias: Array
+    output: Float[Array, "D V"]
+    bias: Float[Array, " V"]
 
 
-def _centred(x: Array) -> Array:
+def _centred(x: Float[Array, "*N D"]) -> Float[Array, "*N D"]:
     return x - x.mean(-1, keepdims=True)
 
 
-def _after_norm(norm: Params, kernel: Array) -> tuple[Array, Array]:
+def _after_norm(norm: Params, kernel: Float[Array, "D F"]) -> tuple[Float[Array, "D F"], Float[Array, " F"]]:
     """The matrix and bias by which normalised features become what the layer gives."""
     return norm["scale"][:, None] * kernel, norm["bias"] @ kernel
 
 
-def lay_out(shape: transformer_stack.Shape, params: Params, rows: Array, output: Array, bias: Array) -> Layers:
+def lay_out(
+    shape: transformer_stack.Shape,
+    params: Params,
+    rows: Float[Array, "R D"],
+    output: Float[Array, "D V"],
+    bias: Float[Array, " V"],
+) -> Layers:
     """Arranges the parameters of a `transformer_stack.Stack` and of the output that follows it.
 
     Args:
@@ -70,7 +77,7 @@ def lay_out(shape: transformer_stack.Shape, params: Params, rows: Array, output:
     return Layers(_centred(rows), tuple(blocks), last, last_bias + bias)
 
 
-def _dense(x: Array, kernel: Array, bias: Array) -> Array:
+def _dense(x: Float[Array, "N D"], kernel: Float[Array, "D F"], bias: Float[Array, " F"]) -> Float[Array, "N F"]:
     """A layer over the normalised stream: float[N, D] -> float[N, F]."""
     rate = lax.rsqrt(jnp.square(x.astype(jnp.float32)).mean(-1, keepdims=True) + _EPSILON)
     return (x @ kernel) * rate.astype(x.dtype) + jnp.broadcast_to(bias, (len(x), len(bias)))
@@ -79,10 +86,10 @@ def _dense(x: Array, kernel: Array, bias: Array) -> Array:
 def step(
     shape: transformer_stack.Shape,
     layers: Layers,
-    ids: Array,
+    ids: Int[Array, "N P"],
     cache: transformer_stack.Cache,
-    reals: Array | None = None,
-) -> tuple[Array, transformer_stack.Cache]:
+    reals: Float[Array, "N K"] | None = None,
+) -> tuple[Float[Array, "N V"], transformer_stack.Cache]:
     """Takes one position.
 
     Args:

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array
+from musejax.array_types import AnyArray, Array, Float, Int, Key
 from musejax.nn.features import axis_labels, lookahead, voice_history
 
 # Degrees of a scale in semitones, and one for what has no degree.
 DEGREES = 13
 
 # Named arrays int32[B, T, ...] -> one feature, int32[B, T] (or [B, T, S] where voices share a network)
-Read = Callable[[Mapping[str, Array]], Array]
+Read = Callable[[Mapping[str, AnyArray]], AnyArray]
 
 
 class Feature(NamedTuple):
@@ -34,8 +34,8 @@ class Feature(NamedTuple):
 
 
 def one_hots(
-    features: Sequence[Feature], batch: Mapping[str, Array], rate: float, key: Array | None, dtype: Any
-) -> Array:
+    features: Sequence[Feature], batch: Mapping[str, AnyArray], rate: float, key: Key[Array, ""] | None, dtype: Any
+) -> Float[Array, "... F"]:
     """Returns features side by side as one-hots, float[..., F]; with a key, whole features are dropped at `rate`."""
     columns = [jax.nn.one_hot(f.read(batch), len(f.labels), dtype=dtype) for f in features]
     if key is not None and rate > 0.0:
@@ -112,7 +112,7 @@ def agreement() -> list[Feature]:
     return [classes(len(lookahead.AGREE) + 1, name, read=field(name)) for name in ("agree_before", "agree_after")]
 
 
-def degrees(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
+def degrees(vocabulary: vocabularies.Vocabulary) -> Int[np.ndarray, "16 V"]:
     """Returns the semitones of each id's pitch above the tonic of the major key of each signature, modulo 12.
 
     Returns:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musejax.base import Array
+from musejax.array_types import AnyArray, Array, Float, Int, Integer
 
 LAGS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
 ORDERS = (1, 2, 4, 8, 16)
@@ -33,12 +33,12 @@ class KeyHistory(NamedTuple):
         length: Frames so far, int32[].
     """
 
-    frames: Array
-    codes: Array
-    run: Array
-    hold: Array
-    silence: Array
-    length: Array
+    frames: Int[Array, "N T V"]
+    codes: Int[Array, "N T"]
+    run: Int[Array, "N T"]
+    hold: Int[Array, "N V"]
+    silence: Int[Array, "N V"]
+    length: Int[Array, ""]
 
 
 def start(num: int, length: int, size: int) -> KeyHistory:
@@ -49,13 +49,13 @@ def start(num: int, length: int, size: int) -> KeyHistory:
     return KeyHistory(frames, long, long, key, jnp.full_like(key, MOST), jnp.zeros((), jnp.int32))
 
 
-def _code(frame: Array) -> Array:
+def _code(frame: Int[Array, "*N V"]) -> Int[Array, " *N"]:
     """A hash of frames [..., V]: sums of fixed random odd numbers, modulo 2^32."""
     weights = np.random.default_rng(88).integers(-(2**31), 2**31, frame.shape[-1]).astype(np.int32) | 1
     return (frame * jnp.broadcast_to(jnp.asarray(weights), frame.shape)).sum(-1)
 
 
-def push(h: KeyHistory, frame: Array) -> KeyHistory:
+def push(h: KeyHistory, frame: Int[Array, "N V"]) -> KeyHistory:
     """The past with one more frame, int32[N, V]."""
     code = _code(frame)
     place = jnp.arange(h.codes.shape[1])[None]
@@ -71,7 +71,9 @@ def push(h: KeyHistory, frame: Array) -> KeyHistory:
     )
 
 
-def _matches(run: Array, frames: Array) -> tuple[Array, Array]:
+def _matches(
+    run: Int[Array, "R N T"], frames: Int[Array, "N T V"]
+) -> tuple[Float[Array, "R N 6 V"], Float[Array, "R N 6"]]:
     """What followed the matches of R rows of `run`.
 
     Args:
@@ -115,7 +117,7 @@ def read(h: KeyHistory) -> dict[str, Array]:
     }
 
 
-def over(frames: Array) -> dict[str, Array]:
+def over(frames: Integer[AnyArray, "N T V"]) -> dict[str, Array]:
     """The features of every frame of whole pieces, as `read` gives them, with T after N.
 
     Matches are read for a block of frames at a time: one product instead of many.
@@ -127,10 +129,10 @@ def over(frames: Array) -> dict[str, Array]:
     blocks = -(-length // _BLOCK)
     padded = jnp.pad(frames, ((0, 0), (0, blocks * _BLOCK - length), (0, 0)))
 
-    def one(h: KeyHistory, frame: Array) -> tuple[KeyHistory, tuple[Array, Array, Array]]:
+    def one(h: KeyHistory, frame: Int[Array, "N V"]) -> tuple[KeyHistory, tuple[Array, Array, Array]]:
         return push(h, frame), (h.run, h.hold, h.silence)
 
-    def block(h: KeyHistory, part: Array) -> tuple[KeyHistory, tuple[Array, ...]]:
+    def block(h: KeyHistory, part: Int[Array, "_ N V"]) -> tuple[KeyHistory, tuple[Array, ...]]:
         h, (run, hold, silence) = jax.lax.scan(one, h, part)
         return h, (*_matches(run, padded), hold.astype(jnp.uint8), silence.astype(jnp.uint8))
 

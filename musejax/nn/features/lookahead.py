@@ -9,7 +9,7 @@ exact.
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array
+from musejax.array_types import AnyArray, Array, Bool, Int
 from musejax.nn.features import voice_history
 
 # Buckets of the frames to the next given cell, and of how many given cells agree, a voice.
@@ -17,7 +17,7 @@ AWAY = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 AGREE = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48)
 
 
-def over(t: voice_history.Tables, given: Array) -> dict[str, Array]:
+def over(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> dict[str, Array]:
     """Features of every frame.
 
     Args:
@@ -34,7 +34,7 @@ def over(t: voice_history.Tables, given: Array) -> dict[str, Array]:
     return {"given": given, **upcoming(t, given), **_like(t, given)}
 
 
-def upcoming(t: voice_history.Tables, given: Array) -> dict[str, Array]:
+def upcoming(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> dict[str, Array]:
     """The nearest given cell after each, and the class of its distance: `next` and `away` of `over`."""
     frames = given.shape[1]
     place = jnp.arange(frames)[None, :, None]
@@ -47,7 +47,7 @@ def upcoming(t: voice_history.Tables, given: Array) -> dict[str, Array]:
     return {"next": jnp.where(none, t.size, found), "away": away}
 
 
-def _like(t: voice_history.Tables, given: Array) -> dict[str, Array]:
+def _like(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> dict[str, Array]:
     """The like passage, sought at distances that are multiples of a quarter."""
     batch, frames, streams = given.shape
     quarters = (frames - 1) // t.period
@@ -70,13 +70,13 @@ def _like(t: voice_history.Tables, given: Array) -> dict[str, Array]:
     total = jnp.where(offers & ~differs, before + after, 0)
     best = jnp.argmax(total, axis=-1)[..., None]
 
-    def chosen(x: Array) -> Array:
+    def chosen(x: Int[Array, "B T D"]) -> Int[Array, "B T"]:
         return jnp.take_along_axis(x, best, axis=-1)[..., 0]
 
     found = jnp.take_along_axis(there, best[..., None], axis=2)[:, :, 0]
     none = chosen(total) == 0
 
-    def bucket(cells: Array) -> Array:
+    def bucket(cells: Int[Array, "B T D"]) -> Int[Array, "B T"]:
         return jnp.where(none, 0, jnp.digitize(chosen(cells) // streams, jnp.asarray(AGREE)))
 
     return {
@@ -86,7 +86,7 @@ def _like(t: voice_history.Tables, given: Array) -> dict[str, Array]:
     }
 
 
-def _run(agrees: Array, differs: Array) -> Array:
+def _run(agrees: Int[Array, "B T D"], differs: Bool[Array, "B T D"]) -> Int[Array, "B T D"]:
     """Sums of int32[B, T, D] along time, this frame included, since the last that differs."""
     total = jnp.cumsum(agrees, axis=1)
     return total - jax.lax.cummax(jnp.where(differs, total, 0), axis=1)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array
+from musejax.array_types import AnyArray, Array, Int
 
 # Buckets of a duration in frames, and of the length of a match.
 HOLDS = tuple(range(1, 17)) + (20, 24, 32)
@@ -48,14 +48,14 @@ class History(NamedTuple):
         length: Frames so far, int32[].
     """
 
-    frames: Array
-    codes: Array
-    run: Array
-    last: Array
-    sounding: Array
-    hold: Array
-    interval: Array
-    length: Array
+    frames: Int[Array, "N T S"]
+    codes: Int[Array, "N T"]
+    run: Int[Array, "N T"]
+    last: Int[Array, "N S"]
+    sounding: Int[Array, "N S"]
+    hold: Int[Array, "N S"]
+    interval: Int[Array, "N S"]
+    length: Int[Array, ""]
 
 
 class Tables(NamedTuple):
@@ -69,7 +69,7 @@ class Tables(NamedTuple):
     """
 
     size: int
-    pitch: np.ndarray
+    pitch: Int[np.ndarray, " V"]
     hold: int
     period: int
 
@@ -87,7 +87,7 @@ def relations(width: int) -> int:
     return 2 * width + 4
 
 
-def relation(t: Tables, a: Array, b: Array, width: int) -> Array:
+def relation(t: Tables, a: Int[AnyArray, " *N"], b: Int[AnyArray, " *N"], width: int) -> Int[Array, " *N"]:
     """Class of the step from b to a: the interval within +-width semitones (clipped), or what stands instead.
 
     Args:
@@ -115,12 +115,12 @@ def start(t: Tables, num: int, length: int, streams: int) -> History:
     return History(frames, long - 1, long, before, before, cell, unknown, jnp.zeros((), jnp.int32))
 
 
-def sounding(t: Tables, frame: Array, before: Array) -> Array:
+def sounding(t: Tables, frame: Int[AnyArray, " *N"], before: Int[AnyArray, " *N"]) -> Int[AnyArray, " *N"]:
     """The ids that sound in a frame: holds replaced by what sounded before."""
     return jnp.where(frame == t.hold, before, frame) if t.hold >= 0 else frame
 
 
-def push(t: Tables, h: History, frame: Array) -> History:
+def push(t: Tables, h: History, frame: Int[Array, "N S"]) -> History:
     """The past with one more frame, int32[N, S]."""
     now = sounding(t, frame, h.sounding)
     goes_on = frame == t.hold if t.hold >= 0 else frame == h.last
@@ -168,7 +168,7 @@ def read(t: Tables, h: History) -> dict[str, Array]:
     }
 
 
-def over(t: Tables, frames: Array) -> dict[str, Array]:
+def over(t: Tables, frames: Int[AnyArray, "N T S"]) -> dict[str, Array]:
     """The features of every frame of whole pieces.
 
     Args:
@@ -180,14 +180,14 @@ def over(t: Tables, frames: Array) -> dict[str, Array]:
     """
     num, length, streams = frames.shape
 
-    def one(h: History, frame: Array) -> tuple[History, dict[str, Array]]:
+    def one(h: History, frame: Int[Array, "N S"]) -> tuple[History, dict[str, Array]]:
         return push(t, h, frame), read(t, h)
 
     _, features = jax.lax.scan(one, start(t, num, length, streams), jnp.swapaxes(frames, 0, 1))
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), features)
 
 
-def endless(found: dict[str, Array], told: Array) -> dict[str, Array]:
+def endless(found: dict[str, Array], told: Int[Array, " N"]) -> dict[str, Array]:
     """What a net is told of a piece that may not end yet, so that it does not come to rest as one that ends.
 
     From bar 8 on its place is again that of bars 4 to 7, and matches, which are with what the net itself wrote, count
@@ -211,7 +211,7 @@ def endless(found: dict[str, Array], told: Array) -> dict[str, Array]:
     }
 
 
-def bars_left(t: Tables, lengths: Array, frames: int) -> Array:
+def bars_left(t: Tables, lengths: Int[Array, " N"], frames: int) -> Int[Array, "N {frames}"]:
     """How many whole bars of 4/4 follow the bar that each frame would end if the piece were cut from its end.
 
     Args:
