@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from musejax.base import Array, Constraint
+from musejax.array_types import Array, Bool, Float, Int
+from musejax.base import Constraint
 
 # Why nothing may be drawn in a cell: the constraint alone forbids everything, or it does together with what must hold
 # in any case (the grammar of the codec; no END before the last given cell).
@@ -20,12 +21,12 @@ class Allowed(NamedTuple):
         reason: int32[N], CONSTRAINT or TOGETHER where nothing may be drawn, 0 elsewhere; None where nothing must hold.
     """
 
-    tokens: Array | None
-    reason: Array | None
+    tokens: Bool[Array, "N V"] | None
+    reason: Int[Array, " N"] | None
 
 
 def combine(
-    logits: Array,
+    logits: Float[Array, "N V"],
     ask: Callable[[Constraint], Array],
     constraint: Constraint | None,
     required: Sequence[Constraint | Array],
@@ -41,7 +42,7 @@ def combine(
         rules: Each applies where it leaves a token that is still allowed.
     """
 
-    def answer(part: Constraint | Array) -> Array:
+    def answer(part: Constraint | Array) -> Bool[Array, "N V"]:
         return jnp.broadcast_to(part if isinstance(part, Array) else ask(part), logits.shape)
 
     tokens, reason = logits > -jnp.inf, None
@@ -58,7 +59,7 @@ def combine(
     return Allowed(None if reason is None and not rules else tokens, reason)
 
 
-def blocked(frame: Array, stream: Array, reason: Array) -> Array:
+def blocked(frame: Int[Array, "..."], stream: Int[Array, "..."], reason: Int[Array, " N"]) -> Int[Array, "N 3"]:
     """The record of pieces in which a cell could not be drawn: int32[N, 3], frame, stream and reason; -1 if none."""
     place = jnp.stack(jnp.broadcast_arrays(frame, stream, reason), axis=-1)
     return jnp.where((reason > 0)[:, None], place, -1).astype(jnp.int32)

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Constraint, Decoder, Params, Request, State
+from musejax.array_types import AnyArray, Array, Bool, Float, Int, Key, Num, Shaped
+from musejax.base import Constraint, Decoder, Params, Request, State
 from musejax.decoding import allowed, draws
 
 # (cache, previous value [N, ...], pos, conditions {name: [N]}) -> logits [N, V] or what `draw` reads, cache
@@ -26,23 +27,23 @@ class Drawn(NamedTuple):
             nothing could be drawn, -1 where there is none; None where nothing is required.
     """
 
-    values: Array
-    nll: Array
-    lengths: Array
-    blocked: Array | None = None
+    values: Num[Array, "N L *V"]
+    nll: Float[Array, "N L"]
+    lengths: Int[Array, " N"]
+    blocked: Int[Array, "N 3"] | None = None
 
 
-def piece_keys(key: Array, first: Array | int, num: int) -> Array:
+def piece_keys(key: Key[Array, ""], first: Int[Array, ""] | int, num: int) -> Key[Array, " {num}"]:
     """The keys of pieces first .. first + num - 1: piece i is drawn from fold_in(key, i)."""
     return jax.vmap(lambda i: jax.random.fold_in(key, i))(first + jnp.arange(num))
 
 
-def last_given(infill_mask: Array) -> Array:
+def last_given(infill_mask: Shaped[AnyArray, "N L"]) -> Int[Array, " N"]:
     """Where the last given cell of each piece stands, -1 where there is none: int32[N] of [N, L]."""
     return jnp.where(infill_mask.astype(bool), -1, jnp.arange(infill_mask.shape[1])[None]).max(-1)
 
 
-def not_before(last: Array, pos: Array, end: int, size: int) -> Array:
+def not_before(last: Int[Array, " N"], pos: Int[Array, ""], end: int, size: int) -> Bool[Array, "N {size}"]:
     """Forbids END before the last given cell: bool[N, V].
 
     Args:
@@ -54,7 +55,7 @@ def not_before(last: Array, pos: Array, end: int, size: int) -> Array:
     return (jnp.arange(size)[None] != end) | (pos >= last)[:, None]
 
 
-def until_end(values: Array, end: int | None) -> tuple[Array, Array]:
+def until_end(values: Num[Array, "N L *V"], end: int | None) -> tuple[Num[Array, "N L *V"], Int[Array, " N"]]:
     """Values [N, L, ...] with END after the first END, and int32[N] how many there are, END included."""
     num, length = values.shape[:2]
     if end is None:
@@ -67,14 +68,14 @@ def until_end(values: Array, end: int | None) -> tuple[Array, Array]:
 def sample(
     step: StepFn,
     cache: Any,
-    keys: Array,
+    keys: Key[Array, " N"],
     *,
     length: int,
-    start: Array,
+    start: Num[Array, "N *V"],
     draw: draws.Draw,
     conditions: dict[str, Array],
-    given: Array | None = None,
-    infill_mask: Array | None = None,
+    given: Num[AnyArray, "N {length} *V"] | None = None,
+    infill_mask: Shaped[AnyArray, "N {length} ..."] | None = None,
     constraint: Constraint | None = None,
     grammar: Constraint | None = None,
     rules: Sequence[Constraint] = (),
@@ -110,7 +111,7 @@ def sample(
     grammars = () if grammar is None else (grammar,)
     required = tokens and (constraint is not None or grammar is not None)
 
-    def permit(logits: Any, pos: Array, values: Array) -> allowed.Allowed:
+    def permit(logits: Any, pos: Int[Array, ""], values: Num[Array, "N L *V"]) -> allowed.Allowed:
         frame, stream = pos // len(order), jnp.asarray(order)[pos % len(order)]
 
         def ask(part: Constraint) -> Array:
@@ -123,7 +124,7 @@ def sample(
         before = () if last is None or end is None else (not_before(last, pos, end, logits.shape[-1]),)
         return allowed.combine(logits, ask, constraint, (*grammars, *before), rules)
 
-    def unfinished(carry: tuple) -> Array:
+    def unfinished(carry: tuple) -> Bool[Array, ""]:
         pos, _, _, _, _, done, _ = carry
         return (pos < length) & ~done.all()
 
@@ -178,8 +179,8 @@ class Layout(NamedTuple):
     params: Any
     cache: Any
     conditions: dict[str, Array]
-    given: Array | None
-    infill_mask: Array | None
+    given: Num[AnyArray, "N L *V"] | None
+    infill_mask: Shaped[AnyArray, "N L ..."] | None
     order: tuple[int, ...]
     end: int | None
 
@@ -214,7 +215,7 @@ def lay_out(
     )
 
 
-def by_frame(values: Array, order: tuple[int, ...]) -> Array:
+def by_frame(values: Num[Array, "N L *V"], order: tuple[int, ...]) -> Num[Array, "N ..."]:
     """Cells in drawing order [N, L] as frames [N, T, S] of streams in their own order; of one stream as they are."""
     streams = len(order)
     if streams == 1:
@@ -227,7 +228,7 @@ def sample_request(
     vocabulary: vocabularies.Vocabulary,
     params: Params,
     state: State,
-    key: Array,
+    key: Key[Array, ""],
     request: Request,
 ) -> dict[str, Array]:
     """Answers a request with a left-to-right model: what every such family uses as its `sample`.

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Constraint, Decoder, Params, Request, State
+from musejax.array_types import Array, Bool, Float, Int, Num
+from musejax.base import Constraint, Decoder, Params, Request, State
 from musejax.decoding import allowed, autoregressive
 
 # The exponent of the length penalty of Wu et al. (2016, section 7).
@@ -26,11 +27,11 @@ class Beams(NamedTuple):
         cells: int32[N W], how many cells were drawn.
     """
 
-    values: Array
+    values: Int[Array, "NW L"]
     cache: Any
-    score: Array
-    log_prob: Array
-    cells: Array
+    score: Float[Array, " NW"]
+    log_prob: Float[Array, " NW"]
+    cells: Int[Array, " NW"]
 
 
 class Ended(NamedTuple):
@@ -43,13 +44,13 @@ class Ended(NamedTuple):
         number: int32[N], how many hypotheses have ended.
     """
 
-    values: Array
-    rank: Array
-    log_prob: Array
-    number: Array
+    values: Int[Array, "N L"]
+    rank: Float[Array, " N"]
+    log_prob: Float[Array, " N"]
+    number: Int[Array, " N"]
 
 
-def _gather(cache: Any, rows: Array) -> Any:
+def _gather(cache: Any, rows: Int[Array, " NW"]) -> Any:
     """The cache of these rows; what has no rows serves all."""
     return jax.tree.map(lambda x: x[rows] if jnp.ndim(x) else x, cache)
 
@@ -69,7 +70,7 @@ def _repeat(request: Request, beams: int) -> Request:
     )
 
 
-def penalty(cells: Array, exponent: float | Array) -> Array:
+def penalty(cells: Num[Array, " *N"], exponent: Float[Array, ""] | float) -> Float[Array, " *N"]:
     """The length penalty of a number of cells, ((5 + cells) / 6) ** exponent (Wu et al., 2016, equation 14)."""
     return ((5.0 + cells) / 6.0) ** exponent
 
@@ -82,7 +83,7 @@ def search(
     request: Request,
     *,
     beams: int,
-    length_penalty: float | Array = LENGTH_PENALTY,
+    length_penalty: Float[Array, ""] | float = LENGTH_PENALTY,
 ) -> dict[str, Array]:
     """Answers a request with the best sequence that a beam search finds; nothing is drawn, so there is no key.
 
@@ -134,7 +135,7 @@ def search(
     grammars = () if request.grammar is None else (request.grammar,)
     order = jnp.asarray(layout.order)
 
-    def permit(logits: Array, pos: Array, values: Array) -> allowed.Allowed:
+    def permit(logits: Float[Array, "NW V"], pos: Int[Array, ""], values: Int[Array, "NW L"]) -> allowed.Allowed:
         def ask(part: Constraint) -> Array:
             """A constraint's answer for each rank of hypotheses: it may have a row for each piece."""
             of_rank = functools.partial(part, pos // len(order), order[pos % len(order)])
@@ -144,7 +145,7 @@ def search(
         before = () if last is None or end is None else (autoregressive.not_before(last, pos, end, size),)
         return allowed.combine(logits, ask, request.constraint, (*grammars, *before), request.rules)
 
-    def unfinished(carry: tuple[Array, Beams, Ended, Array]) -> Array:
+    def unfinished(carry: tuple[Array, Beams, Ended, Array]) -> Bool[Array, ""]:
         pos, held, ended, _ = carry
         alive = jnp.isfinite(held.score).reshape(num, beams).any(1)
         return (pos < length) & ((ended.number < beams) & alive).any()

@@ -8,15 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Constraint
+from musejax.array_types import Array, Bool, Int, Num
+from musejax.base import Constraint
 from musejax.theory import keys
 
 
-def _table(table: Array, frame: Array, stream: Array, values: Array) -> Array:
+def _table(
+    table: Bool[Array, "S V"], frame: Int[Array, ""], stream: Int[Array, ""], values: Num[Array, "N L ..."]
+) -> Bool[Array, " V"]:
     return table[stream % table.shape[0]]
 
 
-def by_stream(allowed: np.ndarray) -> Constraint:
+def by_stream(allowed: Bool[np.ndarray, "S V"]) -> Constraint:
     """Allows the tokens of a stream's row.
 
     Args:
@@ -33,7 +36,7 @@ def pitched(vocabulary: vocabularies.Vocabulary) -> bool:
     return any(vocabulary.has(type) for type in _PITCHED)
 
 
-def pitches(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
+def pitches(vocabulary: vocabularies.Vocabulary) -> Int[np.ndarray, " V"]:
     """The MIDI pitch of each token, -1 where it has none: int32[V]; raises KeyError where drums alone are."""
     if not pitched(vocabulary):
         raise KeyError(f"{vocabulary.name} has no pitches")
@@ -59,7 +62,9 @@ def scale(vocabulary: vocabularies.Vocabulary, tonic: int, name: str = "major") 
     return by_stream(((pitch < 0) | inside)[None])
 
 
-def _all_of(parts: tuple[Constraint, ...], frame: Array, stream: Array, values: Array) -> Array:
+def _all_of(
+    parts: tuple[Constraint, ...], frame: Int[Array, ""], stream: Int[Array, ""], values: Num[Array, "N L ..."]
+) -> Bool[Array, "_ V"]:
     # A part may have one row for all pieces, [V], or one for each, [N, V].
     rows = [jnp.atleast_2d(part(frame, stream, values)) for part in parts]
     return functools.reduce(jnp.logical_and, rows)
@@ -76,7 +81,9 @@ class _ByIdentity:
     def __init__(self, function: Constraint) -> None:
         self.function = function
 
-    def __call__(self, frame: Array, stream: Array, values: Array) -> Array:
+    def __call__(
+        self, frame: Int[Array, ""], stream: Int[Array, ""], values: Num[Array, "N L ..."]
+    ) -> Bool[Array, "..."]:
         return self.function(frame, stream, values)
 
     def __hash__(self) -> int:
@@ -105,11 +112,13 @@ def partial(constraint: Constraint) -> Constraint:
     return jax.tree_util.Partial(constraint)
 
 
-def table(constraint: Constraint, vocabulary: vocabularies.Vocabulary, num: int, frames: int) -> Array:
+def table(
+    constraint: Constraint, vocabulary: vocabularies.Vocabulary, num: int, frames: int
+) -> Bool[Array, "_ {frames} S V"]:
     """What a constraint allows in each cell if all values are 0: bool[N or 1, T, S, V]."""
     values = jnp.zeros((num, frames * vocabulary.streams), jnp.int32)
 
-    def cell(frame: Array, stream: Array) -> Array:
+    def cell(frame: Int[Array, ""], stream: Int[Array, ""]) -> Bool[Array, "_ V"]:
         answer = jnp.atleast_2d(constraint(frame, stream, values))
         return jnp.broadcast_to(answer, (len(answer), vocabulary.size))
 
@@ -117,7 +126,13 @@ def table(constraint: Constraint, vocabulary: vocabularies.Vocabulary, num: int,
     return jax.vmap(over_streams, in_axes=(0, None), out_axes=1)(jnp.arange(frames), jnp.arange(vocabulary.streams))
 
 
-def _no_end_before(end: Array, frames: Array, frame: Array, stream: Array, values: Array) -> Array:
+def _no_end_before(
+    end: Bool[Array, " V"],
+    frames: Int[Array, ""],
+    frame: Int[Array, ""],
+    stream: Int[Array, ""],
+    values: Num[Array, "N L ..."],
+) -> Bool[Array, " V"]:
     return ~end | (frame >= frames)
 
 
@@ -127,7 +142,7 @@ def no_end_before(vocabulary: vocabularies.Vocabulary, frames: int) -> Constrain
     return jax.tree_util.Partial(_no_end_before, jnp.asarray(end), jnp.asarray(frames))
 
 
-def narrowed(vocabulary: vocabularies.Vocabulary, allowed: Array) -> Array:
+def narrowed(vocabulary: vocabularies.Vocabulary, allowed: Bool[Array, "*B T S V"]) -> Bool[Array, "*B T S V"]:
     """What is allowed by cell, without holds of what may no longer sound.
 
     A hold is forbidden where some pitch that is allowed in the frame before is not allowed: then what sounds is allowed
@@ -148,11 +163,13 @@ def narrowed(vocabulary: vocabularies.Vocabulary, allowed: Array) -> Array:
     return allowed.at[..., hold].set(allowed[..., hold] & ~narrower)
 
 
-def _by_cell(table: Array, frame: Array, stream: Array, values: Array) -> Array:
+def _by_cell(
+    table: Bool[Array, "T S V"], frame: Int[Array, ""], stream: Int[Array, ""], values: Num[Array, "N L ..."]
+) -> Bool[Array, " V"]:
     return table[jnp.minimum(frame, table.shape[0] - 1), stream]
 
 
-def by_cell(vocabulary: vocabularies.Vocabulary, allowed: np.ndarray) -> Constraint:
+def by_cell(vocabulary: vocabularies.Vocabulary, allowed: Bool[np.ndarray, "T S V"]) -> Constraint:
     """Allows in every cell the tokens of its own row.
 
     Args:

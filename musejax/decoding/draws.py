@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array, Choice, Params
+from musejax.array_types import Array, Bool, Float, Int
+from musejax.base import Choice, Params
 from musejax.nn import losses, nade
 
 
@@ -32,7 +33,7 @@ class Draw(NamedTuple):
     dtype: Any = jnp.int32
 
 
-def filter_logits(logits: Array, choice: Choice) -> Array:
+def filter_logits(logits: Float[Array, "*N V"], choice: Choice) -> Float[Array, "*N V"]:
     """Logits [N, V] after temperature, top-k, top-p and min-p; what is dropped becomes -inf.
 
     The likeliest token always stays.
@@ -53,7 +54,7 @@ def filter_logits(logits: Array, choice: Choice) -> Array:
     return logits
 
 
-def invert(logits: Array, uniform: Array) -> Array:
+def invert(logits: Float[Array, "N V"], uniform: Float[Array, " N"]) -> Int[Array, " N"]:
     """The token at which the cumulative distribution passes `uniform`.
 
     Args:
@@ -70,7 +71,7 @@ def invert(logits: Array, uniform: Array) -> Array:
     return jnp.argmax(cumulative > uniform[:, None] * total, axis=-1).astype(jnp.int32)
 
 
-def restrict(logits: Array, allowed: Array | None) -> Array:
+def restrict(logits: Float[Array, "*N V"], allowed: Bool[Array, "..."] | None) -> Float[Array, "*N V"]:
     """Logits with what is not allowed at -inf; where nothing is allowed the row is left as it is."""
     if allowed is None:
         return logits
@@ -81,7 +82,9 @@ def restrict(logits: Array, allowed: Array | None) -> Array:
 def categorical(choice: Choice) -> Draw:
     """Draws one token from a softmax."""
 
-    def draw(logits: Array, allowed: Array | None, uniform: Array) -> Array:
+    def draw(
+        logits: Float[Array, "N V"], allowed: Bool[Array, "..."] | None, uniform: Float[Array, " N"]
+    ) -> Int[Array, " N"]:
         return invert(filter_logits(restrict(logits.astype(jnp.float32), allowed), choice), uniform)
 
     return Draw((), draw, losses.categorical_nll, ())
@@ -90,7 +93,9 @@ def categorical(choice: Choice) -> Draw:
 def bernoulli(size: int, choice: Choice) -> Draw:
     """Draws every one of `size` switches on its own; of the filters only temperature has a meaning here."""
 
-    def draw(logits: Array, allowed: Array | None, uniform: Array) -> Array:
+    def draw(
+        logits: Float[Array, "N V"], allowed: Bool[Array, "..."] | None, uniform: Float[Array, "N V"]
+    ) -> Int[Array, "N V"]:
         on = uniform < jax.nn.sigmoid(logits.astype(jnp.float32) / jnp.maximum(choice.temperature, 1e-4))
         return (on if allowed is None else on & allowed).astype(jnp.int32)
 
@@ -107,8 +112,8 @@ def ordered(size: int, choice: Choice, logit: Callable[..., Array], nll: Callabl
         nll: (a step's output, bits) -> nats [N].
     """
 
-    def draw(out: Any, allowed: Array | None, uniform: Array) -> Array:
-        def one(bits: Array, at: Array) -> tuple[Array, None]:
+    def draw(out: Any, allowed: Bool[Array, "..."] | None, uniform: Float[Array, "N V"]) -> Int[Array, "N V"]:
+        def one(bits: Int[Array, "N V"], at: Int[Array, ""]) -> tuple[Int[Array, "N V"], None]:
             on = uniform[:, at] < jax.nn.sigmoid(logit(out, bits, at) / jnp.maximum(choice.temperature, 1e-4))
             if allowed is not None:
                 on = on & jnp.broadcast_to(allowed, bits.shape)[:, at]
@@ -128,10 +133,10 @@ def nade_keys(joint: nade.Nade, params: Params, choice: Choice) -> Draw:
         choice: Of the filters only temperature has a meaning here.
     """
 
-    def logit(context: nade.Context, bits: Array, at: Array) -> Array:
+    def logit(context: nade.Context, bits: Int[Array, "N V"], at: Int[Array, ""]) -> Float[Array, " N"]:
         return joint.apply({"params": params}, context, bits, at, method="one")  # type: ignore[return-value]
 
-    def nll(context: nade.Context, bits: Array) -> Array:
+    def nll(context: nade.Context, bits: Int[Array, "N V"]) -> Float[Array, " N"]:
         frame = jax.tree.map(lambda x: x[:, None], context)
         logits: Any = joint.apply({"params": params}, frame, bits[:, None])
         return losses.bernoulli_nll(logits[:, 0], bits).sum(-1)

@@ -16,7 +16,8 @@ import numpy as np
 from flax import struct
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Constraint
+from musejax.array_types import Array, Bool, Int, Shaped
+from musejax.base import Constraint
 
 # Quarters of a phrase in which nothing need sound, of one line and of several voices: 95 of 100 of Bach's chorales keep
 # to the second.
@@ -39,11 +40,11 @@ class Roles:
         counted: bool[S], whether the stream breaks a silence.
     """
 
-    strikes: Array
-    rests: Array
-    holds: Array
-    places: Array
-    counted: Array
+    strikes: Bool[Array, "S V"]
+    rests: Bool[Array, "S V"]
+    holds: Bool[Array, "S V"]
+    places: Int[Array, " S"]
+    counted: Bool[Array, " S"]
 
 
 def fits(vocabulary: vocabularies.Vocabulary) -> bool:
@@ -56,13 +57,13 @@ def _kind(type: str) -> str:
     return type.rpartition("_")[2]
 
 
-def holds(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
+def holds(vocabulary: vocabularies.Vocabulary) -> Bool[np.ndarray, " V"]:
     """Which tokens hold: bool[V]."""
     types = [r.type for r in vocabulary.ranges if _kind(r.type) == "hold"]
     return np.isin(np.arange(vocabulary.size), [vocabulary.start(type) for type in types])
 
 
-def strikes(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
+def strikes(vocabulary: vocabularies.Vocabulary) -> Bool[np.ndarray, "S V"]:
     """Which tokens of each stream sound by themselves, pitches and sets of drums: bool[S, V]."""
     out = np.zeros((vocabulary.streams, vocabulary.size), bool)
     for stream, row in enumerate(out):
@@ -88,12 +89,14 @@ def _roles(vocabulary: vocabularies.Vocabulary, order: tuple[int, ...]) -> Roles
     )
 
 
-def _framed(roles: Roles, values: Array) -> Array:
+def _framed(roles: Roles, values: Int[Array, "N L"]) -> Int[Array, "N T S"]:
     """Values [N, L] as frames [N, T, S] of streams in drawing order."""
     return values.reshape(len(values), -1, len(roles.places))
 
 
-def _sounds(roles: Roles, end: Array, frames: Array) -> tuple[Array, Array]:
+def _sounds(
+    roles: Roles, end: Int[Array, " S"], frames: Int[Array, "N T S"]
+) -> tuple[Bool[Array, "N T S"], Int[Array, "N T S"]]:
     """Where each stream sounds, bool[N, T, S], and where its note began, int32[N, T, S]; `end` int32[S] are known."""
     index = jnp.broadcast_to(jnp.arange(frames.shape[1])[None, :, None], frames.shape)
     stream = jnp.broadcast_to(jnp.arange(frames.shape[2]), frames.shape)
@@ -105,7 +108,14 @@ def _sounds(roles: Roles, end: Array, frames: Array) -> tuple[Array, Array]:
     return known & (struck > rested), struck
 
 
-def _rest(roles: Roles, sounds: Array, limits: Array, frame: Array, stream: Array, values: Array) -> Array:
+def _rest(
+    roles: Roles,
+    sounds: Bool[Array, " T"],
+    limits: Int[Array, " 3"],
+    frame: Int[Array, ""],
+    stream: Int[Array, ""],
+    values: Int[Array, "N L"],
+) -> Bool[Array, "N V"]:
     place, (opening, most, phrase) = roles.places[stream], limits
     frames = _framed(roles, values)
     sounding, _ = _sounds(roles, frame + (jnp.arange(frames.shape[2]) < place), frames)
@@ -122,8 +132,8 @@ def rest(
     vocabulary: vocabularies.Vocabulary,
     order: tuple[int, ...] = (),
     *,
-    given: np.ndarray | None = None,
-    infill_mask: np.ndarray | None = None,
+    given: Shaped[np.ndarray, "..."] | None = None,
+    infill_mask: Shaped[np.ndarray, "..."] | None = None,
 ) -> Constraint:
     """Forbids more than a bar of silence within four bars, and in the first frame if nothing is given.
 
@@ -153,7 +163,9 @@ def rest(
     return jax.tree_util.Partial(_rest, roles, jnp.asarray(sounds), limits)
 
 
-def _note(roles: Roles, most: Array, frame: Array, stream: Array, values: Array) -> Array:
+def _note(
+    roles: Roles, most: Int[Array, ""], frame: Int[Array, ""], stream: Int[Array, ""], values: Int[Array, "N L"]
+) -> Bool[Array, "N V"]:
     place, frames = roles.places[stream], _framed(roles, values)
     sounding, struck = _sounds(roles, jnp.full((frames.shape[2],), frame), frames)
     before = jnp.maximum(frame - 1, 0)
@@ -180,11 +192,13 @@ def note(vocabulary: vocabularies.Vocabulary, order: tuple[int, ...] = ()) -> Co
     return jax.tree_util.Partial(_note, _roles(vocabulary, order), jnp.asarray(most))
 
 
-def _loop(roles: Roles, passages: Array, frame: Array, stream: Array, values: Array) -> Array:
+def _loop(
+    roles: Roles, passages: Int[Array, " P"], frame: Int[Array, ""], stream: Int[Array, ""], values: Int[Array, "N L"]
+) -> Bool[Array, "N V"]:
     place, frames = roles.places[stream], _framed(roles, values)
     index = jnp.arange(frames.shape[1])
 
-    def repeats(passage: Array) -> Array:
+    def repeats(passage: Int[Array, ""]) -> Int[Array, " N"]:
         """Whether the passage before is stated twice, and the token that would begin it again: bool[N], int32[N]."""
         earlier = frames[:, jnp.maximum(index - passage, 0)]
         within = (index < frame) & (index >= frame - passage)
@@ -214,7 +228,9 @@ def loop(vocabulary: vocabularies.Vocabulary, order: tuple[int, ...] = ()) -> Co
     return jax.tree_util.Partial(_loop, _roles(vocabulary, order), jnp.asarray(passages))
 
 
-def sounding(vocabulary: vocabularies.Vocabulary, given: np.ndarray, infill_mask: np.ndarray) -> np.ndarray:
+def sounding(
+    vocabulary: vocabularies.Vocabulary, given: Shaped[np.ndarray, "..."], infill_mask: Shaped[np.ndarray, "..."]
+) -> Bool[np.ndarray, "T S"]:
     """Where a given cell sounds: bool[T, S]; a hold sounds if the given note that it prolongs does."""
     cells = np.asarray(given).reshape(len(given), -1)
     fixed = np.asarray(infill_mask).reshape(cells.shape) == 0
@@ -224,7 +240,14 @@ def sounding(vocabulary: vocabularies.Vocabulary, given: np.ndarray, infill_mask
     return struck > stopped
 
 
-def _silent_bars(events: Array, names: Array, drawn: Array, frame: Array, stream: Array, values: Array) -> Array:
+def _silent_bars(
+    events: Bool[Array, "3 V"],
+    names: Int[Array, " V"],
+    drawn: Bool[Array, " K"],
+    frame: Int[Array, ""],
+    stream: Int[Array, ""],
+    values: Int[Array, "N L"],
+) -> Bool[Array, "N V"]:
     is_bar, is_pitch, is_zero = events
     index = jnp.arange(values.shape[1])[None]
     before = index < frame

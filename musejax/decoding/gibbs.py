@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Choice, Constraint, Request
+from musejax.array_types import Array, Bool, Int, Key
+from musejax.base import Choice, Constraint, Request
 from musejax.decoding import allowed as cells
 from musejax.decoding import autoregressive, constraints, draws, gibbs_plans
 
@@ -38,13 +39,13 @@ class Sampling(NamedTuple):
 def sample(
     conditional: Conditional,
     plan: gibbs_plans.Plan,
-    keys: Array,
-    tokens: Array,
-    free: Array,
+    keys: Key[Array, " N"],
+    tokens: Int[Array, "N T S"],
+    free: Bool[Array, "N T S"],
     *,
     choice: Choice | None = None,
-    allowed: Array | None = None,
-) -> Array:
+    allowed: Bool[Array, "..."] | None = None,
+) -> Int[Array, "N T S"]:
     """Draws the free cells of N pieces.
 
     Args:
@@ -62,7 +63,7 @@ def sample(
     choice, shape = choice or Choice(), tokens.shape
     of_blocks, of_draws = (jax.vmap(lambda k, i=i: jax.random.fold_in(k, i))(keys) for i in range(2))
 
-    def advance(step: Array, tokens: Array) -> Array:
+    def advance(step: Int[Array, ""], tokens: Int[Array, "N T S"]) -> Int[Array, "N T S"]:
         redraw, hidden = jax.vmap(plan.blocks, in_axes=(0, None, 0))(of_blocks, step, free)
         logits = conditional(tokens, hidden & free, step).astype(jnp.float32)
         logits = jnp.broadcast_to(logits, (*shape, logits.shape[-1]))
@@ -77,7 +78,7 @@ def sample(
 
 def allowed_cells(
     constraint: Constraint | None, vocabulary: vocabularies.Vocabulary, num: int, frames: int
-) -> Array | None:
+) -> Bool[Array, "_ {frames} S V"] | None:
     """What a constraint allows in each cell: bool[N or 1, T, S, V], or None where all is allowed.
 
     It is asked once for each cell, with zeros for the values, for there is no past. Where a cell may hold what sounds
@@ -93,9 +94,9 @@ def answer(
     cost: Callable[..., Array],
     plan: gibbs_plans.Plan,
     vocabulary: vocabularies.Vocabulary,
-    key: Array,
+    key: Key[Array, ""],
     request: Request,
-    start: Array | None = None,
+    start: Int[Array, "N T S"] | None = None,
 ) -> dict[str, Array]:
     """Answers a request: what every family that draws cells in any order uses as its `sample`.
 
@@ -158,7 +159,7 @@ def answer(
     }
 
 
-def _blocked(alone: Array, allowed: Array, free: Array) -> Array:
+def _blocked(alone: Bool[Array, "..."], allowed: Bool[Array, "..."], free: Bool[Array, "N T S"]) -> Int[Array, "N 3"]:
     """The first free cell of each piece for which nothing is allowed, as `autoregressive.Drawn.blocked`.
 
     Args:

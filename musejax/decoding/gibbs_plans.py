@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array
+from musejax.array_types import Array, Bool, Float, Int, Key
 
 # (key, free bool[T, S], share, step) -> bool[T, S], the cells chosen; those that are not free do not count.
 Masker = Callable[[Array, Array, Array, Array], Array]
@@ -26,8 +26,8 @@ class Blocks(NamedTuple):
         hidden: bool[T, S], the cells that the net does not see.
     """
 
-    redraw: Array
-    hidden: Array
+    redraw: Bool[Array, "T S"]
+    hidden: Bool[Array, "T S"]
 
 
 class Plan(NamedTuple):
@@ -44,32 +44,44 @@ class Plan(NamedTuple):
     temperature: Callable[[Array], Array]
 
 
-def every(key: Array, free: Array, share: Array, step: Array) -> Array:
+def every(
+    key: Key[Array, ""], free: Bool[Array, "T S"], share: Float[Array, ""], step: Int[Array, ""]
+) -> Bool[Array, "T S"]:
     """All free cells."""
     return free
 
 
-def bernoulli(key: Array, free: Array, share: Array, step: Array) -> Array:
+def bernoulli(
+    key: Key[Array, ""], free: Bool[Array, "T S"], share: Float[Array, ""], step: Int[Array, ""]
+) -> Bool[Array, "T S"]:
     """Each cell by itself with this probability."""
     return jax.random.uniform(key, free.shape) < share
 
 
-def voice(key: Array, free: Array, share: Array, step: Array) -> Array:
+def voice(
+    key: Key[Array, ""], free: Bool[Array, "T S"], share: Float[Array, ""], step: Int[Array, ""]
+) -> Bool[Array, "T S"]:
     """In the voice whose turn it is, each cell by itself."""
     return bernoulli(key, free, share, step) & (jnp.arange(free.shape[1]) == step % free.shape[1])[None]
 
 
-def span(key: Array, free: Array, share: Array, step: Array) -> Array:
+def span(
+    key: Key[Array, ""], free: Bool[Array, "T S"], share: Float[Array, ""], step: Int[Array, ""]
+) -> Bool[Array, "T S"]:
     """A stretch of so many frames in all voices; at the end of a piece it goes on at its beginning."""
     return jnp.broadcast_to(_stretches(key, free.shape[0], 1, share), free.shape)
 
 
-def contiguous(key: Array, free: Array, share: Array, step: Array) -> Array:
+def contiguous(
+    key: Key[Array, ""], free: Bool[Array, "T S"], share: Float[Array, ""], step: Int[Array, ""]
+) -> Bool[Array, "T S"]:
     """In each voice a stretch of its own."""
     return _stretches(key, free.shape[0], free.shape[1], share)
 
 
-def _stretches(key: Array, frames: int, number: int, share: Array) -> Array:
+def _stretches(
+    key: Key[Array, ""], frames: int, number: int, share: Float[Array, ""]
+) -> Bool[Array, "{frames} {number}"]:
     first = jax.random.randint(key, (1, number), 0, frames)
     size = jnp.clip(jnp.round(share * frames), 1, frames)
     return (jnp.arange(frames)[:, None] - first) % frames < size
@@ -96,7 +108,7 @@ def annealed(masker: Masker, schedule: Schedule, steps: int, temperature: Schedu
     The first step draws every free cell, given no other: nothing but given cells has a say in how a chain begins.
     """
 
-    def blocks(key: Array, step: Array, free: Array) -> Blocks:
+    def blocks(key: Key[Array, ""], step: Int[Array, ""], free: Bool[Array, "T S"]) -> Blocks:
         mine, share = jax.random.fold_in(key, step), schedule(step)
         chosen = jnp.where(step == 0, every(mine, free, share, step), masker(mine, free, share, step))
         return Blocks(free & chosen, free & chosen)
@@ -111,7 +123,7 @@ def ancestral(steps: int) -> Plan:
     those of one step are independent of each other.
     """
 
-    def blocks(key: Array, step: Array, free: Array) -> Blocks:
+    def blocks(key: Key[Array, ""], step: Int[Array, ""], free: Bool[Array, "T S"]) -> Blocks:
         ranks = jnp.where(free, jax.random.uniform(key, free.shape), 2.0).ravel()
         order = jnp.argsort(jnp.argsort(ranks)).reshape(free.shape)
         turn = order * steps // jnp.maximum(free.sum(), 1)
@@ -136,7 +148,7 @@ def rounds(
 
     steps = max(steps, streams)
 
-    def blocks(key: Array, step: Array, free: Array) -> Blocks:
+    def blocks(key: Key[Array, ""], step: Int[Array, ""], free: Bool[Array, "T S"]) -> Blocks:
         chosen = free & voice(jax.random.fold_in(key, step), free, jnp.asarray(share), step)
         if not from_nothing:
             return Blocks(chosen, jnp.zeros_like(free))
@@ -155,7 +167,7 @@ def upsampling(steps: int, strides: Sequence[int] = (16, 4, 1)) -> Plan:
     """
     each, steps = max(steps // len(strides), 1), max(steps, len(strides))
 
-    def blocks(key: Array, step: Array, free: Array) -> Blocks:
+    def blocks(key: Key[Array, ""], step: Int[Array, ""], free: Bool[Array, "T S"]) -> Blocks:
         level = jnp.minimum(step // each, len(strides) - 1)
         within = step - level * each
         place = jnp.arange(free.shape[0])[:, None]

@@ -5,14 +5,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Constraint
+from musejax.array_types import Array, Bool, Int, Integer, Num, Shaped
+from musejax.base import Constraint
 
 
-def _attacks(hold: Array, forbidden: Array, frame: Array, stream: Array, values: Array) -> Array:
+def _attacks(
+    hold: Bool[Array, " V"],
+    forbidden: Bool[Array, "T S"],
+    frame: Int[Array, ""],
+    stream: Int[Array, ""],
+    values: Num[Array, "N L ..."],
+) -> Bool[Array, " V"]:
     return ~(hold & forbidden[frame, stream])
 
 
-def attacks(vocabulary: vocabularies.Vocabulary, given: np.ndarray, infill_mask: np.ndarray) -> Constraint | None:
+def attacks(
+    vocabulary: vocabularies.Vocabulary, given: Integer[np.ndarray, "..."], infill_mask: Shaped[np.ndarray, "..."]
+) -> Constraint | None:
     """Forbids a hold where it would prolong a given note, or hold nothing: such a free cell begins anew.
 
     It is forbidden in a free cell directly after a given one in which a note sounds. Where rests have a token of their

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from musejax import vocabulary
-from musejax.base import Array, Choice
+from musejax.array_types import AnyArray, Array, Bool, Float, Shaped
+from musejax.base import Choice
 from musejax.decoding import draws
 from musejax.nn import losses
 
@@ -29,14 +30,14 @@ _SURE = 1e9
 _SMALL = 1e-6
 
 
-def parts(out: Array) -> tuple[Array, Array]:
+def parts(out: Float[Array, "*N 27"]) -> tuple[Float[Array, "*N 9"], Float[Array, "*N 18"]]:
     """What a net gave, float[..., 27], as logits of hits float32[..., 9] and means of the rest float32[..., 18]."""
     out = out.astype(jnp.float32)
     hit, velocity, offset = jnp.split(out, 3, axis=-1)
     return hit, jnp.concatenate([jax.nn.sigmoid(velocity), 0.5 * jnp.tanh(offset)], axis=-1)
 
 
-def nll(out: Array, rows: Array, spread: float) -> Array:
+def nll(out: Float[Array, "*N 27"], rows: Float[AnyArray, "*N 27"], spread: float) -> Float[Array, " *N"]:
     """Nats of rows: float32[...] of float[..., 27] each, for normals of the standard deviation `spread`."""
     logits, mean = parts(out)
     rows = rows.astype(jnp.float32)
@@ -48,7 +49,9 @@ def nll(out: Array, rows: Array, spread: float) -> Array:
     return losses.bernoulli_nll(logits, hit).sum(-1) + (cost * jnp.concatenate([hit, hit], axis=-1)).sum(-1)
 
 
-def sure(out: Array, rows: Array, infill_mask: Array) -> Array:
+def sure(
+    out: Float[Array, "N 27"], rows: Float[AnyArray, "N 27"], infill_mask: Shaped[AnyArray, "N 27"]
+) -> Float[Array, "N 27"]:
     """What a net gave, with the hits of rows for certain where their infill_mask is 0: float[N, 27] of the same each.
 
     Velocities and offsets are then drawn as for any hit.
@@ -62,7 +65,9 @@ def draw(choice: Choice, spread: float) -> draws.Draw:
     """Draws rows; of the filters only temperature has a meaning here, and narrows the normals too."""
     size = 3 * HITS
 
-    def one(out: Array, allowed: Array | None, uniform: Array) -> Array:
+    def one(
+        out: Float[Array, "N 27"], allowed: Bool[Array, "..."] | None, uniform: Float[Array, "..."]
+    ) -> Float[Array, "N 27"]:
         logits, mean = parts(out)
         heat = jnp.maximum(choice.temperature, 1e-4)
         hit = uniform[:, :HITS] < jax.nn.sigmoid(logits / heat)

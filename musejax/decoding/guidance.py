@@ -10,10 +10,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array, Batch, Decoder, Params, State
+from musejax.array_types import AnyArray, Array, Float, Int, Num, Shaped
+from musejax.base import Batch, Decoder, Params, State
 
 
-def _twice(x: Array) -> Array:
+def _twice(x: Shaped[Array, "N *R"]) -> Shaped[Array, "2*N *R"]:
     """Each row twice, one after the other."""
     return jnp.repeat(x, 2, axis=0)
 
@@ -28,7 +29,7 @@ def _rows(cache: Any) -> Any:
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]) if jnp.ndim(x) else x, cache)
 
 
-def guided(model: Decoder, names: Mapping[str, int], scale: float | Array) -> Decoder:
+def guided(model: Decoder, names: Mapping[str, int], scale: Float[Array, ""] | float) -> Decoder:
     """A model whose logits are unknown + scale * (known - unknown), with and without some conditions.
 
     Each step is one call of the model on 2N rows, each piece with what it knows and then without. The cache has N rows
@@ -64,8 +65,13 @@ def guided(model: Decoder, names: Mapping[str, int], scale: float | Array) -> De
         return _paired(model.init_cache(params, state, 2 * num, length))
 
     def step(
-        params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
-    ) -> tuple[Array, Any]:
+        params: Params,
+        state: State,
+        cache: Any,
+        previous: Num[Array, "N ..."],
+        pos: Int[Array, ""],
+        conditions: Mapping[str, Array],
+    ) -> tuple[Float[Array, "N V"], Any]:
         out, after = model.step(params, state, _rows(cache), _twice(previous), pos, both(conditions))
         known, unknown = (out[i::2].astype(jnp.float32) for i in range(2))
         return unknown + scale * (known - unknown), _paired(after)
@@ -74,15 +80,15 @@ def guided(model: Decoder, names: Mapping[str, int], scale: float | Array) -> De
         params: Params,
         state: State,
         cache: Any,
-        given: Array,
-        infill_mask: Array,
+        given: Num[AnyArray, "N T ..."],
+        infill_mask: Shaped[AnyArray, "N T ..."],
         conditions: Mapping[str, Array],
     ) -> Any:
         assert model.read is not None
         told = (_twice(given), _twice(infill_mask), both(conditions))
         return _paired(model.read(params, state, _rows(cache), *told))
 
-    def logits(params: Params, state: State, batch: Batch) -> Array:
+    def logits(params: Params, state: State, batch: Batch) -> Float[Array, "*B V"]:
         assert model.logits is not None
         blind = {**batch, **{n: jnp.full_like(jnp.asarray(batch[n]), id) for n, id in names.items()}}
         known, unknown = (model.logits(params, state, b).astype(jnp.float32) for b in (batch, blind))

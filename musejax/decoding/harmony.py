@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Constraint
+from musejax.array_types import Array, Bool, Int
+from musejax.base import Constraint
 from musejax.decoding import constraints
 
 
-def _places(vocabulary: vocabularies.Vocabulary, order: tuple[int, ...]) -> np.ndarray:
+def _places(vocabulary: vocabularies.Vocabulary, order: tuple[int, ...]) -> Int[np.ndarray, " S"]:
     """The place of each stream within a frame, int32[S]; raises ValueError where tokens are not frames of pitches."""
     if vocabulary.kind == "bits" or vocabulary.frames_per_quarter == 0 or not vocabulary.has("pitch"):
         raise ValueError(f"{vocabulary.name} has no frames of one pitch a stream")
@@ -21,17 +22,26 @@ def _places(vocabulary: vocabularies.Vocabulary, order: tuple[int, ...]) -> np.n
     return np.argsort(order).astype(np.int32)
 
 
-def _of_stream(places: Array, stream: Array, values: Array) -> Array:
+def _of_stream(places: Int[Array, " S"], stream: Int[Array, ""], values: Int[Array, "N L"]) -> Int[Array, "N T"]:
     """Values [N, L] in drawing order -> those of one stream, [N, T]."""
     frames = values.reshape(len(values), -1, len(places))
     return jax.lax.dynamic_index_in_dim(frames, places[stream], 2, False)
 
 
-def _in_chord(fits: Array, frame: Array, stream: Array, values: Array) -> Array:
+def _in_chord(
+    fits: Bool[Array, "T V"], frame: Int[Array, ""], stream: Int[Array, ""], values: Int[Array, "N L"]
+) -> Bool[Array, " V"]:
     return fits[jnp.minimum(frame, len(fits) - 1)]
 
 
-def _held_in_chord(fits: Array, places: Array, hold: Array, frame: Array, stream: Array, values: Array) -> Array:
+def _held_in_chord(
+    fits: Bool[Array, "T V"],
+    places: Int[Array, " S"],
+    hold: Bool[Array, " V"],
+    frame: Int[Array, ""],
+    stream: Int[Array, ""],
+    values: Int[Array, "N L"],
+) -> Bool[Array, "N V"]:
     past = _of_stream(places, stream, values)
     index = jnp.arange(past.shape[1])[None]
     struck = jnp.where(~hold[past] & (index < frame), index, -1).max(axis=1, keepdims=True)
@@ -40,7 +50,7 @@ def _held_in_chord(fits: Array, places: Array, hold: Array, frame: Array, stream
     return ~hold[None] | may_hold
 
 
-def _classes(frames: Sequence[Set[int]]) -> np.ndarray:
+def _classes(frames: Sequence[Set[int]]) -> Bool[np.ndarray, "T 12"]:
     """Sets of pitch classes as rows, bool[T, 12]; raises ValueError for a class outside 0..11."""
     wrong = sorted({c for classes in frames for c in classes if not 0 <= c < 12})
     if wrong:
@@ -80,8 +90,15 @@ def chords(
 
 
 def _density(
-    places: Array, pitched: Array, end: Array, told: Array, asked: Array, frame: Array, stream: Array, values: Array
-) -> Array:
+    places: Int[Array, " S"],
+    pitched: Bool[Array, " V"],
+    end: Bool[Array, " V"],
+    told: Bool[Array, ""],
+    asked: Int[Array, " 3"],
+    frame: Int[Array, ""],
+    stream: Int[Array, ""],
+    values: Int[Array, "N L"],
+) -> Bool[Array, "N V"]:
     low, high, frames = asked
     past = _of_stream(places, stream, values)
     index = jnp.arange(past.shape[1])[None]

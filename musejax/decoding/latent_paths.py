@@ -9,12 +9,12 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array
+from musejax.array_types import AnyArray, Array, Float, Int, Key, Num
 
 _SMALL = 1e-6
 
 
-def prior(keys: Array, size: int, fitted: Mapping[str, Array] | None = None) -> Array:
+def prior(keys: Key[Array, " N"], size: int, fitted: Mapping[str, Array] | None = None) -> Float[Array, "N {size}"]:
     """Vectors to draw pieces from, one a key: float32[N, Z].
 
     Args:
@@ -29,7 +29,9 @@ def prior(keys: Array, size: int, fitted: Mapping[str, Array] | None = None) -> 
     return fitted["mean"][None] + along @ fitted["axes"]
 
 
-def slerp(a: Array, b: Array, t: Array | float) -> Array:
+def slerp(
+    a: Float[Array, "... Z"], b: Float[Array, "... Z"], t: Float[AnyArray, "..."] | float
+) -> Float[Array, "... Z"]:
     """Spherical interpolation: the direction turns at an even rate, the length changes evenly.
 
     Equal directions give the straight line between the two, and so does an end that is 0. Of opposite ends the plane
@@ -66,13 +68,13 @@ def slerp(a: Array, b: Array, t: Array | float) -> Array:
     return length * (jnp.cos(t * angle) * u + jnp.sin(t * angle) * across)
 
 
-def path(a: Array, b: Array, num: int) -> Array:
+def path(a: Float[Array, " Z"], b: Float[Array, " Z"], num: int) -> Float[Array, "{num} Z"]:
     """`num` vectors from a to b, both included: float[num, Z] of float[Z] each."""
     steps = jnp.linspace(0.0, 1.0, num)
     return jax.vmap(lambda t: slerp(a, b, t))(steps)
 
 
-def attribute(z: Array, values: Array, share: float = 0.25) -> Array:
+def attribute(z: Float[Array, "N Z"], values: Num[Array, " N"], share: float = 0.25) -> Float[Array, " Z"]:
     """The direction in which an attribute grows, from pieces with little of it to pieces with much.
 
     Args:
@@ -93,7 +95,7 @@ def attribute(z: Array, values: Array, share: float = 0.25) -> Array:
     return z[order[-count:]].mean(0) - z[order[:count]].mean(0)
 
 
-def walk(key: Array, start: Array, num: int, angle: float) -> Array:
+def walk(key: Key[Array, ""], start: Float[Array, " Z"], num: int, angle: float) -> Float[Array, "{num} Z"]:
     """A random walk over the sphere on which the start lies: each vector turned from the one before by `angle`.
 
     Args:
@@ -107,7 +109,7 @@ def walk(key: Array, start: Array, num: int, angle: float) -> Array:
     """
     length = jnp.maximum(jnp.linalg.norm(start), _SMALL)
 
-    def turn(u: Array, key: Array) -> tuple[Array, Array]:
+    def turn(u: Float[Array, " Z"], key: Key[Array, ""]) -> tuple[Float[Array, " Z"], Float[Array, " Z"]]:
         noise = jax.random.normal(key, u.shape)
         across = noise - (noise * u).sum() * u
         u = jnp.cos(angle) * u + jnp.sin(angle) * across / jnp.maximum(jnp.linalg.norm(across), _SMALL)
@@ -118,7 +120,9 @@ def walk(key: Array, start: Array, num: int, angle: float) -> Array:
     return length * jnp.concatenate([first[None], rest])
 
 
-def nearest(z: Array, bank: Array, num: int) -> tuple[Array, Array]:
+def nearest(
+    z: Float[Array, "N Z"], bank: Float[Array, "M Z"], num: int
+) -> tuple[Int[Array, "N {num}"], Float[Array, "N {num}"]]:
     """The vectors of a bank that are nearest by angle.
 
     Args:

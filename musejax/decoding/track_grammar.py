@@ -14,7 +14,8 @@ import numpy as np
 from flax import struct
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Constraint
+from musejax.array_types import AnyArray, Array, Bool, Int, Integer
+from musejax.base import Constraint
 
 CONTROLS = ("density", "polyphony", "duration")
 _KINDS = ("end", "bar", "track", *CONTROLS, "position", "pitch", "length")
@@ -50,16 +51,16 @@ class Table:
     vocabulary: vocabularies.Vocabulary = struct.field(pytree_node=False)
 
     @property
-    def kind(self) -> np.ndarray:
+    def kind(self) -> Int[np.ndarray, " V"]:
         """The index of each id's range: int32[V]."""
         return np.repeat(np.arange(len(_KINDS), dtype=np.int32), [r.size for r in self.vocabulary.ranges])
 
     @property
-    def value(self) -> np.ndarray:
+    def value(self) -> Int[np.ndarray, " V"]:
         """The value of each id: int32[V]."""
         return np.concatenate([np.arange(r.min, r.max + 1, dtype=np.int32) for r in self.vocabulary.ranges])
 
-    def of(self, kind: int, values: Array) -> tuple[Array, Array]:
+    def of(self, kind: int, values: Int[AnyArray, " *N"]) -> tuple[Bool[Array, " *N"], Int[Array, " *N"]]:
         """Which tokens are of a kind, and their values if they are: bool and int32 of values' shape."""
         r, first = self.vocabulary.ranges[kind], self.vocabulary.start(_KINDS[kind])
         return (values >= first) & (values < first + r.size), values - first + r.min
@@ -79,14 +80,14 @@ class Place(NamedTuple):
         pitch: Of the last note that begins there, -1 before the first.
     """
 
-    previous: Array
-    bar: Array
-    size: Array
-    track: Array
-    token: Array
-    density: Array
-    position: Array
-    pitch: Array
+    previous: Int[Array, " N"]
+    bar: Int[Array, " N"]
+    size: Int[Array, " N"]
+    track: Int[Array, " N"]
+    token: Int[Array, " N"]
+    density: Int[Array, " N"]
+    position: Int[Array, " N"]
+    pitch: Int[Array, " N"]
 
 
 def _table(vocabulary: vocabularies.Vocabulary) -> Table:
@@ -96,7 +97,7 @@ def _table(vocabulary: vocabularies.Vocabulary) -> Table:
     return Table(vocabulary)
 
 
-def place(table: Table, pos: Array, values: Array) -> Place:
+def place(table: Table, pos: Int[Array, ""], values: Int[Array, "N L"]) -> Place:
     """Where sequences stand before place `pos`.
 
     Args:
@@ -107,7 +108,7 @@ def place(table: Table, pos: Array, values: Array) -> Place:
     index = jnp.arange(values.shape[1])[None]
     before = index < pos
 
-    def last(kind: int, after: Array) -> tuple[Array, Array]:
+    def last(kind: int, after: Int[Array, " N"]) -> tuple[Int[Array, " N"], Int[Array, " N"]]:
         """Place and value of the last token of a kind after a place; that place and -1 if there is none."""
         found = jnp.where(table.of(kind, values)[0] & before & (index > after[:, None]), index, -1).max(axis=1)
         token = jnp.take_along_axis(values, jnp.maximum(found, 0)[:, None], axis=1)[:, 0]
@@ -129,7 +130,7 @@ def place(table: Table, pos: Array, values: Array) -> Place:
     )
 
 
-def _follow() -> np.ndarray:
+def _follow() -> Bool[np.ndarray, "_ _"]:
     """`_FOLLOW` as a table: bool[kinds + 1, kinds], the start last."""
     follow = np.zeros((len(_KINDS) + 1, len(_KINDS)), bool)
     for kind, after in _FOLLOW.items():
@@ -137,7 +138,9 @@ def _follow() -> np.ndarray:
     return follow
 
 
-def _grammar(table: Table, frame: Array, stream: Array, values: Array) -> Array:
+def _grammar(
+    table: Table, frame: Int[Array, ""], stream: Int[Array, ""], values: Int[Array, "N L"]
+) -> Bool[Array, "N V"]:
     at = place(table, frame, values)
     previous, track, density, position, pitch, size = (
         x[:, None] for x in (at.previous, at.track, at.density, at.position, at.pitch, at.size)
@@ -168,13 +171,19 @@ def grammar(vocabulary: vocabularies.Vocabulary) -> Constraint:
     return jax.tree_util.Partial(_grammar, _table(vocabulary))
 
 
-def _pick(array: Array, *index: Array) -> Array:
+def _pick(array: Int[Array, "M *A"], *index: Array) -> Array:
     """array[n, *index] for each piece n; an array of one piece serves all."""
     rows = jnp.arange(len(index[0])) if len(array) > 1 else 0
     return array[(rows, *index)]
 
 
-def _controls(table: Table, wanted: Array, frame: Array, stream: Array, values: Array) -> Array:
+def _controls(
+    table: Table,
+    wanted: Int[Array, "M bars K 3"],
+    frame: Int[Array, ""],
+    stream: Int[Array, ""],
+    values: Int[Array, "N L"],
+) -> Bool[Array, "N V"]:
     at = place(table, frame, values)
     asked = _pick(wanted, jnp.clip(at.bar - 1, 0, wanted.shape[1] - 1), jnp.maximum(at.track, 0))
     which = table.kind - _DENSITY
@@ -187,7 +196,7 @@ def _controls(table: Table, wanted: Array, frame: Array, stream: Array, values: 
     return other | fits
 
 
-def controls(vocabulary: vocabularies.Vocabulary, wanted: np.ndarray) -> Constraint:
+def controls(vocabulary: vocabularies.Vocabulary, wanted: Integer[np.ndarray, "..."]) -> Constraint:
     """Fixes the control tokens of bars and tracks; bars beyond those given are free.
 
     That the notes do what their controls say is up to the model; `codecs.tracks.attributes` tells how far they did.
@@ -213,7 +222,9 @@ def controls(vocabulary: vocabularies.Vocabulary, wanted: np.ndarray) -> Constra
     return jax.tree_util.Partial(_controls, table, jnp.asarray(np.concatenate([wanted, free], 1), jnp.int32))
 
 
-def _metre(table: Table, sizes: Array, frame: Array, stream: Array, values: Array) -> Array:
+def _metre(
+    table: Table, sizes: Int[Array, "M bars"], frame: Int[Array, ""], stream: Int[Array, ""], values: Int[Array, "N L"]
+) -> Bool[Array, "N V"]:
     before = jnp.arange(values.shape[1])[None] < frame
     bars = (table.of(_BAR, values)[0] & before).sum(axis=1)
     size = _pick(sizes, jnp.minimum(bars, sizes.shape[1] - 1))[:, None]
@@ -221,7 +232,7 @@ def _metre(table: Table, sizes: Array, frame: Array, stream: Array, values: Arra
     return jnp.where(size > 0, (kind != _END) & ((kind != _BAR) | (value == size)), kind != _BAR)
 
 
-def metre(vocabulary: vocabularies.Vocabulary, sixteenths: np.ndarray) -> Constraint:
+def metre(vocabulary: vocabularies.Vocabulary, sixteenths: Integer[np.ndarray, "..."]) -> Constraint:
     """A piece of exactly these bars: fixes the bar tokens, and END after the last.
 
     Args:
@@ -242,7 +253,13 @@ def metre(vocabulary: vocabularies.Vocabulary, sixteenths: np.ndarray) -> Constr
     return jax.tree_util.Partial(_metre, table, jnp.asarray(np.pad(sizes, ((0, 0), (0, 1))), jnp.int32))
 
 
-def _script(table: Table, given: Array, frame: Array, stream: Array, values: Array) -> Array:
+def _script(
+    table: Table,
+    given: Int[Array, "M bars K _"],
+    frame: Int[Array, ""],
+    stream: Int[Array, ""],
+    values: Int[Array, "N L"],
+) -> Bool[Array, "N V"]:
     at = place(table, frame, values)
     bar, track = jnp.clip(at.bar - 1, 0, given.shape[1] - 1), jnp.maximum(at.track, 0)
     within = at.track >= 0
@@ -256,7 +273,7 @@ def _script(table: Table, given: Array, frame: Array, stream: Array, values: Arr
     return ~fixed | told
 
 
-def script(vocabulary: vocabularies.Vocabulary, given: np.ndarray) -> Constraint:
+def script(vocabulary: vocabularies.Vocabulary, given: Integer[np.ndarray, "..."]) -> Constraint:
     """Plays given tracks as they are, token by token, and leaves the others free: accompaniment.
 
     The positions of a given track must lie within its bars: fix these with `metre(vocabulary, bars(...))` of the same
@@ -281,7 +298,9 @@ def script(vocabulary: vocabularies.Vocabulary, given: np.ndarray) -> Constraint
     return jax.tree_util.Partial(_script, table, jnp.asarray(padded, jnp.int32))
 
 
-def segments(vocabulary: vocabularies.Vocabulary, tokens: np.ndarray, tracks: tuple[int, ...]) -> np.ndarray:
+def segments(
+    vocabulary: vocabularies.Vocabulary, tokens: Integer[np.ndarray, " L"], tracks: tuple[int, ...]
+) -> Int[np.ndarray, "1 bars K M"]:
     """What `script` plays of a piece.
 
     Args:
@@ -318,7 +337,7 @@ def segments(vocabulary: vocabularies.Vocabulary, tokens: np.ndarray, tracks: tu
     return out
 
 
-def bars(vocabulary: vocabularies.Vocabulary, tokens: np.ndarray) -> np.ndarray:
+def bars(vocabulary: vocabularies.Vocabulary, tokens: Integer[np.ndarray, " L"]) -> Int[np.ndarray, "1 bars"]:
     """The 16ths of each bar of a piece, for `metre`: int32[1, bars]."""
     sizes = vocabulary.values("bar")[np.asarray(tokens)]
     return sizes[None, sizes >= 0]
