@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Family, Model, Params, State
+from musejax.array_types import AnyArray, Array, Float, Key, Num
+from musejax.base import Family, Model, Params, State
 from musejax.models.shared import adversarial, configs
 from musejax.nn import roll_features
 
@@ -55,7 +56,7 @@ class Dense(nn.Module):
     bias: bool = True
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Float[Array, "N D"]) -> Float[Array, "N {self.outputs}"]:
         """[N, D] -> [N, outputs]."""
         for units in self.hidden:
             x = nn.leaky_relu(nn.Dense(units)(x), 0.2)
@@ -78,7 +79,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     silence = vocabulary.silence(0)[1]
     half = (vocabulary.size - 1) / 2
 
-    def init(key: Array) -> tuple[Params, State]:
+    def init(key: Key[Array, ""]) -> tuple[Params, State]:
         keys = jax.random.split(key)
         params = {
             "generator": generator.init(keys[0], jnp.zeros((1, config.latent)))["params"],
@@ -87,17 +88,25 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         return params, {"generator": {}, "critic": {}}
 
     def generate(
-        params: Params, state: State, noise: Mapping[str, Array], given: Array | None, *, stage: Array, train: bool
-    ) -> tuple[Array, State]:
+        params: Params,
+        state: State,
+        noise: Mapping[str, AnyArray],
+        given: Num[Array, "N ..."] | None,
+        *,
+        stage: Num[Array, ""],
+        train: bool,
+    ) -> tuple[Float[Array, "N T"], State]:
         z = noise["z"].astype(jax.tree.leaves(params)[0].dtype)
         x: Any = jnp.tanh(generator.apply({"params": params}, z))  # type: ignore[arg-type]
         return (x if train else jnp.round((x + 1.0) * half) / half - 1.0), state
 
-    def judge(params: Params, state: State, values: Array, *, refine: bool) -> tuple[Array, State]:
+    def judge(
+        params: Params, state: State, values: Float[Array, "N T"], *, refine: bool
+    ) -> tuple[Float[Array, "N 1"], State]:
         values = values.astype(jax.tree.leaves(params)[0].dtype)
         return critic.apply({"params": params}, values), state  # type: ignore[return-value]
 
-    def read(batch: Any) -> tuple[Array, Array]:
+    def read(batch: Any) -> tuple[Float[Array, "B T"], Float[Array, " B"]]:
         scored = jnp.asarray(batch["loss_mask"]) > 0
         away = jnp.where(scored, jnp.asarray(batch["tokens"]) - silence, 0)
         tokens = roll_features.fitted(away, config.frames) + silence

@@ -23,8 +23,8 @@ from flax import linen as nn
 
 from musejax import errors
 from musejax import vocabulary as vocabularies
+from musejax.array_types import AnyArray, Array, Float, Int, Key, Num
 from musejax.base import (
-    Array,
     Axes,
     Batch,
     Decoder,
@@ -90,26 +90,28 @@ class Net(nn.Module):
         self.up = [nn.Dense(units) for units in self.layers[::-1]]
         self.output = nn.Dense(self.outputs)
 
-    def encode(self, x: Array) -> tuple[Array, Array]:
+    def encode(self, x: Float[Array, "B D"]) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
         """float[B, D] -> mean, scale of a diagonal normal, float32[B, Z] each."""
         for layer in self.down:
             x = nn.relu(layer(x))
         raw = self.scale(x).astype(jnp.float32)
         return self.mean(x).astype(jnp.float32), jax.nn.softplus(raw) + latent_layers.MIN_SCALE
 
-    def decode(self, z: Array) -> Array:
+    def decode(self, z: Float[Array, "B Z"]) -> Float[Array, "B O"]:
         """float[B, Z] -> float[B, O]."""
         for layer in self.up:
             z = nn.relu(layer(z))
         return self.output(z)
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Float[Array, "B D"]) -> Float[Array, "B O"]:
         """Runs everything once, to make the parameters."""
         mean, scale = self.encode(x)
         return self.decode(mean + scale)
 
 
-def through(net: Net, params: Params, x: Array, key: Array) -> tuple[Array, Array, Array]:
+def through(
+    net: Net, params: Params, x: Float[Array, "B D"], key: Key[Array, ""]
+) -> tuple[Float[Array, "B O"], Float[Array, " B"], Float[Array, " B"]]:
     """Vectors through one draw of their posteriors and back.
 
     Args:
@@ -153,7 +155,9 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     field, cells = ("frames", vocabulary.size) if bits else ("tokens", vocabulary.streams)
     net = Net(tuple(config.layers), config.latent, frames * cells)
 
-    def cut(batch: Batch) -> tuple[Array, Array, Array, Array]:
+    def cut(
+        batch: Batch,
+    ) -> tuple[Num[AnyArray, "W T C"], Float[Array, "W D"], Float[Array, "W T"], Float[Array, "W T"]]:
         """Windows: values int[W, T, C], the vectors float[W, T C], pad_mask and loss_mask float32[W, T]."""
         missing = -batch["pad_mask"].shape[1] % frames
 
@@ -166,17 +170,17 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         x = values.astype(jnp.float32) / (1 if bits else top) * real[..., None]
         return values, x.reshape(len(x), -1), real.astype(jnp.float32), scored.astype(jnp.float32)
 
-    def logits(out: Array) -> Array:
+    def logits(out: Float[Array, " *N"]) -> Float[Array, "*N V"]:
         """Of every id, float32[..., V], from what the decoder gives of cells, float[...]."""
         places = jnp.linspace(0.0, 1.0, vocabulary.size).reshape((1,) * out.ndim + (-1,))
         return -jnp.square((places - jax.nn.sigmoid(out.astype(jnp.float32))[..., None]) / config.spread) / 2
 
-    def init(key: Array, batch: Batch) -> tuple[Params, State]:
+    def init(key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
         return net.init(key, jnp.zeros((1, frames * cells)))["params"], {}
 
     def loss(
-        params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
-    ) -> tuple[Array, tuple[State, Metrics]]:
+        params: Params, state: State, key: Key[Array, ""], batch: Batch, *, step: Int[AnyArray, ""] | int, train: bool
+    ) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
         dtype = jax.tree.leaves(params)[0].dtype
         values, x, real, scored = cut(batch)
         out, kl, _ = through(net, params, x.astype(dtype), key)
@@ -201,7 +205,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         }
         return total, (state, info)
 
-    def estimate(params: Params, state: State, key: Array, batch: Batch) -> Array:
+    def estimate(params: Params, state: State, key: Key[Array, ""], batch: Batch) -> Float[Array, " B"]:
         values, x, real, _ = cut(batch)
         out, _, log_ratio = through(net, params, x, key)
         out = out.reshape(values.shape)
@@ -209,11 +213,13 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         nats = (cost.sum(-1) * real).sum(1) + log_ratio * real.max(1)
         return nats.reshape(len(batch["pad_mask"]), -1).sum(1)
 
-    def posterior(params: Params, state: State, batch: Batch) -> tuple[Array, Array]:
+    def posterior(params: Params, state: State, batch: Batch) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
         few = {name: batch[name][:, :frames] for name in (field, "pad_mask", "loss_mask")}
         return net.apply({"params": params}, cut(few)[1], method="encode")  # type: ignore[return-value]
 
-    def decode(params: Params, state: State, key: Array, z: Array, request: Request) -> dict[str, Array]:
+    def decode(
+        params: Params, state: State, key: Key[Array, ""], z: Float[Array, "N Z"], request: Request
+    ) -> dict[str, Array]:
         if request.length > frames:
             raise errors.UserError(f"length is {request.length}; this model writes windows of {frames} frames at most")
         dtype = jax.tree.leaves(params)[0].dtype
@@ -227,7 +233,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         pair = Decoder(lambda *_: out, step, 0)
         return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
 
-    def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+    def sample(params: Params, state: State, key: Key[Array, ""], request: Request) -> dict[str, Array]:
         keys = autoregressive.piece_keys(key, request.first, request.num)
         z = latent_paths.prior(
             jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys), config.latent, state.get("latent_prior")

@@ -16,7 +16,8 @@ from flax import linen as nn
 from flax import struct
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Family, Model, Params, Start
+from musejax.array_types import AnyArray, Array, Float, Int, Key
+from musejax.base import Family, Model, Params, Start
 from musejax.models.shared import configs, token_model, voice_model
 from musejax.models.shared import key_model as key_nets
 from musejax.nn import conditioning, recurrent_stack
@@ -150,8 +151,13 @@ class TokenNet(nn.Module):
 
     @nn.compact
     def __call__(
-        self, previous: Array, before: Array | None, conditions: Mapping[str, Array], carry: Any, key: Array | None
-    ) -> tuple[Array, Any]:
+        self,
+        previous: Int[AnyArray, "B L"],
+        before: Int[AnyArray, "B L"] | None,
+        conditions: Mapping[str, AnyArray],
+        carry: Any,
+        key: Key[Array, ""] | None,
+    ) -> tuple[Float[Array, "B L V"], Any]:
         """Runs over a sequence.
 
         Args:
@@ -202,8 +208,8 @@ class Prepared:
     """
 
     layers: recurrent_step.Layers
-    output: Array
-    bias: Array
+    output: Float[Array, "V H"]
+    bias: Float[Array, " V"]
     offsets: tuple[int, ...] = struct.field(pytree_node=False)
 
 
@@ -257,8 +263,12 @@ def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabular
         return _lay_out(config, vocabulary, params)
 
     def advance(
-        params: Any, previous: Array, before: Array | None, conditions: dict[str, Array], carry: Any
-    ) -> tuple[Array, Any]:
+        params: Any,
+        previous: Int[Array, " N"],
+        before: Int[Array, " N"] | None,
+        conditions: dict[str, Array],
+        carry: Any,
+    ) -> tuple[Float[Array, "N V"], Any]:
         ready = params if isinstance(params, Prepared) else prepare(params)
         parts = [previous, *([] if before is None else [before]), *(conditions[n] for n in sorted(conditions))]
         ids = jnp.stack([part + offset for part, offset in zip(parts, ready.offsets, strict=True)], axis=1)

@@ -17,7 +17,8 @@ from flax import linen as nn
 from flax import struct
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Family, Model, Params, Start
+from musejax.array_types import AnyArray, Array, Float, Int, Key
+from musejax.base import Family, Model, Params, Start
 from musejax.models.shared import configs, key_model, token_model, voice_model
 from musejax.nn import conditioning, given_reader, transformer_stack
 from musejax.nn import dropout as dropouts
@@ -142,21 +143,21 @@ class TokenNet(nn.Module):
     @nn.compact
     def __call__(
         self,
-        previous: Array,
-        before: Array | None,
-        conditions: Mapping[str, Array],
+        previous: Int[AnyArray, "B L"],
+        before: Int[AnyArray, "B L"] | None,
+        conditions: Mapping[str, AnyArray],
         carry: transformer_stack.Cache,
-        key: Array | None,
-    ) -> tuple[Array, transformer_stack.Cache]:
+        key: Key[Array, ""] | None,
+    ) -> tuple[Float[Array, "B L V"], transformer_stack.Cache]:
         """Runs over a sequence, as `models.shared.token_model` calls it."""
         config, size = self.config, self.vocabulary.size
         dtype = carry.keys[0][0].dtype
         inner = (None, None) if key is None else tuple(jax.random.split(key))
 
-        def table(name: str, rows: int) -> Array:
+        def table(name: str, rows: int) -> Float[Array, "{rows} D"]:
             return self.param(name, nn.initializers.normal(0.02), (rows, config.width)).astype(dtype)
 
-        def rows(table: Array, ids: Array) -> Array:
+        def rows(table: Float[Array, "R D"], ids: Int[AnyArray, "B L"]) -> Float[Array, "B L D"]:
             # A product: the gradient of a gather is a scatter, which is slow on CPUs. An id beyond the rows gives 0.
             if previous.shape[1] == 1:
                 return table[ids]
@@ -190,8 +191,8 @@ class Bits(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Array, carry: transformer_stack.Cache, key: Array | None
-    ) -> tuple[Array, transformer_stack.Cache]:
+        self, x: Float[Array, "B T F"], carry: transformer_stack.Cache, key: Key[Array, ""] | None
+    ) -> tuple[Float[Array, "B T D"], transformer_stack.Cache]:
         """As the stack, of float[B, T, F]."""
         # Few bits are 1 at a time: weights of the usual size would let almost nothing of them through.
         x = nn.Dense(self.shape.width, kernel_init=nn.initializers.normal(0.2), name="embedding")(x)
@@ -234,8 +235,12 @@ def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabular
         return _lay_out(config, vocabulary, params)
 
     def advance(
-        params: Any, previous: Array, before: Array | None, conditions: dict[str, Array], carry: transformer_stack.Cache
-    ) -> tuple[Array, transformer_stack.Cache]:
+        params: Any,
+        previous: Int[Array, " N"],
+        before: Int[Array, " N"] | None,
+        conditions: dict[str, Array],
+        carry: transformer_stack.Cache,
+    ) -> tuple[Float[Array, "N V"], transformer_stack.Cache]:
         ready = params if isinstance(params, Prepared) else prepare(params)
         parts = [previous, *([] if before is None else [before]), *(conditions[n] for n in sorted(conditions))]
         ids = jnp.stack([part + offset for part, offset in zip(parts, ready.offsets, strict=True)], axis=1)

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Batch, Family, Info, Likelihood, Metrics, Model, Params, Request, State
+from musejax.array_types import AnyArray, Array, Bool, Float, Int, Key
+from musejax.base import Batch, Family, Info, Likelihood, Metrics, Model, Params, Request, State
 from musejax.decoding import gibbs, gibbs_plans
 from musejax.models.coconet import networks, orders
 from musejax.models.shared import configs
@@ -167,7 +168,7 @@ class Coconet:
         """Takes the conditions that the network reads from a batch."""
         return {name: jnp.asarray(batch[name]) for name in self.config.conditions}
 
-    def init(self, key: Array, batch: Batch) -> tuple[Params, State]:
+    def init(self, key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
         """Draws parameters; a batch gives the shapes."""
         few = {k: jnp.asarray(v)[:1, :2] for k, v in batch.items()}
         shape, known = few["tokens"].shape, self.conditions(few)
@@ -179,11 +180,11 @@ class Coconet:
         self,
         params: Params,
         state: State,
-        tokens: Array,
-        hidden: Array,
-        real: Array,
-        conditions: Mapping[str, Array],
-    ) -> Array:
+        tokens: Int[AnyArray, "B T S"],
+        hidden: Bool[Array, "B T S"],
+        real: Bool[Array, "B T"],
+        conditions: Mapping[str, AnyArray],
+    ) -> Float[Array, "B T S V"]:
         """Computes the logits of each cell given those that are not hidden: [B, T, S, V]."""
         dtype = jax.tree.leaves(params)[0].dtype
         known = self.conditions(conditions)
@@ -191,8 +192,15 @@ class Coconet:
         return jnp.asarray(out)
 
     def loss(
-        self, params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
-    ) -> tuple[Array, tuple[State, Metrics]]:
+        self,
+        params: Params,
+        state: State,
+        key: Key[Array, ""],
+        batch: Batch,
+        *,
+        step: Int[AnyArray, ""] | int,
+        train: bool,
+    ) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
         """Computes the orderless cost of a cell, from one set of hidden cells per piece in training, else from STRATA.
 
         Each hidden cell weighs as many times as the piece has more cells than hidden ones.
@@ -229,7 +237,7 @@ class Coconet:
         )
         return mean, ({**state, **after}, {"loss": mean, "accuracy": accuracy, "weight": weight})
 
-    def cost(self, params: Params, state: State, keys: Array, batch: Batch) -> Array:
+    def cost(self, params: Params, state: State, keys: Key[Array, " B"], batch: Batch) -> Float[Array, " B"]:
         """Estimates the cost of each piece's free cells from STRATA sets of hidden ones, in nats: float[B].
 
         Args:
@@ -254,18 +262,18 @@ class Coconet:
 
         return jax.lax.map(stratum, jnp.arange(STRATA)).mean(0)
 
-    def estimate(self, params: Params, state: State, key: Array, batch: Batch) -> Array:
+    def estimate(self, params: Params, state: State, key: Key[Array, ""], batch: Batch) -> Float[Array, " B"]:
         """Estimates nats per piece from one random draw (`base.Likelihood.estimate`)."""
         return self.cost(params, state, jax.random.split(key, len(batch["tokens"])), batch)
 
-    def sample(self, params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+    def sample(self, params: Params, state: State, key: Key[Array, ""], request: Request) -> dict[str, Array]:
         """Draws pieces by blocked Gibbs sampling (`base.Model.sample`)."""
         sampling = request.sampling or gibbs.Sampling(self.config.sampler, self.config.steps)
         if sampling.steps == 0:
             sampling = sampling._replace(steps=request.length * self.vocabulary.streams)
 
         def conditional(
-            tokens: Array, hidden: Array, step: Array, real: Array, conditions: Mapping[str, Array]
+            tokens: Array, hidden: Array, step: Array, real: Array, conditions: Mapping[str, AnyArray]
         ) -> Array:
             return self.logits(params, state, tokens, hidden, real, conditions)
 

@@ -6,7 +6,7 @@ All of it is a function of the known cells alone, so a net that reads it cannot 
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array
+from musejax.array_types import Array, Float, Int, Num
 from musejax.nn.features import lookahead, voice_history
 
 # Frames on either side within which pitch classes are counted; the last count is of the whole piece.
@@ -16,7 +16,7 @@ CLASSES = 12
 PRIOR = 0.5
 
 
-def over(t: voice_history.Tables, known: Array) -> dict[str, Array]:
+def over(t: voice_history.Tables, known: Int[Array, "B T S"]) -> dict[str, Array]:
     """Features of every frame.
 
     Args:
@@ -42,7 +42,7 @@ def over(t: voice_history.Tables, known: Array) -> dict[str, Array]:
     return {**found, "shares": _shares(jnp.stack([*near, whole], 2))}
 
 
-def _shares(counts: Array) -> Array:
+def _shares(counts: Num[Array, "*N 12"]) -> Float[Array, "*N 12"]:
     """Logarithms of shares, of which the prior is even."""
     weights = counts + PRIOR
     return jnp.log(weights / weights.sum(-1, keepdims=True) * CLASSES)

@@ -16,7 +16,8 @@ import numpy as np
 from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Axes
+from musejax.array_types import AnyArray, Array, Bool, Float, Int, Key
+from musejax.base import Axes
 from musejax.models.coconet import nearby_cells
 from musejax.nn import attention, interval_head
 from musejax.nn import dropout as dropouts
@@ -52,8 +53,14 @@ class Grid(nn.Module):
 
     @nn.compact
     def __call__(
-        self, tokens: Array, hidden: Array, real: Array, conditions: Mapping[str, Array], dtype: Any, key: Array | None
-    ) -> Array:
+        self,
+        tokens: Int[AnyArray, "B T S"],
+        hidden: Bool[Array, "B T S"],
+        real: Bool[Array, "B T"],
+        conditions: Mapping[str, AnyArray],
+        dtype: Any,
+        key: Key[Array, ""] | None,
+    ) -> Float[Array, "B T S V"]:
         """Logits of every cell.
 
         Args:
@@ -100,7 +107,7 @@ class Grid(nn.Module):
         return {"rest/kernel": {1: others}, "rest/bias": {0: others}}
 
 
-def beside(x: Array, width: int, dilation: int) -> Array:
+def beside(x: Float[Array, "B T C"], width: int, dilation: int) -> Float[Array, "B T {width*x.shape[2]}"]:
     """Neighbours laid side by side: [B, T, C] -> [B, T, width C], 0 beyond either end; width is odd."""
     reach = width // 2 * dilation
     padded = jnp.pad(x, ((0, 0), (reach, reach), (0, 0)))
@@ -121,7 +128,15 @@ class Head(nn.Module):
     dropout: float
 
     @nn.compact
-    def __call__(self, x: Array, ones: Array, anchors: Array, like: Array, shares: Array, key: Array | None) -> Array:
+    def __call__(
+        self,
+        x: Float[Array, "B T D"],
+        ones: Float[Array, "B T F"],
+        anchors: Int[Array, "B T A"],
+        like: Int[Array, "B T"],
+        shares: Float[Array, "B T K 12"],
+        key: Key[Array, ""] | None,
+    ) -> Float[Array, "B T V"]:
         """Runs over every frame.
 
         Args:
@@ -230,7 +245,9 @@ class Frames(nn.Module):
             "heads/output/bias": {1: out},
         }
 
-    def _attended(self, x: Array, real: Array, key: Array | None, at: int) -> Array:
+    def _attended(
+        self, x: Float[Array, "B T D"], real: Bool[Array, "B T"], key: Key[Array, ""] | None, at: int
+    ) -> Float[Array, "B T D"]:
         """What frames of the piece hear of all others, nothing before training: float[B, T, D]."""
         turns = attention.turns(jnp.arange(x.shape[1]), self.width // HEADS, x.dtype)
         y = nn.LayerNorm(name=f"attention_norm_{at}")(x)
@@ -243,8 +260,14 @@ class Frames(nn.Module):
 
     @nn.compact
     def __call__(
-        self, tokens: Array, hidden: Array, real: Array, conditions: Mapping[str, Array], dtype: Any, key: Array | None
-    ) -> Array:
+        self,
+        tokens: Int[AnyArray, "B T S"],
+        hidden: Bool[Array, "B T S"],
+        real: Bool[Array, "B T"],
+        conditions: Mapping[str, AnyArray],
+        dtype: Any,
+        key: Key[Array, ""] | None,
+    ) -> Float[Array, "B T S V"]:
         """As `Grid`, with conditions int32[B, T] and a key for dropout."""
         t, streams = voice_history.tables(self.vocabulary), self.vocabulary.streams
         keys = (None,) * 4 if key is None else tuple(jax.random.split(key, 4))

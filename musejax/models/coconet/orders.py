@@ -8,10 +8,10 @@ mean over such sets of D / n times the summed cost of the hidden cells, each giv
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array
+from musejax.array_types import Array, Bool, Int, Key
 
 
-def sizes(key: Array, totals: Array) -> Array:
+def sizes(key: Key[Array, ""], totals: Int[Array, " B"]) -> Int[Array, " B"]:
     """Numbers of hidden cells, one a row, each uniform on 1..total.
 
     Rows take different parts of the range, so that a mean over rows varies less than that of independent numbers.
@@ -30,7 +30,7 @@ def sizes(key: Array, totals: Array) -> Array:
     return jnp.clip(jnp.floor(share * totals).astype(jnp.int32) + 1, 1, jnp.maximum(totals, 1))
 
 
-def hidden(key: Array, real: Array, number: Array) -> Array:
+def hidden(key: Key[Array, ""], real: Bool[Array, "B T S"], number: Int[Array, " B"]) -> Bool[Array, "B T S"]:
     """Uniform sets of so many cells.
 
     Args:

@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Batch, Family, Info, Likelihood, Metrics, Model, Params, Request, State
+from musejax.array_types import AnyArray, Array, Bool, Float, Int, Key, Shaped
+from musejax.base import Batch, Family, Info, Likelihood, Metrics, Model, Params, Request, State
 from musejax.decoding import autoregressive, gibbs, gibbs_plans
 from musejax.models.deep_bach import networks
 from musejax.models.shared import configs
@@ -150,7 +151,7 @@ class DeepBach:
         """The id of END; -1 where there is none."""
         return self.vocabulary.id("end") if self.vocabulary.has("end") else -1
 
-    def conditions(self, batch: Batch, real: Array) -> dict[str, Array]:
+    def conditions(self, batch: Batch, real: Bool[Array, "B T"]) -> dict[str, Array]:
         """Returns the conditions as the networks read them; an unknown id, or one outside the piece, is their size."""
         out = {}
         for name, size in self.input_sizes.items():
@@ -158,12 +159,16 @@ class DeepBach:
             out[name] = jnp.where(real & (ids < self.sizes[name]), ids % size if name == "beat" else ids, size)
         return out
 
-    def neighbours(self, tokens: Array, hidden: Array | None, real: Array) -> dict[str, Array]:
+    def neighbours(
+        self, tokens: Int[AnyArray, "B T S"], hidden: Bool[Array, "B T S"] | None, real: Bool[Array, "B T"]
+    ) -> dict[str, Array]:
         """Returns what is known around every cell (`networks.read`) where `hidden` cells are not known."""
         known = real[..., None] if hidden is None else real[..., None] & ~hidden
         return networks.read(self.table, jnp.where(known, tokens, self.table.size))
 
-    def read_shared(self, params: Params, notes: Batch, known: Batch, real: Array, key: Array | None) -> Array | None:
+    def read_shared(
+        self, params: Params, notes: Batch, known: Batch, real: Bool[Array, "B T"], key: Key[Array, ""] | None
+    ) -> Float[Array, "B T D"] | None:
         """Runs the layers that all voices share; None where each voice has its own."""
         if not self.config.shared:
             return None
@@ -175,11 +180,11 @@ class DeepBach:
         params: Params,
         notes: Batch,
         known: Batch,
-        real: Array,
-        shared: Array | None,
-        voice: Array,
-        key: Array | None,
-    ) -> Array:
+        real: Bool[Array, "B T"],
+        shared: Float[Array, "B T D"] | None,
+        voice: Int[Array, ""],
+        key: Key[Array, ""] | None,
+    ) -> Float[Array, "B T V"]:
         """Computes the logits of one voice given all other cells, float[B, T, V].
 
         Args:
@@ -199,23 +204,25 @@ class DeepBach:
             shared = self.context.apply({"params": params["context"]}, own, known, real, voice, dtype, keys[0])  # type: ignore[assignment]
         return self.head.apply({"params": params["voices"]}, shared, own, known, voice, dtype, keys[1])  # type: ignore[return-value]
 
-    def _voice_params(self, params: Params, voice: Array) -> Params:
+    def _voice_params(self, params: Params, voice: Int[Array, ""]) -> Params:
         """Takes one voice's parameters from those of all."""
         stacked = ("voices",) if self.config.shared else ("voices", "context")
         own = {name: params[name] for name in stacked}
         return {**params, **jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, voice, 0, False), own)}
 
-    def logits(self, params: Params, notes: Batch, known: Batch, real: Array, key: Array | None) -> Array:
+    def logits(
+        self, params: Params, notes: Batch, known: Batch, real: Bool[Array, "B T"], key: Key[Array, ""] | None
+    ) -> Float[Array, "B T S V"]:
         """Computes the logits of every cell given all others: [B, T, S, V]."""
         keys = (None, None) if key is None else tuple(jax.random.split(key))
         shared = self.read_shared(params, notes, known, real, keys[0])
 
-        def voice(at: Array) -> Array:
+        def voice(at: Int[Array, ""]) -> Float[Array, "B T V"]:
             return self.voice_logits(params, notes, known, real, shared, at, keys[1])
 
         return jnp.moveaxis(jax.lax.map(voice, jnp.arange(self.vocabulary.streams)), 0, 2)
 
-    def init(self, key: Array, batch: Batch) -> tuple[Params, State]:
+    def init(self, key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
         """Draws parameters; a batch gives the shapes."""
         few = {k: jnp.asarray(v)[:1, :2] for k, v in batch.items()}
         real, streams = jnp.ones((1, 2), bool), self.vocabulary.streams
@@ -237,8 +244,15 @@ class DeepBach:
         return init_all(key), {}
 
     def loss(
-        self, params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
-    ) -> tuple[Array, tuple[State, Metrics]]:
+        self,
+        params: Params,
+        state: State,
+        key: Key[Array, ""],
+        batch: Batch,
+        *,
+        step: Int[AnyArray, ""] | int,
+        train: bool,
+    ) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
         """Computes the mean cross-entropy of a cell given all others; training hides some of these."""
         tokens, real = jnp.asarray(batch["tokens"]), jnp.asarray(batch["pad_mask"]) > 0
         hidden, dropout = None, None
@@ -256,7 +270,13 @@ class DeepBach:
         mean, weight = losses.masked_mean(nats, scored)
         return mean, (state, {"loss": mean, "weight": weight, **self._metrics(tokens, nats, hits, scored)})
 
-    def _metrics(self, tokens: Array, nats: Array, hits: Array, scored: Array) -> Metrics:
+    def _metrics(
+        self,
+        tokens: Int[AnyArray, "B T S"],
+        nats: Float[Array, "B T S"],
+        hits: Float[Array, "B T S"],
+        scored: Shaped[AnyArray, "B T S"],
+    ) -> Metrics:
         """Reports the loss of each voice, and the accuracy of all cells and of those with a note."""
         is_note = scored * (jnp.asarray(self.table.pitch)[tokens] >= 0)
         metrics = {"accuracy": losses.masked_mean(hits, scored)[0]}
@@ -267,7 +287,7 @@ class DeepBach:
             metrics[f"accuracy_of_notes_{s}"] = losses.masked_mean(hits[..., s], is_note[..., s])[0]
         return metrics
 
-    def nll(self, params: Params, state: State, batch: Batch) -> Array:
+    def nll(self, params: Params, state: State, batch: Batch) -> Float[Array, "B T S"]:
         """Computes nats per cell, each given all others (`base.Likelihood.nll`); given cells and END cost nothing."""
         tokens = jnp.asarray(batch["tokens"])
         real = jnp.asarray(batch["pad_mask"]) > 0 if "pad_mask" in batch else jnp.ones(tokens.shape[:2], bool)
@@ -275,7 +295,7 @@ class DeepBach:
         free = jnp.asarray(batch["infill_mask"]) > 0 if "infill_mask" in batch else True
         return jnp.where((tokens != self.end) & real[..., None] & free, losses.categorical_nll(logits, tokens), 0.0)
 
-    def sample(self, params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+    def sample(self, params: Params, state: State, key: Key[Array, ""], request: Request) -> dict[str, Array]:
         """Draws pieces by Gibbs sampling, one voice a turn (`base.Model.sample`).
 
         Raises:
@@ -287,7 +307,7 @@ class DeepBach:
             raise ValueError(f"sampler {sampling.sampler} is not for a DeepBach, which has rounds")
 
         def conditional(
-            tokens: Array, hidden: Array, step: Array, real: Array, conditions: Mapping[str, Array]
+            tokens: Array, hidden: Array, step: Array, real: Array, conditions: Mapping[str, AnyArray]
         ) -> Array:
             notes, known = self.neighbours(tokens, hidden, real), self.conditions(conditions, real)
             shared = self.read_shared(params, notes, known, real, None)

@@ -17,39 +17,43 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from musejax.base import Array
+from musejax.array_types import AnyArray, Array, Bool, Float, Int, Key
 from musejax.models.deep_bach.cell_shape import Shape
 from musejax.nn import dropout as dropouts
 from musejax.nn import given_reader, recurrent_stack
 from musejax.nn.features import inputs, lookahead, voice_history
 
-Batch = Mapping[str, Array]
+Batch = Mapping[str, AnyArray]
 
 
 @jax.custom_vjp
-def reordered(x: Array, order: Array) -> Array:
+def reordered(x: Float[Array, "B T D"], order: Int[Array, "B T"]) -> Float[Array, "B T D"]:
     """Frames [B, T, D] in an order int32[B, T] that is its own inverse; autodiff's scatter is slow on a CPU."""
     return jnp.take_along_axis(x, order[..., None], axis=1)
 
 
-def _reordered_forward(x: Array, order: Array) -> tuple[Array, Array]:
+def _reordered_forward(
+    x: Float[Array, "B T D"], order: Int[Array, "B T"]
+) -> tuple[Float[Array, "B T D"], Int[Array, "B T"]]:
     return reordered(x, order), order
 
 
-def _reordered_backward(order: Array, cotangent: Array) -> tuple[Array, None]:
+def _reordered_backward(
+    order: Int[Array, "B T"], cotangent: Float[Array, "B T D"]
+) -> tuple[Float[Array, "B T D"], None]:
     return jnp.take_along_axis(cotangent, order[..., None], axis=1), None
 
 
 reordered.defvjp(_reordered_forward, _reordered_backward)
 
 
-def backwards(real: Array) -> Array:
+def backwards(real: Bool[Array, "B T"]) -> Int[Array, "B T"]:
     """The order that turns the frames of each piece round and leaves those behind it: int32[B, T] of bool[B, T]."""
     place, length = jnp.arange(real.shape[1])[None], real.sum(1, keepdims=True)
     return jnp.where(place < length, length - 1 - place, place)
 
 
-def read(t: voice_history.Tables, tokens: Array) -> dict[str, Array]:
+def read(t: voice_history.Tables, tokens: Int[AnyArray, "B T S"]) -> dict[str, Array]:
     """What is known around every cell.
 
     Args:
@@ -75,7 +79,7 @@ def read(t: voice_history.Tables, tokens: Array) -> dict[str, Array]:
     }
 
 
-def rolled(found: Mapping[str, Array], voice: Array | int) -> dict[str, Array]:
+def rolled(found: Mapping[str, AnyArray], voice: Int[Array, ""] | int) -> dict[str, Array]:
     """What `read` found with one voice first, then those that follow it."""
     return {name: jnp.roll(x, -voice, axis=-1) for name, x in found.items()}
 
@@ -92,7 +96,7 @@ class Table(nn.Module):
     width: int
 
     @nn.compact
-    def __call__(self, ids: Array, dtype: Any) -> Array:
+    def __call__(self, ids: Int[Array, " *N"], dtype: Any) -> Float[Array, "*N W"]:
         """int32[...] -> [..., width]."""
         table = self.param("table", nn.initializers.normal(0.5), (self.rows, self.width))
         return jax.nn.one_hot(ids, self.rows, dtype=dtype) @ table.astype(dtype)
@@ -110,7 +114,7 @@ class Inputs(nn.Module):
     fields: tuple[str, ...]
 
     @nn.compact
-    def __call__(self, found: Batch, told: Batch, voice: Array | None, dtype: Any) -> Array:
+    def __call__(self, found: Batch, told: Batch, voice: Int[Array, ""] | None, dtype: Any) -> Float[Array, "B T E"]:
         """Of every frame: int32[B, T, S'] in each field, int32[B, T] for each condition -> float[B, T, E]."""
         size, width = self.shape.vocabulary.size + 1, self.shape.embed
         parts = [
@@ -144,8 +148,14 @@ class Context(nn.Module):
 
     @nn.compact
     def __call__(
-        self, found: Batch, told: Batch, real: Array, voice: Array | None, dtype: Any, key: Array | None
-    ) -> Array:
+        self,
+        found: Batch,
+        told: Batch,
+        real: Bool[Array, "B T"],
+        voice: Int[Array, ""] | None,
+        dtype: Any,
+        key: Key[Array, ""] | None,
+    ) -> Float[Array, "B T D"]:
         """Runs over pieces.
 
         Args:
@@ -166,7 +176,7 @@ class Context(nn.Module):
         left = recurrent_stack.Stack("lstm", self.layers, self.hidden, self.dropout, name="left")
         right = recurrent_stack.Stack("lstm", self.layers, self.hidden, self.dropout, name="right")
 
-        def over(stack: nn.Module, x: Array, key: Array | None) -> Array:
+        def over(stack: nn.Module, x: Float[Array, "M L E"], key: Key[Array, ""] | None) -> Float[Array, "M L H"]:
             zero = jnp.zeros((), dtype)
             return stack(x, recurrent_stack.initial("lstm", self.layers, self.hidden, len(x), zero), key)[0]
 
@@ -219,7 +229,15 @@ class Voice(nn.Module):
     dropout: float
 
     @nn.compact
-    def __call__(self, context: Array, found: Batch, told: Batch, voice: Array, dtype: Any, key: Array | None) -> Array:
+    def __call__(
+        self,
+        context: Float[Array, "B T D"],
+        found: Batch,
+        told: Batch,
+        voice: Int[Array, ""],
+        dtype: Any,
+        key: Key[Array, ""] | None,
+    ) -> Float[Array, "B T V"]:
         """Logits of every cell of the voice.
 
         Args:
@@ -244,7 +262,9 @@ class Voice(nn.Module):
         x = nn.relu(nn.Dense(self.width, name="hidden")(x))
         return nn.Dense(self.shape.vocabulary.size, name="output")(x)
 
-    def _by_intervals(self, context: Array, found: Batch, told: Batch, dtype: Any, key: Array | None) -> Array:
+    def _by_intervals(
+        self, context: Float[Array, "B T D"], found: Batch, told: Batch, dtype: Any, key: Key[Array, ""] | None
+    ) -> Float[Array, "B T V"]:
         keys = (None, None) if key is None else tuple(jax.random.split(key))
         present = inputs.one_hots(self.shape.features(), {**found, **told}, 0.0, None, dtype)
         y = nn.Dense(self.width, name="context")(context)

@@ -18,7 +18,8 @@ import jax
 import jax.numpy as jnp
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Family, Model, Params, State
+from musejax.array_types import AnyArray, Array, Float, Key, Num
+from musejax.base import Family, Model, Params, State
 from musejax.models.musegan import musegan_critic, musegan_generator
 from musejax.models.shared import adversarial, configs
 from musejax.nn import roll_features
@@ -117,7 +118,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     cells = (*layout.shape[:3], drawn) if config.binarise == "stochastic" else (1, 1, 1, drawn)
 
     @jax.jit  # op by op the many layers would take a minute
-    def init(key: Array) -> tuple[Params, State]:
+    def init(key: Key[Array, ""]) -> tuple[Params, State]:
         keys = jax.random.split(key)
         x = jnp.zeros((1, *layout.shape))
         made = {
@@ -131,15 +132,21 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
 
     finish = jax.jit(generator(False).apply)
 
-    def noise(key: Array) -> dict[str, Array]:
+    def noise(key: Key[Array, ""]) -> dict[str, Array]:
         z = jax.random.normal(jax.random.fold_in(key, 1), (size,))
         if config.binarise != "stochastic":
             return {"z": z, "cells": jnp.zeros(cells)}
         return {"z": z, "cells": jax.random.uniform(jax.random.fold_in(key, 2), cells)}
 
     def generate(
-        params: Params, state: State, noise: Mapping[str, Array], given: Array | None, *, stage: Array, train: bool
-    ) -> tuple[Array, State]:
+        params: Params,
+        state: State,
+        noise: Mapping[str, AnyArray],
+        given: Num[Array, "N bars F P"] | None,
+        *,
+        stage: Num[Array, ""],
+        train: bool,
+    ) -> tuple[Float[Array, "N bars F P K"], State]:
         z = noise["z"].astype(jax.tree.leaves(params)[0].dtype)
         args = ({"params": params, **state}, z, given, noise["cells"], stage)
         if not train:
@@ -147,27 +154,29 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         values, state = generator(True).apply(*args, mutable=["batch_stats"])
         return values, state
 
-    def judge(params: Params, state: State, values: Array, *, refine: bool) -> tuple[Array, State]:
+    def judge(
+        params: Params, state: State, values: Float[Array, "N bars F P K"], *, refine: bool
+    ) -> tuple[Float[Array, "N S"], State]:
         variables = {"params": params, **state}
         if not (refine and config.spectral):
             return critic(False).apply(variables, values), state  # type: ignore[return-value]
         scores, state = critic(True).apply(variables, values, mutable=["spectral"])
         return scores, state
 
-    def read(batch: Any) -> tuple[Array, Array]:
+    def read(batch: Any) -> tuple[Float[Array, "B bars F P K"], Float[Array, " B"]]:
         return layout.read(batch), (jnp.asarray(batch["loss_mask"]).sum(1) > 0).astype(jnp.float32)
 
-    def given(values: Array) -> Array | None:
+    def given(values: Float[Array, "N bars F P K"]) -> Float[Array, "N bars F P"] | None:
         return None if given_track is None else values[..., given_track]
 
-    def known(frames: Array | None) -> Array | None:
+    def known(frames: Array | None) -> Float[Array, "N bars F P"] | None:
         if given_track is None:
             return None
         if frames is None:
             raise ValueError(f"the {config.given} must be given")
         return given(layout.of_frames(roll_features.fitted(jnp.asarray(frames, jnp.float32), layout.frames)))
 
-    def learns(change: Params, stage: Array) -> Params:
+    def learns(change: Params, stage: Num[Array, ""]) -> Params:
         kept = {name: jax.tree.map(lambda x: x * (stage <= 0), part) for name, part in change.items()}
         return {**kept, "refiners": change["refiners"]}
 

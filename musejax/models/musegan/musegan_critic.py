@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from flax import linen as nn
 
-from musejax.base import Array
+from musejax.array_types import Array, Float
 from musejax.models.musegan import musegan_generator
 from musejax.nn import roll_features
 from musejax.nn.fast import axis_products
@@ -46,7 +46,7 @@ class Stream(nn.Module):
     kind: Kind
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Float[Array, "N bars F P C"]) -> Float[Array, "N bars 4 1 D"]:
         """[N, bars, F, P, C] -> [N, bars, 4, 1, 6 width]."""
 
         def reduced(x: Array, axis: int, size: int, channels: int) -> Array:
@@ -72,7 +72,7 @@ class Judge(nn.Module):
     kind: Kind
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Float[Array, "N bars 4 1 C"]) -> Float[Array, " N"]:
         """[N, bars, 4, 1, C] -> [N]."""
         layer, width = self.kind.layer, self.kind.width
         x = nn.leaky_relu(layer(4 * width, musegan_generator.FRAMES, 2, 1)(x), musegan_generator.SLOPE)
@@ -92,7 +92,7 @@ class Alone(nn.Module):
     kind: Kind
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Float[Array, "N bars F P 1"]) -> Float[Array, " N"]:
         """[N, bars, F, P, 1] -> [N]."""
         return Judge(self.kind)(Stream(self.kind)(x))
 
@@ -109,7 +109,7 @@ class Critic(nn.Module):
     apart: bool
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Float[Array, "N bars F P K"]) -> Float[Array, "N S"]:
         """[N, bars, F, P, K] -> [N, K] if apart, else [N, 1]."""
         tracks = jnp.moveaxis(x, -1, 0)[..., None]
         if self.apart:

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from musejax.base import Array
+from musejax.array_types import Array, Float, Num, Shaped
 from musejax.nn import roll_features
 from musejax.nn.fast import axis_products
 
@@ -57,7 +57,7 @@ class Active(nn.Module):
     rectify: bool = True
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Float[Array, " *S"]) -> Float[Array, " *S"]:
         """The same shape."""
         x = nn.BatchNorm(use_running_average=not self.train, momentum=0.9)(x)
         return nn.relu(x) if self.rectify else x
@@ -71,7 +71,7 @@ class Temporal(nn.Module):
     train: bool
 
     @nn.compact
-    def __call__(self, z: Array) -> Array:
+    def __call__(self, z: Float[Array, "N Z"]) -> Float[Array, "N {self.bars} Z"]:
         """[N, Z] -> [N, bars, Z]."""
         x = axis_products.Transposed(self.width, 1, self.bars)(z[:, None])
         x = axis_products.Convolution(z.shape[-1], 1, 3, same=True, bias=False)(Active(self.train)(x))
@@ -86,7 +86,9 @@ class Trunk(nn.Module):
     train: bool
 
     @nn.compact
-    def __call__(self, fixed: Array | None, moving: Array | None) -> Array:
+    def __call__(
+        self, fixed: Float[Array, "N Z"] | None, moving: Float[Array, "N Y"] | None
+    ) -> Float[Array, "N {self.bars} 4 1 {self.width}"]:
         """[N, Z] each, or None -> [N, bars, 4, 1, width]."""
         found = []
         if fixed is not None:
@@ -107,7 +109,9 @@ class Head(nn.Module):
     train: bool
 
     @nn.compact
-    def __call__(self, x: Array, frames: Array | None) -> Array:
+    def __call__(
+        self, x: Float[Array, "N bars 4 1 C"], frames: Float[Array, "N bars F 1 G"] | None
+    ) -> Float[Array, "N bars F P 1"]:
         """[N, bars, 4, 1, C], what is known of each frame [N, bars, F, 1, G] -> logits [N, bars, F, P, 1]."""
         inside = axis_products.factors(self.layout.vocabulary.bar // roll_features.BEATS)
         sizes = [max(self.width // part, 4) for part in (2, 4, 8)]
@@ -136,7 +140,9 @@ class Listener(nn.Module):
     width: int
 
     @nn.compact
-    def __call__(self, x: Array) -> tuple[Array, Array]:
+    def __call__(
+        self, x: Float[Array, "N bars F P 1"]
+    ) -> tuple[Float[Array, "N bars F 1 C"], Float[Array, "N bars 4 1 C"]]:
         """[N, bars, F, P, 1] -> [N, bars, F, 1, C], [N, bars, 4, 1, C]."""
         x = roll_features.by_octave(x)
         for width in (roll_features.CLASSES, x.shape[PITCHES] // roll_features.CLASSES):
@@ -152,7 +158,7 @@ class Refiner(nn.Module):
     train: bool
 
     @nn.compact
-    def __call__(self, logits: Array) -> Array:
+    def __call__(self, logits: Float[Array, "N bars F P 1"]) -> Float[Array, "N bars F P 1"]:
         """[N, bars, F, P, 1], the same shape."""
         for _ in range(self.units):
             x = axis_products.Convolution(4, PITCHES, roll_features.CLASSES + 1, same=True, bias=False)(
@@ -162,7 +168,7 @@ class Refiner(nn.Module):
         return logits
 
 
-def straight_through(probability: Array, hard: Array) -> Array:
+def straight_through(probability: Float[Array, " *S"], hard: Shaped[Array, " *S"]) -> Float[Array, " *S"]:
     """The binary value, with the gradient of the probability (Bengio et al., 2013)."""
     return probability + jax.lax.stop_gradient(hard.astype(probability.dtype) - probability)
 
@@ -206,7 +212,13 @@ class Generator(nn.Module):
         return latent_parts(self.form, names, self.latent, self.fixed, self.by_bar)
 
     @nn.compact
-    def __call__(self, z: Array, given: Array | None, noise: Array, stage: Array) -> Array:
+    def __call__(
+        self,
+        z: Float[Array, "N Z"],
+        given: Num[Array, "N bars F P"] | None,
+        noise: Float[Array, "N _ _ _ drawn"],
+        stage: Num[Array, ""],
+    ) -> Float[Array, "N bars F P K"]:
         """float[N, bars, F, P, K].
 
         Args:
@@ -241,7 +253,12 @@ class Generator(nn.Module):
         at = self.given or 0
         return jnp.concatenate([x[..., :at], given[..., None].astype(x.dtype), x[..., at:]], -1)
 
-    def _values(self, logits: Array, noise: Array, stage: Array) -> Array:
+    def _values(
+        self,
+        logits: Float[Array, "drawn N bars F P 1"],
+        noise: Float[Array, "drawn N _ _ _ 1"],
+        stage: Num[Array, ""],
+    ) -> Float[Array, "drawn N bars F P 1"]:
         real = nn.sigmoid(logits)
         plain = real if self.train else (logits > 0).astype(real.dtype)
         if self.binarise == "threshold":

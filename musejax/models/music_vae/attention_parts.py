@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 
-from musejax.base import Array, Params
+from musejax.array_types import Array, Bool, Float, Int, Key
+from musejax.base import Params
 from musejax.nn import latent_layers, transformer_stack
 from musejax.nn.fast import transformer_step
 
@@ -36,7 +37,7 @@ class Reader(nn.Module):
     shape: transformer_stack.Shape
 
     @nn.compact
-    def __call__(self, x: Array, lengths: Array) -> Array:
+    def __call__(self, x: Float[Array, "B T D"], lengths: Int[Array, " B"]) -> Float[Array, "B T+1 H"]:
         """float[B, T, D], int32[B] (frames of each) -> float[B, 1 + T, H]; what comes after a piece is not read."""
         num, frames = x.shape[:2]
         x = nn.Dense(self.shape.width, name="input")(x)
@@ -60,7 +61,9 @@ class Encoder(nn.Module):
     latent: int
 
     @nn.compact
-    def __call__(self, x: Array, lengths: Array) -> tuple[Array, Array]:
+    def __call__(
+        self, x: Float[Array, "B T D"], lengths: Int[Array, " B"]
+    ) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
         """Reads pieces; arguments and result are those of `latent_layers.Encoder`."""
         return latent_layers.normal(Reader(self.shape, name="reader")(x, lengths)[:, 0], self.latent)
 
@@ -86,7 +89,12 @@ class Decoder(nn.Module):
             self.joined = nn.Dense(self.join)
         self.output = nn.Dense(self.outputs)
 
-    def __call__(self, before: Array, context: Array, key: Array | None = None) -> Array:
+    def __call__(
+        self,
+        before: Float[Array, "B T D"],
+        context: Float[Array, "B C"] | Float[Array, "B T C"],
+        key: Key[Array, ""] | None = None,
+    ) -> Float[Array, "B T O"]:
         """What comes out of each frame; arguments and result are those of `latent_layers.Decoder`."""
         each = context[:, None] if context.ndim == 2 else context
         each = jnp.broadcast_to(each, (*before.shape[:2], context.shape[-1]))
@@ -96,7 +104,7 @@ class Decoder(nn.Module):
             h = nn.gelu(self.joined(jnp.concatenate([h, each], axis=-1)))
         return self.output(h)
 
-    def begin(self, context: Array) -> tuple[()]:
+    def begin(self, context: Float[Array, "B C"]) -> tuple[()]:
         """Nothing: a segment begins with no frames before it."""
         return ()
 
@@ -117,9 +125,9 @@ class Part:
     """
 
     layers: transformer_step.Layers
-    joined: Array | None
-    kernel: Array
-    bias: Array
+    joined: Float[Array, "N U J"] | None
+    kernel: Float[Array, "_ O"]
+    bias: Float[Array, " O"]
     width: int = struct.field(pytree_node=False)
     contexts: int = struct.field(pytree_node=False)
     shape: transformer_stack.Shape = struct.field(pytree_node=False)
@@ -130,13 +138,13 @@ class Part:
 
     def advance(
         self,
-        inputs: Array,
-        piece: Array,
-        at: Array,
-        anew: tuple[Array, Array],
+        inputs: Int[Array, "N P"],
+        piece: Int[Array, " N"],
+        at: Int[Array, ""],
+        anew: tuple[Int[Array, ""], Bool[Array, ""]],
         cache: transformer_stack.Cache,
-        reals: Array | None = None,
-    ) -> tuple[Array, transformer_stack.Cache]:
+        reals: Float[Array, "N V"] | None = None,
+    ) -> tuple[Float[Array, "N O"], transformer_stack.Cache]:
         """Advances by one frame; arguments and result are those of `latent_stepping.Part`.
 
         Where a segment begins, nothing before it is seen.
@@ -151,7 +159,7 @@ class Part:
         return h, cache
 
 
-def lay_out(shape: transformer_stack.Shape, params: Params, width: int, contexts: Array) -> Part:
+def lay_out(shape: transformer_stack.Shape, params: Params, width: int, contexts: Float[Array, "N U C"]) -> Part:
     """Arranges a decoder for given contexts.
 
     Args:

@@ -7,7 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 from flax import linen as nn
 
-from musejax.base import Array, Params
+from musejax.array_types import AnyArray, Array, Float, Int, Num
+from musejax.base import Params
 from musejax.models.music_vae import attention_parts, decoder_step, frame_layout
 
 
@@ -30,7 +31,7 @@ class Loop:
         """Frames after which a decoder begins anew."""
         return self.config.segment if self.config.conductor else 1 << 30
 
-    def lay_out(self, params: Params, contexts: Array) -> tuple[Any, ...]:
+    def lay_out(self, params: Params, contexts: Float[Array, "N U C"]) -> tuple[Any, ...]:
         """The decoders, laid out for contexts float[N, U, C]."""
         each = [(params[f"decoders_{i}"], self.frame.width(part)) for i, part in enumerate(self.frame.parts)]
         if self.config.heads:
@@ -46,8 +47,13 @@ class Loop:
         return {"carry": carry, "piece": jnp.arange(num)}
 
     def advance(
-        self, laid: tuple[Any, ...], cache: Any, previous: Array, conditions: Mapping[str, Array], at: Array
-    ) -> tuple[tuple[Array, ...], Any]:
+        self,
+        laid: tuple[Any, ...],
+        cache: Any,
+        previous: Num[Array, "N _"],
+        conditions: Mapping[str, AnyArray],
+        at: Int[Array, ""],
+    ) -> tuple[tuple[Float[Array, "N _"], ...], Any]:
         """What the decoders give of frame `at`, and what they remember after it.
 
         Args:

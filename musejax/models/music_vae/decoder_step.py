@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 
-from musejax.base import Array, Params
+from musejax.array_types import Array, Bool, Float, Int
+from musejax.base import Params
 from musejax.nn.fast import recurrent_step
 
 
@@ -32,11 +33,11 @@ class Part:
 
     layers: recurrent_step.Layers
     initial: Any
-    kernel: Array
-    bias: Array
+    kernel: Float[Array, "_ O"]
+    bias: Float[Array, " O"]
     width: int = struct.field(pytree_node=False)
-    join: Array | None = None
-    joined: Array | None = None
+    join: Float[Array, "_ J"] | None = None
+    joined: Float[Array, "N U J"] | None = None
 
     def blank(self, num: int, frames: int) -> Any:
         """A state before the first of so many frames, which sets its own."""
@@ -44,13 +45,13 @@ class Part:
 
     def advance(
         self,
-        inputs: Array,
-        piece: Array,
-        at: Array,
-        anew: tuple[Array, Array],
+        inputs: Int[Array, "N P"],
+        piece: Int[Array, " N"],
+        at: Int[Array, ""],
+        anew: tuple[Int[Array, ""], Bool[Array, ""]],
         carry: Any,
-        reals: Array | None = None,
-    ) -> tuple[Array, tuple[Any, ...]]:
+        reals: Float[Array, "N V"] | None = None,
+    ) -> tuple[Float[Array, "N O"], tuple[Any, ...]]:
         """Advances by one frame.
 
         Args:
@@ -78,7 +79,7 @@ class Part:
         return h @ self.kernel + jnp.broadcast_to(self.bias, (len(piece), len(self.bias))), carry
 
 
-def lay_out(params: Params, width: int, contexts: Array, initial: Any) -> Part:
+def lay_out(params: Params, width: int, contexts: Float[Array, "N U C"], initial: Any) -> Part:
     """Arranges a `latent.Decoder` for given contexts.
 
     Args:

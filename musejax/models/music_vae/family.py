@@ -20,7 +20,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Batch, Family, Model
+from musejax.array_types import Array, Float, Key
+from musejax.base import Batch, Family, Model
 from musejax.decoding import groove_frames
 from musejax.models.music_vae import attention_parts, frame_layout, latent_model, place_weights, scheduled_sampling
 from musejax.models.shared import configs
@@ -177,22 +178,24 @@ class Net(nn.Module):
             shape = (config.num_layers, config.hidden)
             self.decoders = [latent_layers.Decoder(*shape, num, config.dropout, join) for num in outputs]
 
-    def encode(self, batch: Batch) -> tuple[Array, Array]:
+    def encode(self, batch: Batch) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
         """mean, scale: float32[B, Z] each."""
         x = self.frame.inputs(batch)
         if self.config.humanize:
             x = x[..., : groove_frames.HITS]
         x = jnp.concatenate([x, *self.frame.told(batch)], axis=-1)
-        lengths = batch["pad_mask"].sum(1)
+        lengths = jnp.asarray(batch["pad_mask"]).sum(1)
         if self.config.heads and self.config.places:  # each frame as it stands, and with what is around it
             x = jnp.concatenate([x, self.reader(x, lengths)[:, 1:]], axis=-1)
         return self.encoder(x, lengths)
 
-    def contexts(self, z: Array, segments: int) -> Array:
+    def contexts(self, z: Float[Array, "B Z"], segments: int) -> Float[Array, "B U C"]:
         """float[B, U, C] of float[B, Z]: one a segment, or one a place."""
         return self.conductor(z, segments) if self.config.conductor or self.config.places else z[:, None]
 
-    def decode(self, before: Batch, contexts: Array, key: Array | None) -> tuple[Array, ...]:
+    def decode(
+        self, before: Batch, contexts: Float[Array, "B U C"], key: Key[Array, ""] | None
+    ) -> tuple[Float[Array, "B T _"], ...]:
         """What each decoder gives, float[B, T, O], of the frames before each of T (whole segments)."""
         num, segments = contexts.shape[:2]
         if self.config.places:
@@ -209,14 +212,14 @@ class Net(nn.Module):
             out.append(y.reshape(num, -1, part.outputs))
         return tuple(out)
 
-    def initial(self, contexts: Array) -> tuple[Any, ...]:
+    def initial(self, contexts: Float[Array, "N U C"]) -> tuple[Any, ...]:
         """The first states of each decoder, of each of R segments: (h, c) float[N R, H] for each layer."""
         if self.config.places:
             contexts = contexts[:, :: self.config.segment] if self.config.conductor else contexts[:, :1]
         flat = contexts.reshape(-1, contexts.shape[-1])
         return tuple(decoder.begin(flat) for decoder in self.decoders)
 
-    def __call__(self, batch: Batch, before: Batch, z: Array, segments: int) -> Any:
+    def __call__(self, batch: Batch, before: Batch, z: Float[Array, "B Z"], segments: int) -> Any:
         """Runs everything once, to make the parameters."""
         contexts = self.contexts(z, segments)
         return self.encode(batch), self.decode(before, contexts, None), self.initial(contexts)

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Batch
+from musejax.array_types import AnyArray, Array, Float, Int, Num
+from musejax.base import Batch
 
 
 class Part(NamedTuple):
@@ -61,7 +62,7 @@ class Frame:
             return tuple(Part((s,), size) for s, size in enumerate(sizes))
         return (Part(tuple(range(len(sizes))), sum(sizes) + self.nade),)
 
-    def inputs(self, batch: Batch, part: Part | None = None) -> Array:
+    def inputs(self, batch: Batch, part: Part | None = None) -> Float[Array, "B T D"]:
         """The frames of all streams, or of a part's, as float32[B, T, D]; what stands before the first is zeros."""
         if self.rows:
             return jnp.asarray(batch["frames"], jnp.float32)
@@ -70,16 +71,16 @@ class Frame:
         hots = [jax.nn.one_hot(tokens[..., s] - self.spans[s][0], self.spans[s][1]) for s in streams]
         return jnp.concatenate(hots, axis=-1)
 
-    def told(self, batch: Batch) -> list[Array]:
+    def told(self, batch: Batch) -> list[Float[Array, "B T _"]]:
         """The conditions as one-hots."""
         sizes = dict(self.vocabulary.conditions)
         return [jax.nn.one_hot(batch[name], sizes[name]) for name in self.conditions]
 
-    def framed(self, tokens: Array) -> Array:
+    def framed(self, tokens: Int[AnyArray, "B T *S"]) -> Int[AnyArray, "B T S"]:
         """Tokens with an axis for streams."""
         return tokens if self.vocabulary.streams > 1 else tokens[..., None]
 
-    def before(self, batch: Batch) -> dict[str, Array]:
+    def before(self, batch: Batch) -> dict[str, AnyArray]:
         """A batch whose frames are those before each; conditions stay."""
         x, start = jnp.asarray(batch[self.field]), 0 if self.rows else self.vocabulary.size
         wide = [(0, 0), (1, 0)] + [(0, 0)] * (x.ndim - 2)
@@ -90,7 +91,7 @@ class Frame:
         sizes = dict(self.vocabulary.conditions)
         return sum(self.spans[s][1] for s in part.streams) + sum(sizes[name] for name in self.conditions)
 
-    def ids(self, part: Part, previous: Array, conditions: Mapping[str, Array]) -> Array:
+    def ids(self, part: Part, previous: Num[Array, "N _"], conditions: Mapping[str, AnyArray]) -> Int[Array, "N P"]:
         """Which inputs of a decoder are 1, int32[N, P]: of the frame before (int32[N, S] or [N, V]) and conditions.
 
         Real numbers are none of these.
@@ -111,7 +112,7 @@ class Frame:
             at += sizes[name]
         return jnp.concatenate(found, axis=1)
 
-    def logits(self, outs: tuple[Array, ...], s: int) -> Array:
+    def logits(self, outs: tuple[Float[Array, "*N _"], ...], s: int) -> Float[Array, "*N V"]:
         """Logits of one stream's own ids, from what the decoders gave."""
         for part, out in zip(self.parts, outs, strict=True):
             at = 0

@@ -6,7 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array, Batch, Metrics, Params, State
+from musejax.array_types import AnyArray, Array, Float, Int, Key
+from musejax.base import Batch, Metrics, Params, State
 from musejax.models.music_vae import latent_net, scheduled_sampling
 from musejax.nn import conditioning, losses
 
@@ -15,12 +16,12 @@ def loss(
     latent: latent_net.LatentNet,
     params: Params,
     state: State,
-    key: Array,
+    key: Key[Array, ""],
     batch: Batch,
     *,
-    step: Array | int,
+    step: Int[AnyArray, ""] | int,
     train: bool,
-) -> tuple[Array, tuple[State, Metrics]]:
+) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
     """Computes reconstruction plus weighted KL divergence, in nats per frame.
 
     Args:
@@ -62,13 +63,13 @@ def loss(
     return total, (state, info)
 
 
-def beta(config: Any, step: Array | int, train: bool) -> Array | float:
+def beta(config: Any, step: Int[AnyArray, ""] | int, train: bool) -> Float[Array, ""] | float:
     """Returns the weight of the KL divergence, which rises to config.max_beta in training."""
     risen = 1.0 - config.beta_rate ** jnp.asarray(step, jnp.float32) if train else 1.0
     return config.max_beta * risen
 
 
-def _kl_penalty(config: Any, by_dimension: Array, is_piece: Array) -> Array:
+def _kl_penalty(config: Any, by_dimension: Float[Array, "B Z"], is_piece: Float[Array, " B"]) -> Float[Array, ""]:
     """Sums the KL divergence above the free bits, over pieces or over dimensions.
 
     Args:
@@ -83,7 +84,9 @@ def _kl_penalty(config: Any, by_dimension: Array, is_piece: Array) -> Array:
     return (jnp.maximum(by_dimension.sum(-1) - config.free_bits * math.log(2), 0.0) * is_piece).sum()
 
 
-def estimate(latent: latent_net.LatentNet, params: Params, state: State, key: Array, batch: Batch) -> Array:
+def estimate(
+    latent: latent_net.LatentNet, params: Params, state: State, key: Key[Array, ""], batch: Batch
+) -> Float[Array, " B"]:
     """Draws one importance weight of each piece, as its negative logarithm (`base.Likelihood.estimate`): float[B]."""
     mean, scale = latent.posterior(params, state, batch)
     noise = jax.random.normal(key, mean.shape)

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from musejax import errors
-from musejax.base import Array, Decoder, Info, Latent, Likelihood, Model, Params, Request, State
+from musejax.array_types import AnyArray, Array, Float, Int, Key, Num
+from musejax.base import Decoder, Info, Latent, Likelihood, Model, Params, Request, State
 from musejax.decoding import autoregressive, groove_frames, latent_paths
 from musejax.models.music_vae import frame_layout, latent_loss, latent_net, vae_axes
 
@@ -47,7 +48,9 @@ def make(config: Any, net: nn.Module, frame: frame_layout.Frame) -> Model:
     )
 
 
-def sample(latent: latent_net.LatentNet, params: Params, state: State, key: Array, request: Request) -> dict[str, Any]:
+def sample(
+    latent: latent_net.LatentNet, params: Params, state: State, key: Key[Array, ""], request: Request
+) -> dict[str, Any]:
     """Draws latent vectors from the prior, and pieces from these (`base.Model.sample`)."""
     keys = autoregressive.piece_keys(key, request.first, request.num)
     keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys)
@@ -56,7 +59,12 @@ def sample(latent: latent_net.LatentNet, params: Params, state: State, key: Arra
 
 
 def decode(
-    latent: latent_net.LatentNet, params: Params, state: State, key: Array, z: Array, request: Request
+    latent: latent_net.LatentNet,
+    params: Params,
+    state: State,
+    key: Key[Array, ""],
+    z: Float[Array, "N Z"],
+    request: Request,
 ) -> dict[str, Any]:
     """Draws pieces given latent vectors float[N, Z] (`base.Latent.decode`).
 
@@ -105,7 +113,13 @@ class _Steps:
         return {**cache, "outs": outs, "frame": jnp.full((num, vocabulary.streams), vocabulary.size, jnp.int32)}
 
     def step_row(
-        self, parts: Any, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
+        self,
+        parts: Any,
+        state: State,
+        cache: Any,
+        previous: Num[Array, "N V"],
+        pos: Int[Array, ""],
+        conditions: Mapping[str, AnyArray],
     ) -> tuple[Any, Any]:
         """Advances by a frame that is one row, of switches or of real numbers."""
         latent, request = self.latent, self.request
@@ -116,7 +130,13 @@ class _Steps:
         return (latent.nade_context(outs[0]) if latent.config.nade else outs[0]), cache
 
     def step_token(
-        self, parts: Any, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
+        self,
+        parts: Any,
+        state: State,
+        cache: Any,
+        previous: Int[Array, " N"],
+        pos: Int[Array, ""],
+        conditions: Mapping[str, AnyArray],
     ) -> tuple[Any, Any]:
         """Advances by one stream of a frame; the decoders advance at the first."""
         frame, streams = self.latent.frame, self.latent.frame.vocabulary.streams
@@ -130,7 +150,7 @@ class _Steps:
 
         cache = jax.lax.cond(s == 0, begin, lambda cache: cache, cache)
 
-        def stream_logits(stream: int, outs: tuple[Array, ...]) -> Array:
+        def stream_logits(stream: int, outs: tuple[Float[Array, "N _"], ...]) -> Float[Array, "N V"]:
             start, size = frame.spans[stream]
             wide = ((0, 0), (start, frame.vocabulary.size - start - size))
             return jnp.pad(frame.logits(outs, stream), wide, constant_values=-jnp.inf)

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from musejax.base import Array, Batch, Choice, Params, State
+from musejax.array_types import Array, Float, Key
+from musejax.base import Batch, Choice, Params, State
 from musejax.decoding import draws, groove_frames
 from musejax.models.music_vae import decoder_loop, frame_layout
 from musejax.nn import losses, nade
@@ -61,12 +62,12 @@ class LatentNet:
             raise ValueError(f"{frames} frames are not a whole number of segments of {self.config.segment}")
         return frames // self.config.segment
 
-    def contexts(self, params: Params, z: Array, frames: int) -> Array:
+    def contexts(self, params: Params, z: Float[Array, "N Z"], frames: int) -> Float[Array, "N U C"]:
         """Computes the contexts float[N, U, C] of the decoders from latent vectors float[N, Z]."""
         dtype = jax.tree.leaves(params)[0].dtype
         return self.apply(params, "contexts", z.astype(dtype), self.num_contexts(frames))
 
-    def init(self, key: Array, batch: Batch) -> tuple[Params, State]:
+    def init(self, key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
         """Draws parameters; a batch gives the shapes."""
         few = {k: v[:1, :2] for k, v in batch.items()}  # one segment, whatever its length, or two places
         z = jnp.zeros((1, self.config.latent))
@@ -79,13 +80,13 @@ class LatentNet:
             params["nade"] = self.joint.init(jax.random.fold_in(key, 1), context, few["frames"])["params"]
         return params, {}
 
-    def posterior(self, params: Params, state: State, batch: Batch) -> tuple[Array, Array]:
+    def posterior(self, params: Params, state: State, batch: Batch) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
         """Encodes pieces as the mean and the scale of a diagonal normal, float[B, Z] each."""
         return self.apply(params, "encode", batch)
 
     def teacher_forced(
-        self, params: Params, batch: Batch, inputs: Batch, z: Array, key: Array | None
-    ) -> tuple[Array, Array]:
+        self, params: Params, batch: Batch, inputs: Batch, z: Float[Array, "B Z"], key: Key[Array, ""] | None
+    ) -> tuple[Float[Array, "B T S"], Float[Array, "B T S"]]:
         """Computes the cost of each cell of a batch, given latent vectors and the frames before.
 
         Args:
@@ -101,12 +102,14 @@ class LatentNet:
         contexts = self.contexts(params, z, batch[self.frame.field].shape[1])
         return self.costs(params, self.apply(params, "decode", self.frame.before(inputs), contexts, key), batch)
 
-    def nade_context(self, out: Array) -> nade.Context:
+    def nade_context(self, out: Float[Array, "*N _"]) -> nade.Context:
         """Splits a decoder's output into logits and the hidden layer of a NADE."""
         size = self.frame.vocabulary.size
         return nade.Context(out[..., :size], out[..., size:], None)
 
-    def costs(self, params: Params, outs: tuple[Array, ...], batch: Batch) -> tuple[Array, Array]:
+    def costs(
+        self, params: Params, outs: tuple[Float[Array, "B T _"], ...], batch: Batch
+    ) -> tuple[Float[Array, "B T S"], Float[Array, "B T S"]]:
         """Scores what the decoders put out, as `teacher_forced`. Of a groove, the hits are to be right."""
         if self.is_groove:
             rows = jnp.asarray(batch["frames"])
@@ -127,7 +130,9 @@ class LatentNet:
         nats, right = (jnp.stack(x, axis=-1) for x in zip(*each, strict=True))
         return nats, right
 
-    def given_z(self, params: Params, state: State, batch: Batch, z: Array) -> tuple[Array, Array]:
+    def given_z(
+        self, params: Params, state: State, batch: Batch, z: Float[Array, "B Z"]
+    ) -> tuple[Float[Array, "B T S"], Float[Array, "B T S"]]:
         """Computes the cost of each cell given latent vectors (`base.Latent.costs`)."""
         return self.teacher_forced(params, batch, batch, z, None)
 

@@ -18,18 +18,18 @@ from typing import Any
 import jax.numpy as jnp
 from flax import linen as nn
 
-from musejax.base import Array
+from musejax.array_types import Array, Bool, Float, Int
 from musejax.nn import latent_layers
 
 
-def _weights(module: nn.Module, places: int, factors: int, frames: int) -> Array:
+def _weights(module: nn.Module, places: int, factors: int, frames: int) -> Float[Array, "1 {frames} {factors}"]:
     """float[1, T, F], of the first T places."""
     if frames > places:
         raise ValueError(f"{frames} frames are more than the {places} places that this net tells apart")
     return module.param("places", nn.initializers.normal(1.0), (places, factors))[None, :frames]
 
 
-def _summary(module: Any, x: Array, within: Array, places: int) -> Array:
+def _summary(module: Any, x: Float[Array, "B T D"], within: Bool[Array, "B T"], places: int) -> Float[Array, "B H"]:
     """float[B, T, D], bool[B, T] -> float[B, H]: what stands where, through the layers of `module`."""
     weights = _weights(module, places, module.factors, x.shape[1]).astype(x.dtype)
     weighed = nn.Dense(module.factors, use_bias=False, name="factors")(x) * weights
@@ -57,7 +57,7 @@ class Summary(nn.Module):
     num_layers: int
 
     @nn.compact
-    def __call__(self, x: Array, within: Array) -> Array:
+    def __call__(self, x: Float[Array, "B T D"], within: Bool[Array, "B T"]) -> Float[Array, "B {self.hidden}"]:
         """float[B, T, D], bool[B, T] (which frames there are) -> float[B, H]."""
         return _summary(self, x, within, self.places)
 
@@ -82,7 +82,9 @@ class Encoder(nn.Module):
     segment: int = 0
 
     @nn.compact
-    def __call__(self, x: Array, lengths: Array) -> tuple[Array, Array]:
+    def __call__(
+        self, x: Float[Array, "B T D"], lengths: Int[Array, " B"]
+    ) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
         """Reads pieces; arguments and result are those of `latent_layers.Encoder`."""
         within = jnp.arange(x.shape[1])[None] < lengths[:, None]
         if not self.segment:
@@ -121,7 +123,7 @@ class Contexts(nn.Module):
     added: bool = False
 
     @nn.compact
-    def __call__(self, z: Array, num: int) -> Array:
+    def __call__(self, z: Float[Array, "B Z"], num: int) -> Float[Array, "B {num} {self.size}"]:
         """float[B, Z] -> float[B, T, C], of the first T = num places."""
         factors = nn.Dense(self.factors, name="factors")(z)[:, None]
         weights = _weights(self, self.places, self.factors, num).astype(z.dtype)
@@ -147,7 +149,7 @@ class Conductor(nn.Module):
     size: int
 
     @nn.compact
-    def __call__(self, z: Array, frames: int) -> Array:
+    def __call__(self, z: Float[Array, "B Z"], frames: int) -> Float[Array, "B {frames} {self.size}"]:
         """float[B, Z] -> float[B, T, C]; T is at most a segment or a whole number of them."""
         size, all_segments = min(self.segment, frames), self.places // self.segment
         segments = frames // size

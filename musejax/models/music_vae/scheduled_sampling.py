@@ -5,11 +5,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from musejax.base import Array, Batch, Choice, Params
+from musejax.array_types import AnyArray, Array, Float, Int, Key
+from musejax.base import Batch, Choice, Params
 from musejax.models.music_vae import latent_net
 
 
-def sampled_share(config: Any, step: Array | int) -> Array:
+def sampled_share(config: Any, step: Int[AnyArray, ""] | int) -> Float[Array, ""]:
     """Returns the share of input frames that are drawn from the model at a training step."""
     rate, at = config.sampling_rate, jnp.asarray(step, jnp.float32)
     if config.sampling == "constant":
@@ -29,7 +30,12 @@ def check(config: Any) -> None:
 
 
 def mix(
-    latent: latent_net.LatentNet, params: Params, batch: Batch, z: Array, share: Array, key: Array
+    latent: latent_net.LatentNet,
+    params: Params,
+    batch: Batch,
+    z: Float[Array, "B Z"],
+    share: Float[Array, ""],
+    key: Key[Array, ""],
 ) -> dict[str, Array]:
     """Replaces a share of a batch's frames by frames drawn from the model, each given the mixed frames before it.
 

@@ -16,7 +16,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from musejax.base import Array, Batch, Info, Latent, Metrics, Model, Params, Request, State, Step, Tools, TrainState
+from musejax.array_types import AnyArray, Array, Float, Int, Key, Num
+from musejax.base import Batch, Info, Latent, Metrics, Model, Params, Request, State, Step, Tools, TrainState
 from musejax.decoding import autoregressive
 from musejax.models.shared import configs
 from musejax.nn import losses
@@ -76,7 +77,7 @@ def check(config: Any) -> None:
         raise ValueError(f"loss is {config.loss}; it must be one of {', '.join(LOSSES)}")
 
 
-def gradient_penalty(score: Callable[[Array], Array], x: Array, apart: bool) -> Array:
+def gradient_penalty(score: Callable[[Array], Array], x: Float[Array, "N *R"], apart: bool) -> Float[Array, ""]:
     """How far the gradient's norm is from 1 at each piece, squared, on average (Gulrajani et al., 2017).
 
     Args:
@@ -98,35 +99,39 @@ def make(config: Any, players: Players) -> Model:
         players: The nets.
     """
 
-    def init(key: Array, batch: Batch) -> tuple[Params, State]:
+    def init(key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
         params, state = players.init(key)
         return params, {**state, "stage": players.stage(jnp.zeros((), jnp.int32))}
 
-    def drawn(key: Array, num: int) -> dict[str, Array]:
+    def drawn(key: Key[Array, ""], num: int) -> dict[str, Array]:
         return jax.vmap(players.noise)(autoregressive.piece_keys(key, 0, num))
 
-    def finished(params: Params, state: State, noise: Any, given: Array | None) -> Array:
+    def finished(params: Params, state: State, noise: Any, given: Num[Array, "N ..."] | None) -> Float[Array, "N ..."]:
         values, _ = players.generate(
             params["generator"], state["generator"], noise, given, stage=state["stage"], train=False
         )
         return values
 
     @jax.jit  # op by op the many statistics would take seconds
-    def compared(fake: Array, real: Array, rows: Array) -> tuple[Array, Array]:
+    def compared(
+        fake: Float[Array, "B *R"], real: Float[Array, "B *R"], rows: Float[Array, " B"]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         # A single piece has no distances of its own to compare.
         weight = rows.sum() * (rows.sum() > 1)
         distance = losses.energy_distance(players.features(fake), players.features(real), rows)
         return jnp.where(weight > 0, distance, 0.0), weight
 
     def loss(
-        params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
-    ) -> tuple[Array, tuple[State, Metrics]]:
+        params: Params, state: State, key: Key[Array, ""], batch: Batch, *, step: Int[AnyArray, ""] | int, train: bool
+    ) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
         real, rows = players.read(batch)
         fake = finished(params, state, drawn(key, len(real)), players.given(real))
         distance, weight = compared(fake, real, rows)
         return distance, (state, {"loss": distance, "weight": weight})
 
-    def decode(params: Params, state: State, key: Array, z: Array, request: Request) -> dict[str, Array]:
+    def decode(
+        params: Params, state: State, key: Key[Array, ""], z: Float[Array, "N Z"], request: Request
+    ) -> dict[str, Array]:
         if request.length > players.whole:
             raise ValueError(f"length is {request.length}; pieces have {players.whole} frames")
         keys = autoregressive.piece_keys(key, request.first, request.num)
@@ -135,7 +140,7 @@ def make(config: Any, players: Players) -> Model:
         cut = {name: values[:, : request.length] for name, values in out.items()}
         return {**cut, "length": jnp.full((request.num,), request.length, jnp.int32), **request.conditions}
 
-    def sample(params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+    def sample(params: Params, state: State, key: Key[Array, ""], request: Request) -> dict[str, Array]:
         keys = autoregressive.piece_keys(key, request.first, request.num)
         return decode(params, state, key, jax.vmap(players.noise)(keys)["z"], request)
 
@@ -169,20 +174,24 @@ def make_step(config: Any, players: Players, start: Callable, drawn: Callable, t
     updates = config.critic_updates
     optimizers = {"generator": tools.optimizer(1, 1.0), "critic": tools.optimizer(updates, config.critic_rate)}
 
-    def init(key: Array, batch: Batch) -> TrainState:
+    def init(key: Key[Array, ""], batch: Batch) -> TrainState:
         params, state = start(key, batch)
         opt_state = {name: optimizer.init(params[name]) for name, optimizer in optimizers.items()}
         average = tools.average(params["generator"], params["generator"], jnp.zeros((), jnp.int32))
         ema = None if average is None else {**params, "generator": average}
         return TrainState(jnp.zeros((), jnp.int32), params, state, opt_state, jax.tree.map(jnp.copy, ema))
 
-    def step_of(player: str, params: Params, opt_state: Any, gradient: Params, stage: Array) -> tuple[Params, Any]:
+    def step_of(
+        player: str, params: Params, opt_state: Any, gradient: Params, stage: Num[Array, ""]
+    ) -> tuple[Params, Any]:
         change, opt_state = optimizers[player].update(gradient, opt_state, params)
         if player == "generator" and players.learns is not None:
             change = players.learns(change, stage)
         return optax.apply_updates(params, change), opt_state
 
-    def criticised(params: Params, state: State, real: Array, fake: Array, key: Array) -> tuple[Array, Any]:
+    def criticised(
+        params: Params, state: State, real: Float[Array, "B *R"], fake: Float[Array, "B *R"], key: Key[Array, ""]
+    ) -> tuple[Float[Array, ""], Any]:
         """The critic's loss as a function of its parameters: (params, state, real, fake, key)."""
         params = tools.cast(params)
         scores, state = players.judge(params, state, jnp.concatenate([real, fake.astype(real.dtype)]), refine=True)
@@ -193,14 +202,16 @@ def make_step(config: Any, players: Players, start: Callable, drawn: Callable, t
             share = jax.random.uniform(key, (len(real),) + (1,) * (real.ndim - 1))
             between = share * real + (1.0 - share) * fake
 
-            def score(x: Array) -> Array:
+            def score(x: Float[Array, "N *R"]) -> Float[Array, "N S"]:
                 return players.judge(params, state, x, refine=False)[0]
 
             penalty = gradient_penalty(score, between, players.apart)
             total, info["gradient_penalty"] = total + config.penalty * penalty, penalty
         return total, (state, {**info, "critic_loss": total})
 
-    def generated(params: Params, state: State, critic: Any, noise: Any, given: Any, stage: Array) -> tuple[Array, Any]:
+    def generated(
+        params: Params, state: State, critic: Any, noise: Any, given: Any, stage: Num[Array, ""]
+    ) -> tuple[Float[Array, ""], Any]:
         """The generator's loss as a function of its parameters."""
         fake, state = players.generate(tools.cast(params), state, noise, given, stage=stage, train=True)
         scores, _ = players.judge(*critic, fake, refine=False)

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
+from musejax.array_types import AnyArray, Array, Float, Int, Key
 from musejax.base import (
-    Array,
     Axes,
     Batch,
     Choice,
@@ -97,7 +97,7 @@ class KeyModel:
     start: Start
     vocabulary: vocabularies.Vocabulary
 
-    def features(self, batch: Batch) -> dict[str, Array]:
+    def features(self, batch: Batch) -> dict[str, AnyArray]:
         """Adds what the network reads of the past of each frame (`base.Model.features`)."""
         if ("match" if self.config.history else "last") in batch:
             return dict(batch)
@@ -105,7 +105,7 @@ class KeyModel:
             return {**batch, **key_history.over(batch["frames"])}
         return {**batch, "last": jnp.pad(batch["frames"], ((0, 0), (1, 0), (0, 0)))[:, :-1]}
 
-    def init(self, key: Array, batch: Batch) -> tuple[Params, State]:
+    def init(self, key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
         """Draws parameters; the bias of the output begins at the frequency of each key in the batch."""
         few = self.features({k: v[:1, :2] for k, v in batch.items()})
         params = self.net.init(key, few, self.start(1, 0, None), None)["params"]
@@ -121,7 +121,7 @@ class KeyModel:
         """Calls the network over frames."""
         return self.net.apply({"params": {k: v for k, v in params.items() if k != "nade"}}, *args)
 
-    def logits(self, params: Params, batch: Batch, key: Array | None) -> Array:
+    def logits(self, params: Params, batch: Batch, key: Key[Array, ""] | None) -> Float[Array, "B T V"]:
         """Computes the logits of all keys, each given the frames before and, with a NADE, the keys below it."""
         batch = self.features(batch)
         inner = None if key is None else jax.random.fold_in(key, 1)
@@ -131,14 +131,21 @@ class KeyModel:
         return self.joint.apply({"params": params["nade"]}, out, batch["frames"], inner)  # type: ignore[return-value]
 
     def loss(
-        self, params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
-    ) -> tuple[Array, tuple[State, Metrics]]:
+        self,
+        params: Params,
+        state: State,
+        key: Key[Array, ""],
+        batch: Batch,
+        *,
+        step: Int[AnyArray, ""] | int,
+        train: bool,
+    ) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
         """Computes the mean cost of a frame in nats."""
         costs = losses.bernoulli_nll(self.logits(params, batch, key if train else None), batch["frames"]).sum(-1)
         mean, weight = losses.masked_mean(costs, batch["loss_mask"])
         return mean, (state, {"loss": mean, "weight": weight})
 
-    def nll(self, params: Params, state: State, batch: Batch) -> Array:
+    def nll(self, params: Params, state: State, batch: Batch) -> Float[Array, "B T"]:
         """Computes nats per frame, float[B, T] (`base.Likelihood.nll`)."""
         return losses.bernoulli_nll(self.logits(params, batch, None), batch["frames"]).sum(-1)
 
@@ -147,7 +154,7 @@ class KeyModel:
         """The steps of the autoregressive sampler."""
         return Decoder(self.init_cache, self.step, 0, draw=self.draw if self.config.nade else None)
 
-    def sample(self, params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+    def sample(self, params: Params, state: State, key: Key[Array, ""], request: Request) -> dict[str, Array]:
         """Draws pieces (`base.Model.sample`)."""
         return autoregressive.sample_request(self.decoder, self.vocabulary, params, state, key, request)
 
@@ -159,7 +166,13 @@ class KeyModel:
         return {**cache, "past": key_history.start(num, length, self.vocabulary.size)}
 
     def step(
-        self, params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
+        self,
+        params: Params,
+        state: State,
+        cache: Any,
+        previous: Int[Array, "N V"],
+        pos: Int[Array, ""],
+        conditions: Mapping[str, AnyArray],
     ) -> tuple[Any, Any]:
         """Computes the logits of one frame, or the context of its NADE (`base.Decoder.step`)."""
         row: dict[str, Array] = {name: conditions[name] for name in self.config.conditions}

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from flax import struct
 
-from musejax.base import Array, Batch, Decoder, Info, Latent, Likelihood, Model, Params, State
+from musejax.array_types import Array
+from musejax.base import Batch, Decoder, Info, Latent, Likelihood, Model, Params, State
 
 
 class Reads(enum.Enum):

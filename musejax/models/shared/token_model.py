@@ -18,7 +18,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Axes, Batch, Decoder, Info, Likelihood, Metrics, Model, Params, Request, Start, State
+from musejax.array_types import AnyArray, Array, Float, Int, Key
+from musejax.base import Axes, Batch, Decoder, Info, Likelihood, Metrics, Model, Params, Request, Start, State
 from musejax.decoding import autoregressive
 from musejax.models.shared import configs
 from musejax.nn import conditioning, losses
@@ -68,7 +69,9 @@ class TokenModel:
     prepare: Callable[[Params], Any] | None
     advance: Advance | None
 
-    def inputs(self, batch: Batch) -> tuple[Array, Array, Array | None, dict[str, Array]]:
+    def inputs(
+        self, batch: Batch
+    ) -> tuple[Int[AnyArray, "B L"], Int[AnyArray, "B L"], Int[AnyArray, "B L"] | None, dict[str, AnyArray]]:
         """Returns tokens [B, L], the token before each, the token a frame before each, and conditions."""
         streams, size = self.vocabulary.streams, self.vocabulary.size
         tokens = jnp.asarray(batch["tokens"])
@@ -79,12 +82,14 @@ class TokenModel:
         conditions["stream"] = jnp.broadcast_to(jnp.arange(tokens.shape[1])[None] % streams, tokens.shape)
         return tokens, shift(tokens, 1, size), shift(tokens, streams, size), conditions
 
-    def init(self, key: Array, batch: Batch) -> tuple[Params, State]:
+    def init(self, key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
         """Draws parameters; a batch gives the shapes."""
         _, previous, before, conditions = self.inputs({k: v[:1, :2] for k, v in batch.items()})
         return self.net.init(key, previous, before, conditions, self.start(1, 0, None), None)["params"], {}
 
-    def logits(self, params: Params, batch: Batch, key: Array | None) -> tuple[Array, Array]:
+    def logits(
+        self, params: Params, batch: Batch, key: Key[Array, ""] | None
+    ) -> tuple[Float[Array, "B L V"], Int[AnyArray, "B L"]]:
         """Computes the logits of all tokens, float[B, L, V], and returns them with the tokens, int32[B, L]."""
         tokens, previous, before, conditions = self.inputs(batch)
         start = self.start(len(tokens), 0, params)
@@ -92,8 +97,15 @@ class TokenModel:
         return out[0], tokens
 
     def loss(
-        self, params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
-    ) -> tuple[Array, tuple[State, Metrics]]:
+        self,
+        params: Params,
+        state: State,
+        key: Key[Array, ""],
+        batch: Batch,
+        *,
+        step: Int[AnyArray, ""] | int,
+        train: bool,
+    ) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
         """Computes the mean cross-entropy of a token."""
         if train:
             key, unknown = jax.random.split(key)
@@ -103,12 +115,12 @@ class TokenModel:
         mask = jnp.repeat(batch["loss_mask"], self.vocabulary.streams, axis=1)
         return losses.cross_entropy(logits, tokens, mask, state)
 
-    def nll(self, params: Params, state: State, batch: Batch) -> Array:
+    def nll(self, params: Params, state: State, batch: Batch) -> Float[Array, "B L"] | Float[Array, "B T S"]:
         """Computes nats per token (`base.Likelihood.nll`)."""
         logits, tokens = self.logits(params, batch, None)
         return losses.categorical_nll(logits, tokens).reshape(batch["tokens"].shape)
 
-    def all_logits(self, params: Params, state: State, batch: Batch) -> Array:
+    def all_logits(self, params: Params, state: State, batch: Batch) -> Float[Array, "B L V"] | Float[Array, "B T S V"]:
         """Computes the logits of all tokens in one pass (`base.Decoder.logits`)."""
         return self.logits(params, batch, None)[0].reshape(*batch["tokens"].shape, self.vocabulary.size)
 
@@ -118,7 +130,7 @@ class TokenModel:
         start = self.vocabulary.size
         return Decoder(self.init_cache, self.step, start, prepare=self.prepare, logits=self.all_logits)
 
-    def sample(self, params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+    def sample(self, params: Params, state: State, key: Key[Array, ""], request: Request) -> dict[str, Array]:
         """Draws pieces (`base.Model.sample`)."""
         return autoregressive.sample_request(self.decoder, self.vocabulary, params, state, key, request)
 
@@ -129,8 +141,14 @@ class TokenModel:
         return {"carry": self.start(num, length * streams, params), "recent": recent}
 
     def step(
-        self, params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
-    ) -> tuple[Array, Any]:
+        self,
+        params: Params,
+        state: State,
+        cache: Any,
+        previous: Int[Array, " N"],
+        pos: Int[Array, ""],
+        conditions: Mapping[str, AnyArray],
+    ) -> tuple[Float[Array, "N V"], Any]:
         """Computes the logits of one token (`base.Decoder.step`)."""
         streams = self.vocabulary.streams
         recent = jnp.concatenate([cache["recent"][:, 1:], previous[:, None]], axis=1)
@@ -142,8 +160,13 @@ class TokenModel:
         return logits, {"carry": carry, "recent": recent}
 
     def _advance(
-        self, params: Params, previous: Array, before: Array | None, conditions: dict[str, Array], carry: Any
-    ) -> tuple[Array, Any]:
+        self,
+        params: Params,
+        previous: Int[Array, " N"],
+        before: Int[Array, " N"] | None,
+        conditions: dict[str, Array],
+        carry: Any,
+    ) -> tuple[Float[Array, "N V"], Any]:
         """Calls the module with L = 1."""
         here = {n: c[:, None] for n, c in conditions.items()}
         earlier = None if before is None else before[:, None]
@@ -174,6 +197,6 @@ def axes(config: configs.TokenConfig, vocabulary: vocabularies.Vocabulary) -> Ax
     return {**labels, "stack/layer_0/input": {0: x}}
 
 
-def shift(tokens: Array, by: int, start: int) -> Array:
+def shift(tokens: Int[AnyArray, "B L"], by: int, start: int) -> Int[Array, "B L"]:
     """Moves tokens [B, L] right by `by`, with `start` in front."""
     return jnp.pad(tokens, ((0, 0), (by, 0)), constant_values=start)[:, : tokens.shape[1]]

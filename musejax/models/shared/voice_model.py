@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from musejax import vocabulary as vocabularies
-from musejax.base import Array, Batch, Decoder, Info, Likelihood, Metrics, Model, Params, Request, Start, State
+from musejax.array_types import AnyArray, Array, Float, Int, Key, Shaped
+from musejax.base import Batch, Decoder, Info, Likelihood, Metrics, Model, Params, Request, Start, State
 from musejax.decoding import autoregressive
 from musejax.models.shared import configs
 from musejax.nn import conditioning, given_reader, losses, voice_net
@@ -94,11 +95,11 @@ class VoiceModel:
         """What the events of the vocabulary mean."""
         return voice_history.tables(self.vocabulary)
 
-    def add_streams(self, tokens: Array) -> Array:
+    def add_streams(self, tokens: Int[AnyArray, "B T *S"]) -> Int[AnyArray, "B T S"]:
         """Gives tokens an axis for streams where they have none: [B, T, S]."""
         return tokens if self.vocabulary.streams > 1 else tokens[..., None]
 
-    def features(self, batch: Batch) -> dict[str, Array]:
+    def features(self, batch: Batch) -> dict[str, AnyArray]:
         """Adds what the network reads of the past of each frame (`base.Model.features`)."""
         if "match" in batch:
             return dict(batch)
@@ -108,14 +109,14 @@ class VoiceModel:
             batch["bars_left"] = voice_history.bars_left(self.table, lengths, batch["tokens"].shape[1])
         return batch
 
-    def hide_length(self, batch: Batch) -> dict[str, Array]:
+    def hide_length(self, batch: Batch) -> dict[str, AnyArray]:
         """Adds features, with the number of bars left unknown."""
         batch = self.features(batch)
         if self.config.bars_left:
             batch["bars_left"] = jnp.full(batch["match_length"].shape, voice_history.LEFT)
         return batch
 
-    def inputs(self, batch: Batch, infill_mask: Array | None) -> dict[str, Array]:
+    def inputs(self, batch: Batch, infill_mask: Shaped[AnyArray, "B T S"] | None) -> dict[str, AnyArray]:
         """Completes a batch as the network reads it: tokens [B, T, S], features and given cells."""
         batch = self.features(batch)
         batch["tokens"] = self.add_streams(batch["tokens"])
@@ -125,20 +126,33 @@ class VoiceModel:
             batch["given"] = jnp.where((free > 0) | ~jnp.asarray(real), self.table.size, batch["tokens"])
         return batch
 
-    def init(self, key: Array, batch: Batch) -> tuple[Params, State]:
+    def init(self, key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
         """Draws parameters; a batch gives the shapes."""
         few = self.inputs(self.hide_length({k: v[:1, :2] for k, v in batch.items()}), None)
         return self.net.init(key, few, self.start(1, 0, None), None)["params"], {}
 
-    def logits(self, params: Params, batch: Batch, key: Array | None, infill_mask: Array | None = None) -> Array:
+    def logits(
+        self,
+        params: Params,
+        batch: Batch,
+        key: Key[Array, ""] | None,
+        infill_mask: Shaped[AnyArray, "B T S"] | None = None,
+    ) -> Float[Array, "B T S V"]:
         """Computes the logits of all cells, each given the true cells before it: float[B, T, S, V]."""
         batch = self.inputs(batch, infill_mask)
         start = self.start(len(batch["tokens"]), 0, params)
         return jnp.asarray(self.net.apply({"params": params}, batch, start, key))
 
     def loss(
-        self, params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
-    ) -> tuple[Array, tuple[State, Metrics]]:
+        self,
+        params: Params,
+        state: State,
+        key: Key[Array, ""],
+        batch: Batch,
+        *,
+        step: Int[AnyArray, ""] | int,
+        train: bool,
+    ) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
         """Computes the mean cross-entropy of the cells that are not given."""
         config, tokens = self.config, self.add_streams(batch["tokens"])
         mask = jnp.broadcast_to(batch["loss_mask"][..., None], tokens.shape)
@@ -158,7 +172,7 @@ class VoiceModel:
         logits = self.logits(params, batch, key if train else None, free)
         return losses.cross_entropy(logits, tokens, mask, state)
 
-    def nll(self, params: Params, state: State, batch: Batch) -> Array:
+    def nll(self, params: Params, state: State, batch: Batch) -> Float[Array, "B T"] | Float[Array, "B T S"]:
         """Computes nats per cell (`base.Likelihood.nll`); given cells cost nothing."""
         free = batch.get("infill_mask")
         tokens = self.add_streams(batch["tokens"])
@@ -166,7 +180,7 @@ class VoiceModel:
         cost = losses.categorical_nll(self.logits(params, self.hide_length(batch), None, free), tokens)
         return (cost if free is None else cost * free).reshape(batch["tokens"].shape)
 
-    def all_logits(self, params: Params, state: State, batch: Batch) -> Array:
+    def all_logits(self, params: Params, state: State, batch: Batch) -> Float[Array, "B T V"] | Float[Array, "B T S V"]:
         """Computes the logits of all cells in one pass (`base.Decoder.logits`)."""
         shape = (*batch["tokens"].shape, self.table.size)
         return self.logits(params, self.hide_length(batch), None).reshape(shape)
@@ -177,7 +191,7 @@ class VoiceModel:
         read = None if self.reader is None else self.read_given
         return Decoder(self.init_cache, self.step, self.table.size, self.order, read=read, logits=self.all_logits)
 
-    def sample(self, params: Params, state: State, key: Array, request: Request) -> dict[str, Array]:
+    def sample(self, params: Params, state: State, key: Key[Array, ""], request: Request) -> dict[str, Array]:
         """Draws pieces (`base.Model.sample`)."""
         return autoregressive.sample_request(self.decoder, self.vocabulary, params, state, key, request)
 
@@ -199,9 +213,9 @@ class VoiceModel:
         params: Params,
         state: State,
         cache: Any,
-        given: Array,
-        infill_mask: Array,
-        conditions: Mapping[str, Array],
+        given: Int[AnyArray, "N T *S"],
+        infill_mask: Shaped[AnyArray, "N T *S"],
+        conditions: Mapping[str, AnyArray],
     ) -> Any:
         """Reads the given cells of whole pieces (`base.Decoder.read`)."""
         is_free = self.add_streams(infill_mask) > 0
@@ -211,8 +225,14 @@ class VoiceModel:
         return {**cache, "known": known, "read": {**cache["read"], **here}}
 
     def step(
-        self, params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: Mapping[str, Array]
-    ) -> tuple[Array, Any]:
+        self,
+        params: Params,
+        state: State,
+        cache: Any,
+        previous: Int[Array, " N"],
+        pos: Int[Array, ""],
+        conditions: Mapping[str, AnyArray],
+    ) -> tuple[Float[Array, "N V"], Any]:
         """Computes the logits of one cell (`base.Decoder.step`); the stack advances at the first of a frame."""
         streams = self.vocabulary.streams
         known = {name: conditions[name] for name in self.config.conditions}
@@ -235,7 +255,7 @@ class VoiceModel:
         return jax.lax.switch(place, branches), cache
 
     def _begin_frame(
-        self, params: Params, conditions: Mapping[str, Array], endless: Array | None, cache: Any
+        self, params: Params, conditions: Mapping[str, AnyArray], endless: Int[Array, " N"] | None, cache: Any
     ) -> dict[str, Any]:
         """Reads the past and advances the stack by a frame."""
         past = voice_history.read(self.table, cache["past"])
@@ -250,7 +270,9 @@ class VoiceModel:
         z, carry = self.net.apply({"params": params}, here, cache["carry"], None, method="frame")
         return {**cache, "carry": carry, "read": past, "z": z[:, 0]}
 
-    def _stream_logits(self, params: Params, conditions: Mapping[str, Array], cache: Any, place: int) -> Array:
+    def _stream_logits(
+        self, params: Params, conditions: Mapping[str, AnyArray], cache: Any, place: int
+    ) -> Float[Array, "N V"]:
         """Computes the logits of the stream that is drawn at a place of the order: float[N, V]."""
         here = {k: v[:, None] for k, v in {**cache["read"], **conditions}.items()}
         z, frame = cache["z"][:, None, place], cache["frame"][:, None]
