@@ -6,12 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # One device, also in processes that tests start: what is cut over several has tests of its own, and compiles longer.
 ONE_DEVICE = "--xla_force_host_platform_device_count=1"
 # XLA's older emitters of fused operations compile in half the time.
 QUICK = "--xla_cpu_use_fusion_emitters=false"
+# Annotations are checked in every call. `int` passes for `float`, as it does for static type checkers.
+CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+install_import_hook(["musejax.nn", "musejax.models", "musejax.decoding"], CHECKER)
 # How many tests of this process have ended.
 ENDED = pytest.StashKey[int]()
 

@@ -1,4 +1,5 @@
 import hypothesis
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -75,9 +76,9 @@ def test_the_streams_share_the_ids_out():
 
 def test_the_grammar_keeps_each_stream_to_its_ids():
     assert CODEC.grammar is not None
-    constraint, values = CODEC.grammar(), np.zeros((2, 6), np.int32)
+    constraint, values = CODEC.grammar(), jnp.zeros((2, 6), jnp.int32)
     for stream, row in enumerate(trio.allowed(VOCABULARY)):
-        seen = np.asarray(constraint(np.asarray(4), np.asarray(stream), values))
+        seen = np.asarray(constraint(jnp.asarray(4), jnp.asarray(stream), values))
         np.testing.assert_array_equal(np.broadcast_to(seen, (2, 692)), np.tile(row, (2, 1)))
 
 

@@ -141,7 +141,7 @@ def test_a_callable_without_a_hash_is_a_constraint():
     rule = Rule()
     wrapped = [constraints.partial(rule) for _ in range(2)]
     assert len({jax.tree.structure(w) for w in wrapped}) == 1
-    assert jax.jit(lambda c: c(0, 0, 0))(wrapped[0]).all()
+    assert jax.jit(lambda c: c(jnp.asarray(0), jnp.asarray(0), jnp.zeros((1, 4), jnp.int32)))(wrapped[0]).all()
     assert jax.tree.structure(constraints.partial(Rule())) != jax.tree.structure(wrapped[0])
 
 

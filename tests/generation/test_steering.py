@@ -1,6 +1,7 @@
 """Harmonising and infilling: given notes are kept to the last bit, and what is new lies where it may."""
 
 import hypothesis
+import jax.numpy as jnp
 import numpy as np
 import pieces
 import pytest
@@ -131,8 +132,8 @@ def test_a_redrawn_note_frees_its_cells_beyond_the_last_bar():
 def test_holds_are_forbidden_after_given_cells_alone():
     def told(table, cells, free):
         constraint = given_notes.attacks(table, np.array(cells), np.array(free))
-        values = np.zeros((1, len(cells)), np.int32)
-        out = [np.asarray(constraint(np.array(t), np.array(0), values)) for t in range(len(cells))]
+        values = jnp.zeros((1, len(cells)), jnp.int32)
+        out = [np.asarray(constraint(jnp.asarray(t), jnp.asarray(0), values)) for t in range(len(cells))]
         hold = table.id("hold")
         assert all(row[:hold].all() and row[hold + 1 :].all() for row in out)
         return [not row[hold] for row in out]
@@ -144,7 +145,9 @@ def test_holds_are_forbidden_after_given_cells_alone():
     rest = sketch.id("rest")
     assert told(sketch, [9, 9, 9, rest, 9], [1, 1, 0, 0, 1]) == [True, False, False, False, True]
     assert (
-        given_notes.attacks(vocabulary.chorale(holds=False, name="chorale-pitches"), np.zeros((3, 4)), np.ones((3, 4)))
+        given_notes.attacks(
+            vocabulary.chorale(holds=False, name="chorale-pitches"), np.zeros((3, 4), int), np.ones((3, 4))
+        )
         is None
     )
 
