@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from musejax.array_types import AnyArray, Array, Float, Int, Num, Shaped
+from musejax.array_types import Array, Float, Int, Num, Shaped
 from musejax.base import Batch, Decoder, Params, State
 
 
@@ -80,8 +80,8 @@ def guided(model: Decoder, names: Mapping[str, int], scale: Float[Array, ""] | f
         params: Params,
         state: State,
         cache: Any,
-        given: Num[AnyArray, "N T ..."],
-        infill_mask: Shaped[AnyArray, "N T ..."],
+        given: Num[Array, "N T ..."],
+        infill_mask: Shaped[Array, "N T ..."],
         conditions: Mapping[str, Array],
     ) -> Any:
         assert model.read is not None

@@ -14,7 +14,7 @@ import numpy as np
 from flax import struct
 
 from musejax import vocabulary as vocabularies
-from musejax.array_types import AnyArray, Array, Bool, Int, Integer
+from musejax.array_types import Array, Bool, Int, Integer
 from musejax.base import Constraint
 
 CONTROLS = ("density", "polyphony", "duration")
@@ -60,7 +60,7 @@ class Table:
         """The value of each id: int32[V]."""
         return np.concatenate([np.arange(r.min, r.max + 1, dtype=np.int32) for r in self.vocabulary.ranges])
 
-    def of(self, kind: int, values: Int[AnyArray, " *N"]) -> tuple[Bool[Array, " *N"], Int[Array, " *N"]]:
+    def of(self, kind: int, values: Int[Array, " *N"]) -> tuple[Bool[Array, " *N"], Int[Array, " *N"]]:
         """Which tokens are of a kind, and their values if they are: bool and int32 of values' shape."""
         r, first = self.vocabulary.ranges[kind], self.vocabulary.start(_KINDS[kind])
         return (values >= first) & (values < first + r.size), values - first + r.min

@@ -266,7 +266,7 @@ def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabular
         params: Any,
         previous: Int[Array, " N"],
         before: Int[Array, " N"] | None,
-        conditions: dict[str, Array],
+        conditions: Mapping[str, AnyArray],
         carry: Any,
     ) -> tuple[Float[Array, "N V"], Any]:
         ready = params if isinstance(params, Prepared) else prepare(params)

@@ -238,7 +238,7 @@ def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabular
         params: Any,
         previous: Int[Array, " N"],
         before: Int[Array, " N"] | None,
-        conditions: dict[str, Array],
+        conditions: Mapping[str, AnyArray],
         carry: transformer_stack.Cache,
     ) -> tuple[Float[Array, "N V"], transformer_stack.Cache]:
         ready = params if isinstance(params, Prepared) else prepare(params)

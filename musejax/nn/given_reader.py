@@ -52,7 +52,7 @@ class Reader(nn.Module):
         Returns:
             float[B, T, D]; at frames where nothing is given and nothing is seen, what that means.
         """
-        given = batch["given"]
+        given = jnp.asarray(batch["given"])
         keys = (None,) * 3 if key is None else tuple(jax.random.split(key, 3))
         x = inputs.one_hots(features, batch, self.feature_dropout, keys[0], dtype)
         x = nn.Dense(self.shape.width, kernel_init=nn.initializers.normal(0.2), name="embedding")(x)
@@ -64,7 +64,7 @@ class Reader(nn.Module):
         return transformer_stack.Stack(shape, name="stack")(x, start, keys[2], attn_mask=attn_mask)[0]
 
 
-def sounding(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> Int[AnyArray, "B T S"]:
+def sounding(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> Int[Array, "B T S"]:
     """The token of the note that sounds in each given cell: V where that is not known.
 
     Args:
@@ -72,7 +72,7 @@ def sounding(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> Int[AnyA
         given: int32[B, T, S], V where a cell is free.
     """
     if t.hold < 0:
-        return given
+        return jnp.asarray(given)
     place = jnp.arange(given.shape[1])[None, :, None]
     begun = jax.lax.cummax(jnp.where(given != t.hold, place, -1), axis=1)
     found = jnp.take_along_axis(given, jnp.maximum(begun, 0), axis=1)

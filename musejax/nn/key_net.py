@@ -146,7 +146,7 @@ class PlainKeyNet(nn.Module):
         """As `KeyNet`'s, of `last` int[B, T, V] and conditions."""
         dtype = jax.tree.leaves(carry)[0].dtype
         keys = (None, None) if key is None else tuple(jax.random.split(key))
-        last = dropouts.drop(batch["last"].astype(dtype), self.input_dropout, keys[0])
+        last = dropouts.drop(jnp.asarray(batch["last"], dtype), self.input_dropout, keys[0])
         beats = [jax.nn.one_hot(batch[name], size, dtype=dtype) for name, size in self.conditions]
         h, carry = self.stack(jnp.concatenate([last, *beats], axis=-1), carry, keys[1])
         logits = nn.Dense(self.size, name="output")(h)

@@ -53,7 +53,7 @@ def backwards(real: Bool[Array, "B T"]) -> Int[Array, "B T"]:
     return jnp.where(place < length, length - 1 - place, place)
 
 
-def read(t: voice_history.Tables, tokens: Int[AnyArray, "B T S"]) -> dict[str, Array]:
+def read(t: voice_history.Tables, tokens: Int[Array, "B T S"]) -> dict[str, Array]:
     """What is known around every cell.
 
     Args:
@@ -96,7 +96,7 @@ class Table(nn.Module):
     width: int
 
     @nn.compact
-    def __call__(self, ids: Int[Array, " *N"], dtype: Any) -> Float[Array, "*N W"]:
+    def __call__(self, ids: Int[AnyArray, " *N"], dtype: Any) -> Float[Array, "*N W"]:
         """int32[...] -> [..., width]."""
         table = self.param("table", nn.initializers.normal(0.5), (self.rows, self.width))
         return jax.nn.one_hot(ids, self.rows, dtype=dtype) @ table.astype(dtype)

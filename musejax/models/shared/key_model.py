@@ -175,7 +175,7 @@ class KeyModel:
         conditions: Mapping[str, AnyArray],
     ) -> tuple[Any, Any]:
         """Computes the logits of one frame, or the context of its NADE (`base.Decoder.step`)."""
-        row: dict[str, Array] = {name: conditions[name] for name in self.config.conditions}
+        row: dict[str, AnyArray] = {name: conditions[name] for name in self.config.conditions}
         after = {}
         if self.config.history:
             pushed = key_history.push(cache["past"], previous)

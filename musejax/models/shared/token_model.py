@@ -26,7 +26,7 @@ from musejax.nn import conditioning, losses
 from musejax.nn.features import axis_labels
 
 # (params, previous [N], before [N] or None, conditions {name: [N]}, carry) -> logits [N, V], carry
-Advance = Callable[[Any, Array, Array | None, dict[str, Array], Any], tuple[Array, Any]]
+Advance = Callable[[Any, Array, Array | None, Mapping[str, AnyArray], Any], tuple[Array, Any]]
 
 
 def make(
@@ -71,7 +71,7 @@ class TokenModel:
 
     def inputs(
         self, batch: Batch
-    ) -> tuple[Int[AnyArray, "B L"], Int[AnyArray, "B L"], Int[AnyArray, "B L"] | None, dict[str, AnyArray]]:
+    ) -> tuple[Int[AnyArray, "B L"], Int[AnyArray, "B L"], Int[AnyArray, "B L"] | None, dict[str, Array]]:
         """Returns tokens [B, L], the token before each, the token a frame before each, and conditions."""
         streams, size = self.vocabulary.streams, self.vocabulary.size
         tokens = jnp.asarray(batch["tokens"])
@@ -164,7 +164,7 @@ class TokenModel:
         params: Params,
         previous: Int[Array, " N"],
         before: Int[Array, " N"] | None,
-        conditions: dict[str, Array],
+        conditions: Mapping[str, AnyArray],
         carry: Any,
     ) -> tuple[Float[Array, "N V"], Any]:
         """Calls the module with L = 1."""

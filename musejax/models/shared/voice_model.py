@@ -255,7 +255,7 @@ class VoiceModel:
         return jax.lax.switch(place, branches), cache
 
     def _begin_frame(
-        self, params: Params, conditions: Mapping[str, AnyArray], endless: Int[Array, " N"] | None, cache: Any
+        self, params: Params, conditions: Mapping[str, AnyArray], endless: Int[AnyArray, " N"] | None, cache: Any
     ) -> dict[str, Any]:
         """Reads the past and advances the stack by a frame."""
         past = voice_history.read(self.table, cache["past"])

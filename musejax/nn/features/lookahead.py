@@ -30,11 +30,11 @@ def over(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> dict[str, Ar
         `agree_before` and `agree_after`, int32[B, T], classes of how many given cells in a row agree with that passage.
     """
     # XLA would otherwise take minutes to work out beforehand what there is to say of no given cells.
-    given = jax.lax.optimization_barrier(given)
-    return {"given": given, **upcoming(t, given), **_like(t, given)}
+    cells: Array = jax.lax.optimization_barrier(jnp.asarray(given))
+    return {"given": cells, **upcoming(t, cells), **_like(t, cells)}
 
 
-def upcoming(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> dict[str, Array]:
+def upcoming(t: voice_history.Tables, given: Int[Array, "B T S"]) -> dict[str, Array]:
     """The nearest given cell after each, and the class of its distance: `next` and `away` of `over`."""
     frames = given.shape[1]
     place = jnp.arange(frames)[None, :, None]
@@ -47,7 +47,7 @@ def upcoming(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> dict[str
     return {"next": jnp.where(none, t.size, found), "away": away}
 
 
-def _like(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> dict[str, Array]:
+def _like(t: voice_history.Tables, given: Int[Array, "B T S"]) -> dict[str, Array]:
     """The like passage, sought at distances that are multiples of a quarter."""
     batch, frames, streams = given.shape
     quarters = (frames - 1) // t.period

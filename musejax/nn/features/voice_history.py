@@ -115,9 +115,9 @@ def start(t: Tables, num: int, length: int, streams: int) -> History:
     return History(frames, long - 1, long, before, before, cell, unknown, jnp.zeros((), jnp.int32))
 
 
-def sounding(t: Tables, frame: Int[AnyArray, " *N"], before: Int[AnyArray, " *N"]) -> Int[AnyArray, " *N"]:
+def sounding(t: Tables, frame: Int[AnyArray, " *N"], before: Int[AnyArray, " *N"]) -> Int[Array, " *N"]:
     """The ids that sound in a frame: holds replaced by what sounded before."""
-    return jnp.where(frame == t.hold, before, frame) if t.hold >= 0 else frame
+    return jnp.where(frame == t.hold, before, frame) if t.hold >= 0 else jnp.asarray(frame)
 
 
 def push(t: Tables, h: History, frame: Int[Array, "N S"]) -> History:
@@ -187,7 +187,7 @@ def over(t: Tables, frames: Int[AnyArray, "N T S"]) -> dict[str, Array]:
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), features)
 
 
-def endless(found: dict[str, Array], told: Int[Array, " N"]) -> dict[str, Array]:
+def endless(found: dict[str, Array], told: Int[AnyArray, " N"]) -> dict[str, Array]:
     """What a net is told of a piece that may not end yet, so that it does not come to rest as one that ends.
 
     From bar 8 on its place is again that of bars 4 to 7, and matches, which are with what the net itself wrote, count
