@@ -14,9 +14,8 @@ from musejax.music import (
     musicxml_losses,
     musicxml_numbers,
 )
+from musejax.theory import pitch_names
 
-# Semitones of each step above C.
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NOTHING = musicxml_attributes.Transposition()
 _NO_INSTRUMENT = musicxml_instruments.Instrument()
 
@@ -231,7 +230,7 @@ def _pitch(pitch: ET.Element, losses: musicxml_losses.Losses) -> int | None:
     step, octave, alter = None, None, None
     for child in pitch:
         if child.tag == "step":
-            step = _STEPS.get((child.text or "").strip())
+            step = pitch_names.STEPS.get((child.text or "").strip())
         elif child.tag == "octave":
             octave = musicxml_numbers.whole(child.text)
         elif child.tag == "alter":
