@@ -42,7 +42,9 @@ def music(loaded: zoo.Loaded, say: Any) -> Music:
     vocabulary, training = loaded.codec.vocabulary, loaded.config["training"]
     if not vocabulary.tracks or not loaded.model.info.piece_frames or not training.get("bars"):
         raise errors.UserError(f"{loaded.name} is no GAN over rolls, such as a run of chorale-gan")
-    cut = windows.of(preparation.prepare(loaded.config["data"]["source"], vocabulary.name, say), training["bars"])
+    cut = windows.cut_windows(
+        preparation.prepare(loaded.config["data"]["source"], vocabulary.name, say), training["bars"]
+    )
     held_out, known = (gan_likeness.rolls_of(vocabulary, cut.split(split)) for split in ("test", "train"))
     return Music(vocabulary, held_out, known, training["transpose"])
 

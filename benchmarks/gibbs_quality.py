@@ -54,9 +54,9 @@ def sweeps(loaded: zoo.Loaded, num: int, steps: Sequence[int]) -> dict[str, Any]
     """Free samples of 16 bars by steps of sampling: cost under the model itself, rates, and how long one takes."""
     out, table = {}, loaded.codec.vocabulary
     for count in steps:
-        sampling.draw(loaded, 1, SEED, bars=BARS, steps=count, width=WIDTH)  # compiles
+        sampling.draw_pieces(loaded, 1, SEED, bars=BARS, steps=count, width=WIDTH)  # compiles
         begin = time.perf_counter()
-        pieces = sampling.draw(loaded, num, SEED, bars=BARS, steps=count, width=WIDTH)
+        pieces = sampling.draw_pieces(loaded, num, SEED, bars=BARS, steps=count, width=WIDTH)
         seconds = (time.perf_counter() - begin) / num
         cells = sum(piece.arrays["tokens"].size for piece in pieces)
         nats = -sum(piece.log_prob or 0.0 for piece in pieces) / cells
@@ -68,7 +68,7 @@ def sweeps(loaded: zoo.Loaded, num: int, steps: Sequence[int]) -> dict[str, Any]
 def compared(loaded: zoo.Loaded, items: Sequence[dataset.Item], num: int) -> dict[str, Any]:
     """Rates of free samples, and of the test sopranos as the model harmonises them, beside those of the real ones."""
     table = loaded.codec.vocabulary
-    free = sampling.draw(loaded, num, SEED, width=WIDTH)
+    free = sampling.draw_pieces(loaded, num, SEED, width=WIDTH)
     some = items[: max(1, min(num, len(items)))]
     own = None
     if loaded.model.info.samplers:

@@ -53,7 +53,7 @@ def music(loaded: zoo.Loaded, say: Any) -> Music:
     if not finds or not bars or not vocabulary.has("note_off") or vocabulary.streams > 1:
         raise errors.UserError(f"{loaded.name} is no VAE over windows of one line, such as a run of melody-vae-2bar")
     whole = preparation.prepare(loaded.config["data"]["source"], vocabulary.name, say)
-    cut = windows.of(whole, bars)
+    cut = windows.cut_windows(whole, bars)
     used = {item.name.rpartition("@")[0] for item in cut.split("train")}
     lines = [[line(vocabulary, i.arrays["tokens"])] for i in whole.split("train") if i.name in used]
     return Music(vocabulary, cut.split("test"), cut.split("train"), lines)

@@ -598,7 +598,7 @@ def test_a_vae_is_scored_on_what_it_rebuilds_of_windows(made, capfd):
     # One of the two tunes has two of the three windows, so there is no other vector for each.
     assert found.pop("accuracy_without_z") is None
     assert all(0 <= found[f"accuracy_{name}"] <= 1 for name in RIGHT if name != "without_z")
-    items = windows.of(dataset.load(made / "bars.npz"), 2).split("test")
+    items = windows.cut_windows(dataset.load(made / "bars.npz"), 2).split("test")
     assert found["accuracy_all_hold"] == pytest.approx(
         np.mean([i.arrays["tokens"] == codecs.get("melody-90").vocabulary.id("hold") for i in items]), abs=1e-5
     )

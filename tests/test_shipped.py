@@ -43,7 +43,7 @@ def test_nothing_of_the_machine_that_trained_it_is_in_it(name):
 @pytest.mark.parametrize("name", ["chorale-lstm", "chorale-transformer"])
 def test_chorales_end_and_have_a_track_a_voice(name):
     loaded = zoo.load(name)
-    pieces = sampling.draw(loaded, 8, 0)
+    pieces = sampling.draw_pieces(loaded, 8, 0)
     assert sum(p.ended for p in pieces) >= 7
     for piece in pieces:
         assert {n.instrument for n in piece.sequence.notes} == {0, 1, 2, 3}

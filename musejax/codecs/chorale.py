@@ -149,7 +149,7 @@ def notes_of_voices(sequence: "NoteSequence") -> list[list[int]]:
     Raises:
         errors.DiscardError: The voices cannot be told.
     """
-    names, groups = parts.of(sequence)[1:]
+    names, groups = parts.split_parts(sequence)[1:]
     if not groups:
         raise errors.DiscardError("empty")
     numbers = voice_numbers(sequence, names, groups)

@@ -158,7 +158,7 @@ def voices_around(vocab: vocabulary.Vocabulary, track: str, sequence: "NoteSeque
         errors.DiscardError: The tracks cannot be told.
     """
     table = TABLES[vocab.name]
-    found = parts.of(sequence).notes
+    found = parts.split_parts(sequence).notes
     if len(found) == 1 and track not in table.drums:
         table = table._replace(assign=lambda _: [(table.tracks.index(track), i) for i in next(iter(found.values()))])
     return _by_track(table, sequence)

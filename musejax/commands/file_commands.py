@@ -20,7 +20,7 @@ def prepare(args: argparse.Namespace, rest: list[str]) -> int:
         raise errors.UserError(f"--frames-per-bar {args.frames_per_bar} needs --bars")
     outputs.check([out], [Path(args.source)], overwrite=args.overwrite)
     data = preparation.prepare(args.source, args.codec, commands.say)
-    data = windows.of(data, args.bars or 0, args.frames_per_bar)
+    data = windows.cut_windows(data, args.bars or 0, args.frames_per_bar)
     data.save(out)
     sizes = {s: len(items) for s, items in data.splits.items()}
     if args.json:

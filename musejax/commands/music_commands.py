@@ -65,7 +65,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
         plan = accompaniment.plan(loaded, bars=bars, attributes=asked, bar=bar)
         parts.append(plan.constraint)
         length = args.length or plan.length
-    pieces = sampling.draw(
+    pieces = sampling.draw_pieces(
         loaded,
         args.num,
         args.seed,
@@ -140,7 +140,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
             raise errors.UserError(f"--attributes {args.attributes}: {loaded.name} reads none; codec tracks has them")
         options.constraint(args, loaded, 0, None)
         sampling.check_whole(loaded, choice)
-        pieces = roll_accompaniment.draw(
+        pieces = roll_accompaniment.draw_roll_accompaniments(
             loaded, sequence, args.num, args.seed, tracks=tracks, width=args.width, say=commands.say, **how
         )
         _write(pieces, paths, args, loaded)
@@ -150,7 +150,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
     )
     limits = options.constraint(args, loaded, plan.length, None)
     options.check_left(args, loaded, limits, plan.length)
-    pieces = accompaniment.draw(
+    pieces = accompaniment.draw_accompaniments(
         loaded,
         plan,
         args.num,
@@ -192,7 +192,7 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
         ]
     )
     options.check_left(args, loaded, asked, frames)
-    pieces = steering.draw(
+    pieces = steering.draw_plan(
         loaded,
         planned,
         args.num,

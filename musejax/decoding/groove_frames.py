@@ -61,7 +61,7 @@ def sure(
     return jnp.where(is_hit & (infill_mask == 0), known, out)
 
 
-def draw(choice: Choice, spread: float) -> draws.Draw:
+def row_draw(choice: Choice, spread: float) -> draws.Draw:
     """Draws rows; of the filters only temperature has a meaning here, and narrows the normals too."""
     size = 3 * HITS
 

@@ -138,7 +138,7 @@ def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], ta
     is_known = registry.is_known("codec", experiment.codec)
     if training.bars and is_known:
         windows.check(codecs.get(experiment.codec).vocabulary, training.bars, training.window)
-    data = holdout.of(preparation.prepare(experiment.data, experiment.codec, say), training.hold_out)
+    data = holdout.hold_out(preparation.prepare(experiment.data, experiment.codec, say), training.hold_out)
     if training.bars and not is_known:
         windows.check(data.vocabulary, training.bars, training.window)
     model = build(experiment, data)
@@ -163,7 +163,7 @@ def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], ta
     except ValueError as error:
         raise errors.UserError(f"--optimizer: {error}") from None
     sizes = {s: len(i) for s, i in data.splits.items()}
-    data = windows.of(data, training.bars)
+    data = windows.cut_windows(data, training.bars)
     train_items, valid_items = data.split("train"), data.splits.get("valid", [])
     if tuning is not None:
         valid_items = reinforcement.heads(valid_items, training.window, tuning.validation)
@@ -177,7 +177,7 @@ def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], ta
             "pieces": sizes,
             "report": {name: told for name, told in data.report.items() if name != "files"},  # names stay at home
             "keys": _keys(train_items),
-            **({"forms": piece_forms.of(train_items)} if model.info.samplers else {}),
+            **({"forms": piece_forms.form_lines(train_items)} if model.info.samplers else {}),
         },
         optimizer=experiment.optimizer,
         training=training,

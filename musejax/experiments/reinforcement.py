@@ -160,7 +160,7 @@ def heads(items: list[datasets.Item], length: int, num: int) -> list[datasets.It
     return [found[i % len(found)] for i in range(num)] if found else []
 
 
-def draw(run: runs.Run, num: int, seed: int, length: int = LENGTH) -> np.ndarray:
+def draw_melodies(run: runs.Run, num: int, seed: int, length: int = LENGTH) -> np.ndarray:
     """Melodies at temperature 1 without a mask: int32[num, length]."""
     sample = jax.jit(run.model.sample)
     drawn = []
@@ -221,7 +221,7 @@ def table(path: Path, name: str, num: int, seed: int, say: Callable[[str], None]
     if told is not None:
         out["base"] = told["base"]
     for side, of in {"prior": prior, **({} if told is None else {"tuned": run})}.items():
-        tokens = draw(of, num, seed)
+        tokens = draw_melodies(of, num, seed)
         under = float(nll(prior, tokens).mean())
         out[side] = {**rules.figures(run.vocabulary, tokens, tonic), "nll_per_token_under_prior": under}
     return out

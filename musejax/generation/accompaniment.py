@@ -125,9 +125,9 @@ def _write(
     return weaving.weave(codec, source, drawn, gone=gone)
 
 
-def draw(loaded: zoo.Loaded, wanted: Plan, num: int, seed: int, **options: Any) -> list[sampling.Piece]:
-    """Draws what a plan asks for; the options are those of `sampling.draw`."""
-    pieces = sampling.draw(loaded, num, seed, length=wanted.length, drawn_tracks=wanted.drawn, **options)
+def draw_accompaniments(loaded: zoo.Loaded, wanted: Plan, num: int, seed: int, **options: Any) -> list[sampling.Piece]:
+    """Draws what a plan asks for; the options are those of `sampling.draw_pieces`."""
+    pieces = sampling.draw_pieces(loaded, num, seed, length=wanted.length, drawn_tracks=wanted.drawn, **options)
     return [p if wanted.write is None else p._replace(sequence=wanted.write(p.arrays)) for p in pieces]
 
 
@@ -196,9 +196,11 @@ def accompany(
         sampling.check_whole(loaded, Choice(temperature=temperature, top_p=top_p))
         return [
             p.sequence
-            for p in roll_accompaniment.draw(loaded, sequence, num, seed, tracks=tracks, width=width, say=say)
+            for p in roll_accompaniment.draw_roll_accompaniments(
+                loaded, sequence, num, seed, tracks=tracks, width=width, say=say
+            )
         ]
     wanted = plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=attributes, say=say)
     choice = Choice(temperature=temperature, top_p=top_p)
-    pieces = draw(loaded, wanted, num, seed, choice=choice, constraint=wanted.constraint, width=width)
+    pieces = draw_accompaniments(loaded, wanted, num, seed, choice=choice, constraint=wanted.constraint, width=width)
     return [p.sequence for p in pieces]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 
-def of(loaded: zoo.Loaded) -> Latent:
+def latent_functions(loaded: zoo.Loaded) -> Latent:
     """The latent functions of a trained model.
 
     Raises:
@@ -85,7 +85,7 @@ def encoder(loaded: zoo.Loaded) -> Any:
     Raises:
         errors.UserError: It does not, or has no latent vector.
     """
-    latent = of(loaded)
+    latent = latent_functions(loaded)
     if latent.encode is None:
         raise errors.UserError(
             f"{loaded.name} finds no latent vector for a piece; a VAE does. Without files `musejax interpolate` goes "
@@ -139,7 +139,7 @@ def decode(
     if track := loaded.model.info.given_track:
         raise errors.UserError(f"{loaded.name} accompanies the {track}, which latent vectors do not give")
     variables, width, length = loaded.variables, sampling.WIDTH, piece_lengths.default(loaded)
-    run, key, pieces = _compiled(of(loaded).decode), jax.random.key(seed), []
+    run, key, pieces = _compiled(latent_functions(loaded).decode), jax.random.key(seed), []
     told = conditions or codecs.free_conditions(loaded.codec.vocabulary, len(z), length)
     grammar = None if loaded.codec.grammar is None else loaded.codec.grammar()
     for first in range(0, len(z), width):
@@ -301,7 +301,7 @@ def drawn(
         errors.UserError: The model has no latent vector, or none of this name.
     """
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
-    space = of(loaded)
+    space = latent_functions(loaded)
     if num < 2:
         raise errors.UserError(f"num is {num}; it must be 2 or more: both ends are among the pieces")
     if latent is not None and latent not in space.parts:

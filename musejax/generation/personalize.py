@@ -77,7 +77,7 @@ def fit(key: Array, mean: Array, scale: Array, *, size: int, steps: int) -> tupl
 
 
 @functools.partial(jax.jit, static_argnames=("size", "width"))
-def draw(params: Params, key: Array, *, size: int, width: int) -> Array:
+def draw_vectors(params: Params, key: Array, *, size: int, width: int) -> Array:
     """A vector of the large model's, float32[Z] with Z = width, from the small one's prior."""
     own, spread = (jax.random.fold_in(key, i) for i in range(2))
     out: Any = dense_vae.Net(LAYERS, size, 2 * width).apply(
@@ -119,12 +119,12 @@ def personalize(
             raise errors.UserError(f"{name} is {value}; it must be 1 or more")
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
     latent_verbs.encoder(loaded)  # before music is read that it has no use for
-    width = latent_verbs.of(loaded).size
+    width = latent_verbs.latent_functions(loaded).size
     mean, scale = latent_verbs.posterior(loaded, _windows(loaded, pieces, say))
     key = jax.random.key(seed)
     params, _ = fit(jax.random.fold_in(key, 0), jnp.asarray(mean), jnp.asarray(scale), size=size, steps=steps)
     keys = (jax.random.fold_in(jax.random.fold_in(key, 1), i) for i in range(num))
-    z = np.stack([np.asarray(draw(params, k, size=size, width=width)) for k in keys])
+    z = np.stack([np.asarray(draw_vectors(params, k, size=size, width=width)) for k in keys])
     qpm = next((s.tempos[0].qpm for s in pieces if s.tempos), 100.0)
     written = latent_verbs.decode(loaded, z, seed, choice=Choice(temperature=temperature), qpm=qpm)
     return restrictions.heard(loaded, [p.sequence for p in written], temperature)

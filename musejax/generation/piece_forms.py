@@ -34,7 +34,7 @@ class Form(NamedTuple):
     conditions: dict[str, np.ndarray]
 
 
-def of(items: Sequence[dataset.Item]) -> list[str]:
+def form_lines(items: Sequence[dataset.Item]) -> list[str]:
     """The forms of pieces as a run keeps them, a line each.
 
     Such as `321 16 0:12,64:0 28-32,60-68`: frames; those of a bar; where the beat does not go on from the frame before,
@@ -107,7 +107,7 @@ def _plain(loaded: zoo.Loaded, length: int, marks: Sequence[Mark]) -> Form:
     return Form(length, {"beat": beat, "fermata": marked(beat, marks)})
 
 
-def draw(
+def draw_forms(
     loaded: zoo.Loaded,
     seed: int,
     indices: Sequence[int],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _APART = 1_000_003
 
 
-def draw(
+def draw_roll_accompaniments(
     loaded: zoo.Loaded,
     sequence: "NoteSequence",
     num: int,
@@ -77,7 +77,7 @@ def draw(
         part = cells[turn * model.info.piece_frames : (turn + 1) * model.info.piece_frames]
         kept = primers.Given(part, np.ones_like(part), {})
         found.append(
-            sampling.draw(
+            sampling.draw_pieces(
                 loaded, num, (seed + turn * _APART) % 2**32, given=kept, width=width, beams=beams,
                 guidance=guidance, sampler=sampler, steps=steps, may_be_silent=True,
             )

@@ -88,7 +88,7 @@ def _chosen(loaded: zoo.Loaded, beams: int | None, guidance: float | None) -> Sa
     return _left_to_right(pair, vocabulary, read, beams, guidance)
 
 
-def of(loaded: zoo.Loaded, beams: int | None, guidance: float | None) -> Sampler:
+def sampler_for(loaded: zoo.Loaded, beams: int | None, guidance: float | None) -> Sampler:
     """How pieces are drawn, compiled: the model's own way, unless something else is asked for.
 
     Raises:

@@ -1,6 +1,6 @@
 """Music from a function call: a model, a seed, and NoteSequences come back.
 
-Everything is drawn by `draw`, in blocks of a fixed number of rows. What is fixed beforehand, a primer or the kept part
+`draw_pieces` draws everything, in blocks of a fixed number of rows. What is fixed beforehand, a primer or the kept part
 of a piece (`steering`), reaches it as `primers.Given`.
 """
 
@@ -33,7 +33,7 @@ QPM = 100.0
 TRIES = 8
 
 
-def draw(
+def draw_pieces(
     loaded: zoo.Loaded,
     num: int,
     seed: int,
@@ -136,7 +136,7 @@ def draw(
         cells, mask = (jnp.tile(jnp.asarray(a), (width,) + (1,) * a.ndim) for a in given[:2])
         request = request.replace(given=cells, infill_mask=mask)  # type: ignore[attr-defined]
         known = given.conditions
-    run = samplers.of(loaded, beams, guidance)
+    run = samplers.sampler_for(loaded, beams, guidance)
     # A search finds the same again.
     keys = jax.random.split(jax.random.key(seed), TRIES if beams is None else 1)
     pieces: list[Piece] = []
@@ -145,7 +145,7 @@ def draw(
         frames, form = length or 0, {}
         if of_form:
             rows = range(first, first + width)
-            frames, form = piece_forms.draw(loaded, seed, rows, length=length, bars=bars, fermatas=fermatas)
+            frames, form = piece_forms.draw_forms(loaded, seed, rows, length=length, bars=bars, fermatas=fermatas)
         told = codecs.free_conditions(vocabulary, width, frames, known, signatures) | form
         told |= {name: np.tile(row, (width, 1)) for name, row in (conditions or {}).items()}
         for name, row in (("bars_left", left), ("endless", unending)):
@@ -288,7 +288,7 @@ def sample(
     loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
     given = None if primer is None else primers.prime(loaded, primer, length, sharps=sharps, qpm=qpm, say=say)
     choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    pieces = draw(
+    pieces = draw_pieces(
         loaded, num, seed, length=length, min_length=min_length, bars=bars, choice=choice, given=given,
         constraint=constraint, conditions=conditions, sharps=sharps, beams=beams, guidance=guidance, sampler=sampler,
         steps=steps, fermatas=fermatas, width=width, qpm=QPM if qpm is None else qpm,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 
-def draw(
+def draw_plan(
     loaded: zoo.Loaded,
     plan: planning.Plan,
     num: int,
@@ -38,7 +38,7 @@ def draw(
     def write(arrays: codecs.Arrays) -> "NoteSequence":
         return source_writing.write(plan.source, loaded.codec, arrays, plan.given.infill_mask, plan.redrawn)
 
-    return sampling.draw(
+    return sampling.draw_pieces(
         loaded, num, seed, choice=choice, given=plan.given._replace(write=write), constraint=constraint,
         beams=beams, guidance=guidance, sampler=sampler, steps=steps, width=width,
     )  # fmt: skip
@@ -98,7 +98,7 @@ def harmonize(
     choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     how = {"sampler": sampler, "steps": steps}
     options: dict[str, Any] = {"beams": beams, "guidance": guidance, "width": width, **how}
-    return [p.sequence for p in draw(loaded, plan, num, seed, choice=choice, constraint=constraint, **options)]
+    return [p.sequence for p in draw_plan(loaded, plan, num, seed, choice=choice, constraint=constraint, **options)]
 
 
 def infill(
@@ -154,7 +154,7 @@ def infill(
     choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     how = {"sampler": sampler, "steps": steps}
     options: dict[str, Any] = {"beams": beams, "guidance": guidance, "width": width, **how}
-    return [p.sequence for p in draw(loaded, plan, num, seed, choice=choice, constraint=constraint, **options)]
+    return [p.sequence for p in draw_plan(loaded, plan, num, seed, choice=choice, constraint=constraint, **options)]
 
 
 def join(

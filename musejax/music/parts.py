@@ -52,7 +52,7 @@ def first(sequence: "NoteSequence") -> list[list[int]]:
     return [[index for index in found if sequence.notes[index].instrument == number]]
 
 
-def of(sequence: "NoteSequence") -> Parts:
+def split_parts(sequence: "NoteSequence") -> Parts:
     """The parts of a sequence; drums and notes without length or velocity are left out."""
     if len(sequence.part_infos) > 1 or any(n.part for n in sequence.notes):
         field, names = "part", {info.part: info.name for info in sequence.part_infos}

@@ -9,7 +9,7 @@ from musejax.pipeline import dataset
 FEW = 50
 
 
-def of(data: dataset.Dataset, least: int) -> dataset.Dataset:
+def hold_out(data: dataset.Dataset, least: int) -> dataset.Dataset:
     """A data set whose validation split has at least so many melody groups, where training can spare them.
 
     Of fewer than `FEW` groups two thirds at least should be there to train and to validate on; where they are not, the

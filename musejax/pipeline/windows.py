@@ -44,7 +44,7 @@ def check(vocabulary: vocabularies.Vocabulary, bars: int, window: int) -> None:
         )
 
 
-def of(data: dataset.Dataset, bars: int, frames_per_bar: int | None = None) -> dataset.Dataset:
+def cut_windows(data: dataset.Dataset, bars: int, frames_per_bar: int | None = None) -> dataset.Dataset:
     """A data set cut by `cut`, what it counted in the report as `windows`; as it is where `bars` is 0.
 
     Args:

@@ -105,7 +105,7 @@ def evaluate(
     for trained in heard:
         _check_overlap(trained, dataset.source, name)  # a prepared file says where it comes from
     if dataset.source == description["data"]["source"]:
-        dataset = holdout.of(dataset, description["training"].get("hold_out", 0))
+        dataset = holdout.hold_out(dataset, description["training"].get("hold_out", 0))
     bars, told = description["training"].get("bars", 0), {"given": list(given)} if given else {}
     by_samples = run.model.likelihood is None and run.model.info.piece_frames and run.vocabulary.tracks and bars
     if run.model.likelihood is None and not by_samples:
@@ -126,7 +126,7 @@ def evaluate(
         own = dataset.source == heard[0] and dataset.splits.get("train")
         if not own and not registry.is_known("corpus", heard[0]):
             raise errors.UserError(f"{heard[0]}, on which {name} was trained, cannot be read again to compare with")
-        known = windows.of(dataset if own else preparation.prepare(heard[0], codec, say), bars).split("train")
+        known = windows.cut_windows(dataset if own else preparation.prepare(heard[0], codec, say), bars).split("train")
         return about | _likeness(run, items, known, num or DRAWN, seed, description["training"].get("transpose", 0))
     assert run.model.likelihood is not None
     together = windows.pieces(items) if bars else None
@@ -170,14 +170,16 @@ def _windows(
     before = data.report.get("windows", {}).get("frames_per_bar", data.vocabulary.bar)
     frames = before if frames_per_bar is None else frames_per_bar
     trained = description["data"]["source"]
-    cut = windows.of(data, bars, frames)
+    cut = windows.cut_windows(data, bars, frames)
     items, known = cut.split(split), f"{trained}:train"
     own = data.source == trained
     if own and split == "train":
         known = None
     elif not (own and data.splits.get("train")):
         if registry.is_known("corpus", trained):
-            training = windows.of(preparation.prepare(trained, data.vocabulary.name, say), bars, frames).split("train")
+            training = windows.cut_windows(preparation.prepare(trained, data.vocabulary.name, say), bars, frames).split(
+                "train"
+            )
             items = windows.unseen(items, training, data.vocabulary)
         else:
             known = None

@@ -134,7 +134,7 @@ def earned(
         num: Pieces.
     """
     assert task.reward is not None
-    batch = rollouts.draw(actor, params, state, key, num, task.length, conditions)
+    batch = rollouts.draw_rollouts(actor, params, state, key, num, task.length, conditions)
     mask = rollouts.drawn_mask(batch, task.vocabulary, rollouts.order_of(actor, task.vocabulary))
     arrays = {k: v for k, v in batch.items() if k not in ("pad_mask", "loss_mask")}
     rewards = rollouts.by_cell(jax.lax.stop_gradient(task.reward(arrays)), mask)

@@ -52,7 +52,7 @@ def rows(batch: Batch) -> int:
     return jax.tree.leaves(dict(batch))[0].shape[0]
 
 
-def draw(
+def draw_rollouts(
     model: Model, params: Params, state: State, key: Array, num: int, length: int, conditions: dict[str, Array]
 ) -> dict[str, Array]:
     """Pieces of the model's own distribution, as a batch that its likelihood reads.

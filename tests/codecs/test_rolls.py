@@ -153,7 +153,7 @@ def test_windows_are_bars_of_the_codecs_own_grid():
     notes = [(start, start + 1, 60 + start % 7) for start in range(12)]
     item = dataset.Item("a", "a", codec.encode(_sequence((0, notes)))[0])
     data = dataset.Dataset("here", codec.vocabulary, {"train": [item]}, {})
-    found = windows.of(data, 2).split("train")
+    found = windows.cut_windows(data, 2).split("train")
     assert [w.length for w in found] == [96, 96]
     windows.check(codec.vocabulary, 2, 96)
     with pytest.raises(errors.UserError, match="so many bars have 96 frames; give --training.window 96"):

@@ -178,7 +178,7 @@ def test_drawn_music_is_not_replaced_and_the_check_comes_before_the_work(here, c
     assert run("sample", "melody-lstm", *short, "--num", 2, "--out", "o") == 0
     first = contents(here)
     assert {"song.mid", "o/melody-lstm-0-000.mid", "o/melody-lstm-0-001.mid"} <= set(first)
-    draw = sampling.draw
+    draw = sampling.draw_pieces
     monkeypatch.setattr(sampling, "draw", lambda *args, **kwargs: pytest.fail("it was drawn"))
     capfd.readouterr()
     for out, says in (

@@ -47,7 +47,7 @@ def test_the_probabilities_of_a_drum_that_is_hit_or_not_sum_to_one():
 def test_a_draw_is_the_quantile_of_its_noise(temperature):
     rng = np.random.default_rng(2)
     out, uniform = rng.normal(0, 2, (6, 27)), rng.random((6, 27))
-    draw = groove_frames.draw(Choice(temperature=temperature), 0.2)
+    draw = groove_frames.row_draw(Choice(temperature=temperature), 0.2)
     found = np.asarray(draw.draw(jnp.asarray(out, jnp.float32), None, jnp.asarray(uniform, jnp.float32)))
     hit = uniform[:, :9] < special.expit(out[:, :9] / temperature)
     np.testing.assert_array_equal(found[:, :9], hit)
@@ -57,7 +57,7 @@ def test_a_draw_is_the_quantile_of_its_noise(temperature):
 
 def test_a_constraint_keeps_drums_silent():
     allowed = np.arange(27) >= 3
-    draw = groove_frames.draw(Choice(), 0.1)
+    draw = groove_frames.row_draw(Choice(), 0.1)
     found = np.asarray(draw.draw(jnp.full((2, 27), 9.0), jnp.asarray(allowed), jnp.full((2, 27), 0.5)))
     np.testing.assert_array_equal(found[:, :9], np.tile(np.arange(9) >= 3, (2, 1)))
     assert not found[:, [9, 10, 11, 18, 19, 20]].any() and found[:, 12:18].all()
@@ -69,7 +69,7 @@ def test_hits_that_are_given_are_certain_and_cost_nothing():
     rows[:, :9] = rng.random((4, 9)) < 0.5
     free = np.tile(np.arange(27) >= 9, (4, 1)).astype(np.int32)
     out = groove_frames.sure(jnp.asarray(rng.normal(0, 1, (4, 27)), jnp.float32), jnp.asarray(rows), jnp.asarray(free))
-    draw = groove_frames.draw(Choice(temperature=2.0), 0.1)
+    draw = groove_frames.row_draw(Choice(temperature=2.0), 0.1)
     found = draw.draw(out, None, jax.random.uniform(jax.random.key(0), (4, 27)))
     np.testing.assert_array_equal(found[:, :9], rows[:, :9])
     expected = -(normals(np.asarray(out), 0.1).logpdf(found[:, 9:]) * np.tile(rows[:, :9], 2)).sum(1)

@@ -88,7 +88,7 @@ def test_tracks_that_a_file_lacks_are_added_beside_its_own():
 def test_attributes_and_bars_are_as_they_were_asked_for():
     asked = {("piano", "density"): 3, ("bridge", "density"): 0, ("melody", "polyphony"): 1}
     plan = accompaniment.plan(loaded(), bars=3, attributes=asked)
-    pieces = sampling.draw(loaded(), 3, 0, length=plan.length, constraint=plan.constraint, width=3)
+    pieces = sampling.draw_pieces(loaded(), 3, 0, length=plan.length, constraint=plan.constraint, width=3)
     for piece in pieces:
         assert piece.ended
         track_grammar.parse(piece.arrays["tokens"])
@@ -98,7 +98,7 @@ def test_attributes_and_bars_are_as_they_were_asked_for():
 
 
 def test_a_free_sample_is_well_formed():
-    piece = sampling.draw(loaded(), 1, 0, length=60, width=2)[0]
+    piece = sampling.draw_pieces(loaded(), 1, 0, length=60, width=2)[0]
     assert track_grammar.parse(piece.arrays["tokens"])
 
 

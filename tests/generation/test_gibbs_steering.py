@@ -65,7 +65,7 @@ def test_a_forbidden_pitch_does_not_sound_where_it_is_forbidden(preset):
     plan = planning.harmony(model, source, say=pieces.quiet)
     rules = [cells.rule(text) for text in ("bass@1:48-50", "2:60-62")]
     allowed = cells.constraint(model, plan.source.bars, planning.beat_of(plan.source), [rules[0]], [rules[1]])
-    for piece in steering.draw(model, plan, 8, 0, constraint=allowed, steps=8):
+    for piece in steering.draw_plan(model, plan, 8, 0, constraint=allowed, steps=8):
         for note in piece.sequence.notes[8:]:
             first, last = (
                 np.searchsorted(pieces.seconds(source, np.arange(33)), t + 1e-6)
@@ -78,15 +78,15 @@ def test_a_forbidden_pitch_does_not_sound_where_it_is_forbidden(preset):
 
 
 def test_free_samples_have_the_forms_of_the_training_data():
-    found = sampling.draw(loaded("deep-bach-shared"), 3, 5, steps=8)
-    assert sampling.draw(loaded("deep-bach-shared"), 1, 5, steps=8)[0].sequence == found[0].sequence
+    found = sampling.draw_pieces(loaded("deep-bach-shared"), 3, 5, steps=8)
+    assert sampling.draw_pieces(loaded("deep-bach-shared"), 1, 5, steps=8)[0].sequence == found[0].sequence
     for piece in found:
         assert len(piece.arrays["tokens"]) in (40, 50) and piece.ended
         assert (piece.arrays["key"] == 8).all()
-    (asked,) = sampling.draw(loaded("deep-bach-shared"), 1, 5, bars=2, sharps=-1, fermatas=[(1, 3)], steps=8)
+    (asked,) = sampling.draw_pieces(loaded("deep-bach-shared"), 1, 5, bars=2, sharps=-1, fermatas=[(1, 3)], steps=8)
     assert len(asked.arrays["tokens"]) == 33 and (asked.arrays["key"] == 6).all()
     np.testing.assert_array_equal(np.flatnonzero(asked.arrays["fermata"]), np.arange(12, 16))
-    (free,) = sampling.draw(loaded("coconet-frames"), 1, 5, steps=8)
+    (free,) = sampling.draw_pieces(loaded("coconet-frames"), 1, 5, steps=8)
     assert len(free.arrays["tokens"]) in (40, 50)
 
 
@@ -149,13 +149,13 @@ MISTAKES = [
 @pytest.mark.parametrize(("preset", "options", "says"), MISTAKES, ids=[m[-1][:30] for m in MISTAKES])
 def test_what_cannot_be_drawn_is_a_mistake_in_one_line(preset, options, says):
     with pytest.raises(errors.UserError) as caught:
-        sampling.draw(loaded(preset), 1, 0, **options)
+        sampling.draw_pieces(loaded(preset), 1, 0, **options)
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_model_from_left_to_right_has_no_sampler_to_choose():
     with pytest.raises(errors.UserError, match="does not draw cells in any order"):
-        sampling.draw(pieces.loaded("chorale-voices"), 1, 0, steps=4)
+        sampling.draw_pieces(pieces.loaded("chorale-voices"), 1, 0, steps=4)
 
 
 def test_places_are_read_as_they_are_written():

@@ -31,9 +31,9 @@ def test_a_model_is_told_the_chords_that_are_asked_for():
     assert asked["chord"].tolist() == [1] * 16 + [1 + 12 + 9] * 16
     assert options.constraint(args, told, 32, 16) is None
     assert options.told(args, loaded(), 32) == {} and options.constraint(args, loaded(), 32, 16) is not None
-    (piece,) = sampling.draw(told, 1, 0, conditions=asked)
+    (piece,) = sampling.draw_pieces(told, 1, 0, conditions=asked)
     np.testing.assert_array_equal(piece.arrays["chord"], asked["chord"])
-    free = sampling.draw(told, 1, 0)[0]
+    free = sampling.draw_pieces(told, 1, 0)[0]
     assert not free.arrays["chord"].any()
     assert free.log_prob != piece.log_prob
     args.chords = "C H"

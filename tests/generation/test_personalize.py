@@ -21,7 +21,7 @@ def test_draws_lie_where_the_vectors_lie():
     mean, scale = (jnp.asarray(a, jnp.float32) for a in clusters(12))
     params, costs = personalize.fit(jax.random.key(0), mean, scale, size=2, steps=400)
     assert costs[-20:].mean() < costs[:20].mean() - 5
-    draws = np.array([personalize.draw(params, jax.random.key(i), size=2, width=8) for i in range(60)])
+    draws = np.array([personalize.draw_vectors(params, jax.random.key(i), size=2, width=8) for i in range(60)])
     places = np.array([[2.0] * 4 + [-2.0] * 4, [-2.0] * 4 + [2.0] * 4])
     apart = np.linalg.norm(draws[:, None] - places, axis=-1)
     prior = np.random.default_rng(1).normal(size=(60, 8))

@@ -52,7 +52,7 @@ def test_the_bars_that_are_left_are_counted_down_to_the_last_bar():
 
 
 def test_a_piece_of_so_many_bars_ends_about_there():
-    pieces = sampling.draw(loaded(), 3, 0, bars=2, width=3)
+    pieces = sampling.draw_pieces(loaded(), 3, 0, bars=2, width=3)
     assert all(4 + 16 < len(p.arrays["tokens"]) <= 4 + 48 for p in pieces)
     assert all("bars_left" not in p.arrays for p in pieces)
     assert all(p.ended for p in pieces)
@@ -68,7 +68,7 @@ def test_a_piece_that_may_not_end_yet_is_told_so_after_eight_bars(monkeypatch):
     np.testing.assert_array_equal(piece_lengths.endless(model, length, 150), np.arange(length) < 150)
 
     def drawn():
-        (piece,) = sampling.draw(model, 1, 0, length=length, min_length=length, width=1)
+        (piece,) = sampling.draw_pieces(model, 1, 0, length=length, min_length=length, width=1)
         return piece.arrays
 
     told = drawn()
@@ -85,4 +85,4 @@ def test_what_cannot_be_told_is_said():
         piece_lengths.around(loaded(), 0)
     for model in (loaded(0.0), loaded(0.5, "chorale-pitches")):
         with pytest.raises(errors.UserError, match="small cannot be asked for a number of bars"):
-            sampling.draw(model, 1, 0, bars=8)
+            sampling.draw_pieces(model, 1, 0, bars=8)

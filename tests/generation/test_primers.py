@@ -274,5 +274,5 @@ def test_a_given_note_is_not_held_on_by_what_follows():
     source, loaded = played(chorale=True), pieces.loaded("chorale-voices")
     hold = pieces.only(loaded.codec.vocabulary, loaded.codec.vocabulary.id("hold"), loaded.codec.vocabulary.id("rest"))
     given = primers.prime(loaded, source, 60, say=lambda text: None)
-    (piece,) = sampling.draw(loaded, 1, 0, given=given, constraint=hold, may_be_silent=True)
+    (piece,) = sampling.draw_pieces(loaded, 1, 0, given=given, constraint=hold, may_be_silent=True)
     assert not check_kept(source, piece.sequence)

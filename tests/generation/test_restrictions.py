@@ -83,9 +83,9 @@ def test_a_sharp_choice_of_a_net_that_prefers_silence_writes_music(options):
 
 
 def test_a_silent_piece_is_drawn_again_and_the_rest_is_written(tmp_path, capsys, monkeypatch):
-    pieces = sampling.draw(RARE, 8, 0, length=16, choice=Choice())
+    pieces = sampling.draw_pieces(RARE, 8, 0, length=16, choice=Choice())
     monkeypatch.setattr(sampling, "TRIES", 1)
-    first = sampling.draw(RARE, 8, 0, length=16, choice=Choice())
+    first = sampling.draw_pieces(RARE, 8, 0, length=16, choice=Choice())
     assert sum(p.silent for p in first) > sum(p.silent for p in pieces)
     for a, b in zip(first, pieces, strict=True):
         if not a.silent:

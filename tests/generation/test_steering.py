@@ -99,7 +99,7 @@ def test_a_free_cell_after_a_given_note_begins_anew():
     np.testing.assert_array_equal(np.flatnonzero(plan.given.infill_mask[:, 0]), np.arange(20, 32))
     assert not plan.given.infill_mask[:, 1:].any()
     assert (plan.given.cells[-1] == table.id("end")).all() and len(plan.given.cells) == 49
-    for piece in steering.draw(model, plan, 8, 0, constraint=pieces.only(table, hold, pitch)):
+    for piece in steering.draw_plan(model, plan, 8, 0, constraint=pieces.only(table, hold, pitch)):
         cells = piece.arrays["tokens"][20:32, 0]
         assert cells[0] == pitch and set(cells.tolist()) <= {hold, pitch}
         new = pieces.check_kept(source, piece.sequence, range(len(source.notes)))

@@ -86,10 +86,10 @@ def test_pieces_are_sampled_and_piece_i_does_not_depend_on_how_many(made, tmp_pa
     told = json.loads(capfd.readouterr().out)
     assert [t["log_prob"] for t in told] == [None] * 3
     (many, one) = (zoo.load(made / "free") for _ in range(2))
-    rows = [p.arrays["frames"] for p in sampling.draw(many, 10, 5)]
-    np.testing.assert_array_equal(sampling.draw(one, 1, 5)[0].arrays["frames"], rows[0])
+    rows = [p.arrays["frames"] for p in sampling.draw_pieces(many, 10, 5)]
+    np.testing.assert_array_equal(sampling.draw_pieces(one, 1, 5)[0].arrays["frames"], rows[0])
     assert rows[0].shape == (16, VOCABULARY.size)
-    assert len(sampling.draw(one, 1, 5, length=7)[0].arrays["frames"]) == 7
+    assert len(sampling.draw_pieces(one, 1, 5, length=7)[0].arrays["frames"]) == 7
 
 
 def given(sequence):
@@ -125,7 +125,7 @@ def test_an_accompaniment_keeps_how_the_given_track_was_played(made):
 
 def test_one_latent_vector_moves_and_the_others_stay(made, tmp_path):
     loaded = zoo.load(made / "free")
-    assert dict(latent_verbs.of(loaded).parts) == {"shared": (0, 2), "shared-bars": (2, 4)}
+    assert dict(latent_verbs.latent_functions(loaded).parts) == {"shared": (0, 2), "shared-bars": (2, 4)}
     assert run("interpolate", made / "free", "--num", 3, "--latent", "shared", "--out", tmp_path) == 0
     assert len(list(tmp_path.glob("free-0-*.mid"))) == 3
     paths = [latent_verbs.drawn(loaded, 3, 1, latent=name) for name in ("shared", "shared-bars", None)]
@@ -210,7 +210,9 @@ def test_a_packed_run_has_no_critic_and_draws_alike(made, tmp_path):
     whole, packed = (runs.load(path, print) for path in (made / "free", tmp_path / "packed"))
     assert set(whole.variables["params"]) == {"generator", "critic"}
     assert set(packed.variables["params"]) == {"generator"}
-    drawn = [sampling.draw(zoo.load(path, print), 3, 0)[0].arrays["frames"] for path in (whole.path, packed.path)]
+    drawn = [
+        sampling.draw_pieces(zoo.load(path, print), 3, 0)[0].arrays["frames"] for path in (whole.path, packed.path)
+    ]
     assert np.mean(drawn[0] == drawn[1]) > 0.99  # weights are rounded
     again = ("train", made / "free.py", "--init-from", tmp_path / "packed", "--workdir", tmp_path / "again")
     assert run(*again) == 0

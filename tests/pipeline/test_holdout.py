@@ -30,7 +30,7 @@ def groups(found, split):
 )  # fmt: skip
 def test_as_many_groups_are_taken_as_are_missing_and_half_stay(training, valid, least, taken):
     before = data(training, valid)
-    found = holdout.of(before, least)
+    found = holdout.hold_out(before, least)
     assert len(groups(found, "train")) == len(training) - taken
     assert groups(found, "train") | groups(found, "valid") == set(training) | set(valid)
     assert not groups(found, "train") & groups(found, "valid")
@@ -47,7 +47,7 @@ def test_as_many_groups_are_taken_as_are_missing_and_half_stay(training, valid, 
 def test_few_pieces_that_a_hash_put_into_the_test_split_are_trained_on(training, test, least, moved):
     before = data(training)
     before.splits["test"] = data(test).splits["train"]
-    found = holdout.of(before, least)
+    found = holdout.hold_out(before, least)
     assert len(groups(found, "test")) == len(test) - moved
     assert len(groups(found, "train")) == len(training) + moved - least
     assert len(found.report.get("from_test", ())) == moved
@@ -58,19 +58,19 @@ def test_a_set_with_enough_pieces_keeps_its_test_split():
     names = [f"piece {i}" for i in range(holdout.FEW)]
     before = data(names[:20])
     before.splits["test"] = data(names[20:]).splits["train"]
-    assert groups(holdout.of(before, 2), "test") == set(names[20:])
+    assert groups(holdout.hold_out(before, 2), "test") == set(names[20:])
 
 
 def test_a_group_is_taken_whole():
     names = [f"{letter}*" for letter in "abcde"]
-    found = holdout.of(data(names), 2)
+    found = holdout.hold_out(data(names), 2)
     assert len(found.splits["valid"]) == 4 == len(found.report["held_out"])
     assert not groups(found, "train") & groups(found, "valid")
     assert holdout.tell(found)[0].startswith("held out of training to validate on: ")
 
 
 def test_the_choice_does_not_depend_on_what_else_is_there():
-    all_of_them = groups(holdout.of(data("abcdefghij"), 3), "valid")
-    some = groups(holdout.of(data([*all_of_them, "a", "b", "c", "d"][:6]), 3), "valid")
+    all_of_them = groups(holdout.hold_out(data("abcdefghij"), 3), "valid")
+    some = groups(holdout.hold_out(data([*all_of_them, "a", "b", "c", "d"][:6]), 3), "valid")
     assert len(all_of_them & some) >= 1
-    assert groups(holdout.of(data("jihgfedcba"), 3), "valid") == all_of_them
+    assert groups(holdout.hold_out(data("jihgfedcba"), 3), "valid") == all_of_them

@@ -163,7 +163,7 @@ def data(**splits):
 
 def test_counts_go_into_the_report_and_are_told():
     tokens = [30, 0, 34, 1] * 4 + [0] * 16 + [30, 0, 34, 1] * 4
-    found = windows.of(data(train=[tune("x", tokens, bar=16)], valid=[moved(tune("v", tokens, bar=16), 2)]), 1)
+    found = windows.cut_windows(data(train=[tune("x", tokens, bar=16)], valid=[moved(tune("v", tokens, bar=16), 2)]), 1)
     assert found.report["used"] == 1
     assert found.report["windows"]["splits"]["valid"]["in_train"] == 2
     assert windows.tell(found) == [
@@ -172,12 +172,12 @@ def test_counts_go_into_the_report_and_are_told():
         "test: 0 of 0 windows of 0 pieces",
     ]
     whole = data(train=[tune("x", tokens)])
-    assert windows.of(whole, 0) is whole and windows.tell(whole) == []
+    assert windows.cut_windows(whole, 0) is whole and windows.tell(whole) == []
 
 
 def test_what_cannot_be_cut_is_a_user_error():
     with pytest.raises(errors.UserError, match="nowhere 2 whole bars of 16 frames"):
-        windows.of(data(train=[tune("x", range(2, 18), bar=16)]), 2)
+        windows.cut_windows(data(train=[tune("x", range(2, 18), bar=16)]), 2)
     with pytest.raises(errors.UserError, match="codec melody does not tell where bars begin"):
         windows.check(vocabulary.melody(), 2, 32)
     with pytest.raises(errors.UserError, match="--training.window 16 with --training.bars 2: .* 32 frames"):

@@ -97,9 +97,11 @@ def test_training_leaves_one_and_samples_come_from_it(trained, tmp_path):
     prior = run.variables["state"]["latent_prior"]
     assert prior["mean"].shape == (4,) and prior["axes"].shape == (4, 4)
     loaded = zoo.load(trained)
-    drawn = sampling.draw(loaded, 3, 0)
+    drawn = sampling.draw_pieces(loaded, 3, 0)
     bare = loaded._replace(variables={**loaded.variables, "state": {}})
-    assert any((a.arrays["tokens"] != b.arrays["tokens"]).any() for a, b in zip(drawn, sampling.draw(bare, 3, 0)))
+    assert any(
+        (a.arrays["tokens"] != b.arrays["tokens"]).any() for a, b in zip(drawn, sampling.draw_pieces(bare, 3, 0))
+    )
     packing.pack(run, tmp_path / "packed", 16)
     again = runs.load(tmp_path / "packed", print).variables["state"]["latent_prior"]
     np.testing.assert_array_equal(again["axes"], prior["axes"])

@@ -218,7 +218,7 @@ def test_any_left_to_right_model_and_codec_is_tuned(family, preset):
     assert all(np.isfinite(float(v)) for v in info.values())
     # Pieces are drawn from the model as it is: what was drawn is as likely as the sampler says.
     told = rollouts.conditions_of(t.batch, t.vocabulary, tiny.FRAMES, 1)
-    pieces = rollouts.draw(t.model, t.params, t.state, jax.random.key(1), 3, tiny.FRAMES, told)
+    pieces = rollouts.draw_rollouts(t.model, t.params, t.state, jax.random.key(1), 3, tiny.FRAMES, told)
     mask = rollouts.drawn_mask(pieces, t.vocabulary, rollouts.order_of(t.model, t.vocabulary))
     said = rollouts.scored(t.model, t.vocabulary, t.params, t.state, pieces)
     request = tiny.request(t.vocabulary, 3).replace(conditions=told)

@@ -117,7 +117,7 @@ def test_a_tuned_run_is_an_ordinary_run(method, trained, tmp_path, monkeypatch):
     assert {"reward", "kl", "loss", "best"} <= set(said[1]) and "reward" in said[0]
     (tmp_path / method).symlink_to(trained / method)  # without its base beside it
     monkeypatch.chdir(tmp_path)
-    (piece,) = sampling.draw(zoo.load(method), 1, 0)
+    (piece,) = sampling.draw_pieces(zoo.load(method), 1, 0)
     assert len(piece.arrays["tokens"]) == 16  # as long as what it was tuned on
     assert run("sample", method, "--length", 40, "--out", tmp_path / "music") == 0
     assert run("evaluate", method, "--data", trained / "tunes.npz", "--json") == 0

@@ -142,7 +142,7 @@ class LatentNet:
         if not self.frame.rows:
             return draws.categorical(choice)
         if self.is_groove:
-            return groove_frames.draw(choice, self.config.spread)
+            return groove_frames.row_draw(choice, self.config.spread)
         if not self.config.nade:
             return draws.bernoulli(size, choice)
         return draws.nade_keys(self.joint, params["nade"], choice)
