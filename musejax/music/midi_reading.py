@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from musejax import errors
-from musejax.music import limits, midi_bytes, noteseq, timing
+from musejax.music import limits, midi_bytes, midi_containers, noteseq, timing
 from musejax.theory import keys
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def midi_to_sequence(data: bytes) -> "NoteSequence":
     Raises:
         errors.UserError: It is not MIDI, or damaged; the message is the reason.
     """
+    limits.check_bytes(len(data))
+    data = midi_containers.plain(data)
     midi_bytes.check(data)
     try:
         sequence = _read(data)

@@ -1,0 +1,68 @@
+"""MIDI in containers, with chunks of other programs, in video frames, and with keys that no key has."""
+
+import pytest
+
+from musejax.music import midi_containers, midi_reading
+
+NAME = b"\0\xff\x03\4Lead"
+# Two notes of 480 ticks, at 0 and 480.
+NOTES = b"\0\x90\x3c\x50\x83\x60\x80\x3c\0" + b"\0\x90\x40\x50\x83\x60\x80\x40\0"
+END = b"\0\xff\x2f\0"
+
+
+def midi(*tracks, division=b"\1\xe0"):
+    chunks = [b"MTrk" + len(track + END).to_bytes(4, "big") + track + END for track in tracks]
+    return b"MThd\0\0\0\6\0\1" + len(tracks).to_bytes(2, "big") + division + b"".join(chunks)
+
+
+def notes(data):
+    return [(n.pitch, n.start_time, n.end_time) for n in midi_reading.midi_to_sequence(data).notes]
+
+
+PLAIN = midi(NAME + NOTES)
+READ = [(60, 0.0, 0.5), (64, 0.5, 1.0)]
+
+
+def test_a_plain_file_stays_as_it_is():
+    assert midi_containers.plain(PLAIN) == PLAIN
+    assert notes(PLAIN) == READ
+
+
+@pytest.mark.parametrize("before", [b"", b"LIST\3\0\0\0abc\0"])
+def test_a_riff_container_is_opened(before):
+    chunk = b"data" + len(PLAIN).to_bytes(4, "little") + PLAIN
+    riff = b"RIFF" + (4 + len(before + chunk)).to_bytes(4, "little") + b"RMID" + before + chunk
+    assert midi_containers.plain(riff) == PLAIN
+    assert notes(riff) == READ
+
+
+@pytest.mark.parametrize("place", ["before", "between", "behind"])
+def test_chunks_of_other_programs_are_passed_over(place):
+    whole, alien = midi(NAME + NOTES, b"\0\x91\x30\x50\x60\x81\x30\0"), b"XFIH\0\0\0\5hello"
+    at = {"before": 14, "between": whole.index(b"MTrk", 15), "behind": len(whole)}[place]
+    assert midi_containers.plain(whole[:at] + alien + whole[at:]) == whole
+
+
+@pytest.mark.parametrize(
+    ("division", "scale"),
+    # 25 frames of 40 ticks are 1,000 ticks a second; 30 of 80 are 2,400; of 29.97 a thousandth part fewer.
+    [(b"\xe7\x28", 1 / 1000), (b"\xe2\x50", 1 / 2400), (b"\xe3\x50", 1.001 / 2400), (b"\xe7\x01", 1 / 25)],
+)
+def test_ticks_of_video_frames_have_their_length_whatever_the_tempos(division, scale):
+    tempo = b"\0\xff\x51\3\x01\x00\x5c"
+    for track in (NAME + NOTES, tempo + NOTES):
+        found = notes(midi(track, division=division))
+        assert [pitch for pitch, _, _ in found] == [60, 64]
+        assert [end for _, _, end in found] == pytest.approx([480 * scale, 960 * scale], rel=1e-5)
+
+
+@pytest.mark.parametrize(("key", "keys"), [(b"\x02\x00", [2]), (b"\x02\x02", []), (b"\x09\x00", []), (b"\xf8\x01", [])])
+def test_a_key_that_is_none_is_left_out(key, keys):
+    sequence = midi_reading.midi_to_sequence(midi(b"\0\xff\x59\2" + key + NAME + NOTES))
+    assert [k.key for k in sequence.key_signatures] == keys
+    assert [n.pitch for n in sequence.notes] == [60, 64]
+
+
+@pytest.mark.parametrize("data", [b"RIFF\4\0\0\0RMID", b"RIFF", b"MThd", PLAIN[:20], b"MThd\0\0\0\6\0\1\0\1\xe7\x00"])
+def test_damaged_content_is_no_trouble(data):
+    assert isinstance(midi_containers.plain(data), bytes)
