@@ -184,7 +184,7 @@ def _music21_rows(part: Any, number: int) -> Iterator[Row]:
 
 def by_partitura(path: Path) -> dict[str, list[Row] | None]:
     """Returns the notes of a score as played and as written, by partitura."""
-    import partitura
+    import partitura  # pyright: ignore[reportMissingImports]
 
     score: Any = partitura.load_musicxml(path)
     played: list[Row] | None = []
@@ -201,7 +201,7 @@ def by_partitura(path: Path) -> dict[str, list[Row] | None]:
 
 
 def _partitura_rows(part: Any, number: int) -> Iterator[Row]:
-    import partitura
+    import partitura  # pyright: ignore[reportMissingImports]
 
     if part is None or not part.notes_tied:
         return

@@ -39,7 +39,7 @@ def normalised(notes: Rows) -> dict[tuple[int, int], list[tuple[float, float]]]:
     """Returns onsets and durations by part and pitch; parts are numbered anew, and unisons count once."""
     numbers = {number: at for at, number in enumerate(sorted({int(row[0]) for row in notes}))}
     out: dict[tuple[int, int], list[tuple[float, float]]] = collections.defaultdict(list)
-    for part, pitch, onset, duration in sorted(notes):
+    for part, pitch, onset, duration in sorted(notes):  # pyright: ignore[reportArgumentType]
         voice = out[numbers[int(part)], int(pitch)]
         if not voice or not _same(voice[-1], (onset, duration)):
             voice.append((onset, duration))

@@ -27,7 +27,7 @@ _OVERLAPPING = 0.05
 
 def parts(sequence: "NoteSequence") -> tuple[dict[int, str], np.ndarray]:
     """Names of parts, and part, start and end in seconds and pitch of each note but drums: float64[N, 4]."""
-    found = codec_parts.of(sequence)
+    found = codec_parts.split_parts(sequence)
     of_note = {index: number for number, indices in found.notes.items() for index in indices}
     notes = [(of_note[i], sequence.notes[i]) for i in sorted(of_note)]
     rows = [(number, n.start_time, n.end_time, n.pitch) for number, n in notes]
@@ -36,7 +36,7 @@ def parts(sequence: "NoteSequence") -> tuple[dict[int, str], np.ndarray]:
 
 def assign(sequence: "NoteSequence") -> list[tuple[int, int]]:
     """Track and index of each sounding note but drums."""
-    found = codec_parts.of(sequence)
+    found = codec_parts.split_parts(sequence)
     placed = [(number, index) for number, indices in sorted(found.notes.items()) for index in indices]
     if not placed:
         return []

@@ -111,8 +111,8 @@ def _kept(
     kept = {at for at in keep if isinstance(at, int)}
     places = [cells.inside(at, source.bars, beat_of(source)) for at in keep if isinstance(at, cells.Place)]
     inside = [n for n in source.notes if selected[min(n.first, source.length - 1), n.stream]]
-    kept |= {n.index for n in inside if any(p[n.first : n.last, n.stream].any() for p in places)}
-    rest = [n.index for n in inside if n.index not in kept]
+    kept |= {n.number for n in inside if any(p[n.first : n.last, n.stream].any() for p in places)}
+    rest = [n.number for n in inside if n.number not in kept]
     if vary is not None and rest:
         redrawn = max(1, round(vary * len(rest)))
         kept |= set(np.random.default_rng([seed, 2]).permutation(rest)[redrawn:].tolist())
@@ -145,9 +145,9 @@ def _plan(
         errors.UserError: It frees no cell.
     """
     vocabulary = loaded.codec.vocabulary
-    redrawn = [n for n in source.notes if selected[min(n.first, source.length - 1), n.stream] and n.index not in keep]
-    gone = {n.index for n in redrawn}
-    kept = [n for n in source.notes if n.index not in gone]
+    redrawn = [n for n in source.notes if selected[min(n.first, source.length - 1), n.stream] and n.number not in keep]
+    gone = {n.number for n in redrawn}
+    kept = [n for n in source.notes if n.number not in gone]
     free, given = selected.copy(), np.zeros(selected.shape, bool)
     for notes, sounds in ((redrawn, free), (kept, given)):
         for n in notes:

@@ -29,14 +29,14 @@ class Placed(NamedTuple):
     """A note on the grid.
 
     Attributes:
-        index: Its place in the sequence's notes.
+        number: Its place in the sequence's notes.
         stream: Its voice; 0 where the codec has one stream, or bits.
         first: Its first frame.
         last: The frame after its last; `first` for a note too short for the grid.
         pitch: As the model reads it.
     """
 
-    index: int
+    number: int
     stream: int
     first: int
     last: int
@@ -123,7 +123,7 @@ def read(
         del copy.key_signatures[:]
         copy.key_signatures.extend(gridded.key_signatures)
     for note in assumed:
-        copy.text_annotations.add(time=sequence.notes[note.index].start_time, text=score_annotations.FERMATA)
+        copy.text_annotations.add(time=sequence.notes[note.number].start_time, text=score_annotations.FERMATA)
     conditions = _conditions(loaded, gridded, name)
     if conditions:
         length = len(next(iter(conditions.values()))) - vocabulary.has("end")
@@ -144,7 +144,7 @@ def _place(
     ]
     if vocabulary.kind == "bits":
         return placed
-    placed.sort(key=lambda n: (n.first, n.last, sequence.notes[n.index].start_time))
+    placed.sort(key=lambda n: (n.first, n.last, sequence.notes[n.number].start_time))
     before: int | None = None
     for at, note in enumerate(placed):
         if note.last <= note.first:
@@ -155,7 +155,7 @@ def _place(
                 placed[before] = earlier._replace(last=earlier.first)  # a unison: the longer of the two has the cells
             elif earlier.last > note.first:
                 if earlier.last - note.first > 1 or earlier.first == note.first:
-                    where = sequence.notes[note.index].start_time
+                    where = sequence.notes[note.number].start_time
                     what = f"in the {chorale.VOICES[stream].lower()}" if vocabulary.streams > 1 else "in the melody"
                     raise errors.UserError(f"{name}: two notes sound at once {what} at {where:.2f} seconds")
                 placed[before] = earlier._replace(last=note.first)

@@ -31,7 +31,7 @@ def of_chorale(sequence: "NoteSequence", name: str, codec: str, melody: int | No
     Raises:
         errors.UserError: The voices cannot be told.
     """
-    parts = codec_parts.of(sequence)
+    parts = codec_parts.split_parts(sequence)
     numbers = chorale.voice_numbers(sequence, parts.names, parts.notes)
     if numbers is None:
         if len(parts.notes) == 1 and melody is not None:
@@ -62,7 +62,7 @@ def all_together(sequence: "NoteSequence", name: str, codec: str, *, one: bool) 
     Raises:
         errors.UserError: Several parts sound where one must.
     """
-    notes = codec_parts.of(sequence).notes
+    notes = codec_parts.split_parts(sequence).notes
     if one and len(notes) > 1:
         raise errors.UserError(f"{name}: {len(notes)} parts sound; codec {codec} needs one melody")
     indices = sorted(i for group in notes.values() for i in group)

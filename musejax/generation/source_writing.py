@@ -35,14 +35,14 @@ def write(
     """
     out = noteseq.load().NoteSequence()
     out.CopyFrom(source.sequence)
-    gone = {n.index for n in redrawn}
+    gone = {n.number for n in redrawn}
     kept = [out.notes[i] for i in range(len(out.notes)) if i not in gone]
     given: list[list[NoteSequence.Note]] = [[] for _ in source.patterns]
     velocities: list[list[int]] = [[] for _ in source.patterns]
     for n in source.notes:
-        velocities[n.stream].append(out.notes[n.index].velocity)
-        if n.index not in gone:
-            given[n.stream].append(out.notes[n.index])
+        velocities[n.stream].append(out.notes[n.number].velocity)
+        if n.number not in gone:
+            given[n.stream].append(out.notes[n.number])
     everywhere = [v for of_stream in velocities for v in of_stream]
     new = []
     drawn = _drawn(codec, arrays, infill_mask)

@@ -179,7 +179,7 @@ def test_drawn_music_is_not_replaced_and_the_check_comes_before_the_work(here, c
     first = contents(here)
     assert {"song.mid", "o/melody-lstm-0-000.mid", "o/melody-lstm-0-001.mid"} <= set(first)
     draw = sampling.draw_pieces
-    monkeypatch.setattr(sampling, "draw", lambda *args, **kwargs: pytest.fail("it was drawn"))
+    monkeypatch.setattr(sampling, "draw_pieces", lambda *args, **kwargs: pytest.fail("it was drawn"))
     capfd.readouterr()
     for out, says in (
         ("song.mid", "song.mid exists; give another --out, or --overwrite to replace it"),
@@ -194,7 +194,7 @@ def test_drawn_music_is_not_replaced_and_the_check_comes_before_the_work(here, c
     assert run("sample", "melody-lstm", "--num", 2, "--out", "y.mid") == 2
     assert "--out y.mid is one file, and --num 2 pieces need a folder" in capfd.readouterr().err
     assert contents(here) == first
-    monkeypatch.setattr(sampling, "draw", draw)
+    monkeypatch.setattr(sampling, "draw_pieces", draw)
     assert run("sample", "melody-lstm", *short, "--num", 2, "--out", "o", "--overwrite") == 0
     assert contents(here) == first
 

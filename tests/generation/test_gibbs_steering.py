@@ -49,11 +49,11 @@ def test_notes_at_places_are_kept_and_a_share_is_varied():
     bar = [i for i, (frame, _) in enumerate(begun) if frame // pieces.BAR == 1]
     beat = cells.place("soprano@2.1")
     plan = planning.infilling(model, source, [(2, 2)], keep=[beat, bar[-1]], say=pieces.quiet)
-    gone = {n.index for n in plan.redrawn}
-    sounds = {n.index for n in plan.source.notes if n.stream == 0 and n.first < 20 and n.last > 16}
+    gone = {n.number for n in plan.redrawn}
+    sounds = {n.number for n in plan.source.notes if n.stream == 0 and n.first < 20 and n.last > 16}
     assert gone == set(bar) - sounds - {bar[-1]}
     varied = [
-        {n.index for n in planning.infilling(model, source, [(2, 2)], vary=0.5, seed=s, say=pieces.quiet).redrawn}
+        {n.number for n in planning.infilling(model, source, [(2, 2)], vary=0.5, seed=s, say=pieces.quiet).redrawn}
         for s in range(4)
     ]
     assert all(v < set(bar) and len(v) == round(len(bar) / 2) for v in varied) and varied[0] != varied[1]

@@ -126,7 +126,7 @@ def test_a_redrawn_note_frees_its_cells_beyond_the_last_bar():
     source = three_bars()
     plan = planning.infilling(pieces.loaded("chorale-voices"), source, [(1, 1)], ["soprano"], say=pieces.quiet)
     np.testing.assert_array_equal(np.flatnonzero(plan.given.infill_mask[:, 0]), np.arange(0, 20))
-    assert [n.index for n in plan.redrawn] == [0, 1]
+    assert [n.number for n in plan.redrawn] == [0, 1]
 
 
 def test_holds_are_forbidden_after_given_cells_alone():
