@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -93,7 +94,7 @@ class _ByIdentity:
         return isinstance(other, _ByIdentity) and other.function is self.function
 
 
-def partial(constraint: Constraint) -> Constraint:
+def partial(constraint: Any) -> Constraint:
     """Wraps a function as a `jax.tree_util.Partial`, in which form the compiled loop takes it.
 
     The loop is compiled once for a function; what the function reads from outside is read then.

@@ -97,8 +97,8 @@ class Net(nn.Module):
         raw = self.scale(x).astype(jnp.float32)
         return self.mean(x).astype(jnp.float32), jax.nn.softplus(raw) + latent_layers.MIN_SCALE
 
-    def decode(self, z: Float[Array, "B Z"]) -> Float[Array, "B O"]:
-        """float[B, Z] -> float[B, O]."""
+    def decode(self, z: Float[Array, "*B Z"]) -> Float[Array, "*B O"]:
+        """Computes what the last layer puts out for latent vectors."""
         for layer in self.up:
             z = nn.relu(layer(z))
         return self.output(z)

@@ -35,7 +35,9 @@ def check(data: bytes) -> None:
     if len(data) < 14:
         raise errors.UserError(f"its header has {len(data)} bytes; a MIDI header has 14")
     if data[12] & 0x80:
-        raise errors.UserError("it counts time in video frames (SMPTE) of a rate that cannot be read; 24, 25, 29.97 and 30 can")
+        raise errors.UserError(
+            "it counts time in video frames (SMPTE) of a rate that cannot be read; 24, 25, 29.97 and 30 can"
+        )
     if data[12:14] == b"\0\0":
         raise errors.UserError("it has 0 ticks per quarter note")
     _check_events(data)

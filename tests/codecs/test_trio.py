@@ -199,6 +199,7 @@ def test_transposition_moves_lines_and_leaves_drums():
 
 
 def test_a_range_of_pitches_binds_both_lines():
-    seen = np.asarray(constraints.pitch_range(VOCABULARY, [(60, 62)])(np.asarray(0), np.asarray(1), np.zeros((1, 0))))
+    at = jnp.asarray(0), jnp.asarray(1)
+    seen = np.asarray(constraints.pitch_range(VOCABULARY, [(60, 62)])(*at, jnp.zeros((1, 0))))
     lines = [0, 1, *range(MELODY + 39, MELODY + 42), 90, 91, *range(BASS + 39, BASS + 42)]
     assert np.flatnonzero(seen).tolist() == [*lines, *range(DRUMS, 692)]

@@ -1,6 +1,8 @@
 """Config files that hold something else than an experiment's parts end in one line that says what would work."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
@@ -30,7 +32,6 @@ WRONG = [
     ("model='recurrent'", "model is a builtins.str, not the config of a family"),
     ("model={'hidden': 8}", "model is a builtins.dict, not the config of a family"),
     ("model=Optimizer()", "model is a musejax.training.settings.Optimizer, not the config of a family"),
-    ("model=recurrent.Config(net='tree')", "--model.net is 'tree'; it must be one of token, frame"),
     ("optimizer={'learning_rate': 1}", "optimizer is a dict; give a musejax.training.settings.Optimizer"),
     ("training=None", "training is a NoneType; give a musejax.training.settings.Training"),
     ("data=3", "data is a int; give a str"),
@@ -50,6 +51,15 @@ def test_a_part_of_another_class_is_one_line_and_status_2(fields, says, options,
     assert e.value.code == 2 and said.count("\n") == 1
     assert said.startswith("musejax train: own.py: ") and says in said
     assert [p.name for p in tmp_path.iterdir()] == ["own.py"]
+
+
+def test_a_value_that_is_no_choice_is_one_line_and_status_2(tmp_path):
+    # In a process of its own: annotations are checked in this one.
+    (tmp_path / "own.py").write_text(CONFIG.format(fields="model=recurrent.Config(net='tree')"))
+    command = [sys.executable, "-m", "musejax.cli", "train", "own.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("musejax train: own.py: --model.net is 'tree'; it must be one of token, frame")
 
 
 def test_a_model_of_your_own_is_refused_from_python_too(tmp_path):
