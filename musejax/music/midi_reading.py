@@ -2,7 +2,7 @@
 
 note-seq reads MIDI through pretty_midi, about twenty times as slowly as symusic. The two differ in the corners of the
 format: which note a note-off ends, controllers before a first note, several programs on one channel, tempi outside the
-first track. `midi_to_sequence` scans the file's events first (`midibytes`); whatever leaves such a corner open goes to
+first track. `midi_to_sequence` scans the file's events first (`midi_bytes`); whatever leaves such a corner open goes to
 note-seq's reader, so that the answer never depends on the reader.
 """
 
