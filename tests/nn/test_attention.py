@@ -199,7 +199,7 @@ def test_cudnn_is_asked_for_only_where_it_takes_the_arrays(monkeypatch, dtype, w
 
 
 def test_rotation_makes_scores_depend_on_distance_alone():
-    x = np.random.default_rng(1).normal(size=(2, 1, 1, 1, 8)).astype(np.float32)
+    x = jnp.asarray(np.random.default_rng(1).normal(size=(2, 1, 1, 1, 8)), jnp.float32)
 
     @jax.jit
     def score(query, key):
