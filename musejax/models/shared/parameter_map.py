@@ -6,7 +6,7 @@ a record with a field that it does not know.
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from flax import struct
 
@@ -103,7 +103,7 @@ def map_params(
     def lays_out(prepare: Callable[[Params], Any] | None) -> Callable[[Params], _LaidOut]:
         return lambda params: _LaidOut(to_params(params) if prepare is None else prepare(to_params(params)))
 
-    def record(value: NamedTuple) -> Any:
+    def record(value: Any) -> Any:
         make: Any = type(value)
         reads = READS[make]
         return make(**{name: field(reads[name], part) for name, part in value._asdict().items()})
