@@ -53,18 +53,33 @@ def _forms() -> list[tuple[str, str]]:
 
 
 FORMS = _forms()
-# Presets whose code another has too, or which have a test file of their own: their contracts are slow checks.
-LONG = {
-    "coconet-frames", "deep-bach-256", "drums-2bar-nade", "drums-2bar-small", "groove-4bar-humanize", "jsb16-frames",
-    "jsb16-voices", "mel-16bar-flat", "mel-16bar-hierarchical", "mel-2bar-chords", "mel-2bar-places", "mel-2bar-small",
-    "melody-frames", "mono-rnn", "musegan", "musegan-v3", "music-transformer", "performance-with-dynamics",
-    "pianoroll-attention", "pianoroll-keys", "rnn-nade", "trio-16bar-flat",
-}  # fmt: skip
+
+
+def _traits(family: str, preset: str) -> set[Any]:
+    """What a preset does: the kind of its frames, and for each field of its config its choice or whether it is 0."""
+    _, small, vocabulary = bind(family, preset)
+    out: set[Any] = {(family, vocabulary.kind, vocabulary.streams > 1, bool(vocabulary.tracks))}
+    for name, value in dataclasses.asdict(small).items():
+        out.add((family, name, value if isinstance(value, (str, bool)) else bool(value)))
+    return out
+
+
+def _cover() -> list[tuple[str, str]]:
+    """A few forms that have all traits between them: the contracts of the others are slow checks."""
+    traits = {form: _traits(*form) for form in FORMS}
+    left, found = set().union(*traits.values()), []
+    while left:
+        found.append(max(FORMS, key=lambda form: len(traits[form] & left)))
+        left -= traits[found[-1]]
+    return found
+
+
+COVER = _cover()
 
 
 def parameters(forms: list[tuple[str, str]]) -> list[Any]:
-    """Forms for `pytest.mark.parametrize`, those of LONG marked slow."""
-    return [pytest.param(f, p, id=p, marks=[pytest.mark.slow] if p in LONG else []) for f, p in forms]
+    """Forms for `pytest.mark.parametrize`, those outside of COVER marked slow."""
+    return [pytest.param(*form, id=form[1], marks=() if form in COVER else pytest.mark.slow) for form in forms]
 
 
 LEFT_TO_RIGHT = [(f, p) for f, p in FORMS if bind(f, p)[0].decoder is not None]

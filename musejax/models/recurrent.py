@@ -6,6 +6,7 @@ voice_model.py draws its streams one after the other in a small head, that of ke
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -276,7 +277,9 @@ def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabular
         logits = ready.output @ h + jnp.broadcast_to(ready.bias[:, None], (vocabulary.size, len(previous)))
         return logits.T, carry
 
-    return token_model.make(config, TokenNet(config, vocabulary), start, vocabulary, prepare=prepare, advance=advance)
+    axes = functools.partial(token_model.label_axes, config.conditions, config.inputs, config.embed, vocabulary)
+    net = TokenNet(config, vocabulary)
+    return token_model.make(config, net, start, vocabulary, prepare=prepare, advance=advance, axes=axes)
 
 
 def tiny(config: Config) -> Config:

@@ -7,6 +7,7 @@ makes it a model that fills gaps and harmonises.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -246,7 +247,9 @@ def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabular
         ids = jnp.stack([part + offset for part, offset in zip(parts, ready.offsets, strict=True)], axis=1)
         return transformer_step.step(config, ready.layers, ids, carry)
 
-    return token_model.make(config, TokenNet(config, vocabulary), start, vocabulary, prepare=prepare, advance=advance)
+    axes = functools.partial(token_model.label_axes, config.conditions, "embed", config.embed, vocabulary)
+    net = TokenNet(config, vocabulary)
+    return token_model.make(config, net, start, vocabulary, prepare=prepare, advance=advance, axes=axes)
 
 
 def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:

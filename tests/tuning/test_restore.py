@@ -191,8 +191,8 @@ def test_so_is_it_for_nets_that_see_frames_whole(name):
 
     def cost(model, params, batch):
         if model.likelihood.nll is not None:
-            return model.likelihood.nll(params, {}, batch)
-        return model.likelihood.estimate(params, {}, jax.random.key(3), batch)
+            return jax.jit(model.likelihood.nll)(params, {}, batch)
+        return jax.jit(model.likelihood.estimate)(params, {}, jax.random.key(3), batch)
 
     np.testing.assert_allclose(cost(model, params, there), cost(trained.model, trained.params, batch), rtol=2e-4)
 

@@ -18,15 +18,15 @@ class TokenConfig(Protocol):
         """Share of training pieces whose conditions are unknown."""
         ...
 
-    @property
-    def embed(self) -> int:
-        """Width of an embedding."""
-        ...
-
 
 @runtime_checkable
 class HeadConfig(TokenConfig, Protocol):
     """The fields that the networks over frames have in common."""
+
+    @property
+    def embed(self) -> int:
+        """Width of an embedding."""
+        ...
 
     @property
     def input_dropout(self) -> float:

@@ -9,8 +9,7 @@ before (None for one stream), and the conditions include `stream` where there ar
 """
 
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -37,6 +36,7 @@ def make(
     *,
     prepare: Callable[[Params], Any] | None = None,
     advance: Advance | None = None,
+    axes: Callable[[], Axes] | None = None,
 ) -> Model:
     """Binds a network over tokens to a family's config and a vocabulary.
 
@@ -47,13 +47,14 @@ def make(
         vocabulary: Of tokens.
         prepare: Lays the parameters out for `advance`.
         advance: A faster way to take one step from what `prepare` returns; None calls the module with L = 1.
+        axes: The labels of its axes (`base.Info.axes`).
     """
     model = TokenModel(config, net, start, vocabulary, prepare, advance)
     info = Info(
         config,
         conditions=config.conditions,
         drops_conditions=config.condition_dropout > 0,
-        axes=functools.partial(axes, config, vocabulary),
+        axes=axes,
     )
     return Model(info, model.init, model.loss, model.sample, Likelihood("exact", model.nll), model.decoder)
 
@@ -174,21 +175,25 @@ class TokenModel:
         return out[0][:, 0], out[1]
 
 
-def axes(config: configs.TokenConfig, vocabulary: vocabularies.Vocabulary) -> Axes:
-    """Returns the labels along the axes of the token networks of both families (`base.Info.axes`)."""
-    names, out = list(config.conditions), axis_labels.events(vocabulary)
-    sizes = {name: axis_labels.condition(vocabulary, name) for name in names}
+def label_axes(conditions: Sequence[str], inputs: str, embed: int, vocabulary: vocabularies.Vocabulary) -> Axes:
+    """Labels the axes of a token network as the recurrent family and the Transformers have it.
+
+    Args:
+        conditions: Names of the conditions that it reads.
+        inputs: How a token enters it: `one_hot`, `embed` or `scalar`.
+        embed: Width of its embedding.
+        vocabulary: Of tokens.
+    """
+    out = axis_labels.events(vocabulary)
+    sizes = {name: axis_labels.condition(vocabulary, name) for name in conditions}
     if vocabulary.streams > 1:
         sizes["stream"] = axis_labels.classes(vocabulary.streams, "stream")
-    kind = getattr(config, "inputs", "embed")
-    if kind == "scalar":
+    if inputs == "scalar":
         x: axis_labels.Labels = (("scalar", vocabulary.ranges),)  # the same number is another event in another table
+    elif inputs == "one_hot":
+        x = axis_labels.events(vocabulary, "previous")
     else:
-        x = (
-            axis_labels.events(vocabulary, "previous")
-            if kind == "one_hot"
-            else axis_labels.classes(config.embed, "embed")
-        )
+        x = axis_labels.classes(embed, "embed")
     x += axis_labels.events(vocabulary, "before") if vocabulary.streams > 1 else ()
     x += tuple(label for name in sorted(sizes) for label in sizes[name])
     labels = {name: {0: axis_labels.events(vocabulary, none=True)} for name in ("embed", "before")}
