@@ -137,7 +137,7 @@ def test_a_harmony_is_asked_for_with_the_soprano_and_the_end_given_and_the_paddi
     def sample(params, state, key, request):
         free = request.infill_mask
         assert request.conditions["beat"].shape == (request.num, request.length)
-        hold = ~request.constraint(0, 1, request.given)
+        hold = ~request.constraint(jnp.asarray(0), jnp.asarray(1), request.given)
         # Free cells tell how many are free in the row.
         tokens = jnp.where(free > 0, free.sum((1, 2), keepdims=True), request.given)
         return {"tokens": tokens.at[:, 0, 1].set(hold.argmax())}
