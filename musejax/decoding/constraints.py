@@ -106,11 +106,12 @@ def partial(constraint: Any) -> Constraint:
         return constraint
     if not callable(constraint):
         raise TypeError(f"a constraint is a function (frame, stream, values) -> bool; found {constraint!r}")
+    function: Any = constraint
     try:
-        hash(constraint)
+        hash(function)
     except TypeError:
-        constraint = _ByIdentity(constraint)
-    return jax.tree_util.Partial(constraint)
+        function = _ByIdentity(function)
+    return jax.tree_util.Partial(function)
 
 
 def table(
