@@ -36,7 +36,7 @@ def check(data: bytes) -> None:
         raise errors.UserError(f"its header has {len(data)} bytes; a MIDI header has 14")
     if data[12] & 0x80:
         raise errors.UserError(
-            "it counts time in video frames (SMPTE) of a rate that cannot be read; 24, 25, 29.97 and 30 can"
+            "it counts time in SMPTE frames at an unknown rate; 24, 25, 29.97 and 30 frames a second can be read"
         )
     if data[12:14] == b"\0\0":
         raise errors.UserError("it has 0 ticks per quarter note")

@@ -1,7 +1,7 @@
 """MIDI files as programs and editors leave them, as the plain files that readers take.
 
 A RIFF container is opened, chunks that are not MIDI's are dropped, time in video frames becomes ticks of a quarter
-note, and key signatures that no key has are blanked out. What is none of these stays as it is, byte for byte.
+note, and invalid key signatures are blanked out. All other content is returned unchanged, byte for byte.
 """
 
 import re
@@ -16,7 +16,7 @@ _MAX_TICKS = 2**15 - 1
 
 
 def plain(data: bytes) -> bytes:
-    """Returns the plain MIDI file that some content stands for; damaged content comes back as far as it is sound.
+    """Converts the content of a file to a plain MIDI file; damaged content is left for the reader to refuse.
 
     Args:
         data: The content of a file.
@@ -59,9 +59,9 @@ def _without_alien_chunks(data: bytes) -> bytes:
 
 
 def _in_quarters(data: bytes) -> bytes:
-    """Counts a file in video frames by quarter notes instead, of half a second each as far as ticks allow.
+    """Converts a division in video frames to ticks of a quarter note of half a second, or of a second if that is odd.
 
-    Tempos have no meaning in such a file, and are all set to that of its time.
+    Tempo events have no meaning in such a file; all of them are set to the tempo that keeps its time.
     """
     rate, ticks = _FRAME_RATES.get(256 - data[12]), data[13]
     if not data[12] & 0x80 or rate is None or not ticks:

@@ -185,10 +185,10 @@ def _attributes(
 
 
 def _tempos(measure: ET.Element, tempos: dict[int, float], start: int, end: int, *, shown: bool) -> None:
-    """The last tempo change from `start` up to `end`, before the note or rest that begins there.
+    """Writes the last tempo change from `start` up to `end`, before the note or rest that begins there.
 
-    Every part gets it, because note-seq's reader keeps the tempo with which the part before ended; only the first part
-    shows it, as a metronome mark.
+    Every part gets it, because some readers keep the tempo with which the part before ended; only the first part shows
+    it, as a metronome mark.
     """
     changes = [qpm for place, qpm in sorted(tempos.items()) if start <= place < end]
     if not changes:

@@ -53,7 +53,7 @@ def test_a_part_of_another_class_is_one_line_and_status_2(fields, says, options,
     assert [p.name for p in tmp_path.iterdir()] == ["own.py"]
 
 
-def test_a_value_that_is_no_choice_is_one_line_and_status_2(tmp_path):
+def test_a_value_outside_its_choices_is_one_line_and_status_2(tmp_path):
     # In a process of its own: annotations are checked in this one.
     (tmp_path / "own.py").write_text(CONFIG.format(fields="model=recurrent.Config(net='tree')"))
     command = [sys.executable, "-m", "musejax.cli", "train", "own.py"]

@@ -1,4 +1,4 @@
-"""MIDI in containers, with chunks of other programs, in video frames, and with keys that no key has."""
+"""MIDI in containers, with chunks of other programs, in video frames, and with invalid key signatures."""
 
 import pytest
 
@@ -57,12 +57,12 @@ def test_ticks_of_video_frames_have_their_length_whatever_the_tempos(division, s
 
 
 @pytest.mark.parametrize(("key", "keys"), [(b"\x02\x00", [2]), (b"\x02\x02", []), (b"\x09\x00", []), (b"\xf8\x01", [])])
-def test_a_key_that_is_none_is_left_out(key, keys):
+def test_an_invalid_key_signature_is_left_out(key, keys):
     sequence = midi_reading.midi_to_sequence(midi(b"\0\xff\x59\2" + key + NAME + NOTES))
     assert [k.key for k in sequence.key_signatures] == keys
     assert [n.pitch for n in sequence.notes] == [60, 64]
 
 
 @pytest.mark.parametrize("data", [b"RIFF\4\0\0\0RMID", b"RIFF", b"MThd", PLAIN[:20], b"MThd\0\0\0\6\0\1\0\1\xe7\x00"])
-def test_damaged_content_is_no_trouble(data):
+def test_damaged_content_raises_nothing(data):
     assert isinstance(midi_containers.plain(data), bytes)
