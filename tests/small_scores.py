@@ -1,3 +1,5 @@
+"""A chorale and a polyphonic piece, for tests of writers."""
+
 import pytest
 
 from musejax.music import noteseq

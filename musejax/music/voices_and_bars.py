@@ -1,16 +1,14 @@
-"""What every rendering needs from a NoteSequence: its voices by name, musical time, bars and key signatures."""
+"""The voices of a NoteSequence by name, and its bars: what every writer needs."""
 
+from collections.abc import Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from musejax import errors
-from musejax.music import grid, noteseq
-from musejax.theory.sixteenths import bar_length
+from musejax.music import exact_times, limits, noteseq, score_annotations
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
-
-# Longer pieces than this many 16ths (about 17 hours at 120 a minute) are damaged files, not music.
-_LONGEST = 500_000
 
 
 class Voice(NamedTuple):
@@ -20,39 +18,43 @@ class Voice(NamedTuple):
         name: Its name, never empty and unique within the sequence.
         program: General MIDI program, 0..127.
         is_drum: Whether pitches stand for drums.
-        instrument: The NoteSequence instrument, to find its pedal and bends.
+        part: Its part number in the NoteSequence.
+        instrument: Its instrument number there, to find its pedal and bends.
         notes: Its notes by start, pitch and end.
+        indices: Where these notes stand in the NoteSequence.
     """
 
     name: str
     program: int
     is_drum: bool
+    part: int
     instrument: int
     notes: list["NoteSequence.Note"]
+    indices: list[int]
 
 
 class Bar(NamedTuple):
-    """One bar; times are whole 16ths from the start of the piece.
+    """One bar; times are quarter notes from the start of the piece.
 
     Attributes:
-        number: 1 for the first full bar; a pick-up is 0.
+        number: 1 for the first full bar; a pickup is 0.
         start: Where it begins.
-        length: How long it is; a pick-up or a cut bar is shorter than its signature says.
+        length: How long it is; a pickup or a cut bar is shorter than its signature says.
         numerator: Of the time signature shown.
         denominator: Of the time signature shown.
         cut: Whether it is shorter than its signature says.
     """
 
     number: int
-    start: int
-    length: int
+    start: Fraction
+    length: Fraction
     numerator: int
     denominator: int
     cut: bool
 
 
 def voices(sequence: "NoteSequence") -> list[Voice]:
-    """The voices of a sequence, in the order of their part and instrument numbers.
+    """Returns the voices of a sequence, in the order of their part and instrument numbers.
 
     Names come from `part_infos`, then `instrument_infos`, then the General MIDI program; equal names are numbered.
 
@@ -66,11 +68,11 @@ def voices(sequence: "NoteSequence") -> list[Voice]:
         raise errors.UserError("the sequence has no notes; there is nothing to write")
     parts = {info.part: info.name for info in sequence.part_infos}
     instruments = {info.instrument: info.name for info in sequence.instrument_infos}
-    groups: dict[tuple[int, int, bool, int], list[NoteSequence.Note]] = {}
-    for note in sequence.notes:
+    groups: dict[tuple[int, int, bool, int], list[tuple[NoteSequence.Note, int]]] = {}
+    for index, note in enumerate(sequence.notes):
         if not 0 <= note.pitch <= 127:
             raise errors.UserError(f"a note has pitch {note.pitch}; pitches are 0..127")
-        groups.setdefault((note.part, note.instrument, note.is_drum, note.program), []).append(note)
+        groups.setdefault((note.part, note.instrument, note.is_drum, note.program), []).append((note, index))
     out: list[Voice] = []
     taken: set[str] = set()
     for (part, instrument, is_drum, program), notes in sorted(groups.items()):
@@ -83,64 +85,76 @@ def voices(sequence: "NoteSequence") -> list[Voice]:
             count += 1
             unique = f"{name} {count}"
         taken.add(unique)
-        notes.sort(key=lambda n: (n.start_time, n.pitch, n.end_time, n.velocity))
-        out.append(Voice(unique, program, is_drum, instrument, notes))
+        notes.sort(key=lambda item: (item[0].start_time, item[0].pitch, item[0].end_time, item[0].velocity, item[1]))
+        ordered, indices = [note for note, _ in notes], [index for _, index in notes]
+        out.append(Voice(unique, program, is_drum, part, instrument, ordered, indices))
     return out
 
 
-def bars(sequence: "NoteSequence") -> list[Bar]:
-    """The bars from the start to the end of the last note.
+def bars(sequence: "NoteSequence", times: exact_times.ExactTimes) -> list[Bar]:
+    """Returns the bars from the start to the end of the last note, or of the last rest of a notated piece.
 
-    Scores show an incomplete bar as a signature of its own. So a first signature for one bar, shorter than the next
-    one's, is a pickup, as are the frames by which the first signature's span exceeds whole bars; a short last bar after
-    a pickup, and two short bars in a row that make up one, are incomplete bars of the signature before them.
+    Bars begin at the annotations `bar line` where there are any, else where the time signatures have them. A first
+    signature for one bar, followed by one for several longer bars, is a pickup, as is what the first signature's span
+    exceeds whole bars by.
+
+    Args:
+        sequence: The music.
+        times: Its times.
 
     Raises:
-        errors.UserError: The last note ends too late for bars to make sense.
+        errors.UserError: There are too many bars.
     """
-    end = int(grid.spans(grid.note_positions(sequence, sequence.notes)).max())
-    if end > _LONGEST:
-        raise errors.UserError(f"the last note ends after {end // 4} quarter notes; at most {_LONGEST // 4} will do")
+    end = int(times.notes.max(initial=1))
+    if exact_times.is_notated(sequence):
+        end = max(end, times.place(sequence.total_time))
     signatures = {0: (4, 4)}
-    marks = sorted(sequence.time_signatures, key=lambda s: s.time)
-    for s, place in zip(marks, grid.frames(sequence, [s.time for s in marks]).tolist(), strict=True):
+    for s in sorted(sequence.time_signatures, key=lambda s: s.time):
         if s.numerator > 0 and s.denominator > 0:
-            signatures[max(place, 0)] = (s.numerator, s.denominator)
+            signatures[times.place(s.time)] = (s.numerator, s.denominator)
     starts = sorted(start for start in signatures if start < end)
-    spans = [_span(start, stop, *signatures[start], stop == end) for start, stop in zip(starts, [*starts[1:], end])]
-    if len(spans) > 1 and len(spans[0]) == 1 and spans[0][0].length < spans[1][0].length:
-        spans[0] = [_under(spans[0][0], spans[1][0])]
-    pickup = spans[0][0].cut and spans[0][0].length < _full(spans[0][0])
-    for at in range(1, len(spans)):
-        before, here = spans[at - 1][-1], spans[at]
-        if len(here) == 1 and here[0].length < _full(before):
-            after = spans[at + 1] if at + 1 < len(spans) else []
-            halves = len(after) == 1 and here[0].length + after[0].length == _full(before)
-            if halves or (pickup and not after):
-                spans[at : at + 1 + halves] = [[_under(b, before)] for b in [here[0], *(after if halves else [])]]
-            elif before.cut and here[0].length + before.length == _full(before) and at > 1:
-                spans[at] = [_under(here[0], before)]
+    lines = {times.place(a.time) for a in sequence.text_annotations if a.text == score_annotations.BAR_LINE}
+    sections = list(zip(starts, [*starts[1:], end]))
+    lengths = [_full_length(*signatures[start], times.divisions) for start in starts]
+    limits.check_count(sum((stop - start) / n for (start, stop), n in zip(sections, lengths)), limits.MAX_BARS, "bars")
+    spans = [
+        [
+            Bar(0, Fraction(a, times.divisions), Fraction(b - a, times.divisions), *signatures[start], b - a < length)
+            for a, b in _edges(
+                start, stop, length, [line for line in sorted(lines) if start < line < stop], stop == end
+            )
+        ]
+        for (start, stop), length in zip(sections, lengths)
+    ]
+    first, after = spans[0], spans[1] if len(spans) > 1 else []
+    if len(first) == 1 and first[0].length < (after[0].length if len(after) > 1 else 0):
+        # A signature for the pickup alone; the one that follows, and lasts, is meant.
+        first[0] = first[0]._replace(numerator=after[0].numerator, denominator=after[0].denominator, cut=True)
+    pickup = first[0].cut and len(first) + len(after) > 1
     return [bar._replace(number=i + (not pickup)) for i, bar in enumerate(bar for span in spans for bar in span)]
 
 
-def _span(start: int, stop: int, numerator: int, denominator: int, last: bool) -> list[Bar]:
-    """The bars of one time signature, numbered later; the last bar of the piece is drawn whole."""
-    full = bar_length(numerator, denominator)
-    odd = (stop - start) % full
-    edges = list(range(start, stop, full))
-    if not start and odd and stop > full and not last:
-        edges = [0, *range(odd, stop, full)]
-    return [
-        Bar(0, a, full if last else b - a, numerator, denominator, not last and b - a < full)
-        for a, b in zip(edges, [*edges[1:], stop])
-    ]
+def _full_length(numerator: int, denominator: int, divisions: int) -> int:
+    """Returns the divisions of a bar of a time signature, at least one."""
+    return max(1, round(4 * divisions * numerator / denominator))
 
 
-def _full(bar: Bar) -> int:
-    """How long a bar's signature says it is, in 16ths."""
-    return bar_length(bar.numerator, bar.denominator)
+def _edges(start: int, stop: int, full: int, lines: Sequence[int], is_last: bool) -> list[tuple[int, int]]:
+    """Returns where the bars of one time signature begin and end; the last bar of the piece is drawn whole.
 
-
-def _under(bar: Bar, neighbour: Bar) -> Bar:
-    """A short bar shown under its neighbour's signature."""
-    return bar._replace(numerator=neighbour.numerator, denominator=neighbour.denominator, cut=True)
+    Args:
+        start: Where the signature stands.
+        stop: Where the next one stands, or the piece ends.
+        full: The length of its bars.
+        lines: The bar lines that are known between the two.
+        is_last: Whether the piece ends there.
+    """
+    if lines:
+        edges = [start, *lines]
+        edges += range(edges[-1] + full, stop, full)
+    else:
+        edges = list(range(start, stop, full))
+        odd = (stop - start) % full
+        if not start and odd and stop > full and not is_last:
+            edges = [0, *range(odd, stop, full)]
+    return list(zip(edges, [*edges[1:], max(stop, edges[-1] + full) if is_last else stop]))

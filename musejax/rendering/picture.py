@@ -1,13 +1,14 @@
 """NoteSequence to a piano-roll picture: time in bars, pitch on a keyboard, one colour a voice."""
 
 import io
+import math
 import warnings
+from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from musejax import errors
-from musejax.music import grid, voices_and_bars
+from musejax.music import exact_times, grid, timing, voices_and_bars
 from musejax.theory import keys, pitch_names
-from musejax.theory.sixteenths import BAR, bar_length
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,13 +25,13 @@ _WIDTH = 13.0
 _DPI = 150
 # Each bar is a line of its own; more of them than this take too much memory, and nobody could tell them apart.
 _MAX_BARS = 5000
-# A row holds about sixteen bars of 4/4; a picture at most forty rows, then rows hold more.
-_ROW = 16 * BAR
+# Quarter notes of a row, about sixteen bars of 4/4; a picture has at most forty rows, then rows hold more.
+_ROW = 64
 _ROWS = 40
 
 
 class _Box(NamedTuple):
-    """A note as it is drawn: times in 16ths, half its height in semitones, red, green and blue."""
+    """A note as it is drawn: times in quarter notes, half its height in semitones, red, green and blue."""
 
     start: float
     end: float
@@ -65,13 +66,13 @@ def figure(sequence: "NoteSequence", title: str | None = None) -> "Figure":
     from matplotlib.figure import Figure
 
     voices = voices_and_bars.voices(sequence)
-    bars = voices_and_bars.bars(sequence)
+    bars = voices_and_bars.bars(sequence, exact_times.read(sequence))
     if len(bars) > _MAX_BARS:
         raise errors.UserError(f"it has {len(bars):,} bars; at most {_MAX_BARS:,} can be drawn")
     rows = _rows(bars)
     pitches = [note.pitch for note in sequence.notes]
     low, high = _range(min(pitches), max(pitches))
-    longest = max(row[-1].start + row[-1].length - row[0].start for row in rows)
+    longest = float(max(row[-1].start + row[-1].length - row[0].start for row in rows))
     # A piece shorter than a row gets a narrower picture, not longer notes.
     title = sequence.sequence_metadata.title if title is None else title
     wide = min(_WIDTH, max(4.5, len(title) * 0.135, _WIDTH * longest / (0.75 * _ROW)))
@@ -84,12 +85,12 @@ def figure(sequence: "NoteSequence", title: str | None = None) -> "Figure":
     boxes = _boxes(sequence, voices)
     every = next((n for n in (1, 2, 4, 8, 16, 32) if max(map(len, rows)) / n <= 20), 64)
     for index, row in enumerate(rows):
-        length = row[-1].start + row[-1].length - row[0].start
+        start, length = float(row[0].start), float(row[-1].start + row[-1].length - row[0].start)
         bottom = height - heading.height - high_row - index * (high_row + _GAP)
         axes = out.add_axes((_LEFT / width, bottom / height, wide * length / longest / width, high_row / height))
         _keyboard(axes, low, high)
         _bars(axes, row, every)
-        _notes(axes, boxes, row[0].start, row[0].start + length, edge=0.8 if every == 1 else 0.3)
+        _notes(axes, boxes, start, start + length, edge=0.8 if every == 1 else 0.3)
     return out
 
 
@@ -109,9 +110,9 @@ def to_bytes(sequence: "NoteSequence", title: str | None = None) -> bytes:
 
 
 def _rows(bars: list[voices_and_bars.Bar]) -> list[list[voices_and_bars.Bar]]:
-    """The bars of each row, as even as they can be."""
+    """Returns the bars of each row, as even as they can be."""
     total = bars[-1].start + bars[-1].length
-    count = min(-(-total // _ROW), _ROWS, len(bars))
+    count = min(math.ceil(total / _ROW), _ROWS, len(bars))
     # A pick-up comes on top of its row's bars, so that rows begin at 1, 9, 17 and not at 8, 16.
     pickup = int(bars[0].number == 0 and len(bars) > 1)
     each = -(-(len(bars) - pickup) // count)
@@ -129,7 +130,7 @@ def _range(low: int, high: int) -> tuple[int, int]:
 
 
 def _boxes(sequence: "NoteSequence", voices: list[voices_and_bars.Voice]) -> list[_Box]:
-    """All notes as boxes, in the order in which they are drawn."""
+    """Returns all notes as boxes, in the order in which they are drawn, as they are played."""
     velocities = [note.velocity for voice in voices for note in voice.notes]
     low, span = min(velocities), max(velocities) - min(velocities)
     out: list[_Box] = []
@@ -137,9 +138,9 @@ def _boxes(sequence: "NoteSequence", voices: list[voices_and_bars.Voice]) -> lis
     for index, voice in enumerate(voices):
         red, green, blue = (int(_COLOURS[index % len(_COLOURS)][i : i + 2], 16) / 255 for i in (1, 3, 5))
         own: dict[int, list[tuple[float, float]]] = {}
-        positions = grid.note_positions(sequence, voice.notes).tolist()
+        positions = timing.to_quarters(sequence, grid.note_seconds(voice.notes)).tolist()
         for note, (start, end) in zip(voice.notes, positions, strict=True):
-            end = max(end, start + 0.25)
+            end = max(end, start + 1 / 16)
             # Louder notes are darker, by mixing with white: with true transparency the grid would show through.
             light = 0.55 * (1 - (note.velocity - low) / span) if span else 0.0
             shade = tuple(light + (1 - light) * c for c in (red, green, blue))
@@ -166,16 +167,24 @@ def _keyboard(axes: "Axes", low: int, high: int) -> None:
 
 
 def _bars(axes: "Axes", row: list[voices_and_bars.Bar], every: int) -> None:
-    """The time axis: a line for each bar, a lighter one for each beat where there is room, `every` so many a number."""
-    axes.set_xlim(row[0].start, row[-1].start + row[-1].length)
+    """Draws the time axis: a line for each bar, a lighter one for each beat where there is room.
+
+    Args:
+        axes: The axes of the row.
+        row: Its bars.
+        every: How many bars share a number.
+    """
+    axes.set_xlim(float(row[0].start), float(row[-1].start + row[-1].length))
     for bar in row:
         if every == 1:
-            beat = bar_length(1, bar.denominator)
-            for at in range(bar.start + beat, bar.start + bar.length, beat):
-                axes.axvline(at, color="#E3E5E8", linewidth=0.5, zorder=1)
-        axes.axvline(bar.start, color="#A4A9B0", linewidth=0.9 if every == 1 else 0.5, zorder=2)
+            beat = Fraction(4, bar.denominator)
+            for number in range(1, math.ceil(bar.length / beat)):
+                axes.axvline(float(bar.start + number * beat), color="#E3E5E8", linewidth=0.5, zorder=1)
+        axes.axvline(float(bar.start), color="#A4A9B0", linewidth=0.9 if every == 1 else 0.5, zorder=2)
     labelled = [bar for bar in row if bar.number and (bar.number - 1) % every == 0]
-    axes.set_xticks([bar.start for bar in labelled], [str(bar.number) for bar in labelled], fontsize=9, color=_INK)
+    axes.set_xticks(
+        [float(bar.start) for bar in labelled], [str(bar.number) for bar in labelled], fontsize=9, color=_INK
+    )
     axes.tick_params(axis="x", length=3, color="#A4A9B0", pad=2)
     axes.annotate(
         "bar", (0, 0), (-10, -5), "axes fraction", "offset points", ha="right", va="top", fontsize=9, color="#7A7F87"

@@ -1,9 +1,12 @@
-"""Readers of small MusicXML scores."""
+"""Readers of small MusicXML scores, and pieces to write."""
 
 import numpy as np
 import pytest
+from small_scores import chorale, polyphony
 
 from musejax.music import musicxml_reading, timing
+
+__all__ = ["chorale", "polyphony"]
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ def test_every_voice_has_its_colour_and_its_name(chorale):
 def test_bars_are_numbered_after_the_pickup_and_octaves_named(chorale):
     axes = picture.figure(chorale).axes[0]
     assert [(tick.get_text(), at) for tick, at in zip(axes.get_xticklabels(), axes.get_xticks())] == [
-        ("1", 4),
-        ("2", 16),
-        ("3", 28),
+        ("1", 1),
+        ("2", 4),
+        ("3", 7),
     ]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["C2", "C3", "C4", "C5"]
     assert list(axes.get_yticks()) == [36, 48, 60, 72]
@@ -40,7 +40,7 @@ def test_long_pieces_go_on_in_further_rows(bars, rows):
     drawn = picture.figure(_long(bars))
     assert len(drawn.axes) == rows
     limits = [axes.get_xlim() for axes in drawn.axes]
-    assert limits[0][0] == 0 and limits[-1][1] == 16 * bars
+    assert limits[0][0] == 0 and limits[-1][1] == 4 * bars
     assert [end for _, end in limits[:-1]] == [start for start, _ in limits[1:]]
     for axes in drawn.axes:
         box = axes.get_position()

@@ -1,7 +1,7 @@
 import pytest
 
 from musejax import errors
-from musejax.music import noteseq, voices_and_bars
+from musejax.music import exact_times, noteseq, voices_and_bars
 
 
 def test_voices_are_named_by_part_then_instrument_then_program():
@@ -26,9 +26,9 @@ def _bars(end, *signatures):
     sequence.notes.add(pitch=60, end_time=end / 2)
     for at, numerator, denominator in signatures:
         sequence.time_signatures.add(time=at / 2, numerator=numerator, denominator=denominator)
-    bars = voices_and_bars.bars(sequence)
+    bars = voices_and_bars.bars(sequence, exact_times.read(sequence))
     assert [b.start for b in bars[1:]] == [b.start + b.length for b in bars[:-1]]
-    return [(b.number, b.length, b.cut) for b in bars], [(b.numerator, b.denominator) for b in bars]
+    return [(b.number, 4 * b.length, b.cut) for b in bars], [(b.numerator, b.denominator) for b in bars]
 
 
 def test_bars_end_whole_and_follow_signatures():

@@ -1,0 +1,172 @@
+"""Times of a sequence as whole divisions of a quarter note, for formats that are notated.
+
+A NoteSequence has its times in seconds. Times of a score are fractions of a quarter, and come back as such. Times of
+played music lie anywhere; they move to a grid of 24ths of a quarter, which holds 32nds and triplets of 16ths.
+"""
+
+import collections
+import functools
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from musejax import errors
+from musejax.music import limits, timing
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+# Parts of a quarter to which played music moves.
+GRID = 24
+# The smallest parts of a quarter that are written, by the number of notes in a tuplet; 1 stands for no tuplet.
+_SMALLEST = {1: 64, 3: 48, 5: 20, 7: 28, 9: 36, 11: 22, 13: 26, 15: 30}
+# Parts of a quarter that a score may be divided into, and that all its notes together may need.
+_MAX_DENOMINATOR = 1024
+_MAX_DIVISIONS = 2**20
+# Distance in quarters at which two times are one: what is left of seconds in double precision.
+_EQUAL = 1e-6
+# How many ticks of a MIDI file a time may lie beside its fraction, where ticks do not divide by 3, 5 or 7.
+_TICKS = 0.51
+# A piece is notated if no more than this share of its times lies elsewhere; such times move to the grid.
+_ELSEWHERE = 0.05
+
+
+class ExactTimes(NamedTuple):
+    """The times of a sequence.
+
+    Attributes:
+        divisions: Divisions of a quarter note.
+        notes: Start and end of each note in divisions, at least one apart, in the order of the sequence; int64[N, 2].
+        moved: How many notes were moved to a grid.
+        shift: The largest distance by which one was moved, in quarters.
+        tempos: The tempo map of the sequence.
+    """
+
+    divisions: int
+    notes: np.ndarray
+    moved: int
+    shift: float
+    tempos: timing.TempoMap
+
+    def place(self, seconds: float) -> int:
+        """Returns the division nearest to a time in seconds; 0 for times before the start."""
+        return max(0, round(float(self.tempos.quarters(seconds)) * self.divisions))
+
+    def remark(self) -> str | None:
+        """Returns a line about notes that were moved, or None."""
+        if not self.moved:
+            return None
+        notes = "1 note moves" if self.moved == 1 else f"{self.moved:,} notes move"
+        return (
+            f"{notes} to a grid of 1/{GRID} quarter note, by at most {self.shift:.3f} quarter notes; "
+            "MIDI keeps played timing"
+        )
+
+
+def read(sequence: "NoteSequence") -> ExactTimes:
+    """Returns the times of a sequence in divisions that hold its notes, bar lines and signatures.
+
+    Raises:
+        errors.UserError: A note begins before time 0, or the last one ends too late.
+    """
+    tempos = timing.tempo_map(sequence)
+    seconds = np.array([(n.start_time, n.end_time) for n in sequence.notes], np.float64).reshape(-1, 2)
+    if len(seconds) and seconds.min() < 0:
+        raise errors.UserError("a note begins before time 0")
+    marks = [s.time for s in sequence.time_signatures] + [k.time for k in sequence.key_signatures]
+    marks += [a.time for a in sequence.text_annotations]
+    quarters = tempos.quarters(np.concatenate([seconds.ravel(), marks]))
+    signatures = [s for s in sequence.time_signatures if s.numerator > 0 and s.denominator > 0]
+    bars = [4 * beats / s.denominator for s in signatures for beats in (1, s.numerator)]
+    if len(quarters) and quarters.max() > limits.MAX_QUARTERS:
+        raise errors.UserError(
+            f"it lasts {quarters.max():,.0f} quarter notes; at most {limits.MAX_QUARTERS:,} can be written"
+        )
+    notes = quarters[: seconds.size]
+    fractions = _fractions(sequence, notes)
+    divisions, places = _on_one_grid(fractions, notes, np.append(quarters[seconds.size :], bars))
+    if (places[::2] >= places[1::2]).any():
+        finer = math.lcm(divisions, GRID)
+        divisions, places = finer, places * (finer // divisions)
+        places[1::2] = np.where(places[1::2] > places[::2], places[1::2], places[::2] + divisions // GRID)
+    pairs = places.reshape(-1, 2)
+    shifts = np.abs(pairs / divisions - notes.reshape(-1, 2)).max(axis=1, initial=0.0)
+    moved = shifts > max(_EQUAL, _tick(sequence))
+    return ExactTimes(divisions, pairs, int(moved.sum()), float(shifts.max(initial=0.0)), tempos)
+
+
+def _tick(sequence: "NoteSequence") -> float:
+    """Returns how far a time of a MIDI file may lie beside its fraction, in quarters."""
+    resolution = sequence.ticks_per_quarter
+    return _TICKS / resolution if resolution >= GRID and not is_notated(sequence) else 0.0
+
+
+def is_notated(sequence: "NoteSequence") -> bool:
+    """Returns whether a sequence comes from a notated file, whose times are fractions without exception."""
+    kind = sequence.source_info.encoding_type
+    return kind in (sequence.source_info.MUSIC_XML, sequence.source_info.ABC)
+
+
+def _fractions(sequence: "NoteSequence", quarters: np.ndarray) -> list[Fraction | None]:
+    """Returns the fraction of a quarter by which each time lies behind a whole one; None for what moves to the grid."""
+    parts, index = np.unique(np.round(quarters % 1.0, 7), return_inverse=True)
+    tolerance = max(_EQUAL, _tick(sequence))
+    if is_notated(sequence):
+        simple = [_within(Fraction(part).limit_denominator(_MAX_DENOMINATOR), part, _EQUAL) for part in parts.tolist()]
+    else:
+        simple = [_simplest(part, tolerance) for part in parts.tolist()]
+    out = [simple[i] for i in index.tolist()]
+    if not is_notated(sequence) and out.count(None) > _ELSEWHERE * len(out):
+        return [None] * len(out)
+    return out
+
+
+def _within(fraction: Fraction, value: float, tolerance: float) -> Fraction | None:
+    return fraction if abs(float(fraction) - value) <= tolerance else None
+
+
+def _simplest(part: float, tolerance: float) -> Fraction | None:
+    """Returns the simplest written fraction near a part of a quarter, or None."""
+    for denominator in _denominators():
+        numerator = round(part * denominator)
+        if abs(numerator / denominator - part) <= tolerance:
+            return Fraction(numerator, denominator)
+    return None
+
+
+@functools.cache
+def _denominators() -> tuple[int, ...]:
+    """Returns the parts of a quarter that are written, simple ones first."""
+    out = {count << power for count, most in _SMALLEST.items() for power in range(7) if count << power <= most}
+    return tuple(sorted(out))
+
+
+def _on_one_grid(
+    fractions: Sequence[Fraction | None], quarters: np.ndarray, marks: np.ndarray
+) -> tuple[int, np.ndarray]:
+    """Returns divisions of a quarter that hold most fractions, and each time in them: int64[N].
+
+    Args:
+        fractions: The part of each time behind a whole quarter; None for what goes to the grid.
+        quarters: The times.
+        marks: Times of other things, and lengths of bars and beats, which the grid holds where they are simple.
+    """
+    counts = collections.Counter(0 if f is None else f.denominator for f in fractions)
+    marked = {_simplest(part, _EQUAL) for part in np.unique(np.round(marks % 1.0, 7)).tolist()}
+    counts.update(f.denominator for f in marked if f is not None)
+    divisions = GRID if 0 in counts else 1
+    for denominator, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if denominator and math.lcm(divisions, denominator) <= _MAX_DIVISIONS:
+            divisions = math.lcm(divisions, denominator)
+    if any(f is not None and divisions % f.denominator for f in fractions):
+        divisions = math.lcm(divisions, GRID)
+    places = []
+    for fraction, quarter in zip(fractions, quarters.tolist()):
+        if fraction is not None and not divisions % fraction.denominator:
+            places.append(round(quarter - float(fraction)) * divisions + int(fraction * divisions))
+        else:
+            places.append(math.floor(quarter * GRID + 0.5) * (divisions // GRID))
+    return divisions, np.array(places, np.int64)
