@@ -11,7 +11,7 @@ def duration(quarters):
     return f"<duration>{int(value) if value == int(value) else float(value)}</duration>"
 
 
-def note(name, quarters=1, *, voice=1, chord=False, tie="", more="", attributes=""):
+def note(name, quarters: float = 1, *, voice=1, chord=False, tie="", more="", attributes=""):
     """A note such as `C4`, `F#5` or `Bbb3`, or a rest for `r`; `more` stands at its end."""
     start = "<chord/>" if chord else ""
     if name == "r":
@@ -24,7 +24,7 @@ def note(name, quarters=1, *, voice=1, chord=False, tie="", more="", attributes=
     return f"<note {attributes}>{start}{pitch}{duration(quarters)}{ties}<voice>{voice}</voice>{more}</note>"
 
 
-def notes(names, quarters=1, **options):
+def notes(names, quarters: float = 1, **options):
     """Notes of one length, such as `C4 D4 r E4`."""
     return "".join(note(name, quarters, **options) for name in names.split())
 

@@ -54,7 +54,7 @@ def convert(args: argparse.Namespace, rest: list[str]) -> int:
     for (_, sequence), paths in zip(named, target.paths([stem for stem, _ in named]), strict=True):
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
-            rendering.write(sequence, path)
+            rendering.write(sequence, path, commands.say)
             commands.say(str(path))
     return 0
 

@@ -129,7 +129,7 @@ def _write(pieces: "Sequence[NoteSequence]", paths: Sequence[Sequence[Path]]) ->
     from musejax import rendering
 
     def save(index: int, path: Path) -> None:
-        rendering.write(pieces[index], path)
+        rendering.write(pieces[index], path, commands.say)
 
     silent = [not piece.notes for piece in pieces]
     music_commands.write(len(pieces), paths, save, silent, lambda index, files: commands.say(files))

@@ -295,7 +295,7 @@ def _write(
         if path.suffix.lower() == outputs.ARRAYS:
             piece_files.write_arrays(pieces[index], path)
         else:
-            rendering.write(pieces[index].sequence, path)
+            rendering.write(pieces[index].sequence, path, commands.say)
 
     written = write(len(pieces), paths, save, [p.silent for p in pieces], tell)
     if args.json:

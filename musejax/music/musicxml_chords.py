@@ -21,6 +21,13 @@ _KINDS = {
     "dim": "dim", "7": "7", "maj7": "maj7", "min7": "m7", "dim7": "dim7", "m7b5": "m7b5", "minMaj7": "m(maj7)",
     "6": "6", "min6": "m6", "maj69": "6/9", "9": "9", "maj9": "maj9", "min9": "m9", "sus47": "sus7",
 }  # fmt: skip
+# The name of each figure's kind in the MusicXML specification, which comes first.
+_KIND_NAMES = {figure: name for name, figure in reversed(_KINDS.items())}
+# Root, kind, degrees in brackets, and bass.
+_FIGURE = re.compile(
+    r"([A-G])(#{0,2}|b{0,2})((?:\(maj7\)|[^/()]|/9)*?)((?:\((?:[#b]+|add|no)\d+\))*)(?:/([A-G])(#{0,2}|b{0,2}))?"
+)
+_DEGREE = re.compile(r"\(([#b]*)(add|no|)(\d+)\)")
 
 
 def read_chord(harmony: ET.Element, transposition: int, losses: musicxml_losses.Losses) -> str | None:
@@ -99,3 +106,42 @@ def _is_readable(figure: str) -> bool:
     except chord_symbols.ChordSymbolError:
         return False
     return True
+
+
+def harmony(figure: str) -> ET.Element:
+    """Returns a chord symbol as `<harmony>`, which `read_chord` reads as the same figure.
+
+    Args:
+        figure: The symbol; one that is no chord becomes a direction of words.
+    """
+    match = _FIGURE.fullmatch(figure.strip())
+    if figure.strip() == _NO_CHORD:
+        element = ET.Element("harmony")
+        ET.SubElement(ET.SubElement(element, "root"), "root-step", text="").text = "C"
+        ET.SubElement(element, "kind", text=_NO_CHORD).text = "none"
+        return element
+    if match is None:
+        direction = ET.Element("direction", placement="above")
+        words = ET.SubElement(ET.SubElement(direction, "direction-type"), "words")
+        words.text = "".join(c if c.isprintable() else " " for c in figure)
+        return direction
+    step, sign, kind, degrees, bass, bass_sign = match.groups("")
+    element = ET.Element("harmony")
+    _add_pitch_class(element, "root", step, sign)
+    ET.SubElement(element, "kind", text=kind).text = _KIND_NAMES.get(kind, "other")
+    if bass:
+        _add_pitch_class(element, "bass", bass, bass_sign)
+    for sign, word, value in _DEGREE.findall(degrees):
+        degree = ET.SubElement(element, "degree")
+        ET.SubElement(degree, "degree-value").text = value
+        ET.SubElement(degree, "degree-alter").text = str(len(sign) if "#" in sign else -len(sign))
+        is_altered = bool(sign) and value in ("3", "5", "7")
+        ET.SubElement(degree, "degree-type").text = "subtract" if word == "no" else "alter" if is_altered else "add"
+    return element
+
+
+def _add_pitch_class(harmony: ET.Element, name: str, step: str, sign: str) -> None:
+    element = ET.SubElement(harmony, name)
+    ET.SubElement(element, f"{name}-step").text = step
+    if sign:
+        ET.SubElement(element, f"{name}-alter").text = str(len(sign) if "#" in sign else -len(sign))

@@ -18,7 +18,7 @@ _DYNAMICS = {
     "fff": 126, "ffff": 127, "fffff": 127, "ffffff": 127, "fp": 49, "sfp": 49, "sfpp": 33,
 }  # fmt: skip
 # MusicXML's dynamics are a percentage of this velocity.
-_FORTE = 90
+FORTE = 90
 
 
 class Tempo(NamedTuple):
@@ -64,7 +64,7 @@ class Directions(NamedTuple):
 def velocity(percentage: str | None) -> int | None:
     """Returns the MIDI velocity 1..127 of a percentage of forte, or None where the text is not a number."""
     value = musicxml_numbers.decimal(percentage)
-    return None if value is None else max(1, min(round(value * _FORTE / 100), 127))
+    return None if value is None else max(1, min(round(value * FORTE / 100), 127))
 
 
 def read_direction(

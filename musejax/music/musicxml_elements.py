@@ -1,204 +1,279 @@
-"""Notes, rests and clefs as MusicXML elements; times are whole 16ths from the start of the piece."""
+"""Notes and rests of a bar as MusicXML elements."""
 
 import xml.etree.ElementTree as ET
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple
 
-import numpy as np
-
-from musejax.music import grid, voices_and_bars
+from musejax.music import musicxml_marks, musicxml_part_list, notation, score_layout, voices_and_bars
 from musejax.theory import pitch_names
-from musejax.theory.sixteenths import bar_length
 
-if TYPE_CHECKING:
-    from note_seq.protobuf.music_pb2 import NoteSequence
-
-# Lengths in 16ths that one sign can write: its type and dots.
-_TYPES = {
-    1: ("16th", 0),
-    2: ("eighth", 0),
-    3: ("eighth", 1),
-    4: ("quarter", 0),
-    6: ("quarter", 1),
-    8: ("half", 0),
-    12: ("half", 1),
-    16: ("whole", 0),
-    24: ("whole", 1),
-    32: ("breve", 0),
-}
 _ACCIDENTALS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
+# Where drums stand on their staff, by General MIDI pitch, and those that have a cross for a head.
+_DRUM_PLACES = {
+    35: "F4", 36: "F4", 37: "C5", 38: "C5", 39: "C5", 40: "C5", 41: "A4", 42: "G5", 43: "A4", 44: "D4", 45: "B4",
+    46: "G5", 47: "D5", 48: "E5", 49: "A5", 50: "E5", 51: "F5", 52: "B5", 53: "F5", 54: "E5", 55: "A5", 56: "E5",
+    57: "A5", 59: "F5",
+}  # fmt: skip
+_CROSSES = frozenset([42, 44, 46, 49, 51, 52, 53, 55, 57, 59])
 
 
-class Chord(NamedTuple):
-    """Notes of one onset and length, or the piece of them inside one bar.
+class BarNotes(NamedTuple):
+    """What the notes of one bar of a part depend on.
 
     Attributes:
-        start: Where it begins.
-        end: Where it ends.
-        pitches: Its MIDI pitches from the lowest.
-        tied: Whether it goes on from the bar before.
-        holds: Whether it goes on in the next bar.
+        bar: The bar.
+        divisions: Divisions of a quarter.
+        number: The number of the part, from 1.
+        part: The part.
+        fermatas: Places with a fermata, in divisions.
+        syllables: Text and place in its word (`single`, `begin`, `middle`, `end`) by place in divisions.
+        velocity: The velocity that notes have unless they say otherwise.
     """
 
-    start: int
-    end: int
-    pitches: tuple[int, ...]
-    tied: bool = False
-    holds: bool = False
+    bar: voices_and_bars.Bar
+    divisions: int
+    number: int
+    part: score_layout.Part
+    fermatas: frozenset[int]
+    syllables: Mapping[int, tuple[str, str]]
+    velocity: int
 
 
-def lanes(sequence: "NoteSequence", notes: list["NoteSequence.Note"]) -> list[list[Chord]]:
-    """The chords of a part in as few voices as keep each voice free of overlaps, the highest first where both begin."""
-    found: dict[tuple[int, int], set[int]] = {}
-    spans = grid.spans(np.maximum(grid.note_positions(sequence, notes), 0.0))
-    for note, (start, end) in zip(notes, spans.tolist(), strict=True):
-        found.setdefault((start, end), set()).add(note.pitch)
-    out: list[list[Chord]] = []
-    for (start, end), pitches in sorted(found.items(), key=lambda item: (item[0][0], -max(item[1]), item[0][1])):
-        chord_ = Chord(start, end, tuple(sorted(pitches)))
-        for lane in out:
-            if lane[-1].end <= start:
-                lane.append(chord_)
-                break
-        else:
-            out.append([chord_])
-    return out
+class WrittenChord(NamedTuple):
+    """A chord with the spelling of its notes.
+
+    Attributes:
+        chord: The chord, inside its bar.
+        spellings: The spelling of each note; None for drums.
+        accidentals: The accidental that each note shows; empty where it shows none.
+    """
+
+    chord: score_layout.Chord
+    spellings: list[pitch_names.Spelling | None]
+    accidentals: list[str]
 
 
-def inside(lane: list[Chord], bar: voices_and_bars.Bar) -> list[Chord]:
-    """What of a voice sounds in a bar, cut at its bar lines."""
-    stop = bar.start + bar.length
-    return [
-        Chord(
-            max(c.start, bar.start), min(c.end, stop), c.pitches, c.tied or c.start < bar.start, c.holds or c.end > stop
-        )
-        for c in lane
-        if c.start < stop and c.end > bar.start
-    ]
+def spell(
+    chords: Sequence[score_layout.Chord], part: score_layout.Part, keys: Sequence[tuple[int, musicxml_marks.Key]]
+) -> list[WrittenChord]:
+    """Spells the chords of one staff in one bar; an accidental holds to the end of the bar.
+
+    Args:
+        chords: The chords of all voices of the staff.
+        part: The part.
+        keys: The places and key signatures of the bar; the first holds from its beginning.
+
+    Returns:
+        The chords in the order given.
+    """
+    out: dict[int, WrittenChord] = {}
+    altered: dict[tuple[str, int], int] = {}
+    for index in sorted(range(len(chords)), key=lambda i: chords[i].start):
+        chord = chords[index]
+        key = next(key for place, key in reversed(keys) if place <= chord.start or place == keys[0][0])
+        written = WrittenChord(chord, [], [])
+        for note in chord.notes:
+            if part.instruments[note.instrument].is_drum:
+                written.spellings.append(None)
+                written.accidentals.append("")
+                continue
+            name = pitch_names.spell(note.pitch, key.fifths, key.spelled_minor)
+            place = name.step, name.octave
+            before = altered.get(place, pitch_names.alteration(name.step, key.fifths))
+            # A tied note keeps its accidental over the bar line without writing it again.
+            shows = name.alter != before and not chord.is_tied
+            if shows:
+                altered[place] = name.alter
+            written.spellings.append(name)
+            written.accidentals.append(_ACCIDENTALS[name.alter] if shows else "")
+        out[index] = written
+    return [out[index] for index in range(len(chords))]
 
 
-def clef(voice: voices_and_bars.Voice) -> tuple[str, int, int]:
-    """The clef of a part, as sign, line and octave change: treble, the same an octave down, or bass."""
-    pitches = sorted(note.pitch for note in voice.notes)
-    middle = pitches[len(pitches) // 2]
-    if voice.is_drum:
-        return "percussion", 2, 0
-    # Singers know a tenor by its clef, however high the part; without a name, a bass line goes below what it holds.
-    if "tenor" in voice.name.lower() or (53 <= middle < 60 and pitches[0] >= 45):
-        return "G", 2, -1
-    if middle >= 60:
-        return "G", 2, 0
-    return "F", 4, 0
-
-
-def chord(
+def add_chord(
     measure: ET.Element,
-    chord: Chord,
-    bar: voices_and_bars.Bar,
-    voice: int,
-    written: list[pitch_names.Spelling],
-    fifths: int,
-    altered: dict[tuple[str, int], int],
-    fermata: bool,
+    written: WrittenChord,
+    lane: tuple[int, int],
+    tuplets: Sequence[notation.Tuplet],
+    context: BarNotes,
 ) -> None:
     """Writes a chord as one sign, or several tied ones.
 
     Args:
         measure: The bar's element.
-        chord: What sounds, inside the bar.
-        bar: The bar.
-        voice: The number of its voice, from 1.
-        written: How its pitches are spelled.
-        fifths: The key signature.
-        altered: (step, octave) -> alteration of what the bar has altered so far; it is brought up to date.
-        fermata: Whether a fermata stands over it.
+        written: The chord.
+        lane: The number of its voice in the part, and its staff.
+        tuplets: The tuplets of its voice in the bar.
+        context: What else it depends on.
     """
-    pieces = _split(chord.start - bar.start, chord.end - bar.start, _beat(bar))
-    for number, (start, end) in enumerate(pieces):
-        stop_tie = number > 0 or chord.tied
-        start_tie = number < len(pieces) - 1 or chord.holds
-        for index, name in enumerate(written):
+    chord = written.chord
+    signs = notation.signs(*_within(chord.start, chord.end, context), _beat(context), tuplets)
+    for number, sign in enumerate(signs):
+        is_first = number == 0
+        ties = [
+            kind
+            for kind, holds in (
+                ("stop", not is_first or chord.is_tied),
+                ("start", sign is not signs[-1] or chord.holds),
+            )
+            if holds
+        ]
+        has_fermata = is_first and not chord.is_tied and chord.start in context.fermatas
+        for index, (laid, spelling) in enumerate(zip(chord.notes, written.spellings)):
             note = ET.SubElement(measure, "note")
+            if laid.velocity != context.velocity:
+                note.set("dynamics", musicxml_marks.dynamics(laid.velocity))
             if index:
                 ET.SubElement(note, "chord")
-            pitch = ET.SubElement(note, "pitch")
-            ET.SubElement(pitch, "step").text = name.step
-            if name.alter:
-                ET.SubElement(pitch, "alter").text = str(name.alter)
-            ET.SubElement(pitch, "octave").text = str(name.octave)
-            ET.SubElement(note, "duration").text = str(end - start)
-            ties = [kind for kind, wanted in (("stop", stop_tie), ("start", start_tie)) if wanted]
+            _add_pitch(note, laid.pitch, spelling)
+            ET.SubElement(note, "duration").text = _duration(sign, context)
             for kind in ties:
                 ET.SubElement(note, "tie", type=kind)
-            ET.SubElement(note, "voice").text = str(voice)
-            _sign(note, end - start)
-            place = name.step, name.octave
-            before = altered.get(place, pitch_names.alteration(name.step, fifths))
-            # A tied note keeps its accidental over the bar line without writing it again.
-            if name.alter != before and not stop_tie:
-                ET.SubElement(note, "accidental").text = _ACCIDENTALS[name.alter]
-                altered[place] = name.alter
-            over = fermata and number == 0 and index == len(written) - 1
-            if ties or over:
-                notations = ET.SubElement(note, "notations")
-                for kind in ties:
-                    ET.SubElement(notations, "tied", type=kind)
-                if over:
-                    ET.SubElement(notations, "fermata", type="upright")
+            if spelling is None or len(context.part.instruments) > 1:
+                ET.SubElement(
+                    note, "instrument", id=musicxml_part_list.instrument_id(context.number, context.part, laid)
+                )
+            accidental = written.accidentals[index] if is_first else ""
+            _add_sign(note, sign, lane, context, accidental, "x" if spelling is None and laid.pitch in _CROSSES else "")
+            is_top = index == len(chord.notes) - 1
+            _add_notations(note, sign, ties, has_fermata=has_fermata and is_top, is_first=index == 0)
+            if is_first and index == 0 and not chord.is_tied and chord.start in context.syllables:
+                _add_lyric(note, *context.syllables[chord.start])
 
 
-def rest(measure: ET.Element, start: int, end: int, bar: voices_and_bars.Bar, voice: int) -> None:
-    """Fills the time from `start` to `end` with rests; voices after the first leave it blank."""
-    if start >= end:
-        return
-    if voice > 1:
-        ET.SubElement(ET.SubElement(measure, "forward"), "duration").text = str(end - start)
-        return
-    if end - start == bar.length:
-        note = ET.SubElement(measure, "note")
-        ET.SubElement(note, "rest", measure="yes")
-        ET.SubElement(note, "duration").text = str(bar.length)
-        ET.SubElement(note, "voice").text = str(voice)
-        return
-    for left, right in _split(start - bar.start, end - bar.start, _beat(bar), rests=True):
-        note = ET.SubElement(measure, "note")
-        ET.SubElement(note, "rest")
-        ET.SubElement(note, "duration").text = str(right - left)
-        ET.SubElement(note, "voice").text = str(voice)
-        _sign(note, right - left)
-
-
-def _beat(bar: voices_and_bars.Bar) -> int:
-    """16ths in a beat: three units of the signature where it is compound (6/8, 9/8, 12/8), else one."""
-    unit = bar_length(1, bar.denominator)
-    return 3 * unit if bar.denominator >= 8 and bar.numerator % 3 == 0 else unit
-
-
-def _sign(note: ET.Element, length: int) -> None:
-    """The type and dots of a length."""
-    name, dots = _TYPES[length]
-    ET.SubElement(note, "type").text = name
-    for _ in range(dots):
-        ET.SubElement(note, "dot")
-
-
-def _split(start: int, end: int, beat: int, *, rests: bool = False) -> list[tuple[int, int]]:
-    """Cuts a time inside a bar into lengths that one sign can write, at beats where it can.
+def add_rest(
+    measure: ET.Element,
+    start: int,
+    end: int,
+    lane: tuple[int, int],
+    tuplets: Sequence[notation.Tuplet],
+    context: BarNotes,
+    *,
+    is_hidden: bool,
+) -> None:
+    """Fills a time with rests.
 
     Args:
-        start: Its beginning, in 16ths from the bar line.
+        measure: The bar's element.
+        start: Its beginning in divisions.
         end: Its end.
-        beat: 16ths in a beat.
-        rests: Whether it is a rest; rests show the beats even where one sign could write them.
+        lane: The number of the voice in the part, and its staff.
+        tuplets: The tuplets of the voice in the bar.
+        context: What else the rests depend on.
+        is_hidden: Whether the time is left blank, as in further voices of a staff; tuplets are filled in any case.
     """
-    out = []
-    while start < end:
-        length = end - start
-        to_beat = -start % beat
-        if 0 < to_beat < length and (rests or length not in _TYPES):
-            length = to_beat
-        if length not in _TYPES or (rests and length > beat):
-            fitting = [n for n in _TYPES if n <= length]
-            length = max([n for n in fitting if n % beat == 0] or fitting)
-        out.append((start, start + length))
-        start += length
-    return out
+    if start >= end:
+        return
+    bar = context.bar
+    if not is_hidden and Fraction(end - start, context.divisions) == bar.length:
+        note = ET.SubElement(measure, "note")
+        ET.SubElement(note, "rest", measure="yes")
+        ET.SubElement(note, "duration").text = str(end - start)
+        _add_place(note, lane, context)
+        return
+    for sign in notation.signs(*_within(start, end, context), _beat(context), tuplets, is_rest=True):
+        if is_hidden and sign.tuplet is None:
+            ET.SubElement(ET.SubElement(measure, "forward"), "duration").text = _duration(sign, context)
+            continue
+        note = ET.SubElement(measure, "note")
+        ET.SubElement(note, "rest")
+        ET.SubElement(note, "duration").text = _duration(sign, context)
+        _add_sign(note, sign, lane, context, "", "")
+        _add_notations(note, sign, [], has_fermata=False, is_first=True)
+
+
+def find_tuplets(chords: Sequence[score_layout.Chord], context: BarNotes) -> list[notation.Tuplet]:
+    """Returns the tuplets of a voice in a bar.
+
+    Args:
+        chords: Its chords inside the bar.
+        context: What else they depend on.
+    """
+    bar = context.bar
+    full = Fraction(4 * bar.numerator, bar.denominator)
+    missing = full - bar.length if bar.number == 0 and bar.length < full else Fraction(0)
+    return notation.tuplets([_within(c.start, c.end, context) for c in chords], bar.length, missing)
+
+
+def _within(start: int, end: int, context: BarNotes) -> tuple[Fraction, Fraction]:
+    """Returns two places in quarters from the bar line."""
+    divisions, line = context.divisions, context.bar.start
+    return Fraction(start, divisions) - line, Fraction(end, divisions) - line
+
+
+def _beat(context: BarNotes) -> Fraction:
+    return notation.beat(context.bar.numerator, context.bar.denominator)
+
+
+def _duration(sign: notation.Sign, context: BarNotes) -> str:
+    """Returns the length of a sign in divisions."""
+    return str(int((sign.end - sign.start) * context.divisions))
+
+
+def _add_pitch(note: ET.Element, pitch: int, spelling: pitch_names.Spelling | None) -> None:
+    """Adds the pitch of a note, or the place of a drum on its staff."""
+    if spelling is None:
+        place = _DRUM_PLACES.get(pitch, "C5")
+        element = ET.SubElement(note, "unpitched")
+        ET.SubElement(element, "display-step").text = place[0]
+        ET.SubElement(element, "display-octave").text = place[1]
+        return
+    element = ET.SubElement(note, "pitch")
+    ET.SubElement(element, "step").text = spelling.step
+    if spelling.alter:
+        ET.SubElement(element, "alter").text = str(spelling.alter)
+    ET.SubElement(element, "octave").text = str(spelling.octave)
+
+
+def _add_place(note: ET.Element, lane: tuple[int, int], context: BarNotes) -> None:
+    """Adds the voice of a note or whole rest, and its staff where there are two."""
+    ET.SubElement(note, "voice").text = str(lane[0])
+    if context.part.staves > 1:
+        ET.SubElement(note, "staff").text = str(lane[1])
+
+
+def _add_sign(
+    note: ET.Element, sign: notation.Sign, lane: tuple[int, int], context: BarNotes, accidental: str, head: str
+) -> None:
+    """Adds voice, note value, dots, accidental, tuplet, head and staff, in the order of the specification."""
+    ET.SubElement(note, "voice").text = str(lane[0])
+    if sign.value:
+        ET.SubElement(note, "type").text = sign.value
+    for _ in range(sign.dots):
+        ET.SubElement(note, "dot")
+    if accidental:
+        ET.SubElement(note, "accidental").text = accidental
+    if sign.tuplet is not None:
+        element = ET.SubElement(note, "time-modification")
+        ET.SubElement(element, "actual-notes").text = str(sign.tuplet.actual)
+        ET.SubElement(element, "normal-notes").text = str(sign.tuplet.normal)
+    if head:
+        ET.SubElement(note, "notehead").text = head
+    if context.part.staves > 1:
+        ET.SubElement(note, "staff").text = str(lane[1])
+
+
+def _add_notations(
+    note: ET.Element, sign: notation.Sign, ties: Sequence[str], *, has_fermata: bool, is_first: bool
+) -> None:
+    """Adds ties, the beginning or end of a tuplet, and a fermata."""
+    brackets = []
+    if sign.tuplet is not None and is_first:
+        edges = (("start", sign.start == sign.tuplet.start), ("stop", sign.end == sign.tuplet.end))
+        brackets = [kind for kind, is_edge in edges if is_edge]
+    if not (ties or brackets or has_fermata):
+        return
+    notations = ET.SubElement(note, "notations")
+    for kind in ties:
+        ET.SubElement(notations, "tied", type=kind)
+    for kind in brackets:
+        ET.SubElement(notations, "tuplet", type=kind)
+    if has_fermata:
+        ET.SubElement(notations, "fermata", type="upright")
+
+
+def _add_lyric(note: ET.Element, text: str, syllabic: str) -> None:
+    lyric = ET.SubElement(note, "lyric", number="1")
+    ET.SubElement(lyric, "syllabic").text = syllabic
+    ET.SubElement(lyric, "text").text = text

@@ -254,6 +254,8 @@ def _add_lyric(lyric: ET.Element, lyrics: dict[int, str] | None) -> dict[int, st
         elif child.tag == "syllabic":
             hyphen = "-" if (child.text or "").strip() in ("begin", "middle") else ""
     text = " ".join(text.split())
+    if text.endswith("-") and text.strip("- "):
+        text, hyphen = text.rstrip("- "), "-"  # Some programs write the hyphen into the text.
     if not text:
         return lyrics
     lyrics = {} if lyrics is None else lyrics

@@ -1,12 +1,22 @@
-"""NoteSequence to MusicXML 4.0: one part a voice, on the 16th grid, in bars with ties, rests, keys and fermatas."""
+"""NoteSequence to MusicXML 4.0, with tuplets, ties, pickups, lyrics, drums, and tempos and keys where they stand."""
 
+import collections
+import itertools
 import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from musejax import errors
-from musejax.music import grid, musicxml_elements, timing, voices_and_bars
-from musejax.theory import keys, pitch_names
-from musejax.theory.sixteenths import QUARTER
+from musejax.music import (
+    exact_times,
+    lyrics,
+    musicxml_elements,
+    musicxml_marks,
+    musicxml_part_list,
+    score_annotations,
+    score_layout,
+    voices_and_bars,
+)
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -16,189 +26,226 @@ _DOCTYPE = (
     '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN"'
     ' "http://www.musicxml.org/dtds/partwise.dtd">\n'
 )
-_FERMATA = "fermata"
 # Bars of all parts together.
 _MAX_BARS = 100_000
 
 
-class _Key(NamedTuple):
-    """A key signature: sharps (positive) or flats, its mode; the signature and the mode that spelling goes by."""
-
-    fifths: int
-    minor: bool
-    spelled: int
-    spelled_minor: bool
-
-
 class _Piece(NamedTuple):
-    """What all parts share; places are 16ths from the start."""
+    """What all parts share; places are divisions of a quarter."""
 
+    times: exact_times.ExactTimes
     bars: list[voices_and_bars.Bar]
-    keys: dict[int, _Key]
-    tempos: dict[int, float]
+    keys: dict[int, musicxml_marks.Key]
     fermatas: frozenset[int]
 
 
-def to_bytes(sequence: "NoteSequence") -> bytes:
-    """The MusicXML file of a sequence.
+class _PartMarks(NamedTuple):
+    """Elements at places of one part, and its syllables."""
 
-    Onsets and ends go to the nearest 16th and a note keeps at least one. Notes of a part with one onset and one length
-    are a chord; whatever else overlaps is written as further voices of the part. A text annotation `fermata` stands
-    over the notes that begin with it. Velocities, controls and other text are left out. Where the sequence has no key,
-    none is written and pitches are spelled by the scale that holds most of them.
+    marks: list[musicxml_marks.Mark]
+    syllables: Mapping[int, tuple[str, str]]
+
+
+def to_bytes(sequence: "NoteSequence", remark: Callable[[str], None] | None = None) -> bytes:
+    """Returns the MusicXML file of a sequence.
+
+    Every note is kept with its onset and its length in quarters where these are fractions that notes write, which they
+    are in music from scores; played timing moves to a grid of 24ths of a quarter. Notes of a part with one onset and
+    one length are a chord, and what else overlaps becomes further voices. Drums, velocities, programs, lyrics, chord
+    symbols, fermatas, title and composers are kept. Controllers, pitch bends and other text have no place in a score.
 
     Args:
         sequence: The music.
+        remark: Is called with a line for each kind of thing that is changed, left out or estimated.
 
     Raises:
         errors.UserError: There are no notes, or the piece is too long to write.
     """
-    voices = voices_and_bars.voices(sequence)
-    tempos = timing.tempo_map(sequence)
-    fermatas = [t.time for t in sequence.text_annotations if t.text == _FERMATA]
-    piece = _Piece(
-        voices_and_bars.bars(sequence),
-        _keys(sequence),
-        dict(zip(grid.frames(sequence, tempos.times).tolist(), tempos.qpm.tolist(), strict=True)),
-        frozenset(grid.frames(sequence, fermatas).tolist()),
-    )
-    if len(piece.bars) * len(voices) > _MAX_BARS:
+    times = exact_times.read(sequence)
+    parts = score_layout.parts(sequence, times)
+    keys, estimate = musicxml_marks.read_keys(sequence, times)
+    fermatas = (a.time for a in sequence.text_annotations if a.text == score_annotations.FERMATA)
+    piece = _Piece(times, voices_and_bars.bars(sequence, times), keys, frozenset(map(times.place, fermatas)))
+    if len(piece.bars) * len(parts) > _MAX_BARS:
         raise errors.UserError(
-            f"it has {len(piece.bars):,} bars in {len(voices):,} parts; at most {_MAX_BARS:,} bars can be written in "
+            f"it has {len(piece.bars):,} bars in {len(parts):,} parts; at most {_MAX_BARS:,} bars can be written in "
             "all parts together"
         )
+    onsets = [frozenset(chord.start for lane in part.lanes for chord in lane.chords) for part in parts]
+    placed = [(times.place(time), syllable) for time, syllable in lyrics.read(sequence)]
+    syllables, lost = lyrics.assign(placed, onsets)
+    chords = musicxml_marks.chord_marks(sequence, times)
     root = ET.Element("score-partwise", version="4.0")
-    if sequence.sequence_metadata.title:
-        ET.SubElement(ET.SubElement(root, "work"), "work-title").text = _text(sequence.sequence_metadata.title)
-    listed = ET.SubElement(root, "part-list")
-    channel = 0
-    for number, voice in enumerate(voices, 1):
-        # Channel 10 is for drums; with more than fifteen other parts channels are shared.
-        channel = channel % 16 + 1 + (channel % 16 + 1 == 10)
-        entry = ET.SubElement(listed, "score-part", id=f"P{number}")
-        ET.SubElement(entry, "part-name").text = _text(voice.name)
-        instrument = ET.SubElement(entry, "score-instrument", id=f"P{number}-I1")
-        ET.SubElement(instrument, "instrument-name").text = _text(voice.name)
-        sound = ET.SubElement(entry, "midi-instrument", id=f"P{number}-I1")
-        ET.SubElement(sound, "midi-channel").text = "10" if voice.is_drum else str(channel)
-        # MusicXML counts programs from 1.
-        ET.SubElement(sound, "midi-program").text = str(voice.program + 1)
-    for number, voice in enumerate(voices, 1):
-        part = ET.SubElement(root, "part", id=f"P{number}")
-        _part(part, piece, voice, musicxml_elements.lanes(sequence, voice.notes), first=number == 1)
+    _add_titles(root, sequence)
+    musicxml_part_list.add_parts(root, parts)
+    for number, (part, sung) in enumerate(zip(parts, syllables), 1):
+        is_first = number == 1
+        marks = [*musicxml_marks.tempo_marks(sequence, times, is_shown=is_first), *(chords if is_first else [])]
+        _add_part(root, number, part, piece, _PartMarks(marks, lyrics.word_places(sung)))
+    if remark is not None:
+        for line in (times.remark(), estimate, _lost_syllables(lost), _lost_events(sequence)):
+            if line is not None:
+                remark(line)
     ET.indent(root, "  ")
     return _DOCTYPE.encode() + ET.tostring(root, "utf-8") + b"\n"
 
 
-def _text(text: str) -> str:
-    """Text without the control characters that XML forbids."""
-    return "".join(c if c.isprintable() else " " for c in text)
+def _lost_syllables(count: int) -> str | None:
+    """Returns a remark about lyrics that no note carries."""
+    if not count:
+        return None
+    syllables = "1 syllable is" if count == 1 else f"{count:,} syllables are"
+    return f"{syllables} left out, because no note begins there"
 
 
-def _keys(sequence: "NoteSequence") -> dict[int, _Key]:
-    """The key at each place where it changes, the first at 0."""
-    last = max(sequence.notes, key=lambda n: (n.end_time, -n.pitch)).pitch
-
-    def made(fifths: int, minor: bool, spelled: int) -> _Key:
-        # Many sources call every key major; the last bass note tells a minor one by its tonic.
-        return _Key(fifths, minor, spelled, minor or last % 12 == keys.tonic(spelled, minor=True))
-
-    guessed = keys.guess((note.pitch, note.end_time - note.start_time) for note in sequence.notes)
-    out = {0: made(0, False, guessed)}
-    signatures = sorted(sequence.key_signatures, key=lambda k: k.time)
-    for key, place in zip(signatures, grid.frames(sequence, [k.time for k in signatures]).tolist(), strict=True):
-        fifths = keys.sharps(key.key, key.mode == key.MINOR)
-        out[max(place, 0)] = made(fifths, key.mode == key.MINOR, fifths)
-    return out
+def _lost_events(sequence: "NoteSequence") -> str | None:
+    """Returns a remark about what a score cannot hold."""
+    count = len(sequence.control_changes) + len(sequence.pitch_bends)
+    if not count:
+        return None
+    return f"{count:,} controllers and pitch bends are left out; MIDI keeps them"
 
 
-def _part(
-    part: ET.Element,
-    piece: _Piece,
-    voice: voices_and_bars.Voice,
-    lanes: list[list[musicxml_elements.Chord]],
-    *,
-    first: bool,
-) -> None:
-    """Writes all bars of one part."""
-    sign = musicxml_elements.clef(voice)
-    key, signature, measure = _Key(0, False, 0, False), None, None
+def _add_titles(root: ET.Element, sequence: "NoteSequence") -> None:
+    metadata = sequence.sequence_metadata
+    if metadata.title:
+        ET.SubElement(ET.SubElement(root, "work"), "work-title").text = musicxml_part_list.text(metadata.title)
+    identification = ET.SubElement(root, "identification")
+    for composer in metadata.composers:
+        ET.SubElement(identification, "creator", type="composer").text = musicxml_part_list.text(composer)
+    ET.SubElement(ET.SubElement(identification, "encoding"), "software").text = "musejax"
+
+
+def _add_part(root: ET.Element, number: int, part: score_layout.Part, piece: _Piece, own: _PartMarks) -> None:
+    """Adds all bars of one part."""
+    element = ET.SubElement(root, "part", id=f"P{number}")
+    divisions = piece.times.divisions
+    velocity = _usual_velocity(part)
+    signature: tuple[int, int] | None = None
+    key: musicxml_marks.Key | None = None
+    measure = ET.Element("measure")
     for bar in piece.bars:
-        stop = bar.start + bar.length
-        measure = ET.SubElement(part, "measure", number=str(bar.number))
+        measure = ET.SubElement(element, "measure", number=str(bar.number))
         if bar.cut:
             measure.set("implicit", "yes")
-        # A change inside a bar is written at the next bar line, where signatures stand.
-        newest = [k for place, k in piece.keys.items() if place <= bar.start][-1]
-        new_key, key = newest != key or not bar.start, newest
-        new_signature, signature = signature != (bar.numerator, bar.denominator), (bar.numerator, bar.denominator)
-        if new_key or new_signature:
-            _attributes(measure, bar, key if new_key else None, signature if new_signature else None, sign)
-        altered: dict[tuple[str, int], int] = {}
-        for number, lane in enumerate(lanes, 1):
-            inside = musicxml_elements.inside(lane, bar)
-            if number > 1:
-                if not inside:
-                    continue
-                ET.SubElement(ET.SubElement(measure, "backup"), "duration").text = str(bar.length)
-            at = bar.start
+        start, stop = int(bar.start * divisions), int((bar.start + bar.length) * divisions)
+        # A bar begins with the key that stands there, or else goes on with the last one.
+        new_key = piece.keys.get(start)
+        new_signature = None if signature == (bar.numerator, bar.denominator) else (bar.numerator, bar.denominator)
+        signature = bar.numerator, bar.denominator
+        shown_key = None if _is_drums(part) else new_key
+        if shown_key is not None or new_signature is not None:
+            _add_attributes(measure, bar, part, divisions, shown_key, new_signature)
+        if not start:
+            ET.SubElement(measure, "sound", dynamics=musicxml_marks.dynamics(velocity))
+        key = new_key or key
+        bar_keys = [(start, key or musicxml_marks.Key(0, False, False))]
+        bar_keys += sorted((place, k) for place, k in piece.keys.items() if start < place < stop)
+        marks = [mark for mark in own.marks if start <= mark.place < stop]
+        marks += [musicxml_marks.Mark(place, _key_change(k)) for place, k in bar_keys[1:] if not _is_drums(part)]
+        key = bar_keys[-1][1] if len(bar_keys) > 1 else key
+        context = musicxml_elements.BarNotes(bar, divisions, number, part, piece.fermatas, own.syllables, velocity)
+        _add_bar(measure, context, (start, stop), bar_keys, marks)
+    ET.SubElement(ET.SubElement(measure, "barline", location="right"), "bar-style").text = "light-heavy"
+
+
+def _usual_velocity(part: score_layout.Part) -> int:
+    """Returns the velocity that most notes of a part have."""
+    counts = collections.Counter(note.velocity for voice in part.instruments for note in voice.notes)
+    return max(counts, key=lambda velocity: (counts[velocity], velocity))
+
+
+def _is_drums(part: score_layout.Part) -> bool:
+    return all(voice.is_drum for voice in part.instruments)
+
+
+def _key_change(key: musicxml_marks.Key) -> ET.Element:
+    attributes = ET.Element("attributes")
+    attributes.append(musicxml_marks.key_element(key))
+    return attributes
+
+
+def _add_bar(
+    measure: ET.Element,
+    context: musicxml_elements.BarNotes,
+    edges: tuple[int, int],
+    keys: Sequence[tuple[int, musicxml_marks.Key]],
+    marks: Sequence[musicxml_marks.Mark],
+) -> None:
+    """Adds the voices of one bar, and the marks where they stand."""
+    start, stop = edges
+    lanes = [(n, lane.staff, score_layout.inside(lane.chords, *edges)) for n, lane in enumerate(context.part.lanes, 1)]
+    at = start
+    waiting = sorted(marks, key=lambda mark: mark.place)
+    for staff, group in itertools.groupby(lanes, key=lambda lane: lane[1]):
+        members = list(group)
+        chords = [chord for _, _, inside in members for chord in inside]
+        written = iter(musicxml_elements.spell(chords, context.part, keys))
+        for index, (number, _, inside) in enumerate(members):
+            is_hidden = index > 0
+            if is_hidden and not inside:
+                continue
+            if at > start:
+                ET.SubElement(ET.SubElement(measure, "backup"), "duration").text = str(at - start)
+            at = start
+            tuplets = musicxml_elements.find_tuplets(inside, context)
             for chord in inside:
-                musicxml_elements.rest(measure, at, chord.start, bar, number)
-                if number == 1:
-                    _tempos(measure, piece.tempos, at, chord.end, shown=first)
-                written = [pitch_names.spell(pitch, key.spelled, key.spelled_minor) for pitch in chord.pitches]
-                fermata = chord.start in piece.fermatas and not chord.tied
-                musicxml_elements.chord(measure, chord, bar, number, written, key.fifths, altered, fermata)
+                waiting = _add_marks(measure, waiting, at)
+                musicxml_elements.add_rest(
+                    measure, at, chord.start, (number, staff), tuplets, context, is_hidden=is_hidden
+                )
+                waiting = _add_marks(measure, waiting, chord.start)
+                musicxml_elements.add_chord(measure, next(written), (number, staff), tuplets, context)
                 at = chord.end
-            if number == 1 and at < stop:
-                _tempos(measure, piece.tempos, at, stop, shown=first)
-            musicxml_elements.rest(measure, at, stop, bar, number)
-    if measure is not None:
-        ET.SubElement(ET.SubElement(measure, "barline", location="right"), "bar-style").text = "light-heavy"
+            waiting = _add_marks(measure, waiting, at)
+            musicxml_elements.add_rest(measure, at, stop, (number, staff), tuplets, context, is_hidden=is_hidden)
+            at = stop
+    # Marks under which no note or rest of a voice begins.
+    for mark in reversed(waiting):
+        if at > mark.place:
+            ET.SubElement(ET.SubElement(measure, "backup"), "duration").text = str(at - mark.place)
+        measure.append(mark.element)
+        at = mark.place
+    if at < stop:
+        ET.SubElement(ET.SubElement(measure, "forward"), "duration").text = str(stop - at)
 
 
-def _attributes(
+def _add_marks(measure: ET.Element, marks: list[musicxml_marks.Mark], place: int) -> list[musicxml_marks.Mark]:
+    """Adds the marks of a place, and returns the others."""
+    for mark in marks:
+        if mark.place == place:
+            measure.append(mark.element)
+    return [mark for mark in marks if mark.place != place]
+
+
+def _add_attributes(
     measure: ET.Element,
     bar: voices_and_bars.Bar,
-    key: _Key | None,
+    part: score_layout.Part,
+    divisions: int,
+    key: musicxml_marks.Key | None,
     signature: tuple[int, int] | None,
-    sign: tuple[str, int, int],
 ) -> None:
-    """Divisions and clef in the first bar; key and time where they change."""
+    """Adds divisions, staves and clefs to the first bar; key and time where they change."""
     attributes = ET.SubElement(measure, "attributes")
     if not bar.start:
-        ET.SubElement(attributes, "divisions").text = str(QUARTER)
+        ET.SubElement(attributes, "divisions").text = str(divisions)
     if key is not None:
-        element = ET.SubElement(attributes, "key")
-        ET.SubElement(element, "fifths").text = str(key.fifths)
-        ET.SubElement(element, "mode").text = "minor" if key.minor else "major"
+        attributes.append(musicxml_marks.key_element(key))
     if signature is not None:
         element = ET.SubElement(attributes, "time")
         ET.SubElement(element, "beats").text = str(signature[0])
         ET.SubElement(element, "beat-type").text = str(signature[1])
-    if not bar.start:
-        element = ET.SubElement(attributes, "clef")
-        ET.SubElement(element, "sign").text = sign[0]
-        ET.SubElement(element, "line").text = str(sign[1])
-        if sign[2]:
-            ET.SubElement(element, "clef-octave-change").text = str(sign[2])
-
-
-def _tempos(measure: ET.Element, tempos: dict[int, float], start: int, end: int, *, shown: bool) -> None:
-    """Writes the last tempo change from `start` up to `end`, before the note or rest that begins there.
-
-    Every part gets it, because some readers keep the tempo with which the part before ended; only the first part shows
-    it, as a metronome mark.
-    """
-    changes = [qpm for place, qpm in sorted(tempos.items()) if start <= place < end]
-    if not changes:
+    if bar.start:
         return
-    direction = ET.SubElement(measure, "direction", placement="above")
-    kind = ET.SubElement(direction, "direction-type")
-    if shown:
-        mark = ET.SubElement(kind, "metronome", parentheses="no")
-        ET.SubElement(mark, "beat-unit").text = "quarter"
-        ET.SubElement(mark, "per-minute").text = f"{changes[-1]:g}"
-    else:
-        ET.SubElement(kind, "words")
-    ET.SubElement(direction, "sound", tempo=f"{changes[-1]:.10g}")
+    if part.staves > 1:
+        ET.SubElement(attributes, "staves").text = str(part.staves)
+    for staff in range(1, part.staves + 1):
+        chords = (chord for lane in part.lanes if lane.staff == staff for chord in lane.chords)
+        pitches = [note.pitch for chord in chords for note in chord.notes]
+        sign, line, octave = score_layout.clef(part.name, pitches, is_drum=_is_drums(part))
+        element = ET.SubElement(attributes, "clef", {"number": str(staff)} if part.staves > 1 else {})
+        ET.SubElement(element, "sign").text = sign
+        ET.SubElement(element, "line").text = str(line)
+        if octave:
+            ET.SubElement(element, "clef-octave-change").text = str(octave)

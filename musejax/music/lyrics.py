@@ -1,0 +1,78 @@
+"""Lyrics of a sequence: which part sings which syllable.
+
+A NoteSequence keeps a syllable as a text annotation at the start of its note, without the part.
+"""
+
+import collections
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from musejax.music import score_annotations
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+
+class Syllable(NamedTuple):
+    """A sung syllable.
+
+    Attributes:
+        text: Its text.
+        goes_on: Whether its word goes on with the next syllable.
+    """
+
+    text: str
+    goes_on: bool
+
+
+def read(sequence: "NoteSequence") -> list[tuple[float, Syllable]]:
+    """Returns the syllables of a sequence with their times in seconds, in the order of time."""
+    prefix = score_annotations.LYRIC
+    syllables = sorted(
+        ((a.time, a.text.removeprefix(prefix)) for a in sequence.text_annotations if a.text.startswith(prefix)),
+        key=lambda item: item[0],
+    )
+    return [
+        (time, Syllable(text.removesuffix("-") or text, text.endswith("-") and text != "-")) for time, text in syllables
+    ]
+
+
+def assign(
+    syllables: Sequence[tuple[int, Syllable]], onsets: Sequence[frozenset[int]]
+) -> tuple[list[dict[int, Syllable]], int]:
+    """Assigns syllables to parts: each to a part with a note that begins with it.
+
+    Of several such parts the one sings that has most of all syllables under its notes; as many parts sing at a time as
+    there are syllables.
+
+    Args:
+        syllables: Place and syllable, in order.
+        onsets: The places at which notes of each part begin.
+
+    Returns:
+        The syllables of each part by place, and the number of those under which no note begins.
+    """
+    places: dict[int, list[Syllable]] = collections.defaultdict(list)
+    for place, syllable in syllables:
+        places[place].append(syllable)
+    coverage = [sum(place in own for place in places) for own in onsets]
+    out: list[dict[int, Syllable]] = [{} for _ in onsets]
+    lost = 0
+    for place, here in places.items():
+        able = sorted((part for part, own in enumerate(onsets) if place in own), key=lambda part: -coverage[part])
+        singing = sorted(able[: len(here)])
+        lost += len(here) - len(singing)
+        for part, syllable in zip(singing, here):
+            out[part][place] = syllable
+    return out, lost
+
+
+def word_places(syllables: dict[int, Syllable]) -> dict[int, tuple[str, str]]:
+    """Returns text and place in its word (`single`, `begin`, `middle`, `end`) of the syllables of one part."""
+    out: dict[int, tuple[str, str]] = {}
+    inside = False
+    for place, syllable in sorted(syllables.items()):
+        names = ("middle", "end") if inside else ("begin", "single")
+        out[place] = syllable.text, names[0] if syllable.goes_on else names[1]
+        inside = syllable.goes_on
+    return out
