@@ -54,6 +54,24 @@ class WrittenChord(NamedTuple):
     accidentals: list[str]
 
 
+class LaneBar(NamedTuple):
+    """One voice of a part in one bar.
+
+    Attributes:
+        number: The number of the voice in its part.
+        staff: Its staff.
+        stem: `up` or `down` where its staff has several voices in the bar, else empty.
+        tuplets: Its tuplets.
+        signs: For each chord its signs with their beams.
+    """
+
+    number: int
+    staff: int
+    stem: str
+    tuplets: list[notation.Tuplet]
+    signs: list[list[tuple[notation.Sign, tuple[str, ...]]]]
+
+
 def spell(
     chords: Sequence[score_layout.Chord], part: score_layout.Part, keys: Sequence[tuple[int, musicxml_marks.Key]]
 ) -> list[WrittenChord]:
@@ -91,88 +109,89 @@ def spell(
     return [out[index] for index in range(len(chords))]
 
 
-def add_chord(
-    measure: ET.Element,
-    written: WrittenChord,
-    lane: tuple[int, int],
-    tuplets: Sequence[notation.Tuplet],
-    context: BarNotes,
-) -> None:
+def lay_out(
+    number: int, staff: int, chords: Sequence[score_layout.Chord], context: BarNotes, stem: str = ""
+) -> LaneBar:
+    """Returns how one voice of a part is written in one bar.
+
+    Args:
+        number: The number of the voice in its part, from 1.
+        staff: Its staff, from 1.
+        chords: Its chords inside the bar.
+        context: What else they depend on.
+        stem: The direction of all its stems, if it has one.
+    """
+    bar = context.bar
+    full = Fraction(4 * bar.numerator, bar.denominator)
+    missing = full - bar.length if bar.number == 0 and bar.length < full else Fraction(0)
+    spans = [_within(chord.start, chord.end, context) for chord in chords]
+    tuplets = notation.tuplets(spans, bar.length, missing)
+    signs = [notation.signs(*span, _beat(context), tuplets) for span in spans]
+    beams = iter(notation.beams([sign for of_chord in signs for sign in of_chord], _beat(context)))
+    return LaneBar(number, staff, stem, tuplets, [[(sign, next(beams)) for sign in of_chord] for of_chord in signs])
+
+
+def add_chord(measure: ET.Element, written: WrittenChord, lane: LaneBar, index: int, context: BarNotes) -> None:
     """Writes a chord as one sign, or several tied ones.
 
     Args:
         measure: The bar's element.
         written: The chord.
-        lane: The number of its voice in the part, and its staff.
-        tuplets: The tuplets of its voice in the bar.
+        lane: Its voice in the bar.
+        index: Which chord of the voice it is.
         context: What else it depends on.
     """
-    chord = written.chord
-    signs = notation.signs(*_within(chord.start, chord.end, context), _beat(context), tuplets)
-    for number, sign in enumerate(signs):
-        is_first = number == 0
-        ties = [
-            kind
-            for kind, holds in (
-                ("stop", not is_first or chord.is_tied),
-                ("start", sign is not signs[-1] or chord.holds),
-            )
-            if holds
-        ]
+    chord, signs = written.chord, lane.signs[index]
+    for number, (sign, beams) in enumerate(signs):
+        is_first, is_last = number == 0, number == len(signs) - 1
+        edges = {"stop": not is_first or chord.is_tied, "start": not is_last or chord.holds}
+        ties = [kind for kind, is_tied in edges.items() if is_tied]
         has_fermata = is_first and not chord.is_tied and chord.start in context.fermatas
-        for index, (laid, spelling) in enumerate(zip(chord.notes, written.spellings)):
+        for position, (laid, spelling) in enumerate(zip(chord.notes, written.spellings)):
             note = ET.SubElement(measure, "note")
             if laid.velocity != context.velocity:
                 note.set("dynamics", musicxml_marks.dynamics(laid.velocity))
-            if index:
+            if position:
                 ET.SubElement(note, "chord")
             _add_pitch(note, laid.pitch, spelling)
             ET.SubElement(note, "duration").text = _duration(sign, context)
             for kind in ties:
                 ET.SubElement(note, "tie", type=kind)
             if spelling is None or len(context.part.instruments) > 1:
-                ET.SubElement(
-                    note, "instrument", id=musicxml_part_list.instrument_id(context.number, context.part, laid)
-                )
-            accidental = written.accidentals[index] if is_first else ""
+                identifier = musicxml_part_list.instrument_id(context.number, context.part, laid)
+                ET.SubElement(note, "instrument", id=identifier)
+            accidental = written.accidentals[position] if is_first else ""
             _add_sign(note, sign, lane, context, accidental, "x" if spelling is None and laid.pitch in _CROSSES else "")
-            is_top = index == len(chord.notes) - 1
-            _add_notations(note, sign, ties, has_fermata=has_fermata and is_top, is_first=index == 0)
-            if is_first and index == 0 and not chord.is_tied and chord.start in context.syllables:
+            if position == 0:
+                for level, beam in enumerate(beams, 1):
+                    ET.SubElement(note, "beam", number=str(level)).text = beam
+            is_top = position == len(chord.notes) - 1
+            _add_notations(note, sign, ties, has_fermata=has_fermata and is_top, is_first=position == 0)
+            if is_first and position == 0 and not chord.is_tied and chord.start in context.syllables:
                 _add_lyric(note, *context.syllables[chord.start])
 
 
-def add_rest(
-    measure: ET.Element,
-    start: int,
-    end: int,
-    lane: tuple[int, int],
-    tuplets: Sequence[notation.Tuplet],
-    context: BarNotes,
-    *,
-    is_hidden: bool,
-) -> None:
+def add_rest(measure: ET.Element, start: int, end: int, lane: LaneBar, context: BarNotes, *, is_hidden: bool) -> None:
     """Fills a time with rests.
 
     Args:
         measure: The bar's element.
         start: Its beginning in divisions.
         end: Its end.
-        lane: The number of the voice in the part, and its staff.
-        tuplets: The tuplets of the voice in the bar.
+        lane: The voice in the bar.
         context: What else the rests depend on.
         is_hidden: Whether the time is left blank, as in further voices of a staff; tuplets are filled in any case.
     """
     if start >= end:
         return
-    bar = context.bar
-    if not is_hidden and Fraction(end - start, context.divisions) == bar.length:
+    if not is_hidden and Fraction(end - start, context.divisions) == context.bar.length:
         note = ET.SubElement(measure, "note")
         ET.SubElement(note, "rest", measure="yes")
         ET.SubElement(note, "duration").text = str(end - start)
-        _add_place(note, lane, context)
+        ET.SubElement(note, "voice").text = str(lane.number)
+        _add_staff(note, lane, context)
         return
-    for sign in notation.signs(*_within(start, end, context), _beat(context), tuplets, is_rest=True):
+    for sign in notation.signs(*_within(start, end, context), _beat(context), lane.tuplets, is_rest=True):
         if is_hidden and sign.tuplet is None:
             ET.SubElement(ET.SubElement(measure, "forward"), "duration").text = _duration(sign, context)
             continue
@@ -181,19 +200,6 @@ def add_rest(
         ET.SubElement(note, "duration").text = _duration(sign, context)
         _add_sign(note, sign, lane, context, "", "")
         _add_notations(note, sign, [], has_fermata=False, is_first=True)
-
-
-def find_tuplets(chords: Sequence[score_layout.Chord], context: BarNotes) -> list[notation.Tuplet]:
-    """Returns the tuplets of a voice in a bar.
-
-    Args:
-        chords: Its chords inside the bar.
-        context: What else they depend on.
-    """
-    bar = context.bar
-    full = Fraction(4 * bar.numerator, bar.denominator)
-    missing = full - bar.length if bar.number == 0 and bar.length < full else Fraction(0)
-    return notation.tuplets([_within(c.start, c.end, context) for c in chords], bar.length, missing)
 
 
 def _within(start: int, end: int, context: BarNotes) -> tuple[Fraction, Fraction]:
@@ -226,18 +232,17 @@ def _add_pitch(note: ET.Element, pitch: int, spelling: pitch_names.Spelling | No
     ET.SubElement(element, "octave").text = str(spelling.octave)
 
 
-def _add_place(note: ET.Element, lane: tuple[int, int], context: BarNotes) -> None:
-    """Adds the voice of a note or whole rest, and its staff where there are two."""
-    ET.SubElement(note, "voice").text = str(lane[0])
+def _add_staff(note: ET.Element, lane: LaneBar, context: BarNotes) -> None:
+    """Adds the staff of a note or rest where its part has two."""
     if context.part.staves > 1:
-        ET.SubElement(note, "staff").text = str(lane[1])
+        ET.SubElement(note, "staff").text = str(lane.staff)
 
 
 def _add_sign(
-    note: ET.Element, sign: notation.Sign, lane: tuple[int, int], context: BarNotes, accidental: str, head: str
+    note: ET.Element, sign: notation.Sign, lane: LaneBar, context: BarNotes, accidental: str, head: str
 ) -> None:
-    """Adds voice, note value, dots, accidental, tuplet, head and staff, in the order of the specification."""
-    ET.SubElement(note, "voice").text = str(lane[0])
+    """Adds voice, note value, dots, accidental, tuplet, stem, head and staff, in the order of the specification."""
+    ET.SubElement(note, "voice").text = str(lane.number)
     if sign.value:
         ET.SubElement(note, "type").text = sign.value
     for _ in range(sign.dots):
@@ -248,10 +253,11 @@ def _add_sign(
         element = ET.SubElement(note, "time-modification")
         ET.SubElement(element, "actual-notes").text = str(sign.tuplet.actual)
         ET.SubElement(element, "normal-notes").text = str(sign.tuplet.normal)
+    if lane.stem and note.find("rest") is None:
+        ET.SubElement(note, "stem").text = lane.stem
     if head:
         ET.SubElement(note, "notehead").text = head
-    if context.part.staves > 1:
-        ET.SubElement(note, "staff").text = str(lane[1])
+    _add_staff(note, lane, context)
 
 
 def _add_notations(

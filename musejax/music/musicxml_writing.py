@@ -179,6 +179,7 @@ def _add_bar(
     waiting = sorted(marks, key=lambda mark: mark.place)
     for staff, group in itertools.groupby(lanes, key=lambda lane: lane[1]):
         members = list(group)
+        several = sum(bool(inside) for _, _, inside in members) > 1
         chords = [chord for _, _, inside in members for chord in inside]
         written = iter(musicxml_elements.spell(chords, context.part, keys))
         for index, (number, _, inside) in enumerate(members):
@@ -188,17 +189,16 @@ def _add_bar(
             if at > start:
                 ET.SubElement(ET.SubElement(measure, "backup"), "duration").text = str(at - start)
             at = start
-            tuplets = musicxml_elements.find_tuplets(inside, context)
-            for chord in inside:
+            stem = ("up", "down")[index % 2] if several else ""
+            lane = musicxml_elements.lay_out(number, staff, inside, context, stem)
+            for position, chord in enumerate(inside):
                 waiting = _add_marks(measure, waiting, at)
-                musicxml_elements.add_rest(
-                    measure, at, chord.start, (number, staff), tuplets, context, is_hidden=is_hidden
-                )
+                musicxml_elements.add_rest(measure, at, chord.start, lane, context, is_hidden=is_hidden)
                 waiting = _add_marks(measure, waiting, chord.start)
-                musicxml_elements.add_chord(measure, next(written), (number, staff), tuplets, context)
+                musicxml_elements.add_chord(measure, next(written), lane, position, context)
                 at = chord.end
             waiting = _add_marks(measure, waiting, at)
-            musicxml_elements.add_rest(measure, at, stop, (number, staff), tuplets, context, is_hidden=is_hidden)
+            musicxml_elements.add_rest(measure, at, stop, lane, context, is_hidden=is_hidden)
             at = stop
     # Marks under which no note or rest of a voice begins.
     for mark in reversed(waiting):

@@ -4,6 +4,7 @@ All times are exact quarter notes. A length that one note value cannot write bec
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -22,6 +23,7 @@ _LENGTHS = {
     for dots in (1, 0)
     if name != "breve" or not dots
 }
+_FLAGS = {value: flags for flags, value in enumerate(list(_VALUES)[4:], 1)}
 # Lengths in quarters over which a tuplet may extend, shortest first.
 _TUPLETS = tuple(Fraction(2) ** power for power in range(-3, 3))
 _QUARTER = Fraction(1)
@@ -80,10 +82,11 @@ def tuplets(notes: Sequence[tuple[Fraction, Fraction]], length: Fraction, missin
     out: list[Tuplet] = []
     # Tuplets are found in the whole bar, where beats stand on whole quarters.
     moved = [(start + missing, end + missing) for start, end in notes]
-    points = sorted({point for note in moved for point in note if not _is_plain(point)})
+    edges = {point for note in moved for point in note} | {missing, missing + length}
+    points = sorted(point for point in edges if not _is_plain(point))
     end = Fraction(-1)
     for point in points:
-        if point <= end:
+        if point <= end or point == missing:
             continue
         size = next((size for size in _TUPLETS if _holds(size, point, moved)), _QUARTER)
         start = max(point // size * size, missing, end)
@@ -117,6 +120,34 @@ def signs(
         out += _inside(start, stop, tuplet)
         start = stop
     return out + _plain(start, end, beat, is_rest)
+
+
+def beams(signs: Sequence[Sign], beat: Fraction) -> list[tuple[str, ...]]:
+    """Returns how the notes of a voice are beamed: neighbours of one beat share beams.
+
+    Args:
+        signs: The notes of one voice in one bar, without rests.
+        beat: The quarters of a beat.
+
+    Returns:
+        For each note its beams, from the outermost: `begin`, `continue`, `end`, or a `hook` of one note.
+    """
+    flags = [_FLAGS.get(sign.value, 0) for sign in signs]
+    follows = [
+        before.end == after.start and before.start // beat == after.start // beat
+        for before, after in itertools.pairwise(signs)
+    ]
+    out: list[tuple[str, ...]] = []
+    for index, count in enumerate(flags):
+        left = flags[index - 1] if index and follows[index - 1] else 0
+        right = flags[index + 1] if index < len(follows) and follows[index] else 0
+        if not left and not right:
+            out.append(())
+            continue
+        hook = "backward hook" if left else "forward hook"
+        names = {(True, True): "continue", (True, False): "end", (False, True): "begin", (False, False): hook}
+        out.append(tuple(names[left >= level, right >= level] for level in range(1, count + 1)))
+    return out
 
 
 def _is_plain(point: Fraction) -> bool:

@@ -70,6 +70,22 @@ def test_a_tuplet_of_a_pickup_stands_on_the_beats_of_the_whole_bar():
     assert (tuplet.start, tuplet.end, tuplet.actual, tuplet.normal) == (0, Fraction(2, 3), 3, 2)
 
 
+def test_a_bar_that_ends_inside_a_triplet_ends_in_one():
+    length = Fraction(16, 3)
+    tuplets = notation.tuplets([(Fraction(0), Fraction(1))], length, _NO_LACK)
+    rest = notation.signs(Fraction(1), length, Fraction(1), tuplets, is_rest=True)
+    assert rest[-1].end == length and rest[-1].tuplet == tuplets[-1]
+    assert all(sign.value for sign in rest)
+
+
 def test_tuplets_of_different_beats_are_apart():
     tuplets = notation.tuplets(_spans("1/3", "2/3", "1", "1/5", "4/5"), Fraction(4), _NO_LACK)
     assert [(t.start, t.end, t.actual, t.normal) for t in tuplets] == [(0, 1, 3, 2), (2, 3, 5, 4)]
+
+
+def test_notes_of_a_beat_share_beams():
+    notes = _spans("1/2", "1/4", "1/4", "1/2", "-1/2", "3/4", "1/4", "1", "1/4")
+    signs = [sign for start, end in notes for sign in notation.signs(start, end, Fraction(1), [])]
+    assert notation.beams(signs, Fraction(1)) == [
+        ("begin",), ("continue", "begin"), ("end", "end"), (), ("begin",), ("end", "backward hook"), (), (),
+    ]  # fmt: skip
