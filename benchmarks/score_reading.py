@@ -77,7 +77,7 @@ def agree(a: Rows, b: Rows) -> bool:
 
 
 def compare(corpus: str, show: int) -> dict[str, Any]:
-    """Compares the reader with the judges on every score of a corpus that both judges have read.
+    """Compares the reader with the judges on the scores of a corpus up to the first that they have not read yet.
 
     Args:
         corpus: A name of `score_judges.CORPORA`.
@@ -90,7 +90,7 @@ def compare(corpus: str, show: int) -> dict[str, Any]:
     for file in score_judges.files(corpus):
         places = [score_judges.cached(corpus, judge, file.name) for judge in score_judges.JUDGES]
         if not all(place.exists() for place in places):
-            continue
+            break  # What comes first is a fair sample; what is there of the rest would not be.
         counts["scores"] += 1
         judged = [json.loads(place.read_text()) for place in places]
         with tempfile.TemporaryDirectory() as folder:
