@@ -243,6 +243,18 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--out", metavar="DIR", required=True, help="a new directory")
     p.add_argument("--bits", type=int, choices=(8, 16), default=16, help="of a weight: 16 for bfloat16, or 8")
     p.add_argument("--merge", action="store_true", help="of adapters: as a run that needs no other (default: alone)")
+
+    p = commands.add_parser("plot", help="draw the learning curves of runs")
+    p.add_argument("runs", metavar="RUN", nargs="+", help="run directories")
+    p.add_argument(
+        "--out", metavar="FILE|DIR", help="a file ending in .png or .svg, or a folder (default: the one run directory)"
+    )
+    _overwrite(p)
+
+    p = commands.add_parser("examples", help="write the pieces that the documentation uses")
+    p.add_argument("folder", metavar="DIR", help="a folder; made when it is not there")
+    _overwrite(p)
+
     for command in commands.choices.values():
         command.add_argument(
             "--plugin", metavar="FILE", action="append", default=[],

@@ -14,7 +14,7 @@ CORE = {"errors", "array_types", "base", "theory", "vocabulary", "nn", "models",
 WRAPPING = {"registry", "pipeline", "training", "tuning", "evaluation", "runs"}
 EDGE = {
     "music", "codecs", "corpora", "rendering", "zoo", "catalog", "cli", "commands", "experiments", "generation",
-    "reports", "__init__", "configs", "shipped",
+    "reports", "__init__", "__main__", "configs", "shipped", "examples",
 }  # fmt: skip
 RINGS = {name: ring for ring, names in enumerate((CORE, WRAPPING, EDGE)) for name in names}
 OUTSIDE_CORE = {"note_seq", "music21", "orbax", "grain", "symusic", "matplotlib", "tyro", "rich", "pathlib", "os", "io"}

@@ -31,6 +31,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "convert": ("file_commands", "convert"),
     "render": ("file_commands", "convert"),
     "pack": ("model_commands", "pack"),
+    "plot": ("train_command", "plot"),
+    "examples": ("file_commands", "examples"),
 }
 
 

@@ -1,10 +1,15 @@
 """`prepare`, `convert` and `render`: music files to data sets and to other files."""
 
 import argparse
+from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from musejax import commands, errors
 from musejax.commands import options, outputs
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 
 def prepare(args: argparse.Namespace, rest: list[str]) -> int:
@@ -57,6 +62,26 @@ def convert(args: argparse.Namespace, rest: list[str]) -> int:
             rendering.write(sequence, path, commands.say)
             commands.say(str(path))
     return 0
+
+
+def examples(args: argparse.Namespace, rest: list[str]) -> int:
+    """Writes the example pieces into a folder."""
+    from musejax.music import atomic_files
+
+    source, folder = resources.files("musejax") / "examples", Path(args.folder)
+    names = [*_files_below(source, ""), *_files_below(source / "tunes", "tunes/")]
+    paths = [folder / name for name in names]
+    outputs.check(paths, overwrite=args.overwrite)
+    for name, path in zip(names, paths, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_files.write_bytes(path, (source / name).read_bytes())
+        commands.say(str(path))
+    return 0
+
+
+def _files_below(folder: "Traversable", prefix: str) -> list[str]:
+    """Returns the names of the files in a folder of the package, each after a prefix."""
+    return sorted(prefix + item.name for item in folder.iterdir() if item.is_file())
 
 
 def _stems(path: Path, pieces: int) -> list[str]:
