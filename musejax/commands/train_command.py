@@ -1,10 +1,12 @@
 """`train`: an experiment, its fields replaced by options."""
 
 import argparse
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
-from musejax import commands
-from musejax.commands import fields
+from musejax import commands, errors
+from musejax.commands import fields, outputs
 from musejax.experiments import experiment as experiments
 from musejax.experiments import starting_weights
 from musejax.runs import file_names
@@ -24,6 +26,11 @@ def train(args: argparse.Namespace, rest: list[str]) -> int:
     file_names.check(experiment.name, "--name")
     workdir = Path(args.workdir) if args.workdir else Path("runs") / experiment.name
     result = experiments.run(experiment, workdir, commands.say)
+    # Training needs no matplotlib, and a run that was stopped at once has no curve.
+    with contextlib.suppress(ImportError, errors.UserError):
+        from musejax.rendering import learning_curves
+
+        learning_curves.write({experiment.name: learning_curves.read(workdir)}, workdir / learning_curves.FILE)
     best = "" if result.best is None else f"; best validation loss {result.best[0]:.4f} at step {result.best[1]}"
     if result.stopped.startswith("SIG"):
         commands.say(f"{result.stopped}: saved at step {result.step}{best}; the same command goes on from there")
@@ -38,3 +45,26 @@ def train(args: argparse.Namespace, rest: list[str]) -> int:
             "(--optimizer.learning-rate) or on longer (--training.patience), each in a new --workdir"
         )
     return 0
+
+
+def plot(args: argparse.Namespace, rest: list[str]) -> int:
+    """Draws the learning curves of runs."""
+    from musejax.rendering import learning_curves
+
+    runs = [Path(run) for run in args.runs]
+    alone = runs[0] / learning_curves.FILE if len(runs) == 1 else Path("learning-curves.png")
+    out = Path(args.out) if args.out else alone
+    if out.suffix.lower() not in learning_curves.SUFFIXES:
+        out = out / learning_curves.FILE
+    # The picture in a run directory is made anew; any other file is somebody's.
+    outputs.check([out], overwrite=args.overwrite or (not args.out and out.parent in runs))
+    curves = {_shortest(run, runs): learning_curves.read(run) for run in runs}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    learning_curves.write(curves, out)
+    commands.say(str(out))
+    return 0
+
+
+def _shortest(run: Path, runs: Sequence[Path]) -> str:
+    """Returns the name of a run directory, or its whole path where another has the same name."""
+    return run.name if sum(other.name == run.name for other in runs) == 1 else str(run)

@@ -1,8 +1,10 @@
 """Metrics as JSON lines, for TensorBoard, and as a progress line for people."""
 
+import contextlib
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,9 @@ class Logs:
 
             self._progress = rich.progress.Progress(
                 rich.progress.TextColumn("step {task.completed}/{task.total}"),
-                rich.progress.BarColumn(),
+                rich.progress.BarColumn(bar_width=20),
+                rich.progress.TimeElapsedColumn(),
+                rich.progress.TextColumn("remaining"),
                 rich.progress.TimeRemainingColumn(),
                 rich.progress.TextColumn("{task.fields[text]}"),
                 console=rich.console.Console(stderr=True),
@@ -53,11 +57,28 @@ class Logs:
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(f"{part}/{name}", value, step)
-        text = f"{part} " + " ".join(f"{k} {_short(v)}" for k, v in values.items() if k in _SHOWN)
+        text = f"{part} " + " ".join(f"{_SHOWN[k]} {_short(v)}" for k, v in values.items() if k in _SHOWN)
         if self._progress is not None:
             self._progress.update(self._task, completed=step, text=text)
-        else:
+        if self._progress is None or part == "valid":  # A terminal keeps a line for each evaluation.
             self.say(f"step {step}/{self._steps} {text}")
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Shows what is being done while it lasts, and then how long it took.
+
+        Args:
+            name: What is done, such as `compiling the training step`.
+        """
+        begin = time.perf_counter()
+        if self._progress is None:
+            self.say(name)
+        else:
+            self._progress.update(self._task, text=name)
+        yield
+        self.say(f"{name}: {time.perf_counter() - begin:.1f} s")
+        if self._progress is not None:
+            self._progress.update(self._task, text="")
 
     def say(self, text: str) -> None:
         """One plain line to standard error."""
@@ -75,7 +96,8 @@ class Logs:
         self._file.close()
 
 
-_SHOWN = ("loss", "best", "tokens_per_second")
+# Values that people see, and what they are called there.
+_SHOWN = {"loss": "loss", "best": "best", "tokens_per_second": "tokens/s"}
 
 
 def _lines(path: Path) -> list[str]:

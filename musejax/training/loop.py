@@ -170,6 +170,7 @@ def _run(
     kept = at > 0  # whether there is a checkpoint at all
     pending: tuple[int, dict[str, jax.Array]] | None = None  # metrics are read one step late
     since, cells = time.perf_counter(), 0.0
+    is_new = True  # The first evaluation compiles it.
 
     def check(values: dict[str, float], when: int) -> None:
         for name in ("reward", "loss", "grad_norm"):
@@ -206,10 +207,12 @@ def _run(
             since, cells = now, 0.0
 
     def score() -> None:
-        nonlocal progress, since
+        nonlocal progress, since, is_new
         assert validation is not None
         pause = time.perf_counter()
-        values = evaluate(ts.averaged, ts.state, (mesh.shard(devices, batch) for batch in validation()))
+        with log.stage("compiling the evaluation") if is_new else contextlib.nullcontext():
+            values = evaluate(ts.averaged, ts.state, (mesh.shard(devices, batch) for batch in validation()))
+        is_new = False
         check(values, at)
         if progress.best is None or values["loss"] < progress.best:
             progress = dataclasses.replace(progress, best=values["loss"], best_step=at, worse=0)
@@ -226,13 +229,16 @@ def _run(
         if config.patience and progress.worse >= config.patience:
             return finished("early")
         batch = mesh.shard(devices, next(stream))
-        ts, info = step.update(ts, batch)
+        if at == first:
+            with log.stage("compiling the training step"):
+                ts, info = step.update(ts, batch)
+                jax.block_until_ready(info)
+            since = time.perf_counter()  # Compilation is not part of the speed.
+        else:
+            ts, info = step.update(ts, batch)
         read_pending()
         at += 1
         pending = (at, info)
-        if at == first + 1:  # compilation is not part of the speed
-            jax.block_until_ready(info)
-            since = time.perf_counter()
         due = at % config.eval_every == 0 or at == config.steps
         if due or at % config.save_every == 0 or signals.received:
             read_pending()
