@@ -240,7 +240,7 @@ class Model(NamedTuple):
     Attributes:
         info: What the model is and can do.
         init: (key, batch) -> params, state.
-        loss: (params, state, key, batch, *, step, train) -> loss, (state, metrics). Validation takes it with
+        loss: `(params, state, key, batch, *, step, train)` -> loss, (state, metrics). Validation takes it with
             train=False; the best checkpoint is the one where it is least. A family with its own `make_step` trains by
             other losses.
         sample: (params, state, key, request) -> arrays that the codec decodes, and of a family with a likelihood
