@@ -33,7 +33,8 @@ def prepare(args: argparse.Namespace, rest: list[str]) -> int:
     else:
         commands.say(f"{out}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()))
         lines = preparation.passed_over(args.source, data)
-        for line in lines or [f"discarded {count}: {reason}" for reason, count in data.report["discarded"].items()]:
+        lines = lines or [f"discarded {count}: {reason}" for reason, count in data.report["discarded"].items()]
+        for line in lines + preparation.losses(data):
             commands.say(line)
         for line in windows.tell(data):
             commands.say(line)

@@ -98,7 +98,8 @@ def _pieces(names: Sequence[str]) -> "list[NoteSequence]":
             continue
         corpus = folder.load(Path(name))
         out += [piece.sequence() for piece in corpus.pieces if piece.sequence is not None]
-        lines += base.passed_over(name, corpus.report.to_json())
+        report = corpus.report.to_json()
+        lines += base.passed_over(name, report) + base.lost(name, report)
     for line in lines:
         commands.say(line)
     return out

@@ -12,21 +12,31 @@ import numpy as np
 
 from musejax import errors
 from musejax.corpora import bach_test, cache, corpus, melody_groups, parallel, splits, tunes, wheel
-from musejax.music import musicxml_reading
+from musejax.music import musicxml_losses, musicxml_reading
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 VOICES = ("soprano", "alto", "tenor", "bass")
 _VALID = 0.08
+# Changed whenever chorales are read differently.
+_READ = "losses counted"
 
 
 class Read(NamedTuple):
-    """A chorale that was read: its name, its soprano int32[N, 2] and its NoteSequence, packed."""
+    """A chorale that was read.
+
+    Attributes:
+        name: Its name.
+        melody: Its soprano, int32[N, 2].
+        data: Its NoteSequence, packed.
+        losses: What of the score could not be held.
+    """
 
     name: str
     melody: np.ndarray
     data: bytes
+    losses: musicxml_losses.Losses
 
 
 def soprano(sequence: "NoteSequence") -> np.ndarray:
@@ -48,8 +58,9 @@ def soprano(sequence: "NoteSequence") -> np.ndarray:
 
 def read(path: Path) -> Read:
     """Reads one chorale as it is written, so that a repeated section counts once; a worker's task."""
-    sequence = musicxml_reading.musicxml_to_sequence(path, repeats=False)
-    return Read(f"bach/{path.stem}", soprano(sequence), cache.pack(sequence))
+    losses = musicxml_losses.Losses()
+    sequence = musicxml_reading.musicxml_to_sequence(path, repeats=False, losses=losses)
+    return Read(f"bach/{path.stem}", soprano(sequence), cache.pack(sequence), losses)
 
 
 def groups(chorales: Sequence[Read]) -> list[str]:
@@ -64,7 +75,9 @@ def groups(chorales: Sequence[Read]) -> list[str]:
 
 def read_all() -> tuple[list[Read], corpus.Report]:
     """Reads all chorales over processes."""
-    return parallel.sift(parallel.read_all(read, sorted(wheel.folder("bach").glob("*.mxl"))))
+    found, report = parallel.sift(parallel.read_all(read, sorted(wheel.folder("bach").glob("*.mxl"))))
+    report.losses = musicxml_losses.tally(chorale.losses for chorale in found)
+    return found, report
 
 
 def load(name: str, terms: str) -> corpus.Collection:
@@ -74,7 +87,7 @@ def load(name: str, terms: str) -> corpus.Collection:
         name: The corpus's name.
         terms: Its source and licence.
     """
-    wanted = cache.stamp(name)
+    wanted = cache.stamp(name, _READ)
     cached = cache.load(name, wanted)
     if cached is None:
         found, report = read_all()

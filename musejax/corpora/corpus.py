@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from musejax.music import musicxml_losses
+
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
@@ -40,11 +42,13 @@ class Report:
         used: Number of pieces that were used.
         discarded: Number of files and pieces that were not, by reason.
         files: Each of them with its reason, where the source is one of files with names.
+        losses: What of the files that were read could not be held.
     """
 
     used: int = 0
     discarded: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     files: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    losses: list[musicxml_losses.Tally] = dataclasses.field(default_factory=list)
 
     def discard(self, file: str, reason: str) -> None:
         """Counts a file or piece that is not used, and lists it."""
@@ -57,6 +61,7 @@ class Report:
             "used": self.used,
             "discarded": dict(sorted(self.discarded.items())),
             "files": [{"file": file, "reason": reason} for file, reason in self.files],
+            "losses": [tally._asdict() for tally in self.losses],
         }
 
 
@@ -80,6 +85,19 @@ def passed_over(where: str, report: Mapping[str, Any], files: int | None = None)
     )
     why = "; ".join(f"{count} x {reason}" for reason, count in counts.most_common())
     return [f"{where}: passed over {total}: {why}"] + [f"{f['file']}: {f['reason']}" for f in report.get("files", ())]
+
+
+def lost(where: str, report: Mapping[str, Any]) -> list[str]:
+    """Returns a line for people for each kind of thing that was left out of files that were read.
+
+    Args:
+        where: The folder or corpus.
+        report: Its report, as `Report.to_json` gives it.
+    """
+    return [
+        f"{where}: in {tally['files']:,} {'file' if tally['files'] == 1 else 'files'} {tally['remark']}"
+        for tally in report.get("losses", ())
+    ]
 
 
 class Collection(NamedTuple):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from musejax import errors
 from musejax.corpora import cache, corpus, melody_groups, parallel, splits
-from musejax.music import files
+from musejax.music import files, musicxml_losses
 from musejax.runs import file_names
 
 
@@ -26,16 +26,27 @@ def paths(folder: Path) -> list[Path]:
     return [p for p in found if p.suffix.lower() in files.SUFFIXES]
 
 
-def read(task: Task) -> list[cache.Entry | str]:
-    """Reads one file; a worker's task. The group of each piece is the hash of its content, the same in every key.
+class Reading(NamedTuple):
+    """What was read of a file.
 
-    Returns:
-        Its pieces, and a line for each tune of the file that cannot be read.
+    Attributes:
+        entries: Its pieces.
+        lost: A line for each tune of the file that cannot be read.
+        losses: What of its pieces could not be held.
     """
-    entries: list[cache.Entry | str] = []
+
+    entries: list[cache.Entry]
+    lost: list[str]
+    losses: musicxml_losses.Losses
+
+
+def read(task: Task) -> Reading:
+    """Reads one file; a worker's task. The group of each piece is the hash of its content, the same in every key."""
+    entries: list[cache.Entry] = []
     lost: list[str] = []
+    losses = musicxml_losses.Losses()
     try:
-        found = files.read(task.path, lost.append)
+        found = files.read(task.path, lost.append, losses=losses)
     except errors.UserError as e:
         raise errors.UserError(files.reason(e, task.path)) from e
     for i, sequence in enumerate(found, 1):
@@ -44,7 +55,7 @@ def read(task: Task) -> list[cache.Entry | str]:
         if not len(melody):  # Drums alone.
             melody = melody_groups.of_sequence(sequence, lambda note: True)
         entries.append(cache.Entry(name, melody_groups.fingerprint(melody), cache.pack(sequence)))
-    return entries + [line.removeprefix(f"{file_names.shown(task.path)}: ") for line in lost]
+    return Reading(entries, [line.removeprefix(f"{file_names.shown(task.path)}: ") for line in lost], losses)
 
 
 def load(folder: Path, processes: int | None = None) -> corpus.Collection:
@@ -63,13 +74,11 @@ def load(folder: Path, processes: int | None = None) -> corpus.Collection:
     results = parallel.read_all(read, tasks, processes)
     found, report = parallel.sift(results)
     report.files = [(task.name, result) for task, result in zip(tasks, results) if isinstance(result, str)]
-    entries = []
+    report.losses = musicxml_losses.tally(reading.losses for reading in found)
+    entries = [entry for reading in found for entry in reading.entries]
     for task, result in zip(tasks, results):
-        for entry in () if isinstance(result, str) else result:
-            if isinstance(entry, cache.Entry):
-                entries.append(entry)
-                continue
-            tune, _, reason = entry.partition(" is left out: ")
+        for line in () if isinstance(result, str) else result.lost:
+            tune, _, reason = line.partition(" is left out: ")
             report.discard(f"{task.name}, {tune}", reason)
     report.used = len(entries)
     if not entries:

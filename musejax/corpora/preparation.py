@@ -1,5 +1,6 @@
 """From a corpus and a codec to a data set, kept in the cache for the next time."""
 
+import dataclasses
 import hashlib
 import importlib.metadata
 from collections.abc import Callable
@@ -75,7 +76,9 @@ def encode(corpus: base.Collection, codec: str, coder: codecs.Codec, say: Callab
     if corpus.codec not in (None, codec):
         raise errors.UserError(f"{corpus.name} comes as {corpus.codec} only; it cannot be read as {codec}")
     items: dict[str, list[dataset.Item]] = {s: [] for s in base.SPLITS}
-    report = base.Report(discarded=corpus.report.discarded.copy(), files=list(corpus.report.files))
+    report = dataclasses.replace(
+        corpus.report, used=0, discarded=corpus.report.discarded.copy(), files=list(corpus.report.files)
+    )
     if len(corpus.pieces) > 500:
         say(f"encoding {len(corpus.pieces)} pieces of {corpus.name} as {codec}")
     for piece in corpus.pieces:
@@ -106,6 +109,11 @@ def encode(corpus: base.Collection, codec: str, coder: codecs.Codec, say: Callab
 def passed_over(source: str, data: dataset.Dataset) -> list[str]:
     """Returns lines that count and list what of a folder was not used; none for a corpus or a prepared file."""
     return base.passed_over(source, data.report) if source not in corpora.CORPORA and Path(source).is_dir() else []
+
+
+def losses(data: dataset.Dataset) -> list[str]:
+    """Returns a line for each kind of thing that was left out of the files of a data set."""
+    return base.lost(data.source, data.report)
 
 
 def _parts(piece: base.Piece, coder: codecs.Codec, split: str) -> list[dict[str, Any]]:

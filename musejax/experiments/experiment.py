@@ -187,7 +187,8 @@ def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], ta
     take()
     runs.start(workdir, description)
     say(f"{data.source}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + f" pieces as {data.vocabulary.name}")
-    for line in preparation.passed_over(experiment.data, data) + holdout.tell(data) + windows.tell(data):
+    lines = preparation.passed_over(experiment.data, data) + preparation.losses(data)
+    for line in lines + holdout.tell(data) + windows.tell(data):
         say(line)
     if model.features is not None:
         features = jax.jit(model.features)

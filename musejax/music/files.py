@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musejax import errors
-from musejax.music import abc_reading, limits, midi_reading, musicxml_reading
+from musejax.music import abc_reading, limits, midi_reading, musicxml_losses, musicxml_reading
 from musejax.runs import file_names
 
 if TYPE_CHECKING:
@@ -19,14 +19,22 @@ _ADVICE = "; give a sound file of MIDI, MusicXML or ABC"
 
 
 def read(
-    path: str | Path, say: Callable[[str], None] | None = None, remark: Callable[[str], None] | None = None
+    path: str | Path,
+    say: Callable[[str], None] | None = None,
+    remark: Callable[[str], None] | None = None,
+    *,
+    losses: musicxml_losses.Losses | None = None,
+    repeats: bool = True,
 ) -> "list[NoteSequence]":
     """Reads a MIDI, MusicXML or ABC file, times in seconds.
 
     Args:
         path: The file; its suffix (one of `SUFFIXES`, in any case) says what it is.
         say: Is called with a line for each tune of the file that cannot be read while others can.
-        remark: Is called with a line for each kind of thing in a score that a NoteSequence cannot hold.
+        remark: Is called with a line for each kind of thing in a score that a NoteSequence cannot hold, and for what
+            is read otherwise than asked for.
+        losses: Is given how many things of each of these kinds there are.
+        repeats: Whether repeats, endings and leaps of a score are played out; otherwise it is read as written.
 
     Returns:
         The pieces in it that hold notes: one, or as many as there are tunes in an ABC file.
@@ -37,6 +45,7 @@ def read(
     """
     path = Path(path)
     name = file_names.shown(path)
+    counts = musicxml_losses.Losses()
     remarks: list[str] = []
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -48,10 +57,12 @@ def read(
         limits.check_bytes(size)
         if suffix in ABC:
             found, lost = _read_abc(path)
+            if not repeats:
+                remarks.append("repeats of ABC are always played out; only MusicXML can be read as written")
         elif suffix in MIDI:
             found, lost = [midi_reading.midi_to_sequence(path.read_bytes())], []
         else:
-            found, lost = [musicxml_reading.musicxml_to_sequence(path, say=remarks.append)], []
+            found, lost = [musicxml_reading.musicxml_to_sequence(path, repeats=repeats, losses=counts)], []
         found = [s for s in found if s.notes]
         if not found:
             raise errors.UserError("it holds no notes")
@@ -65,8 +76,10 @@ def read(
         for line in lost:
             say(f"{name}: {line}")
     if remark is not None:
-        for line in remarks:
+        for line in musicxml_losses.remarks(counts) + remarks:
             remark(f"{name}: {line}")
+    if losses is not None:
+        losses.update(counts)
     for sequence in found:
         sequence.filename = file_names.shown(path.name)
     return found

@@ -1,6 +1,7 @@
 """What a MusicXML score says that a NoteSequence cannot hold, counted by kind."""
 
 import collections
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -34,15 +35,50 @@ KEY = Loss("1 non-traditional key signature is left out", "{} non-traditional ke
 METRE = Loss("1 time signature that cannot be read is left out", "{} time signatures that cannot be read are left out")
 TEMPO = Loss("1 metronome mark without a tempo is left out", "{} metronome marks without a tempo are left out")
 UNFOLDING = Loss(
-    "its repeats cannot be played out within the bounds; it is read as written",
-    "its repeats cannot be played out within the bounds; it is read as written",
+    "repeats cannot be played out within the bounds; the score is read as written",
+    "repeats cannot be played out within the bounds; {} scores are read as written",
 )
 OWN_BARS = Loss(
-    "its parts have bar lines of their own, so its repeats are not played out",
-    "its parts have bar lines of their own, so its repeats are not played out",
+    "parts have bar lines of their own, so repeats of the score are not played out",
+    "parts have bar lines of their own, so repeats of {} scores are not played out",
 )
+
+
+class Tally(NamedTuple):
+    """A kind of loss, counted over files.
+
+    Attributes:
+        remark: The remark about all of them.
+        number: How many there are.
+        files: In how many files they are.
+    """
+
+    remark: str
+    number: int
+    files: int
 
 
 def remarks(losses: Losses) -> list[str]:
     """Returns one line for each kind of loss, in alphabetical order."""
-    return sorted(loss.one if count == 1 else loss.many.format(f"{count:,}") for loss, count in losses.items() if count)
+    return sorted(_remark(loss, count) for loss, count in losses.items() if count)
+
+
+def tally(losses: Iterable[Losses]) -> list[Tally]:
+    """Counts losses over files.
+
+    Args:
+        losses: The losses of each file.
+
+    Returns:
+        A tally for each kind of loss, the one in most files first.
+    """
+    numbers, files = Losses(), Losses()
+    for of_file in losses:
+        numbers.update(of_file)
+        files.update(loss for loss, count in of_file.items() if count)
+    return [Tally(_remark(loss, numbers[loss]), numbers[loss], count) for loss, count in files.most_common()]
+
+
+def _remark(loss: Loss, count: int) -> str:
+    """Returns the remark about so many losses of a kind."""
+    return loss.one if count == 1 else loss.many.format(f"{count:,}")

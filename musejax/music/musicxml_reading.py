@@ -8,7 +8,7 @@ import contextlib
 import gc
 import itertools
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ _RESOLUTION = 480
 
 
 def musicxml_to_sequence(
-    path: Path, *, repeats: bool = True, say: Callable[[str], None] | None = None
+    path: Path, *, repeats: bool = True, losses: musicxml_losses.Losses | None = None
 ) -> "NoteSequence":
     """Reads a MusicXML file, plain or zipped (.mxl), times in seconds.
 
@@ -50,23 +50,19 @@ def musicxml_to_sequence(
     Args:
         path: The file.
         repeats: Whether repeats, endings, D.C., D.S. and coda are played out; otherwise the score is read as written.
-        say: Is called with one line for each kind of thing that a NoteSequence cannot hold and that is left out.
+        losses: Is given how many things of each kind a NoteSequence cannot hold, so that they are left out.
 
     Raises:
         errors.UserError: The file is not MusicXML, is damaged, or exceeds `limits`; the message is the reason.
     """
-    losses = musicxml_losses.Losses()
     try:
         with _paused_collector():
-            sequence = _read(score_tree.read(path), repeats, losses)
+            sequence = _read(score_tree.read(path), repeats, musicxml_losses.Losses() if losses is None else losses)
     except (errors.UserError, OSError):
         raise
     except Exception as e:  # Whatever else a damaged file provokes.
         raise errors.UserError(errors.failure("it cannot be read as MusicXML", e)) from e
     limits.check(sequence)
-    if say is not None:
-        for line in musicxml_losses.remarks(losses):
-            say(line)
     return sequence
 
 

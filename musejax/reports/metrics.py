@@ -9,7 +9,7 @@ import numpy as np
 from musejax import codecs, corpora, errors, registry
 from musejax.corpora import corpus, folder, parallel, preparation
 from musejax.evaluation import copying, likelihood, mgeval, musdr, musegan_statistics, muspy, note_rolls, voice_leading
-from musejax.music import files, timing
+from musejax.music import files, musicxml_losses, timing
 from musejax.reports.gridded import GRID, Piece, on_grid
 from musejax.runs import file_names
 
@@ -77,10 +77,12 @@ def _of_folder(where: Path, grid: int, say: Callable[[str], None], report: corpu
         if path.with_suffix("") not in paths or path.suffix.lower() in files.MIDI:
             paths[path.with_suffix("")] = path
     found: list[Piece] = []
+    losses = []
     for path in paths.values():
         name = file_names.shown(path.relative_to(where).as_posix())
+        losses.append(musicxml_losses.Losses())
         try:
-            found += [on_grid(sequence, grid) for sequence in files.read(path, say)]
+            found += [on_grid(sequence, grid) for sequence in files.read(path, say, losses=losses[-1])]
         except errors.UserError as error:
             report.discard(name, files.reason(error, path))
         except errors.DiscardError as error:
@@ -88,11 +90,13 @@ def _of_folder(where: Path, grid: int, say: Callable[[str], None], report: corpu
         except Exception as error:  # a fault that one file shows does not cost the others
             report.discard(name, errors.failure("could not be read", error))
     report.used = len(found)
+    report.losses = musicxml_losses.tally(losses)
     if not paths:
         raise errors.UserError(f"{where}: it holds no file ending in {', '.join(files.SUFFIXES)}")
     if not found:
         raise errors.UserError(f"{where}: {parallel.none_of(len(paths), report)}")
-    for line in corpus.passed_over(str(where), report.to_json(), len(paths)):
+    told = report.to_json()
+    for line in corpus.passed_over(str(where), told, len(paths)) + corpus.lost(str(where), told):
         say(line)
     return found
 
@@ -284,5 +288,6 @@ def metrics(
         "reference_set": reference,
         "training_set": training,
         "passed_over": {side: r.to_json() for side, r in reports.items() if r.discarded},
+        "losses": {side: r.to_json()["losses"] for side, r in reports.items() if r.losses},
         **compare(sides[0], sides[1], known, grid),
     }

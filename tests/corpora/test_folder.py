@@ -1,10 +1,12 @@
 import collections
 
+import musicxml_text
 import pytest
 
-from musejax import corpora, errors
-from musejax.corpora import folder
+from musejax import cli, corpora, errors
+from musejax.corpora import corpus, folder
 from musejax.music import noteseq
+from musejax.pipeline import dataset
 
 ABC = "X:{n}\nT:Tune\nM:4/4\nL:1/4\nK:{key}\n{notes}|\n"
 
@@ -85,3 +87,26 @@ def test_a_lost_tune_is_counted(tmp_path):
     ((reason, count),) = corpus.report.discarded.items()
     assert count == 1
     assert corpus.report.files == [("one.abc, tune 2 (X:2, 'no key, no notes')", reason)]
+
+
+def test_what_is_left_out_of_files_is_counted_by_kind(tmp_path, capfd):
+    grace = "<note><grace/><pitch><step>D</step><octave>4</octave></pitch></note>"
+    for number, (more, alter) in enumerate(((grace, ""), ("", ""), ("", "<alter>0.5</alter>"))):
+        text = musicxml_text.score([grace + more + musicxml_text.notes("C4 D4 E4 F4")])
+        (tmp_path / f"{number}.musicxml").write_text(text.replace("<step>C</step>", f"<step>C</step>{alter}"))
+    midi_file(tmp_path / "plain.mid", [60, 62, 64])
+    alone, together = (folder.load(tmp_path, processes).report for processes in (1, 2))
+    assert alone == together and alone.used == 4 and not alone.discarded
+    assert alone.to_json()["losses"] == [
+        {"remark": "4 grace notes are left out", "number": 4, "files": 3},
+        {"remark": "1 note is moved to the nearest semitone", "number": 1, "files": 1},
+    ]
+    lines = ["in 3 files 4 grace notes are left out", "in 1 file 1 note is moved to the nearest semitone"]
+    assert corpus.lost("songs", alone.to_json()) == [f"songs: {line}" for line in lines]
+    out = tmp_path / "songs.npz"
+    with pytest.raises(SystemExit) as status:
+        cli.main(["prepare", str(tmp_path), "--codec", "pianoroll-88", "--out", str(out)])
+    assert not status.value.code
+    said = capfd.readouterr().err
+    assert all(f"{tmp_path}: {line}\n" in said for line in lines)
+    assert dataset.load(out).report["losses"] == alone.to_json()["losses"]

@@ -2,6 +2,7 @@
 
 import json
 
+import musicxml_text
 import numpy as np
 import pytest
 
@@ -162,3 +163,16 @@ def test_the_command_says_what_the_function_finds(tmp_path, capsys, chorales):
     assert "mean" in found["overlapped_area"] and found["reference_bars"] >= 1
     assert set(found["voice_leading"]["generated"]) == set(found["voice_leading"]["reference"])
     assert tables.metrics(found) in captured.out
+
+
+def test_what_is_left_out_of_the_files_of_a_side_is_counted_and_said(tmp_path, capfd):
+    grace = "<note><grace/><pitch><step>D</step><octave>4</octave></pitch></note>"
+    for number in range(2):
+        text = musicxml_text.score([grace + musicxml_text.notes("C4 D4 E4 F4"), musicxml_text.notes("G4 F4 E4 D4")])
+        (tmp_path / f"{number}.musicxml").write_text(text)
+    with pytest.raises(SystemExit):
+        cli.main(["metrics", str(tmp_path), "--reference", str(tmp_path), "--json"])
+    captured = capfd.readouterr()
+    assert captured.err.count(f"{tmp_path}: in 2 files 2 grace notes are left out\n") == 2
+    counted = [{"remark": "2 grace notes are left out", "number": 2, "files": 2}]
+    assert json.loads(captured.out)["losses"] == {"generated": counted, "reference": counted}
