@@ -87,6 +87,12 @@ def _overwrite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist (default: refuse)")
 
 
+def _as_written(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--as-written", action="store_true", help="leave repeats of MusicXML as they are written (default: play them)"
+    )
+
+
 def _sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
     _drawing(parser)
@@ -100,12 +106,14 @@ def _sampling(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--min-length", type=int, help="frames before which a piece may not end (default: 8 bars)")
     parser.add_argument("--qpm", type=float, help="quarter notes a minute (default: 100); a primer's own tempos hold")
+    _as_written(parser)
     _output(parser, "mid")
 
 
 def _steering(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a shipped run's name, or a run directory")
     parser.add_argument("file", metavar="FILE", help="MIDI, MusicXML or ABC")
+    _as_written(parser)
     _drawing(parser)
     _output(parser, None)
 
@@ -116,6 +124,8 @@ def _through_latents(parser: argparse.ArgumentParser, files: Sequence[str]) -> N
     for file in files:
         nargs = "?" if len(files) > 1 else None
         parser.add_argument(file, metavar=file.upper(), nargs=nargs, help="MIDI, MusicXML or ABC")
+    if files:
+        _as_written(parser)
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes (default: 0)")
     parser.add_argument("--temperature", type=float, default=1.0, help="below 1 more cautious (default: 1)")
     _output(parser, "mid")
@@ -167,7 +177,12 @@ def parser() -> argparse.ArgumentParser:
 
     p = commands.add_parser("infill", help="write some bars or voices of a piece anew, and keep the rest")
     _steering(p)
-    p.add_argument("--bars", metavar="A-B", help="such as 5-8 or 0-2,12; 1 is the first whole bar (default: all)")
+    p.add_argument(
+        "--bars",
+        metavar="A-B",
+        help="such as 5-8 or 0-2,12a: the numbers that are printed in a score, each time that a bar is played; without "
+        "them 1 is the first whole bar (default: all)",
+    )
     p.add_argument("--voices", metavar="V,V", help="of soprano, alto, tenor, bass (default: all)")
     p.add_argument("--keep", metavar="PLACE,...", help="notes there that are kept, such as soprano@5.1,bass@6-7")
     p.add_argument("--vary", metavar="SHARE", type=float, help="draw only a share of the notes anew, such as .3")
@@ -236,6 +251,7 @@ def parser() -> argparse.ArgumentParser:
     ):
         p = commands.add_parser(name, help=what)
         p.add_argument("files", metavar="FILE", nargs="+", help="MIDI, MusicXML or ABC")
+        _as_written(p)
         _output(p, to, option="--to", what="the results go")
 
     p = commands.add_parser("pack", help="copy a run as it is shipped: best checkpoint only, rounded")

@@ -53,7 +53,7 @@ def convert(args: argparse.Namespace, rest: list[str]) -> int:
     if not target.is_file:  # All but ABC hold one piece, so that what they become is known before anything is read.
         target.paths([path.stem for path in sources if path.suffix.lower() not in files.ABC])
     # Everything is read before anything is written.
-    read = [(path, files.read(path, commands.say, commands.say)) for path in sources]
+    read = [(path, files.read(path, commands.say, commands.say, repeats=not args.as_written)) for path in sources]
     if target.is_file and len(read[0][1]) > 1:
         raise errors.UserError(f"{sources[0]} holds {len(read[0][1])} pieces; give a folder as --out, not {target.out}")
     named = [(stem, sequence) for path, found in read for stem, sequence in zip(_stems(path, len(found)), found)]

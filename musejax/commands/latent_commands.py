@@ -26,7 +26,7 @@ def _one(args: argparse.Namespace, what: str) -> int:
     """Writes what a function of `musejax.generation.latent_verbs` makes of a file."""
     _check(args)
     target, path = outputs.target(args, "mid", [args.file]), zoo.find(args.model)
-    sequence = music_commands.read(args.file)
+    sequence = music_commands.read(args.file, args)
     commands.begin()
     from musejax.generation import latent_verbs
 
@@ -48,7 +48,7 @@ def interpolate(args: argparse.Namespace, rest: list[str]) -> int:
     if args.first and args.latent:
         raise errors.UserError(f"--latent {args.latent}: from one file to another the whole vector moves")
     target = outputs.target(args, "mid", [args.first, args.last], pieces=music_commands.several(args))
-    ends = [music_commands.read(file) for file in (args.first, args.last) if file]
+    ends = [music_commands.read(file, args) for file in (args.first, args.last) if file]
     commands.begin()
     from musejax.generation import latent_verbs
 

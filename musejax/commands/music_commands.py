@@ -26,7 +26,7 @@ def sample(args: argparse.Namespace, rest: list[str]) -> int:
     sharps = options.sharps(args)
     target = outputs.target(args, "mid", [args.primer], pieces=several(args), arrays=True)
     path = zoo.find(args.model)
-    primer = read(args.primer) if args.primer else None
+    primer = read(args.primer, args) if args.primer else None
     commands.begin()
     from musejax.decoding import track_grammar
     from musejax.generation import accompaniment, piece_forms, piece_lengths, primers, sampling
@@ -107,7 +107,7 @@ def infill(args: argparse.Namespace, rest: list[str]) -> int:
         raise errors.UserError(f"--then {args.then}: the bars that lead there are drawn, and no others; leave them out")
     if not bars and not voices and not args.then and args.vary is None:
         raise errors.UserError("nothing is to be filled; give --bars such as 5-8, --voices such as alto,tenor, or both")
-    keep, second = places.places("--keep", args.keep), read(args.then) if args.then else None
+    keep, second = places.places("--keep", args.keep), read(args.then, args) if args.then else None
 
     def plan(loaded: "zoo.Loaded", sequence: "NoteSequence", **told: Any) -> "planning.Plan":
         if second is not None:
@@ -127,7 +127,7 @@ def accompany(args: argparse.Namespace, rest: list[str]) -> int:
     options.check_seed(args.seed)
     path, target = zoo.find(args.model), _target(args)
     asked, tracks = options.attributes(args.attributes), options.names(args.tracks)
-    sequence = read(args.file)
+    sequence = read(args.file, args)
     commands.begin()
     from musejax.generation import accompaniment, roll_accompaniment, sampling
 
@@ -172,7 +172,7 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
     options.check_seed(args.seed)
     sharps, path = options.sharps(args), zoo.find(args.model)
     target, marks = _target(args), places.fermatas(args.fermatas)
-    sequence = read(args.file)
+    sequence = read(args.file, args)
     commands.begin()
     from musejax.generation import steering
 
@@ -206,11 +206,11 @@ def _steer(args: argparse.Namespace, plan: Callable[..., "planning.Plan"]) -> in
     return 0
 
 
-def read(path: str) -> "NoteSequence":
-    """The first piece of a file."""
+def read(path: str, args: argparse.Namespace) -> "NoteSequence":
+    """Reads the first piece of a file, with its repeats played out unless the options say otherwise."""
     from musejax.music import files
 
-    found = files.read(path, commands.say, commands.say)
+    found = files.read(path, commands.say, commands.say, repeats=not args.as_written)
     if len(found) > 1:
         commands.say(f"{path}: it holds {len(found)} pieces; the first is taken")
     return found[0]

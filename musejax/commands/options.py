@@ -11,6 +11,7 @@ from musejax import errors
 if TYPE_CHECKING:
     from musejax import zoo
     from musejax.base import Choice, Constraint
+    from musejax.music import bar_numbers
 
 FORMATS = ("mid", "musicxml", "wav", "png")
 
@@ -109,11 +110,13 @@ def pair(text: str) -> tuple[int, int] | None:
     return int(match[1]), int(match[2] or match[1])
 
 
-def ranges(text: str | None) -> list[tuple[int, int]]:
-    """Bars such as 5-8,12; none where the option is not given."""
+def ranges(text: str | None) -> "list[tuple[bar_numbers.Bar, bar_numbers.Bar]]":
+    """Bars such as 5-8,12a; none where the option is not given."""
+    from musejax.music import bar_numbers
+
     out = []
     for part in (text or "").split(",") if text is not None else []:
-        ends = pair(part)
+        ends = bar_numbers.parse_range(part)
         if ends is None:
             raise errors.UserError(
                 f"--bars {text}: give ranges such as 5-8 or 0-2,12, the first bar not above the last"

@@ -48,10 +48,16 @@ def fermatas(text: str | None) -> "list[piece_forms.Mark] | None":
     """Bars and beats such as 2.3,4.3; None where the option is not given."""
     if text is None:
         return None
-    found = [re.fullmatch(r"(\d{1,4})\.(\d{1,2})", part) for part in options.names(text)]
-    if not found or not all(found):
-        raise errors.UserError(f"--fermatas {text}: give BAR.BEAT,..., such as 2.3,4.3")
-    return [(int(match[1]), int(match[2])) for match in found if match]
+    from musejax.music import bar_numbers
+
+    marks: list[piece_forms.Mark] = []
+    for part in options.names(text) or [""]:
+        match = re.fullmatch(r"(\w+)\.(\d{1,2})", part)
+        ends = bar_numbers.parse_range(match[1]) if match else None
+        if match is None or ends is None:
+            raise errors.UserError(f"--fermatas {text}: give BAR.BEAT,..., such as 2.3,4.3")
+        marks.append((ends[0], int(match[2])))
+    return marks
 
 
 def refuse(args: argparse.Namespace, loaded: "zoo.Loaded") -> None:
@@ -68,7 +74,7 @@ def of_plan(args: argparse.Namespace, loaded: "zoo.Loaded", plan: "planning.Plan
     allow, forbid = rules("--allow", args.allow), rules("--forbid", args.forbid)
     if not allow and not forbid:
         return None
-    return cells.constraint(loaded, plan.source.bars, planning.beat_of(plan.source), allow, forbid)
+    return cells.constraint(loaded, plan.source.numbers, planning.beat_of(plan.source), allow, forbid)
 
 
 def of_sample(
@@ -77,10 +83,11 @@ def of_sample(
     """What they say of a sample: of a free one, which is in 4/4 then, or in the bars of a primer's conditions."""
     from musejax import codecs
     from musejax.generation import cells
+    from musejax.music import bar_numbers
 
     allow, forbid = rules("--allow", args.allow), rules("--forbid", args.forbid)
     if not allow and not forbid:
         return None
     told = codecs.free_conditions(loaded.codec.vocabulary, 1, length, primer)
     beat = told.get("beat", np.arange(length)[None] % BAR)[0]
-    return cells.constraint(loaded, np.cumsum(beat == 0), beat, allow, forbid)
+    return cells.constraint(loaded, bar_numbers.count(beat), beat, allow, forbid)

@@ -11,14 +11,14 @@ from musejax.base import Constraint
 from musejax.codecs import chorale
 from musejax.decoding import constraints
 from musejax.generation import piece_forms
-from musejax.music import grid, limits, metre, noteseq, score_annotations, timing
+from musejax.music import bar_numbers, grid, limits, metre, noteseq, score_annotations, timing
 from musejax.theory.sixteenths import QUARTER
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 VOICES = tuple(voice.lower() for voice in chorale.VOICES)
-_PLACE = re.compile(r"(?:([a-z]+)@)?(\d{1,4})(?:-(\d{1,4}))?(?:\.(\d{1,2}))?")
+_PLACE = re.compile(r"(?:([a-z]+)@)?(\w{1,15}(?:-\w{1,15})?)(?:\.(\d{1,2}))?")
 _PITCHES = re.compile(r"(\d{1,3})(?:-(\d{1,3}))?")
 
 
@@ -27,14 +27,14 @@ class Place(NamedTuple):
 
     Attributes:
         voice: A name of VOICES; None for all.
-        first: The first bar; 1 is the first whole one, 0 a pick-up.
+        first: The first bar, by its number (see `bar_numbers`).
         last: The last bar, included.
         beat: The quarter of each of these bars, from 1; None for whole bars.
     """
 
     voice: str | None
-    first: int
-    last: int
+    first: bar_numbers.Bar
+    last: bar_numbers.Bar
     beat: int | None
 
 
@@ -49,10 +49,10 @@ class Rule(NamedTuple):
 def place(text: str) -> Place | None:
     """A place such as alto@5-8, bass@3.2 or 4; None for what is none."""
     found = _PLACE.fullmatch(text.strip().lower())
-    if not found or (found[1] and found[1] not in VOICES) or found[4] == "0":
+    if not found or (found[1] and found[1] not in VOICES) or found[3] == "0":
         return None
-    first, last = int(found[2]), int(found[3] or found[2])
-    return Place(found[1], first, last, int(found[4]) if found[4] else None) if first <= last else None
+    ends = bar_numbers.parse_range(found[2])
+    return Place(found[1], *ends, int(found[3]) if found[3] else None) if ends else None
 
 
 def rule(text: str) -> Rule | None:
@@ -64,29 +64,33 @@ def rule(text: str) -> Rule | None:
     return Rule(at, int(found[1]), int(found[2] or found[1]))
 
 
-def inside(at: Place, bars: np.ndarray, beat: np.ndarray) -> np.ndarray:
+def inside(at: Place, bars: bar_numbers.BarNumbers, beat: np.ndarray) -> np.ndarray:
     """The cells of a place: bool[T, 4].
 
     Args:
         at: The place.
-        bars: int[T], the number of each frame's bar.
+        bars: The number of each frame's bar.
         beat: int[T], positions in the bar in 16ths.
 
     Raises:
         errors.UserError: There are none.
     """
-    frames = (bars >= at.first) & (bars <= at.last)
+    frames = bars.inside(at.first, at.last)
     if at.beat is not None:
         frames &= beat // 4 == at.beat - 1
     if not frames.any():
         where = f"{at.first}-{at.last}" + (f", beat {at.beat}" if at.beat else "")
-        raise errors.UserError(f"bars {where}: the piece has bars {bars.min()}-{bars.max()}")
+        raise errors.UserError(f"bars {where}: the piece has {bars}")
     voices = np.array([at.voice in (None, voice) for voice in VOICES])
     return frames[:, None] & voices
 
 
 def constraint(
-    loaded: zoo.Loaded, bars: np.ndarray, beat: np.ndarray, allow: Sequence[Rule] = (), forbid: Sequence[Rule] = ()
+    loaded: zoo.Loaded,
+    bars: bar_numbers.BarNumbers,
+    beat: np.ndarray,
+    allow: Sequence[Rule] = (),
+    forbid: Sequence[Rule] = (),
 ) -> Constraint:
     """Which pitches may sound where.
 
@@ -94,7 +98,7 @@ def constraint(
 
     Args:
         loaded: A model of four voices.
-        bars: int[T], the number of each frame's bar.
+        bars: The number of each frame's bar.
         beat: int[T], positions in the bar in 16ths.
         allow: What alone may sound in places.
         forbid: What may not.
@@ -106,7 +110,7 @@ def constraint(
     if table.streams != len(VOICES):
         raise errors.UserError(f"{loaded.name} writes codec {table.name}, whose cells have no voices")
     pitch = table.values("pitch")
-    asked, wanted = np.zeros((len(bars), len(VOICES), table.size), bool), np.zeros((len(bars), len(VOICES)), bool)
+    asked, wanted = np.zeros((len(beat), len(VOICES), table.size), bool), np.zeros((len(beat), len(VOICES)), bool)
     for r in allow:
         where = inside(r.place, bars, beat)
         asked |= where[..., None] & ((pitch >= r.low) & (pitch <= r.high))
@@ -131,7 +135,8 @@ def with_fermatas(sequence: "NoteSequence", marks: Sequence[piece_forms.Mark]) -
     kept = [a for a in sequence.text_annotations if a.text.strip().lower() != score_annotations.FERMATA]
     del out.text_annotations[:]
     out.text_annotations.extend(kept)
-    where = piece_forms.marked(metre.read_beats(sequence, grid.total_frames(sequence)), marks)
+    beat = metre.read_beats(sequence, grid.total_frames(sequence))[:-1]
+    where = piece_forms.marked(beat, marks, bar_numbers.read(sequence, beat))
     starts = np.flatnonzero(np.diff(where, prepend=0) == 1)
     for time in timing.to_seconds(sequence, starts / QUARTER).tolist():
         out.text_annotations.add(time=time, text=score_annotations.FERMATA)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from musejax import errors
-from musejax.music import grid, limits, metre, noteseq, timing
+from musejax.music import grid, limits, metre, noteseq, score_annotations, timing
 from musejax.theory.sixteenths import BAR, QUARTER
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ def join(first: "NoteSequence", second: "NoteSequence", bars: int) -> Joined:
         new.CopyFrom(note)
         new.start_time, new.end_time = note.start_time + offset, note.end_time + offset
     out.total_time = max(second.total_time, *(n.end_time for n in second.notes), 0.0) + offset
-    # The bars are counted in the result, as everywhere.
+    # The printed numbers of two scores are not those of one: the bars of the result are counted.
+    texts = [a for a in out.text_annotations if not a.text.startswith(score_annotations.MEASURE)]
+    del out.text_annotations[:]
+    out.text_annotations.extend(texts)
     counted = np.cumsum(metre.beats(metre.read(out), max(grid.total_frames(out), start + 1)) == 0)
     low = int(counted[line])
     return Joined(out, (low, low + bars - 1), kept)

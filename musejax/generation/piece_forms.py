@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from musejax import codecs, errors, zoo
-from musejax.music import grid
+from musejax.music import bar_numbers, grid
 from musejax.pipeline import batches, dataset
 from musejax.theory.sixteenths import BAR, QUARTER
 
@@ -18,8 +18,8 @@ from musejax.theory.sixteenths import BAR, QUARTER
 NEAREST = 8
 # Longer training pieces are no forms of free samples: 48 bars.
 LONGEST = 48 * BAR
-# (bar, beat), both from 1: the quarter over which a fermata stands. Bar 1 is the first whole one.
-Mark = tuple[int, int]
+# (bar, beat): the quarter over which a fermata stands. The bar is a number of `bar_numbers`, and the first beat is 1.
+Mark = tuple[bar_numbers.Bar, int]
 
 
 class Form(NamedTuple):
@@ -78,24 +78,23 @@ def _fitted(form: Form, length: int) -> Form:
     return Form(length, {name: x.astype(np.int32) for name, x in longer.items()})
 
 
-def marked(beat: np.ndarray, marks: Sequence[Mark]) -> np.ndarray:
+def marked(beat: np.ndarray, marks: Sequence[Mark], numbers: bar_numbers.BarNumbers | None = None) -> np.ndarray:
     """Where fermatas stand: int32[T].
 
     Args:
         beat: int32[T], positions in the bar in 16ths.
         marks: The quarters over which they stand.
+        numbers: The number of each frame's bar; by default bars are counted.
 
     Raises:
         errors.UserError: There is no such bar or beat.
     """
-    bar = np.cumsum(beat == 0)
+    numbers = bar_numbers.count(beat) if numbers is None else numbers
     out = np.zeros(len(beat), np.int32)
     for number, quarter in marks:
-        here = (bar == number) & (beat // QUARTER == quarter - 1)
+        here = numbers.inside(number, number) & (beat // QUARTER == quarter - 1)
         if not here.any():
-            raise errors.UserError(
-                f"fermata {number}.{quarter}: the piece has bars {bar[0]}-{bar[-1]}, and no such beat"
-            )
+            raise errors.UserError(f"fermata {number}.{quarter}: the piece has {numbers}, and no such beat")
         out[here] = 1
     return out
 
@@ -141,7 +140,7 @@ def draw_forms(
     if length is None and bars is not None:
         length = bars * BAR
     if length is None and fermatas:
-        length = (max(bar for bar, _ in fermatas) + 1) * BAR
+        length = (max(bar_numbers.number(bar).value for bar, _ in fermatas) + 1) * BAR
     end = int(vocabulary.has("end"))
     found = []
     for index in indices:

@@ -9,6 +9,7 @@ import numpy as np
 from musejax import errors, zoo
 from musejax import vocabulary as vocabularies
 from musejax.generation import cells, primers, source_grid, sources
+from musejax.music import bar_numbers
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -60,7 +61,7 @@ def harmony(
 def infilling(
     loaded: zoo.Loaded,
     sequence: "NoteSequence",
-    bars: Sequence[tuple[int, int]] | None = None,
+    bars: Sequence[tuple[bar_numbers.Bar, bar_numbers.Bar]] | None = None,
     voices: Sequence[str] | None = None,
     *,
     keep: Sequence[cells.Place | int] = (),
@@ -94,11 +95,11 @@ def infilling(
     inside = np.ones(source.length, bool)
     if bars:
         inside[:] = False
-        first, last = int(source.bars[0]), int(source.bars[-1])
         for low, high in bars:
-            if not first <= low <= high <= last:
-                raise errors.UserError(f"bars {low}-{high}: {source.name} has bars {first}-{last}")
-            inside |= (source.bars >= low) & (source.bars <= high)
+            wanted = source.numbers.inside(low, high)
+            if not (source.numbers.has(low) and source.numbers.has(high) and wanted.any()):
+                raise errors.UserError(f"bars {low}-{high}: {source.name} has {source.numbers}")
+            inside |= wanted
     selected = np.zeros((source.length, vocabulary.streams), bool)
     selected[:, streams] = inside[:, None]
     return _plan(loaded, source, selected, _kept(source, selected, keep, vary, seed))
@@ -109,7 +110,7 @@ def _kept(
 ) -> set[int]:
     """Indices of the notes of a selection that are kept: those asked for, and all but a share of the rest."""
     kept = {at for at in keep if isinstance(at, int)}
-    places = [cells.inside(at, source.bars, beat_of(source)) for at in keep if isinstance(at, cells.Place)]
+    places = [cells.inside(at, source.numbers, beat_of(source)) for at in keep if isinstance(at, cells.Place)]
     inside = [n for n in source.notes if selected[min(n.first, source.length - 1), n.stream]]
     kept |= {n.number for n in inside if any(p[n.first : n.last, n.stream].any() for p in places)}
     rest = [n.number for n in inside if n.number not in kept]

@@ -14,7 +14,7 @@ from musejax import vocabulary as vocabularies
 from musejax.codecs import chorale
 from musejax.evaluation import note_rolls, voice_leading
 from musejax.generation import primers, source_voices, sources
-from musejax.music import grid, limits, metre, noteseq, score_annotations
+from musejax.music import bar_numbers, grid, limits, metre, noteseq, score_annotations
 from musejax.theory import keys
 from musejax.theory.sixteenths import BAR, QUARTER
 
@@ -52,7 +52,8 @@ class Source(NamedTuple):
         patterns: A note a stream, of which new ones take all but pitch, times and velocity.
         notes: The notes of all streams.
         length: Frames, T.
-        bars: int64[T], the number of each frame's bar: 1 is the first whole bar, 0 a pick-up.
+        bars: int64[T], the bar of each frame, counted: 1 is the first whole bar, 0 a pick-up.
+        numbers: The number of each frame's bar as people name it.
         bar: Frames of the bar that most bars are.
         conditions: int32[T] each, or [T + 1] where a frame of END follows.
         shift: Semitones by which the model reads the notes higher than they are.
@@ -64,6 +65,7 @@ class Source(NamedTuple):
     notes: list[Placed]
     length: int
     bars: np.ndarray
+    numbers: bar_numbers.BarNumbers
     bar: int
     conditions: dict[str, np.ndarray]
     shift: int
@@ -127,8 +129,8 @@ def read(
     conditions = _conditions(loaded, gridded, name)
     if conditions:
         length = len(next(iter(conditions.values()))) - vocabulary.has("end")
-    bars, bar = _bars(gridded, length, vocabulary.frames_per_quarter)
-    return Source(name, copy, patterns, notes, length, bars, bar, conditions, shift)
+    bars, numbers, bar = _bars(gridded, length, vocabulary.frames_per_quarter)
+    return Source(name, copy, patterns, notes, length, bars, numbers, bar, conditions, shift)
 
 
 def _place(
@@ -269,10 +271,14 @@ def _conditions(loaded: zoo.Loaded, gridded: "NoteSequence", name: str) -> dict[
     return {condition: arrays[condition] for condition, _ in vocabulary.conditions}
 
 
-def _bars(gridded: "NoteSequence", length: int, frames_per_quarter: int) -> tuple[np.ndarray, int]:
-    """The number of each frame's bar, and the frames of an ordinary bar."""
+def _bars(
+    gridded: "NoteSequence", length: int, frames_per_quarter: int
+) -> tuple[np.ndarray, bar_numbers.BarNumbers, int]:
+    """The bar of each frame, counted and by its number, and the frames of an ordinary bar."""
     sixteenths = -(-length * QUARTER // frames_per_quarter)
     beat = metre.read_beats(gridded, max(grid.total_frames(gridded), sixteenths))[:sixteenths]
     usual = metre.usual_bar(beat) or BAR
     of_frame = np.arange(length) * QUARTER // frames_per_quarter
-    return np.cumsum(beat == 0)[of_frame], max(usual * frames_per_quarter // QUARTER, 1)
+    numbers = bar_numbers.read(gridded, beat)
+    numbers = numbers._replace(frames=numbers.frames[of_frame])
+    return np.cumsum(beat == 0)[of_frame], numbers, max(usual * frames_per_quarter // QUARTER, 1)

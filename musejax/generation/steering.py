@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from musejax import codecs, zoo
 from musejax.base import Choice, Constraint
 from musejax.generation import cells, joining, planning, sampling, source_writing
+from musejax.music import bar_numbers
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -107,7 +108,7 @@ def infill(
     num: int = 1,
     seed: int = 0,
     *,
-    bars: Sequence[tuple[int, int]] | None = None,
+    bars: Sequence[tuple[bar_numbers.Bar, bar_numbers.Bar]] | None = None,
     voices: Sequence[str] | None = None,
     keep: Sequence[cells.Place | int] = (),
     vary: float | None = None,
@@ -131,7 +132,9 @@ def infill(
         sequence: Four voices; a melody; anything for binary frames.
         num: Number of pieces.
         seed: Any integer.
-        bars: (first, last) of each range, both included; 1 is the first whole bar, 0 a pick-up. None for all.
+        bars: (first, last) of each range, both included, by the numbers that are printed in the score, such as 5 or
+            "12a"; of music without them 1 is the first whole bar, 0 a pick-up. A bar that is played several times is
+            drawn anew each time. None for all.
         voices: The voices that are drawn there; None for all.
         keep: Notes there that are kept all the same: their indices in the sequence, or places in which they sound.
         vary: Share of the other notes there that are drawn anew, at random by the seed; None for all of them.

@@ -32,6 +32,7 @@ class Measure:
     """One measure of one part.
 
     Attributes:
+        name: Its number, as the score has it.
         extent: How far its longest voice reaches, in quarters.
         notes: Its sounding notes, by onset.
         rests: How many rests it has.
@@ -45,6 +46,7 @@ class Measure:
         has_own_lines: Whether its bar lines are those of its part alone.
     """
 
+    name: str
     extent: Fraction
     notes: list[musicxml_notes.WrittenNote]
     rests: int
@@ -108,7 +110,7 @@ def _read_measure(source: Source, state: _State) -> Measure:
     directions = musicxml_directions.Directions([], [], musicxml_jumps.Marks())
     notes: list[musicxml_notes.WrittenNote] = []
     measure = Measure(
-        _START, notes, 0, False, state.metre, False, [], [], directions,
+        source.attributes.get("number", ""), _START, notes, 0, False, state.metre, False, [], [], directions,
         source.attributes.get("implicit") == "yes" or source.attributes.get("number") == "0",
         source.attributes.get("non-controlling") == "yes",
     )  # fmt: skip

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from musejax.music import (
+    bar_numbers,
+    grid,
+    metre,
     musicxml_attributes,
     musicxml_bars,
     musicxml_directions,
@@ -15,6 +18,7 @@ from musejax.music import (
     timing,
 )
 from musejax.music.musicxml_repeats import Played
+from musejax.theory.sixteenths import QUARTER
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -91,14 +95,35 @@ def add_signatures(sequence: "NoteSequence", score: Score) -> None:
         return
     spans = score.spans[0]
     bars = musicxml_bars.bars([spans[m] for m, _ in score.order if m < len(spans)])
-    for time, (_, metre) in _timed(sequence, musicxml_bars.signatures(bars)):
-        sequence.time_signatures.add(time=time, numerator=metre.numerator, denominator=metre.denominator)
+    for time, (_, signature) in _timed(sequence, musicxml_bars.signatures(bars)):
+        sequence.time_signatures.add(time=time, numerator=signature.numerator, denominator=signature.denominator)
     for time, (_, key) in _timed(sequence, _keys(score)):
         mode = sequence.KeySignature.MINOR if key.is_minor else sequence.KeySignature.MAJOR
         sequence.key_signatures.add(time=time, key=key.tonic, mode=mode)
     if not all(musicxml_bars.is_regular(bar) for bar in bars[:-1]):
         for time, _ in _timed(sequence, [(bar.start, None) for bar in bars]):
             sequence.text_annotations.add(time=time, text=score_annotations.BAR_LINE)
+
+
+def add_numbers(sequence: "NoteSequence", score: Score) -> None:
+    """Adds the numbers of measures to a sequence with time signatures, unless counting bars gives them all.
+
+    Several measures in a row may make up one bar that is counted once.
+    """
+    names: list[str] = []
+    for measures in score.parts:
+        names += [measure.name for measure in measures[len(names) :]]
+    if not any(name[:1].isdigit() for name in names):
+        return
+    numbers = bar_numbers.printed(names)
+    starts = list(zip(score.starts[0] if score.starts else (), (numbers[m] for m, _ in score.order)))
+    frames = [int(grid.nearest(float(start) * QUARTER)) for start, _ in starts]
+    beat = metre.read_beats(sequence, grid.total_frames(sequence))
+    counted = np.cumsum(beat == 0)
+    if all(int(counted[frame]) == number.value for frame, (_, number) in zip(frames, starts) if frame < len(counted)):
+        return
+    for time, (_, number) in _timed(sequence, starts):
+        sequence.text_annotations.add(time=time, text=f"{score_annotations.MEASURE}{number}")
 
 
 def add_chords(sequence: "NoteSequence", score: Score) -> None:

@@ -45,7 +45,8 @@ def musicxml_to_sequence(
 
     All parts share one tempo map and, unless the score says otherwise, their bar lines. Notes and keys are at concert
     pitch. Tied notes are one note; grace notes and cue notes are left out. Fermatas, chord symbols and lyrics are text
-    annotations (see `score_annotations`), as are bar lines wherever time signatures alone do not say where they are.
+    annotations (see `score_annotations`), as are bar lines wherever time signatures alone do not say where they are,
+    and the numbers of measures wherever counting bars does not give them.
 
     Args:
         path: The file.
@@ -108,6 +109,7 @@ def _read(root: ET.Element, repeats: bool, losses: musicxml_losses.Losses) -> "N
     musicxml_playback.add_tempos(sequence, score)
     musicxml_playback.add_signatures(sequence, score)
     _add_notes(sequence, score)
+    musicxml_playback.add_numbers(sequence, score)
     musicxml_playback.add_chords(sequence, score)
     return sequence
 

@@ -64,7 +64,7 @@ def test_a_forbidden_pitch_does_not_sound_where_it_is_forbidden(preset):
     source, model = pieces.melody([74, 76, 78, 79, 81, 79, 78, 76]), loaded(preset)
     plan = planning.harmony(model, source, say=pieces.quiet)
     rules = [cells.rule(text) for text in ("bass@1:48-50", "2:60-62")]
-    allowed = cells.constraint(model, plan.source.bars, planning.beat_of(plan.source), [rules[0]], [rules[1]])
+    allowed = cells.constraint(model, plan.source.numbers, planning.beat_of(plan.source), [rules[0]], [rules[1]])
     for piece in steering.draw_plan(model, plan, 8, 0, constraint=allowed, steps=8):
         for note in piece.sequence.notes[8:]:
             first, last = (

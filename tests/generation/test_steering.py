@@ -353,7 +353,7 @@ MISTAKES = [
     (steering.infill, "pianoroll-keys", [60], {"bars": [(1, 1)], "beams": 2}, "draws frames of switches, not tokens"),
     (steering.infill, "mono-rnn", [60], {"voices": ["alto"]}, "codec melody of mono-rnn has no voices"),
     (steering.infill, "mono-rnn", [60], {}, "nothing is to be filled"),
-    (steering.infill, "mono-rnn", [60], {"bars": [(0, 1)]}, "bars 0-1: the sequence has bars 1-1"),
+    (steering.infill, "mono-rnn", [60], {"bars": [(0, 1)]}, "bars 0-1: the sequence has bar 1"),
     (steering.infill, "mono-rnn", held, {"bars": [(2, 2)]}, "a given note sounds throughout"),
 ]
 
