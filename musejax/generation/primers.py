@@ -16,7 +16,7 @@ from musejax.codecs import performance, song_parts
 from musejax.decoding import constraints
 from musejax.evaluation import note_rolls, voice_leading
 from musejax.generation import piece_lengths, sources, weaving
-from musejax.music import grid, metre, noteseq
+from musejax.music import grid, metre, noteseq, timing
 from musejax.theory import keys
 from musejax.theory.sixteenths import BAR, QUARTER
 
@@ -65,7 +65,7 @@ def prime(
         primer: The music.
         length: Frames of the piece; by default those of a free sample.
         sharps: Key signature, -7..7, of a primer that has none.
-        qpm: Quarter notes a minute of a primer that has no tempo.
+        qpm: Quarter notes a minute of a primer that has no tempo; its notes keep their places in quarters.
         say: Is told what is assumed, what is ignored, and what the model does not read.
 
     Raises:
@@ -83,7 +83,7 @@ def prime(
         say(f"{sources.name_of(primer)}: it has no time signature; 4/4 from its start is assumed")
     _assume_key(loaded, source, say)
     rows = vocabulary.kind != "tokens"
-    bar, back = bar_in_force(source)
+    bar = bar_in_force(source)
     cells = padded(vocabulary, source, bar)
     length = piece_lengths.default(loaded) if length is None else length
     if len(cells) >= length:
@@ -94,13 +94,9 @@ def prime(
     infill_mask[: len(cells)] = 0
 
     def write(arrays: codecs.Arrays) -> "NoteSequence":
-        out = weaving.continuation(loaded.codec, source, arrays, len(cells))
-        if back is not None:
-            time = float(source.seconds(np.array([len(cells) / vocabulary.frames_per_quarter]))[0])
-            out.time_signatures.add(time=time, numerator=back[0], denominator=back[1])
-        return out
+        return weaving.continuation(loaded.codec, source, arrays, len(cells))
 
-    conditions = _conditions(loaded.codec, source, len(cells), length, bar, new_bar=back is not None)
+    conditions = _conditions(loaded.codec, source, length, bar)
     return Given(whole, infill_mask, conditions, write, _same_metre(vocabulary, cells), bar=bar, shift=source.shift)
 
 
@@ -110,7 +106,7 @@ def completed(sequence: "NoteSequence", sharps: int | None, qpm: float | None, s
     out.CopyFrom(sequence)
     name = sources.name_of(sequence)
     if qpm is not None and not sequence.tempos:
-        out.tempos.add(qpm=qpm)
+        timing.fill_in_tempo(out, qpm)
     elif qpm is not None and {t.qpm for t in sequence.tempos} != {qpm}:
         say(f"{name}: it has a tempo of its own ({sequence.tempos[0].qpm:g} a minute); {qpm:g} a minute is ignored")
     if sharps is not None:
@@ -144,22 +140,10 @@ def _assume_key(loaded: zoo.Loaded, source: sources.Source, say: sources.Say) ->
     )
 
 
-def bar_in_force(source: sources.Source) -> tuple[int, tuple[int, int] | None]:
-    """The 16ths of a bar after the end of a source, and the time signature that has to be written there for it.
-
-    None has, unless a score ends with a short bar that has a signature of its own: the one before it comes back.
-    """
-    marks = sorted(
-        (s for s in source.copy.time_signatures if s.numerator > 0 and s.denominator > 0), key=lambda s: s.time
-    )
+def bar_in_force(source: sources.Source) -> int:
+    """Returns the 16ths of a bar after the end of a source."""
     signatures = metre.read(source.copy)
-    if not marks:
-        return BAR, None
-    size = signatures[-1][1]
-    short = len(marks) > 1 and signatures[-2][1] > size and QUARTER * (source.end - marks[-1].time) <= size
-    if short and metre.is_score(source.copy):
-        return signatures[-2][1], (marks[-2].numerator, marks[-2].denominator)
-    return size, None
+    return signatures[-1][1] if signatures else BAR
 
 
 def padded(vocabulary: vocabularies.Vocabulary, source: sources.Source, bar: int) -> np.ndarray:
@@ -199,9 +183,7 @@ def silence(vocabulary: vocabularies.Vocabulary, cells: np.ndarray, frames: int)
     return out
 
 
-def _conditions(
-    codec: codecs.Codec, source: sources.Source, given: int, length: int, bar: int, *, new_bar: bool
-) -> dict[str, np.ndarray]:
+def _conditions(codec: codecs.Codec, source: sources.Source, length: int, bar: int) -> dict[str, np.ndarray]:
     """The conditions of a primer for the whole piece: the beat goes on in its metre, and its last key holds."""
     out = {}
     for name, size in codec.vocabulary.conditions:
@@ -214,8 +196,6 @@ def _conditions(
             if codec.metric:
                 cycle = min(bar * codec.vocabulary.frames_per_quarter // QUARTER, size)
             ahead += (row[-1] + 1 + np.arange(len(ahead), dtype=np.int32)) % cycle
-            if new_bar:
-                ahead[given - len(row) :] = np.arange(length - given) % cycle
         out[name] = np.concatenate([row, ahead]).astype(np.int32)
     return out
 

@@ -119,6 +119,9 @@ def read(
     notes, shift = _shifted(loaded.codec, notes, length)
     _check_range(name, notes, vocabulary)
     gridded = _on_grid(sequence, notes, vocabulary.frames_per_quarter)
+    sources.tell_tempo(sequence, say)
+    if melody is not None and len({note.stream for note in notes}) == 1:
+        source_voices.tell_range(name, [n.pitch for n in notes if n.last > n.first], melody, say)
     assumed = _infer(loaded, gridded, notes, sharps, name, say)
     if not copy.key_signatures:
         # What the model is told stands in what it writes.
@@ -238,7 +241,7 @@ def _infer(
         key = keys.name(tonic, minor)
         say(f"{name}: it has no key signature; {key} is assumed, by Krumhansl's profiles of its notes")
     marked = any(a.text.strip().lower() == score_annotations.FERMATA for a in gridded.text_annotations)
-    if "fermata" in conditions and "fermata" in reads and not marked and not metre.is_score(gridded):
+    if "fermata" in conditions and "fermata" in reads and not marked:
         found = _likely_fermatas(notes, vocabulary.bar // 2)
         for note in found:
             gridded.text_annotations.add(
@@ -268,6 +271,9 @@ def _conditions(loaded: zoo.Loaded, gridded: "NoteSequence", name: str) -> dict[
         arrays = codec.encode(gridded)[0] if vocabulary.has("end") else codec.prime(gridded)
     except errors.DiscardError as error:
         raise errors.UserError(f"{name}: it does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
+    if vocabulary.has("end") and "beat" in arrays:
+        # The piece ends as if at a bar line, as a score does: its last bar lacks what a pickup has.
+        arrays["beat"][-1] = 0
     return {condition: arrays[condition] for condition, _ in vocabulary.conditions}
 
 

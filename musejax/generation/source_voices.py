@@ -5,10 +5,14 @@ that sound, the higher the earlier. These are the rules of codec `chorale`. A fi
 melody, and parts are made for the voices that it lacks.
 """
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from musejax import errors
 from musejax.codecs import chorale
+from musejax.evaluation import voice_leading
 from musejax.music import noteseq
 from musejax.music import parts as codec_parts
 
@@ -48,6 +52,25 @@ def of_chorale(sequence: "NoteSequence", name: str, codec: str, melody: int | No
         setattr(pattern, parts.field, number)
         patterns.append(pattern)
     return [parts.notes.get(number, []) for number in numbers], patterns
+
+
+def tell_range(name: str, pitches: Sequence[int], voice: int, say: Callable[[str], None]) -> None:
+    """Tells of a melody of which most lies outside the range of the voice that it is taken for.
+
+    Args:
+        name: What messages call the music.
+        pitches: Those of the melody.
+        voice: The voice.
+        say: Is told.
+    """
+    low, high = voice_leading.RANGES[voice].tolist()
+    part = chorale.VOICES[voice].lower()
+    for outside, where in ((np.array(pitches) < low, "below"), (np.array(pitches) > high, "above")):
+        if 2 * outside.sum() > len(pitches):
+            say(
+                f"{name}: its melody lies {where} {low}..{high}, the range of {part} voices; it is taken as the {part} "
+                "and harmonised where it is"
+            )
 
 
 def all_together(sequence: "NoteSequence", name: str, codec: str, *, one: bool) -> Voices:

@@ -11,7 +11,7 @@ import numpy as np
 
 from musejax import codecs
 from musejax import vocabulary as vocabularies
-from musejax.music import grid, metre, noteseq
+from musejax.music import grid, metre, noteseq, timing
 from musejax.theory.sixteenths import QUARTER
 from musejax.vocabulary.events import KEY
 
@@ -57,6 +57,12 @@ def to_stderr(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def tell_tempo(sequence: "NoteSequence", say: Say) -> None:
+    """Tells that a tempo is assumed where a sequence has none."""
+    if not sequence.tempos:
+        say(f"{name_of(sequence)}: it has no tempo; {timing.DEFAULT_QPM:g} quarter notes a minute are assumed")
+
+
 def name_of(sequence: "NoteSequence") -> str:
     """The name of a sequence in messages."""
     return sequence.filename or "the sequence"
@@ -94,6 +100,7 @@ def read(
     if vocabulary.has("time_shift"):
         _tell(sequence, voices, voices, {}, reader, say)
         return Source(sequence, sequence, voices, codec.prime(sequence), 0.0, end, None, 0)
+    tell_tempo(sequence, say)
     restarting = grid.read(sequence)
     frames = vocabulary.frames_per_quarter or QUARTER
     copy = in_quarters(sequence, restarting)

@@ -1,5 +1,6 @@
 """Music files to NoteSequences, told apart by their suffix."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ MIDI = (".mid", ".midi", ".kar", ".rmi")
 MUSICXML = (".xml", ".musicxml", ".mxl")
 ABC = (".abc",)
 SUFFIXES = MIDI + MUSICXML + ABC
+# How a tempo begins in MIDI, and in ABC. Readers put 120 quarters a minute where a file has none.
+_TEMPO = b"\xff\x51\x03"
+_ABC_TEMPO = re.compile(r"(?m)^Q:|\[Q:")
 _ADVICE = "; give a sound file of MIDI, MusicXML or ABC"
 
 
@@ -27,6 +31,8 @@ def read(
     repeats: bool = True,
 ) -> "list[NoteSequence]":
     """Reads a MIDI, MusicXML or ABC file, times in seconds.
+
+    A piece of a file that says no tempo has none; its times are those at 120 quarters a minute.
 
     Args:
         path: The file; its suffix (one of `SUFFIXES`, in any case) says what it is.
@@ -60,7 +66,10 @@ def read(
             if not repeats:
                 remarks.append("repeats of ABC are always played out; only MusicXML can be read as written")
         elif suffix in MIDI:
-            found, lost = [midi_reading.midi_to_sequence(path.read_bytes())], []
+            data = path.read_bytes()
+            found, lost = [midi_reading.midi_to_sequence(data)], []
+            if _TEMPO not in data:
+                del found[0].tempos[:]
         else:
             found, lost = [musicxml_reading.musicxml_to_sequence(path, repeats=repeats, losses=counts)], []
         found = [s for s in found if s.notes]
@@ -114,6 +123,8 @@ def _read_abc(path: Path) -> "tuple[list[NoteSequence], list[str]]":
         for number, tune in enumerate(abc_reading.abc_tunes(decode(path.read_bytes())), 1):
             try:
                 sequence = abc_reading.abc_to_sequence(tune)
+                if not _ABC_TEMPO.search(tune):
+                    del sequence.tempos[:]
                 if not sequence.notes:
                     raise errors.UserError("it holds no notes")
                 found.append(sequence)

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 
 def is_score(sequence: "NoteSequence") -> bool:
-    """Returns whether a sequence comes from a MusicXML score."""
-    return sequence.source_info.encoding_type == sequence.source_info.MUSIC_XML
+    """Returns whether a sequence comes from a written score, in MusicXML or ABC."""
+    info = sequence.source_info
+    return info.encoding_type in (info.MUSIC_XML, info.ABC)
 
 
 def read(sequence: "NoteSequence", restarting: grid.Grid | None = None) -> list[tuple[int, int]]:

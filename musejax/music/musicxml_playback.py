@@ -45,7 +45,7 @@ class Score(NamedTuple):
 def add_tempos(sequence: "NoteSequence", score: Score) -> None:
     """Adds the tempo map: the marks of all parts; where several stand at one place that of the first part for playback.
 
-    After a leap the tempo holds that is written there.
+    After a leap the tempo holds that is written there. A score without a mark gives a sequence without a tempo.
     """
     written = _written_tempos(score)
     by_measure: dict[int, list[tuple[Fraction, int, float]]] = {}
@@ -68,8 +68,6 @@ def add_tempos(sequence: "NoteSequence", score: Score) -> None:
         if not sequence.tempos or qpm != current:
             sequence.tempos.add(time=time, qpm=qpm)
         current = qpm
-    if not sequence.tempos:
-        sequence.tempos.add(qpm=timing.DEFAULT_QPM)
 
 
 def _written_tempos(score: Score) -> dict[tuple[int, Fraction], tuple[int, musicxml_directions.Tempo]]:

@@ -1,6 +1,5 @@
 """The tempo map of a sequence: seconds to quarter notes and back."""
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,6 +8,8 @@ if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 DEFAULT_QPM = 120.0
+# What stands at a time, beside tempos and notes.
+_MARKS = ("time_signatures", "key_signatures", "text_annotations", "control_changes", "pitch_bends")
 
 
 class TempoMap(NamedTuple):
@@ -40,7 +41,7 @@ class TempoMap(NamedTuple):
 def tempo_map(sequence: "NoteSequence") -> TempoMap:
     """Returns the tempo map of a sequence: its tempos in any order, 120 quarters a minute before the first."""
     # Of several tempos at one time the last written holds, as it does in a MIDI file.
-    tempos = {max(t.time, 0.0): t.qpm for t in sequence.tempos if t.qpm > 0 and math.isfinite(t.qpm)}
+    tempos = {max(t.time, 0.0): t.qpm for t in sequence.tempos if t.qpm > 0}
     tempos.setdefault(0.0, DEFAULT_QPM)
     times = np.array(sorted(tempos))
     qpm = np.array([tempos[t] for t in times.tolist()])
@@ -56,6 +57,24 @@ def to_quarters(sequence: "NoteSequence", seconds: np.ndarray) -> np.ndarray:
 def to_seconds(sequence: "NoteSequence", quarters: np.ndarray) -> np.ndarray:
     """Returns quarter notes from the start as seconds: undoes `to_quarters`."""
     return tempo_map(sequence).seconds(quarters)
+
+
+def fill_in_tempo(sequence: "NoteSequence", qpm: float) -> None:
+    """Gives a sequence without a tempo one; everything keeps its place in quarters, and moves in seconds.
+
+    Args:
+        sequence: A sequence without tempos, which is read at 120 quarters a minute.
+        qpm: Quarters a minute.
+    """
+    factor = DEFAULT_QPM / qpm
+    for field in _MARKS:
+        for mark in getattr(sequence, field):
+            mark.time *= factor
+    for note in sequence.notes:
+        note.start_time *= factor
+        note.end_time *= factor
+    sequence.total_time *= factor
+    sequence.tempos.add(qpm=qpm)
 
 
 def opening_tempo(sequence: "NoteSequence") -> float:

@@ -246,20 +246,40 @@ def test_parts_that_the_primer_lacks_are_added():
     assert {(n.instrument, n.program, n.is_drum) for n in new} == {(0, 24, False), (1, 35, False), (2, 0, True)}
 
 
-def test_a_score_that_ends_with_a_short_bar_goes_on_in_whole_ones():
+@pytest.mark.parametrize(
+    ("last", "cycle", "place"), [((), 12, 8), ([(7, 2)], 8, 0)], ids=["a short last bar", "a change of metre"]
+)
+def test_a_score_goes_on_in_the_metre_in_force(last, cycle, place):
     source = noteseq.load().NoteSequence()
     source.source_info.encoding_type = source.source_info.MUSIC_XML
     source.tempos.add(qpm=60)
-    for time, numerator in ((0, 1), (1, 3), (7, 2)):
+    marks = [(0, 1), (1, 3), *last]
+    for time, numerator in marks:
         source.time_signatures.add(time=time, numerator=numerator, denominator=4)
     for i in range(9):
         source.notes.add(pitch=60, start_time=i, end_time=i + 1, velocity=80)
     given = primers.prime(stub("melody-90"), source, 100)
     result = given.write(drawn(stub("melody-90"), given))
-    found = [(s.time, s.numerator) for s in result.time_signatures]
-    assert found == [(0, 1), (1, 3), (7, 2), (9, 3)]
+    assert [(s.time, s.numerator) for s in result.time_signatures] == marks and given.bar == cycle
     beat = given.conditions["beat"][seam(given) :]
-    np.testing.assert_array_equal(beat, np.arange(len(beat)) % 12)
+    np.testing.assert_array_equal(beat, (place + np.arange(len(beat))) % cycle)
+
+
+def test_a_tempo_that_is_filled_in_keeps_the_places_of_notes_in_quarters():
+    source, said = noteseq.load().NoteSequence(filename="plain.mid"), []
+    source.time_signatures.add(numerator=3, denominator=4)
+    source.key_signatures.add(time=1.5)
+    for i in range(6):
+        source.notes.add(pitch=60 + i, start_time=i / 2, end_time=(i + 1) / 2, velocity=80)
+    source.total_time = 3.0
+    loaded = stub("melody-90")
+    given = primers.prime(loaded, source, 48, qpm=60.0, say=said.append)
+    result = given.write(drawn(loaded, given))
+    assert not said and [(t.time, t.qpm) for t in result.tempos] == [(0, 60.0)]
+    assert [(n.start_time, n.end_time) for n in result.notes[:6]] == [(i, i + 1) for i in range(6)]
+    assert result.key_signatures[0].time == 3.0
+    assert primers.prime(loaded, source, 48, say=said.append).cells.tolist() == given.cells.tolist()
+    assert said == ["plain.mid: it has no tempo; 120 quarter notes a minute are assumed"]
 
 
 @pytest.mark.parametrize("preset", ["chorale-voices", "mono-rnn", "performance"])

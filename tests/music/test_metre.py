@@ -115,5 +115,6 @@ def test_beats_follow_the_time_signatures():
     sequence.time_signatures.add(time=0.0, numerator=4, denominator=4)
     assert metre.read_beats(sequence, 20).tolist() == [*range(16), *range(5)]
     assert not metre.is_score(sequence)
-    sequence.source_info.encoding_type = sequence.source_info.MUSIC_XML
-    assert metre.is_score(sequence)
+    for encoding in (sequence.source_info.MUSIC_XML, sequence.source_info.ABC):
+        sequence.source_info.encoding_type = encoding
+        assert metre.is_score(sequence)
