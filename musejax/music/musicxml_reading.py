@@ -4,11 +4,9 @@ The score is read measure by measure in exact quarters (`musicxml_measures`). Th
 follow from all parts together (`musicxml_bars`), and repeats are played out (`musicxml_repeats`).
 """
 
-import contextlib
-import gc
 import itertools
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +15,7 @@ import numpy as np
 
 from musejax import errors
 from musejax.music import (
+    collector,
     limits,
     musicxml_bars,
     musicxml_instruments,
@@ -57,7 +56,7 @@ def musicxml_to_sequence(
         errors.UserError: The file is not MusicXML, is damaged, or exceeds `limits`; the message is the reason.
     """
     try:
-        with _paused_collector():
+        with collector.paused():
             sequence = _read(score_tree.read(path), repeats, musicxml_losses.Losses() if losses is None else losses)
     except (errors.UserError, OSError):
         raise
@@ -65,18 +64,6 @@ def musicxml_to_sequence(
         raise errors.UserError(errors.failure("it cannot be read as MusicXML", e)) from e
     limits.check(sequence)
     return sequence
-
-
-@contextlib.contextmanager
-def _paused_collector() -> Iterator[None]:
-    """Pauses the collection of cycles: it doubles the time that it takes to build a tree, which has none."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _read(root: ET.Element, repeats: bool, losses: musicxml_losses.Losses) -> "NoteSequence":
