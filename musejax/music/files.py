@@ -16,8 +16,7 @@ MIDI = (".mid", ".midi", ".kar", ".rmi")
 MUSICXML = (".xml", ".musicxml", ".mxl")
 ABC = (".abc",)
 SUFFIXES = MIDI + MUSICXML + ABC
-# How a tempo begins in MIDI, and in ABC. Readers put 120 quarters a minute where a file has none.
-_TEMPO = b"\xff\x51\x03"
+# The field of a tempo in ABC; the reader puts 120 quarters a minute where there is none.
 _ABC_TEMPO = re.compile(r"(?m)^Q:|\[Q:")
 _ADVICE = "; give a sound file of MIDI, MusicXML or ABC"
 
@@ -37,7 +36,7 @@ def read(
     Args:
         path: The file; its suffix (one of `SUFFIXES`, in any case) says what it is.
         say: Is called with a line for each tune of the file that cannot be read while others can.
-        remark: Is called with a line for each kind of thing in a score that a NoteSequence cannot hold, and for what
+        remark: Is called with a line for each kind of thing in a file that a NoteSequence cannot hold, and for what
             is read otherwise than asked for.
         losses: Is given how many things of each of these kinds there are.
         repeats: Whether repeats, endings and leaps of a score are played out; otherwise it is read as written.
@@ -66,10 +65,7 @@ def read(
             if not repeats:
                 remarks.append("repeats of ABC are always played out; only MusicXML can be read as written")
         elif suffix in MIDI:
-            data = path.read_bytes()
-            found, lost = [midi_reading.midi_to_sequence(data)], []
-            if _TEMPO not in data:
-                del found[0].tempos[:]
+            found, lost = [midi_reading.midi_to_sequence(path.read_bytes(), losses=counts)], []
         else:
             found, lost = [musicxml_reading.musicxml_to_sequence(path, repeats=repeats, losses=counts)], []
         found = [s for s in found if s.notes]
@@ -100,7 +96,7 @@ def reason(error: errors.UserError, path: Path) -> str:
 
 
 def midi_to_sequence(source: str | Path | bytes) -> "NoteSequence":
-    """The NoteSequence of a MIDI file or of its bytes; equal to note-seq's own (see `musejax.music.midi_reading`).
+    """Returns the NoteSequence of a MIDI file or of its bytes (see `musejax.music.midi_reading`).
 
     Raises:
         errors.UserError: It cannot be read as MIDI.

@@ -19,8 +19,10 @@ MAX_QUARTERS = 50_000
 MAX_SECONDS = 24 * 60 * 60
 MAX_BARS = 50_000
 MAX_NOTES = 200_000
-# Controllers, pitch bends and annotations of a piece.
-MAX_EVENTS = 500_000
+# Controllers, pitch bends and annotations of a piece. As many of them as of notes can be read from MIDI in two seconds.
+MAX_EVENTS = 200_000
+# Tracks of a MIDI file.
+MAX_TRACKS = 1024
 # Changes of tempo, metre and key of a piece.
 MAX_CHANGES = 20_000
 # Quarter notes of one bar.

@@ -1,162 +1,173 @@
-"""The events of a MIDI file as bytes: what they announce is checked before a reader allocates anything for it."""
+"""The events of a MIDI track, read from its bytes and written to bytes."""
 
-import functools
-import re
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from musejax import errors
+import numpy as np
+
 from musejax.music import limits
 
-_DELTA = rb"[\x80-\xff]{0,3}+[\x00-\x7f]"
-_LENGTH = re.compile(_DELTA, re.DOTALL)
-_NEXT = re.compile(b"(" + _DELTA + rb")([\x80-\xff])", re.DOTALL)
-_EVENT = re.compile(b"(" + _DELTA + rb")([\x80-\xff]?)([\x00-\x7f])([\x00-\x7f])", re.DOTALL)
-# Data bytes of each kind of channel message, from 0x80 to 0xE0.
-_SIZES = (2, 2, 2, 2, 1, 1, 2)
-# The last tick that symusic's 32 bits hold.
-_MAX_TICK = 2**31 - 1
+# Kinds of meta events.
+TEXT, NAME, LYRIC, MARKER, CUE, PORT, END = 0x01, 0x03, 0x05, 0x06, 0x07, 0x21, 0x2F
+TEMPO, METRE, KEY, OWN = 0x51, 0x58, 0x59, 0x7F
+# Content of an event of our own (0x7D stands for no maker): the track has notes that overlap those of the track before.
+OVERLAP = b"\x7dmusejax: overlaps of the track before"
 # Events of a file: each note has two.
-_MAX_EVENTS = 2 * limits.MAX_NOTES + limits.MAX_EVENTS
-# A file of this many bytes cannot hold more.
-_SMALL = 2 * _MAX_EVENTS
+MAX_EVENTS = 2 * limits.MAX_NOTES + limits.MAX_EVENTS
+# An event is packed into 63 bits: its tick and three bytes.
+_MAX_TICK = 2**39 - 1
+# The most ticks between two events.
+_MAX_DELTA = 2**28 - 1
+# Data bytes of system messages that have any; they stand in no file that is in order.
+_SYSTEM_SIZES = {0xF1: 1, 0xF2: 2, 0xF3: 1}
 
 
-def check(data: bytes) -> None:
-    """Checks the header of a MIDI file and how many events follow it.
+class Meta(NamedTuple):
+    """A meta event.
+
+    Attributes:
+        tick: When it happens.
+        kind: What it is, such as `TEMPO`.
+        data: Its content.
+    """
+
+    tick: int
+    kind: int
+    data: bytes
+
+
+class Track(NamedTuple):
+    """The events of a track, in the order of the file.
+
+    Attributes:
+        messages: Channel messages as (tick, status, first data byte, second data byte or 0): int64[N, 4].
+        metas: Meta events; all but the end of the track.
+        count: Number of all events.
+        is_cut: Whether something follows the end of the track.
+    """
+
+    messages: np.ndarray
+    metas: list[Meta]
+    count: int
+    is_cut: bool
+
+
+class DamageError(Exception):
+    """A track cannot be followed; the message says why and where."""
+
+
+def read_track(chunk: bytes, budget: int) -> Track:
+    """Reads the events of a track; system exclusive messages are passed over.
 
     Args:
-        data: The file's content.
+        chunk: The bytes of the track.
+        budget: Number of events that it may have.
 
     Raises:
-        errors.UserError: It is not MIDI, its ticks have no length in quarter notes, or it is larger than a piece.
+        DamageError: The bytes are no events.
+        errors.UserError: It has more events than `budget`, or its time exceeds all bounds.
     """
-    limits.check_bytes(len(data))
-    if data[:4] != b"MThd":
-        raise errors.UserError("it does not begin as a MIDI file does (MThd)")
-    if len(data) < 14:
-        raise errors.UserError(f"its header has {len(data)} bytes; a MIDI header has 14")
-    if data[12] & 0x80:
-        raise errors.UserError(
-            "it counts time in SMPTE frames at an unknown rate; 24, 25, 29.97 and 30 frames a second can be read"
-        )
-    if data[12:14] == b"\0\0":
-        raise errors.UserError("it has 0 ticks per quarter note")
-    _check_events(data)
+    try:
+        return _read_track(chunk, budget)
+    except IndexError:
+        raise DamageError("it ends within an event") from None
 
 
-def _check_events(data: bytes) -> None:
-    """Checks how many events there are; damaged tracks count as far as they can be followed."""
-    if len(data) < _SMALL:
-        return
-    position, count = 14, 0
-    while position + 8 <= len(data):
-        end = position + 8 + int.from_bytes(data[position + 4 : position + 8], "big")
-        count += _count_events(data[position + 8 : end])
-        position = end
-        limits.check_count(count, _MAX_EVENTS, "events")
-
-
-def _count_events(chunk: bytes) -> int:
-    """The events of one track, at most one more than a file may have."""
-    position, count, size = 0, 0, 2
-    while position < len(chunk) and count <= _MAX_EVENTS:
-        delta = _LENGTH.match(chunk, position)
-        if delta is None or delta.end() >= len(chunk):
-            break
-        count, position = count + 1, delta.end()
+def _read_track(chunk: bytes, budget: int) -> Track:
+    """Reads a track; raises IndexError where it ends within an event."""
+    packed: list[int] = []
+    metas: list[Meta] = []
+    position, tick, running, count, size = 0, 0, 0, 0, len(chunk)
+    while position < size:
+        if count >= budget:
+            limits.check_count(MAX_EVENTS + 1, MAX_EVENTS, "events")
+        count += 1
+        delta = chunk[position]
+        position += 1
+        if delta & 0x80:
+            delta, position = _quantity(chunk, position - 1)
+            limits.check_count(tick + delta, _MAX_TICK, "ticks")
+        tick += delta
         status = chunk[position]
-        if status < 0x80:
-            position += size
-        elif status < 0xF0:
-            size = _SIZES[(status >> 4) - 8]
-            position += 1 + size
+        if status >= 0x80:
+            position += 1
         else:
-            length = _LENGTH.match(chunk, position + 1 + (status == 0xFF))
-            if length is None:
-                break
-            position = length.end() + _value(length.group())
-    return count
+            status = running
+        if 0x80 <= status < 0xC0 or 0xE0 <= status < 0xF0:
+            first, second = chunk[position], chunk[position + 1]
+            if (first | second) & 0x80:
+                raise DamageError(f"it has a data byte above 127 at byte {position}")
+            running, position = status, position + 2
+            packed.append(tick << 24 | status << 16 | first << 8 | second)
+        elif 0xC0 <= status < 0xE0:
+            first = chunk[position]
+            if first & 0x80:
+                raise DamageError(f"it has a data byte above 127 at byte {position}")
+            running, position = status, position + 1
+            packed.append(tick << 24 | status << 16 | first << 8)
+        elif status == 0xFF:
+            kind, length, position = chunk[position], chunk[position + 1], position + 2
+            if length & 0x80:
+                length, position = _quantity(chunk, position - 1)
+            if position + length > size:
+                raise IndexError
+            if kind == END:
+                return Track(_unpack(packed), metas, count, position + length < size)
+            metas.append(Meta(tick, kind, chunk[position : position + length]))
+            position += length
+        elif status in (0xF0, 0xF7):
+            length, position = _quantity(chunk, position)
+            position += length
+            if position > size:
+                raise IndexError
+        elif status:
+            position += _SYSTEM_SIZES.get(status, 0)
+        else:
+            raise DamageError(f"byte {position} should begin an event")
+    return Track(_unpack(packed), metas, count, False)
 
 
-def _value(digits: bytes) -> int:
-    """The number that a variable-length quantity stands for."""
-    return functools.reduce(lambda n, byte: n << 7 | byte & 0x7F, digits, 0)
+def _quantity(chunk: bytes, position: int) -> tuple[int, int]:
+    """Returns the variable-length quantity at a position, and the position after it."""
+    value = 0
+    for at in range(position, position + 4):
+        value = value << 7 | chunk[at] & 0x7F
+        if chunk[at] < 0x80:
+            return value, at + 1
+    raise DamageError(f"it has a quantity of more than four bytes at byte {position}")
 
 
-def plain_onsets(data: bytes) -> int | None:
-    """How many notes a file begins, if readers agree on it; else None.
+def _unpack(packed: list[int]) -> np.ndarray:
+    """Returns packed events as rows."""
+    events = np.array(packed, np.int64)
+    return np.stack([events >> 24, events >> 16 & 0xFF, events >> 8 & 0xFF, events & 0xFF], 1)
 
-    They do where a track has one channel and one program, tempi and signatures stand in the first track, and no tick
-    exceeds 31 bits.
+
+def meta(kind: int, data: bytes) -> bytes:
+    """Returns the bytes of a meta event, without its time."""
+    return bytes([0xFF, kind]) + _digits(len(data)) + data
+
+
+def write_track(events: Iterable[tuple[int, bytes]]) -> bytes:
+    """Returns the chunk of a track, its end included.
+
+    Args:
+        events: The tick and the bytes of each, in the order of time.
     """
-    position, onsets = 14, 0
-    if int.from_bytes(data[4:8], "big") != 6 or data[8:10] not in (b"\0\0", b"\0\1") or data[12] & 0x80:
-        return None
-    for number in range(int.from_bytes(data[10:12], "big")):
-        size = int.from_bytes(data[position + 4 : position + 8], "big")
-        chunk = data[position + 8 : position + 8 + size]
-        of_track = _plain_track_onsets(chunk, number == 0)
-        if data[position : position + 4] != b"MTrk" or len(chunk) != size or of_track is None:
-            return None
-        position, onsets = position + 8 + size, onsets + of_track
-    return onsets if position == len(data) else None
+    out, before = [], 0
+    for tick, event in events:
+        while tick - before > _MAX_DELTA:
+            out += [_digits(_MAX_DELTA), meta(TEXT, b"")]
+            before += _MAX_DELTA
+        out += [_digits(tick - before), event]
+        before = tick
+    body = b"".join(out) + b"\0" + meta(END, b"")
+    return b"MTrk" + len(body).to_bytes(4, "big") + body
 
 
-@functools.cache
-def _runs(channel: int) -> re.Pattern[bytes]:
-    """Notes, controllers and bends of one channel, as many as follow each other, running status included."""
-    kinds = b"".join(re.escape(bytes([kind | channel])) for kind in (0x80, 0x90, 0xA0, 0xB0, 0xE0))
-    one = _DELTA + b"[" + kinds + rb"][\x00-\x7f]{2}"
-    return re.compile(b"(?:" + one + b"(?:" + _DELTA + rb"[\x00-\x7f]{2})*+)++", re.DOTALL)
-
-
-def _count_onsets(run: bytes) -> tuple[int, int]:
-    """Note-ons (of a velocity above 0) among the events of a run, and the ticks that the run lasts."""
-    count, ticks, is_on = 0, 0, False
-    for delta, status, _, velocity in _EVENT.findall(run):
-        ticks += delta[0] if len(delta) == 1 else _value(delta)
-        if status:
-            is_on = status[0] >> 4 == 9
-        count += is_on and velocity != b"\0"
-    return count, ticks
-
-
-def _plain_track_onsets(chunk: bytes, first: bool) -> int | None:
-    """The notes one track begins; None unless it has one channel, one program before its notes, and one name."""
-    position, channel, program, names, onsets, ticks, sounded = 0, None, None, 0, 0, 0, False
-    while position < len(chunk) and ticks <= _MAX_TICK:
-        event = _NEXT.match(chunk, position)
-        if event is None or event.end() >= len(chunk):
-            return None
-        status = event.group(2)[0]
-        if status == 0xFF:
-            ticks += _value(event.group(1))
-            kind, position = chunk[event.end()], event.end() + 1
-            length = _LENGTH.match(chunk, position)
-            if length is None:
-                return None
-            position = length.end() + _value(length.group())
-            if kind == 0x2F:
-                return onsets if position == len(chunk) else None
-            names += kind == 3
-            # A name after the first note would belong to no instrument; two would be a choice.
-            if (kind == 3 and (sounded or names > 1)) or (not first and kind in (0x51, 0x58, 0x59)):
-                return None
-            continue
-        if status >= 0xF0 or (channel is not None and status & 15 != channel):
-            return None
-        channel = status & 15
-        if status >> 4 in (0xC, 0xD):
-            ticks += _value(event.group(1))
-        if status >> 4 == 0xC:
-            if sounded or program is not None:
-                return None
-            program, position = chunk[event.end()], event.end() + 1
-        elif status >> 4 == 0xD:
-            position = event.end() + 1
-        else:
-            run = _runs(channel).match(chunk, position)
-            if run is None:
-                return None
-            count, lasting = _count_onsets(run.group())
-            position, onsets, ticks, sounded = run.end(), onsets + count, ticks + lasting, True
-    return None
+def _digits(value: int) -> bytes:
+    """Returns a number below 2^28 as a variable-length quantity."""
+    digits = [value & 0x7F]
+    while value := value >> 7:
+        digits.append(value & 0x7F | 0x80)
+    return bytes(reversed(digits))

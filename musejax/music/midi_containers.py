@@ -1,30 +1,57 @@
-"""MIDI files as programs and editors leave them, as the plain files that readers take.
+"""MIDI files as programs and editors leave them, taken apart into their header and their tracks.
 
-A RIFF container is opened, chunks that are not MIDI's are dropped, time in video frames becomes ticks of a quarter
-note, and invalid key signatures are blanked out. All other content is returned unchanged, byte for byte.
+A RIFF container is opened, chunks that are not MIDI's are passed over, and time in video frames becomes ticks of a
+quarter note.
 """
 
-import re
+from typing import NamedTuple
+
+from musejax import errors
 
 # Frames per second by the first byte of a division in video frames; 29 is the drop-frame count of 29.97.
 _FRAME_RATES = {24: 24.0, 25: 25.0, 29: 30_000 / 1001, 30: 30.0}
-_KEY_SIGNATURE = re.compile(rb"\xff\x59\x02(.)(.)", re.DOTALL)
-_TEMPO = re.compile(rb"\xff\x51\x03...", re.DOTALL)
-# An empty text of the length of a key signature.
-_BLANK = b"\xff\x01\x02  "
 _MAX_TICKS = 2**15 - 1
+# A header counts its tracks in 16 bits.
+_MAX_CHUNKS = 2**16 - 1
 
 
-def plain(data: bytes) -> bytes:
-    """Converts the content of a file to a plain MIDI file; damaged content is left for the reader to refuse.
+class Contents(NamedTuple):
+    """The parts of a MIDI file.
+
+    Attributes:
+        is_sequential: Whether each track is a pattern of its own (format 2).
+        ticks_per_quarter: Ticks of a quarter note, 1..32767.
+        microseconds: Of a quarter note, where time is counted in video frames and tempos mean nothing; else None.
+        tracks: The bytes of each track.
+    """
+
+    is_sequential: bool
+    ticks_per_quarter: int
+    microseconds: int | None
+    tracks: list[bytes]
+
+
+def unpack(data: bytes) -> Contents:
+    """Takes a file apart.
 
     Args:
         data: The content of a file.
+
+    Raises:
+        errors.UserError: It is not MIDI, its ticks have no length in quarter notes, or it is cut off.
     """
-    data = _without_alien_chunks(_unwrap(data))
-    if data[:4] != b"MThd" or len(data) < 14:
-        return data
-    return _without_bad_keys(_in_quarters(data))
+    data = _unwrap(data)
+    if data[:4] != b"MThd":
+        raise errors.UserError("it does not begin as a MIDI file does (MThd)")
+    if len(data) < 14:
+        raise errors.UserError(f"its header has {len(data)} bytes; a MIDI header has 14")
+    ticks_per_quarter, microseconds = int.from_bytes(data[12:14], "big"), None
+    if data[12] & 0x80:
+        ticks_per_quarter, microseconds = _quarter_of_frames(256 - data[12], data[13])
+    if not ticks_per_quarter:
+        raise errors.UserError("it has 0 ticks per quarter note")
+    is_sequential = data[8:10] == b"\0\2"
+    return Contents(is_sequential, ticks_per_quarter, microseconds, _tracks(data))
 
 
 def _unwrap(data: bytes) -> bytes:
@@ -40,54 +67,49 @@ def _unwrap(data: bytes) -> bytes:
     return data
 
 
-def _without_alien_chunks(data: bytes) -> bytes:
-    """Drops chunks other than tracks; the standard asks readers to pass over them."""
-    if data[:4] != b"MThd":
-        return data
-    position = 8 + int.from_bytes(data[4:8], "big")
-    kept, dropped = [data[:position]], False
-    while position + 8 <= len(data):
-        kind, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "big")
-        if kind != b"MTrk" and (not kind.isascii() or position + 8 + size > len(data)):
-            return data  # not a chunk, so the file is damaged
-        if kind == b"MTrk":
-            kept.append(data[position : position + 8 + size])
-        else:
-            dropped = True
-        position += 8 + size
-    return b"".join(kept) if dropped else data
+def _tracks(data: bytes) -> list[bytes]:
+    """Returns the tracks behind a header; the standard asks readers to pass over other chunks.
 
-
-def _in_quarters(data: bytes) -> bytes:
-    """Converts a division in video frames to ticks of a quarter note of half a second, or of a second if that is odd.
-
-    Tempo events have no meaning in such a file; all of them are set to the tempo that keeps its time.
+    Raises:
+        errors.UserError: There are fewer than the header announces, or one of them is cut off.
     """
-    rate, ticks = _FRAME_RATES.get(256 - data[12]), data[13]
-    if not data[12] & 0x80 or rate is None or not ticks:
-        return data
-    quarter = round(rate) * ticks
-    seconds = 1.0
+    announced = int.from_bytes(data[10:12], "big")
+    position = 8 + int.from_bytes(data[4:8], "big")
+    tracks: list[bytes] = []
+    for _ in range(_MAX_CHUNKS):
+        kind, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "big")
+        start, position = position + 8, position + 8 + size
+        if start > len(data) or not kind.isascii() or (position > len(data) and kind != b"MTrk"):
+            break  # Behind the tracks anything may follow.
+        if position > len(data):
+            cut = f"track {len(tracks) + 1} announces {size:,} bytes, and {len(data) - start:,} follow"
+            raise errors.UserError(f"it cannot be read as MIDI ({cut})")
+        if kind == b"MTrk":
+            tracks.append(data[start:position])
+    if len(tracks) < announced:
+        some = f"{announced:,} track{'s' * (announced != 1)} and has {len(tracks) or 'none'}"
+        raise errors.UserError(f"it cannot be read as MIDI (it announces {some})")
+    return tracks
+
+
+def _quarter_of_frames(frames: int, ticks: int) -> tuple[int, int]:
+    """Returns the ticks and microseconds of a quarter note for time in video frames.
+
+    The quarter note lasts half a second, or a second where that has an odd number of ticks.
+
+    Args:
+        frames: Video frames a second, as the header counts them.
+        ticks: Ticks of a frame.
+
+    Raises:
+        errors.UserError: There is no such frame rate, or ticks are too short.
+    """
+    rate = _FRAME_RATES.get(frames, 0.0)
+    quarter, seconds = round(rate) * ticks, 1.0
     if not quarter % 2:
         quarter, seconds = quarter // 2, 0.5
-    if quarter > _MAX_TICKS:
-        return data
-    microseconds = round(1e6 * seconds * round(rate) / rate)
-    tempo = b"\xff\x51\x03" + microseconds.to_bytes(3, "big")
-    first = 8 + int.from_bytes(data[4:8], "big")
-    head = data[:12] + quarter.to_bytes(2, "big") + data[14:first]
-    body = _TEMPO.sub(tempo.replace(b"\\", rb"\\"), data[first:])
-    if body[:4] != b"MTrk":
-        return data
-    size = int.from_bytes(body[4:8], "big") + 1 + len(tempo)
-    return head + b"MTrk" + size.to_bytes(4, "big") + b"\0" + tempo + body[8:]
-
-
-def _without_bad_keys(data: bytes) -> bytes:
-    """Blanks out key signatures of more than seven sharps or flats, or of a mode that is neither major nor minor."""
-
-    def checked(match: re.Match[bytes]) -> bytes:
-        sharps = int.from_bytes(match[1], "big", signed=True)
-        return match[0] if -7 <= sharps <= 7 and match[2] in (b"\0", b"\1") else _BLANK
-
-    return _KEY_SIGNATURE.sub(checked, data)
+    if not 0 < quarter <= _MAX_TICKS:
+        raise errors.UserError(
+            "it counts time in SMPTE frames at an unknown rate; 24, 25, 29.97 and 30 frames a second can be read"
+        )
+    return quarter, round(1e6 * seconds * round(rate) / rate)

@@ -10,3 +10,5 @@ MEASURE = "measure: "
 # Begins the annotation of a sung syllable, which stands at the start of its note. A hyphen at the end of the annotation
 # means that the word goes on.
 LYRIC = "lyric: "
+# Begins the annotation of a marker or cue point of a MIDI file, such as the name of a section.
+MARKER = "marker: "

@@ -56,7 +56,9 @@ def mine(tmp_path, monkeypatch):
 
     calls = iter(["bug", "deep"] * 9)
     monkeypatch.setattr(
-        midi_reading, "midi_to_sequence", lambda data: broken(data) if data == midi_bytes() else read(data)
+        midi_reading,
+        "midi_to_sequence",
+        lambda data, **say: broken(data) if data == midi_bytes() else read(data, **say),
     )
     monkeypatch.chdir(tmp_path)
     return root

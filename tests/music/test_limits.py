@@ -89,13 +89,12 @@ def test_hostile_midi(tmp_path, name):
 
 @pytest.mark.parametrize("events", [b"\0\x80\x3c\0", b"\0\x3c\0", b"\0\xff\1\2ab", b"\0\xc1\7", b"\0\xf0\2ab"])
 def test_events_are_counted_before_they_are_read(monkeypatch, events):
-    monkeypatch.setattr(midi_bytes, "_MAX_EVENTS", 100)
-    monkeypatch.setattr(midi_bytes, "_SMALL", 200)
+    monkeypatch.setattr(midi_bytes, "MAX_EVENTS", 100)
     files.midi_to_sequence(smf(NOTE + events * 97))
     with pytest.raises(errors.UserError, match="it has 101 events; at most 100 can be read"):
         files.midi_to_sequence(smf(NOTE + events * 98))
-    with pytest.raises(errors.UserError, match="it has 10. events"):
-        files.midi_to_sequence(smf(NOTE, NOTE + events * 97)[:-1])
+    with pytest.raises(errors.UserError, match="it has 101 events"):
+        files.midi_to_sequence(smf(NOTE, NOTE + events * 97))
 
 
 def test_a_late_note_ends_a_conversion_with_one_line(tmp_path, capsys):

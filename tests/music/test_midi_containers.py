@@ -2,6 +2,7 @@
 
 import pytest
 
+from musejax import errors
 from musejax.music import midi_containers, midi_reading
 
 NAME = b"\0\xff\x03\4Lead"
@@ -15,6 +16,10 @@ def midi(*tracks, division=b"\1\xe0"):
     return b"MThd\0\0\0\6\0\1" + len(tracks).to_bytes(2, "big") + division + b"".join(chunks)
 
 
+def plain(*tracks):
+    return midi_containers.Contents(False, 480, None, [track + END for track in tracks])
+
+
 def notes(data):
     return [(n.pitch, n.start_time, n.end_time) for n in midi_reading.midi_to_sequence(data).notes]
 
@@ -23,8 +28,8 @@ PLAIN = midi(NAME + NOTES)
 READ = [(60, 0.0, 0.5), (64, 0.5, 1.0)]
 
 
-def test_a_plain_file_stays_as_it_is():
-    assert midi_containers.plain(PLAIN) == PLAIN
+def test_a_plain_file_is_taken_apart():
+    assert midi_containers.unpack(PLAIN) == plain(NAME + NOTES)
     assert notes(PLAIN) == READ
 
 
@@ -32,7 +37,7 @@ def test_a_plain_file_stays_as_it_is():
 def test_a_riff_container_is_opened(before):
     chunk = b"data" + len(PLAIN).to_bytes(4, "little") + PLAIN
     riff = b"RIFF" + (4 + len(before + chunk)).to_bytes(4, "little") + b"RMID" + before + chunk
-    assert midi_containers.plain(riff) == PLAIN
+    assert midi_containers.unpack(riff) == plain(NAME + NOTES)
     assert notes(riff) == READ
 
 
@@ -40,7 +45,17 @@ def test_a_riff_container_is_opened(before):
 def test_chunks_of_other_programs_are_passed_over(place):
     whole, alien = midi(NAME + NOTES, b"\0\x91\x30\x50\x60\x81\x30\0"), b"XFIH\0\0\0\5hello"
     at = {"before": 14, "between": whole.index(b"MTrk", 15), "behind": len(whole)}[place]
-    assert midi_containers.plain(whole[:at] + alien + whole[at:]) == whole
+    assert midi_containers.unpack(whole[:at] + alien + whole[at:]) == midi_containers.unpack(whole)
+
+
+@pytest.mark.parametrize("behind", [b"\0", b"MTr", b"\0" * 100, bytes(range(200, 250))])
+def test_what_stands_behind_the_tracks_is_passed_over(behind):
+    assert notes(PLAIN + behind) == READ
+
+
+def test_a_track_more_than_the_header_announces_is_read():
+    more = b"\0\x91\x30\x50\x60\x81\x30\0" + END
+    assert len(notes(PLAIN + b"MTrk" + len(more).to_bytes(4, "big") + more)) == 3
 
 
 @pytest.mark.parametrize(
@@ -63,6 +78,28 @@ def test_an_invalid_key_signature_is_left_out(key, keys):
     assert [n.pitch for n in sequence.notes] == [60, 64]
 
 
-@pytest.mark.parametrize("data", [b"RIFF\4\0\0\0RMID", b"RIFF", b"MThd", PLAIN[:20], b"MThd\0\0\0\6\0\1\0\1\xe7\x00"])
-def test_damaged_content_raises_nothing(data):
-    assert isinstance(midi_containers.plain(data), bytes)
+def test_only_the_tempos_of_video_frames_are_passed_over_and_said():
+    said = []
+    midi_reading.midi_to_sequence(midi(b"\0\xff\x51\3\x01\x00\x5c" + NOTES, division=b"\xe7\x28"), said.append)
+    assert said == ["1 tempo is left out, because time is counted in video frames"]
+
+
+DAMAGED = {
+    b"RIFF\4\0\0\0RMID": "it does not begin as a MIDI file does (MThd)",
+    b"RIFF": "it does not begin as a MIDI file does (MThd)",
+    b"MThd": "its header has 4 bytes; a MIDI header has 14",
+    PLAIN[:14]: "it cannot be read as MIDI (it announces 1 track and has none)",
+    midi(NAME, NOTES)[:34]: "it cannot be read as MIDI (it announces 2 tracks and has 1)",
+    PLAIN[:25]: "it cannot be read as MIDI (track 1 announces 30 bytes, and 3 follow)",
+    b"MThd\0\0\0\6\0\1\0\1\0\0": "it has 0 ticks per quarter note",
+    b"MThd\0\0\0\6\0\1\0\1\xe7\x00": (
+        "it counts time in SMPTE frames at an unknown rate; 24, 25, 29.97 and 30 frames a second can be read"
+    ),
+}
+
+
+@pytest.mark.parametrize("data", DAMAGED)
+def test_damaged_content_is_refused_with_its_reason(data):
+    with pytest.raises(errors.UserError) as e:
+        midi_containers.unpack(data)
+    assert str(e.value) == DAMAGED[data]

@@ -1,0 +1,151 @@
+"""Names, titles, lyrics and markers of a MIDI file.
+
+MIDI does not say in which encoding its texts are. A text is UTF-8 if it can be. The others share one encoding:
+Shift-JIS if most of them are plausible Japanese, else Latin-1.
+
+Lyrics are lyric events, or, in a file without them, the text events of a track "Words", as karaoke files have them.
+Where spaces separate words, every other syllable is followed by more of its word; where they do not, a hyphen at the
+end of a syllable says so.
+"""
+
+import codecs
+import functools
+import itertools
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from musejax.music import midi_bytes
+
+Decode = Callable[[bytes], str]
+
+# Kana of full width; all that Japanese texts have beside ASCII; two of these, or one that is not of half width.
+_KANA = re.compile("[\u3040-\u30ff]")
+_ALIEN = re.compile("[^\x00-\x7f\u2010-\u2312\u25a0-\u266f\u3000-\u30ff\u4e00-\u9fff\uff01-\uffef]")
+_JAPANESE = re.compile("[^\x00-\x7f]{2}|[^\x00-\x7f\uff61-\uff9f]")
+# A single kanji or katakana of half width beside Latin letters is one of their accents, misread.
+_LONE = re.compile("(?<=[A-Za-z])[^\x00-\x7f](?![^\x00-\x7f])|(?<![^\x00-\x7f])[^\x00-\x7f](?=[A-Za-z])")
+# Number of different texts from which an encoding is guessed, and that are kept decoded.
+_SAMPLE = 1000
+# Ends of lines and paragraphs in karaoke files.
+_BREAKS = "\0/\\\r\n"
+_SPACES = str.maketrans(dict.fromkeys(_BREAKS, " "))
+# Tags of lyric events that set a language or a title.
+_TAG = re.compile(r"\{[@#][^}]*\}")
+# Names that sequencers give to the track of tempos and signatures.
+_GENERIC = re.compile(
+    r"(untitled|no ?name|new)?\W*((conductor|tempo|master|control|meta|header|timing|global|midi|main)\W*"
+    r"(track|map|events?|data|out|file)?|(track|sequence|seq|song|project|score|untitled|no ?name|new)?)\W*\d*\W*",
+    re.IGNORECASE,
+)
+
+
+def decoder(texts: Iterable[bytes]) -> Decode:
+    """Returns the function that decodes the texts of a file.
+
+    Args:
+        texts: The texts, from which their encoding is guessed.
+    """
+    others = list(itertools.islice((text for text in dict.fromkeys(texts) if not _is_utf_8(text)), _SAMPLE))
+    japanese = sum(map(_is_japanese, others))
+    fallback = "cp932" if 2 * japanese > len(others) else "latin-1"
+
+    @functools.lru_cache(_SAMPLE)
+    def decode(text: bytes) -> str:
+        try:
+            return text.removeprefix(codecs.BOM_UTF8).decode()
+        except UnicodeDecodeError:
+            return text.decode(fallback, "replace")
+
+    return decode
+
+
+def _is_utf_8(text: bytes) -> bool:
+    """Returns whether a text can be UTF-8."""
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_japanese(text: bytes) -> bool:
+    """Returns whether a text, read as Shift-JIS, is plausible Japanese."""
+    try:
+        decoded = text.decode("cp932")
+    except UnicodeDecodeError:
+        return False
+    if _ALIEN.search(decoded):
+        return False
+    return bool(_KANA.search(decoded)) or bool(_JAPANESE.search(decoded) and not _LONE.search(decoded))
+
+
+def name(track: midi_bytes.Track, decode: Decode) -> str:
+    """Returns the name of a track: the first that is not blank, or an empty text."""
+    names = (decode(meta.data).strip("\0 \t\r\n") for meta in track.metas if meta.kind == midi_bytes.NAME)
+    return next(filter(None, names), "")
+
+
+def title(tracks: Sequence[midi_bytes.Track], decode: Decode) -> str:
+    """Returns the title of a file, or an empty text.
+
+    It is the first title line (`@T`) of a karaoke file. Otherwise it is the name of the first of several tracks where
+    that has no channel messages and is not called "Tempo", "Conductor track" or the like.
+
+    Args:
+        tracks: The tracks of the file.
+        decode: Decodes its texts.
+    """
+    for track in tracks:
+        for meta in track.metas:
+            if meta.kind == midi_bytes.TEXT and meta.data.startswith(b"@T"):
+                return decode(meta.data[2:]).strip("\0 \t\r\n")
+    if len(tracks) < 2 or len(tracks[0].messages):
+        return ""
+    first = name(tracks[0], decode)
+    return "" if _GENERIC.fullmatch(first) else first
+
+
+def markers(tracks: Sequence[midi_bytes.Track], decode: Decode) -> list[tuple[int, str]]:
+    """Returns the ticks and texts of markers and cue points, in the order of time."""
+    kinds = midi_bytes.MARKER, midi_bytes.CUE
+    found = [(m.tick, " ".join(decode(m.data).split())) for t in tracks for m in t.metas if m.kind in kinds]
+    return sorted(((tick, text) for tick, text in found if text), key=lambda marker: marker[0])
+
+
+def lyrics(tracks: Sequence[midi_bytes.Track], decode: Decode) -> list[tuple[int, str]]:
+    """Returns the ticks and syllables of what is sung, in the order of time.
+
+    A syllable that is not the last of its word ends with a hyphen.
+
+    Args:
+        tracks: The tracks of the file.
+        decode: Decodes its texts.
+    """
+    voices = [[m for m in track.metas if m.kind == midi_bytes.LYRIC] for track in tracks]
+    if not any(voices):
+        words = [track for track in tracks if name(track, decode).lower() == "words"]
+        voices = [[m for m in t.metas if m.kind == midi_bytes.TEXT and not m.data.startswith(b"@")] for t in words]
+    found = [
+        (meta.tick, syllable)
+        for metas in voices
+        for meta, syllable in zip(metas, _syllables([decode(meta.data) for meta in metas]))
+    ]
+    return sorted(((tick, syllable) for tick, syllable in found if syllable), key=lambda lyric: lyric[0])
+
+
+def _syllables(texts: Sequence[str]) -> list[str]:
+    """Returns the syllables of a voice with hyphens where words go on; of a text without one an empty text."""
+    bare = [_TAG.sub("", text) if "{" in text else text for text in texts]
+    # Line breaks alone do not show that spaces separate words.
+    lines = [text.strip(_BREAKS) for text in bare]
+    has_spaces = any(line != stripped and stripped for line, stripped in zip(lines, map(str.strip, lines)))
+    spaced = [text.translate(_SPACES) for text in bare]
+    out = []
+    for text, following in zip(spaced, [*spaced[1:], " "]):
+        syllable = " ".join(text.split())
+        core = syllable.rstrip("-")
+        goes_on = core != syllable
+        if has_spaces and not goes_on:
+            goes_on = not (text[-1:].isspace() or following[:1].isspace())
+        out.append(f"{core}-" if core and goes_on else core)
+    return out
