@@ -28,8 +28,8 @@ def test_a_track_a_voice_with_its_name_channel_metre_and_key(chorale, tmp_path):
     path = tmp_path / "piece.mid"
     path.write_bytes(midi_writing.to_bytes(chorale))
     tracks = mido.MidiFile(path).tracks
-    assert [track.name for track in tracks] == ["Soprano", "Alto", "Tenor", "Bass"]
-    channels = [{m.channel for m in track if m.type == "note_on"} for track in tracks]
+    assert [track.name for track in tracks] == ["", "Soprano", "Alto", "Tenor", "Bass"]
+    channels = [{m.channel for m in track if m.type == "note_on"} for track in tracks[1:]]
     assert channels == [{0}, {1}, {2}, {3}]
     metres = [(m.numerator, m.denominator) for m in tracks[0] if m.type == "time_signature"]
     assert metres == [(1, 4), (3, 4)]
@@ -42,7 +42,7 @@ def test_many_voices_never_take_the_drum_channel(tmp_path):
         sequence.notes.add(pitch=60, velocity=80, end_time=1, instrument=instrument, is_drum=instrument == 3)
     path = tmp_path / "piece.mid"
     path.write_bytes(midi_writing.to_bytes(sequence))
-    channels = [next(m.channel for m in t if m.type == "note_on") for t in mido.MidiFile(path).tracks]
+    channels = [next(m.channel for m in t if m.type == "note_on") for t in mido.MidiFile(path).tracks[1:]]
     assert [number for number, channel in enumerate(channels) if channel == 9] == [3]
     assert len(channels) == 20
 
