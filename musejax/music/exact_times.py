@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from musejax import errors
-from musejax.music import limits, timing
+from musejax.music import limits, metre, timing
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -101,25 +101,19 @@ def read(sequence: "NoteSequence") -> ExactTimes:
 def _tick(sequence: "NoteSequence") -> float:
     """Returns how far a time of a MIDI file may lie beside its fraction, in quarters."""
     resolution = sequence.ticks_per_quarter
-    return _TICKS / resolution if resolution >= GRID and not is_notated(sequence) else 0.0
-
-
-def is_notated(sequence: "NoteSequence") -> bool:
-    """Returns whether a sequence comes from a notated file, whose times are fractions without exception."""
-    kind = sequence.source_info.encoding_type
-    return kind in (sequence.source_info.MUSIC_XML, sequence.source_info.ABC)
+    return _TICKS / resolution if resolution >= GRID and not metre.is_score(sequence) else 0.0
 
 
 def _fractions(sequence: "NoteSequence", quarters: np.ndarray) -> list[Fraction | None]:
     """Returns the fraction of a quarter by which each time lies behind a whole one; None for what moves to the grid."""
     parts, index = np.unique(np.round(quarters % 1.0, 7), return_inverse=True)
     tolerance = max(_EQUAL, _tick(sequence))
-    if is_notated(sequence):
+    if metre.is_score(sequence):
         simple = [_within(Fraction(part).limit_denominator(_MAX_DENOMINATOR), part, _EQUAL) for part in parts.tolist()]
     else:
         simple = [_simplest(part, tolerance) for part in parts.tolist()]
     out = [simple[i] for i in index.tolist()]
-    if not is_notated(sequence) and out.count(None) > _ELSEWHERE * len(out):
+    if not metre.is_score(sequence) and out.count(None) > _ELSEWHERE * len(out):
         return [None] * len(out)
     return out
 

@@ -45,8 +45,8 @@ def midi_to_sequence(data: bytes, *, losses: musicxml_losses.Losses | None = Non
 
     Each channel and program of a track that has notes is an instrument. Tempos, time signatures and key signatures may
     stand in any track; where several tracks have one on the same tick, the last tempo holds, and the signature of the
-    first track. A file without a tempo gives a sequence without one. Lyrics and markers are text annotations (see `score_annotations`). `midi_texts.title` says what is
-    taken for a title.
+    first track. A file without a tempo gives a sequence without one. Lyrics and markers are text annotations (see
+    `score_annotations`). `midi_texts.title` says what is taken for a title.
 
     Args:
         data: The file's content.

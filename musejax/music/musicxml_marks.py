@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, NamedTuple
 
-from musejax.music import exact_times, musicxml_chords, musicxml_directions
+from musejax.music import exact_times, musicxml_chords, musicxml_directions, score_annotations
 from musejax.theory import keys
 
 if TYPE_CHECKING:
@@ -103,6 +103,23 @@ def chord_marks(sequence: "NoteSequence", times: exact_times.ExactTimes) -> list
     kind = sequence.TextAnnotation.CHORD_SYMBOL
     symbols = sorted((a for a in sequence.text_annotations if a.annotation_type == kind), key=lambda a: a.time)
     return [Mark(times.place(symbol.time), musicxml_chords.harmony(symbol.text)) for symbol in symbols]
+
+
+def section_marks(sequence: "NoteSequence", times: exact_times.ExactTimes) -> list[Mark]:
+    """Returns the markers of a sequence, such as names of sections, as rehearsal marks."""
+    out = []
+    for annotation in sorted(sequence.text_annotations, key=lambda a: a.time):
+        if annotation.text.startswith(score_annotations.MARKER):
+            direction = ET.Element("direction", placement="above")
+            mark = ET.SubElement(ET.SubElement(direction, "direction-type"), "rehearsal")
+            mark.text = printable(annotation.text.removeprefix(score_annotations.MARKER))
+            out.append(Mark(times.place(annotation.time), direction))
+    return out
+
+
+def printable(text: str) -> str:
+    """Returns text without the control characters that XML forbids."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def dynamics(velocity: int) -> str:

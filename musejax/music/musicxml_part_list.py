@@ -6,7 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
-from musejax.music import noteseq, score_layout, voices_and_bars
+from musejax.music import musicxml_marks, noteseq, score_layout, voices_and_bars
 
 _DRUM_CHANNEL = 10
 # General MIDI programs of choirs and of bowed strings: neighbouring parts of one of them share a bracket.
@@ -50,14 +50,9 @@ def instrument_id(part: int, part_layout: score_layout.Part, note: score_layout.
     return f"P{part}-I{note.instrument + 1}{suffix}"
 
 
-def text(value: str) -> str:
-    """Returns text without the control characters that XML forbids."""
-    return "".join(c if c.isprintable() else " " for c in value)
-
-
 def _add_part(listed: ET.Element, number: int, part: score_layout.Part, channels: "itertools.count[int]") -> None:
     entry = ET.SubElement(listed, "score-part", id=f"P{number}")
-    ET.SubElement(entry, "part-name").text = text(part.name)
+    ET.SubElement(entry, "part-name").text = musicxml_marks.printable(part.name)
     sounds: list[tuple[str, int, int, int | None]] = []
     for index, instrument in enumerate(part.instruments):
         if instrument.is_drum:
@@ -69,7 +64,7 @@ def _add_part(listed: ET.Element, number: int, part: score_layout.Part, channels
             identifier = instrument_id(number, part, note)
             element = ET.SubElement(entry, "score-instrument", id=identifier)
             name = _name(instrument) if pitch is None else _drum_name(pitch)
-            ET.SubElement(element, "instrument-name").text = text(name)
+            ET.SubElement(element, "instrument-name").text = musicxml_marks.printable(name)
             sounds.append((identifier, channel, instrument.program, pitch))
     for identifier, channel, program, pitch in sounds:
         sound = ET.SubElement(entry, "midi-instrument", id=identifier)

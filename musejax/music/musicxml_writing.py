@@ -37,6 +37,7 @@ class _Piece(NamedTuple):
     bars: list[voices_and_bars.Bar]
     keys: dict[int, musicxml_marks.Key]
     fermatas: frozenset[int]
+    numbers: dict[int, str]
 
 
 class _PartMarks(NamedTuple):
@@ -65,7 +66,12 @@ def to_bytes(sequence: "NoteSequence", remark: Callable[[str], None] | None = No
     parts = score_layout.parts(sequence, times)
     keys, estimate = musicxml_marks.read_keys(sequence, times)
     fermatas = (a.time for a in sequence.text_annotations if a.text == score_annotations.FERMATA)
-    piece = _Piece(times, voices_and_bars.bars(sequence, times), keys, frozenset(map(times.place, fermatas)))
+    prefix = score_annotations.MEASURE
+    printed = {
+        times.place(a.time): a.text[len(prefix) :] for a in sequence.text_annotations if a.text.startswith(prefix)
+    }
+    bars = voices_and_bars.bars(sequence, times)
+    piece = _Piece(times, bars, keys, frozenset(map(times.place, fermatas)), printed)
     if len(piece.bars) * len(parts) > _MAX_BARS:
         raise errors.UserError(
             f"it has {len(piece.bars):,} bars in {len(parts):,} parts; at most {_MAX_BARS:,} bars can be written in "
@@ -74,13 +80,13 @@ def to_bytes(sequence: "NoteSequence", remark: Callable[[str], None] | None = No
     onsets = [frozenset(chord.start for lane in part.lanes for chord in lane.chords) for part in parts]
     placed = [(times.place(time), syllable) for time, syllable in lyrics.read(sequence)]
     syllables, lost = lyrics.assign(placed, onsets)
-    chords = musicxml_marks.chord_marks(sequence, times)
+    shown = [*musicxml_marks.chord_marks(sequence, times), *musicxml_marks.section_marks(sequence, times)]
     root = ET.Element("score-partwise", version="4.0")
     _add_titles(root, sequence)
     musicxml_part_list.add_parts(root, parts)
     for number, (part, sung) in enumerate(zip(parts, syllables), 1):
         is_first = number == 1
-        marks = [*musicxml_marks.tempo_marks(sequence, times, is_shown=is_first), *(chords if is_first else [])]
+        marks = [*musicxml_marks.tempo_marks(sequence, times, is_shown=is_first), *(shown if is_first else [])]
         _add_part(root, number, part, piece, _PartMarks(marks, lyrics.word_places(sung)))
     if remark is not None:
         for line in (times.remark(), estimate, _lost_syllables(lost), _lost_events(sequence)):
@@ -109,10 +115,10 @@ def _lost_events(sequence: "NoteSequence") -> str | None:
 def _add_titles(root: ET.Element, sequence: "NoteSequence") -> None:
     metadata = sequence.sequence_metadata
     if metadata.title:
-        ET.SubElement(ET.SubElement(root, "work"), "work-title").text = musicxml_part_list.text(metadata.title)
+        ET.SubElement(ET.SubElement(root, "work"), "work-title").text = musicxml_marks.printable(metadata.title)
     identification = ET.SubElement(root, "identification")
     for composer in metadata.composers:
-        ET.SubElement(identification, "creator", type="composer").text = musicxml_part_list.text(composer)
+        ET.SubElement(identification, "creator", type="composer").text = musicxml_marks.printable(composer)
     ET.SubElement(ET.SubElement(identification, "encoding"), "software").text = "musejax"
 
 
@@ -125,7 +131,8 @@ def _add_part(root: ET.Element, number: int, part: score_layout.Part, piece: _Pi
     key: musicxml_marks.Key | None = None
     measure = ET.Element("measure")
     for bar in piece.bars:
-        measure = ET.SubElement(element, "measure", number=str(bar.number))
+        number_text = piece.numbers.get(int(bar.start * divisions), str(bar.number))
+        measure = ET.SubElement(element, "measure", number=musicxml_marks.printable(number_text))
         if bar.cut:
             measure.set("implicit", "yes")
         start, stop = int(bar.start * divisions), int((bar.start + bar.length) * divisions)

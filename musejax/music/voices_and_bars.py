@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from musejax import errors
-from musejax.music import exact_times, limits, noteseq, score_annotations
+from musejax.music import exact_times, limits, metre, noteseq, score_annotations
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -106,7 +106,7 @@ def bars(sequence: "NoteSequence", times: exact_times.ExactTimes) -> list[Bar]:
         errors.UserError: There are too many bars.
     """
     end = int(times.notes.max(initial=1))
-    if exact_times.is_notated(sequence):
+    if metre.is_score(sequence):
         end = max(end, times.place(sequence.total_time))
     signatures = {0: (4, 4)}
     for s in sorted(sequence.time_signatures, key=lambda s: s.time):

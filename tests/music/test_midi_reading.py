@@ -29,7 +29,8 @@ def content(sequence):
 
     return {
         "notes": sorted((*of(n), n.pitch, at(n.start_time), at(n.end_time), n.velocity) for n in sequence.notes),
-        "tempos": last_at((at(t.time), t.qpm) for t in sequence.tempos),
+        # note-seq adds the tempo that holds where a file gives none.
+        "tempos": last_at((at(t.time), t.qpm) for t in sequence.tempos) or [(0, 120)],
         "time": list({at(t.time): (t.numerator, t.denominator) for t in sequence.time_signatures}.items()),
         "key": list({at(k.time): (k.key, k.mode) for k in sequence.key_signatures}.items()),
         "names": [(i.instrument, i.name) for i in sequence.instrument_infos],

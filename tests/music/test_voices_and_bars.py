@@ -36,14 +36,32 @@ def test_bars_end_whole_and_follow_signatures():
     assert _bars(7, (0, 4, 4), (4, 6, 8)) == ([(1, 16, False), (2, 12, False)], [(4, 4), (6, 8)])
 
 
-def test_a_short_first_signature_is_a_pickup_and_a_short_last_one_its_rest():
-    lengths, shown = _bars(12, (0, 1, 4), (1, 4, 4), (9, 3, 4))
-    assert lengths == [(0, 4, True), (1, 16, False), (2, 16, False), (3, 12, True)]
+def test_a_short_first_signature_is_a_pickup():
+    lengths, shown = _bars(12, (0, 1, 4), (1, 4, 4))
+    assert lengths == [(0, 4, True), (1, 16, False), (2, 16, False), (3, 16, False)]
     assert shown == [(4, 4)] * 4
 
 
-def test_an_odd_first_span_is_a_pickup_and_halves_of_a_bar_are_incomplete():
+def test_a_first_bar_of_another_metre_is_no_pickup():
+    lengths, shown = _bars(6, (0, 3, 8), (1.5, 2, 4), (3.5, 3, 8))
+    assert lengths == [(1, 6, False), (2, 8, False), (3, 6, False), (4, 6, False)]
+    assert shown == [(3, 8), (2, 4), (3, 8), (3, 8)]
+
+
+def test_an_odd_first_span_is_a_pickup_and_other_signatures_stand():
     lengths, shown = _bars(17, (0, 4, 4), (5, 3, 4), (8, 1, 4), (9, 4, 4))
     assert [length for _, length, _ in lengths] == [4, 16, 12, 4, 16, 16]
-    assert [cut for _, _, cut in lengths] == [True, False, True, True, False, False]
-    assert shown == [(4, 4)] * 6
+    assert [cut for _, _, cut in lengths] == [True, False, False, False, False, False]
+    assert shown == [(4, 4), (4, 4), (3, 4), (1, 4), (4, 4), (4, 4)]
+
+
+def test_annotated_bar_lines_are_the_bars():
+    sequence = noteseq.load().NoteSequence()
+    sequence.notes.add(pitch=60, end_time=6)
+    sequence.time_signatures.add(numerator=4, denominator=4)
+    for at in (0, 3, 7):
+        sequence.text_annotations.add(time=at / 2, text="bar line")
+    bars = voices_and_bars.bars(sequence, exact_times.read(sequence))
+    assert [(b.number, b.start, b.length, b.cut) for b in bars] == [
+        (0, 0, 3, True), (1, 3, 4, False), (2, 7, 4, False), (3, 11, 4, False),
+    ]  # fmt: skip
