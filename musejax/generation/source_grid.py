@@ -117,11 +117,12 @@ def read(
     if length > MAX_FRAMES:
         raise errors.UserError(f"{name}: it lasts {length} frames; at most {MAX_FRAMES} can be steered")
     notes, shift = _shifted(loaded.codec, notes, length)
-    _check_range(name, notes, vocabulary)
+    if loaded.codec.transposition is None:
+        notes, shift = _in_range(loaded, name, notes, say)
     gridded = _on_grid(sequence, notes, vocabulary.frames_per_quarter)
     sources.tell_tempo(sequence, say)
     if melody is not None and len({note.stream for note in notes}) == 1:
-        source_voices.tell_range(name, [n.pitch for n in notes if n.last > n.first], melody, say)
+        source_voices.tell_range(name, [sequence.notes[n.number].pitch for n in notes if n.last > n.first], melody, say)
     assumed = _infer(loaded, gridded, notes, sharps, name, say)
     if not copy.key_signatures:
         # What the model is told stands in what it writes.
@@ -182,15 +183,17 @@ def _shifted(codec: codecs.Codec, notes: list[Placed], length: int) -> tuple[lis
     return [n._replace(pitch=folded[n.first]) if n.last > n.first else n for n in notes], shift
 
 
-def _check_range(name: str, notes: Sequence[Placed], vocabulary: vocabularies.Vocabulary) -> None:
+def _in_range(
+    loaded: zoo.Loaded, name: str, notes: list[Placed], say: Callable[[str], None]
+) -> tuple[list[Placed], int]:
+    """The notes as the model reads them, in its range, and by how many semitones all of them were moved."""
+    vocabulary = loaded.codec.vocabulary
     can = vocabulary.range("key" if vocabulary.kind == "bits" else "pitch")
-    for note in notes:
-        if note.last > note.first and not can.min <= note.pitch <= can.max:
-            whose = f" of the {chorale.VOICES[note.stream].lower()}" if vocabulary.streams > 1 else ""
-            raise errors.UserError(
-                f"{name}: pitch {note.pitch}{whose} is outside {can.min}..{can.max}, the range of codec "
-                f"{vocabulary.name}; transpose the file"
-            )
+    heard = [n.pitch for n in notes if n.last > n.first]
+    shift = sources.common_shift(heard, can.min, can.max)
+    outside = sum(not can.min <= pitch + shift <= can.max for pitch in heard)
+    sources.tell_folded(name, outside, f"{can.min}..{can.max}", loaded.name, say)
+    return [n._replace(pitch=sources.folded(n.pitch + shift, can.min, can.max)) for n in notes], shift
 
 
 def _on_grid(sequence: "NoteSequence", notes: Sequence[Placed], frames_per_quarter: int) -> "NoteSequence":

@@ -194,16 +194,47 @@ def _fit(codec: codecs.Codec, copy: "NoteSequence", told: set[int], fit: bool) -
     if not ranges or not notes or not fit:
         return 0, {}
     low, high = ranges[0].min, ranges[0].max
-    outside = [n for n in notes if not low <= n.pitch <= high]
-    lowest, highest = min(n.pitch for n in notes), max(n.pitch for n in notes)
-    octaves = [o for o in (1, -1, 2, -2, 3, -3, 4, -4) if low <= lowest + 12 * o and highest + 12 * o <= high]
-    if 2 * len(outside) >= len(notes) and octaves:
-        for note in notes:
-            note.pitch += 12 * octaves[0]
-        return 12 * octaves[0], {}
-    for note in outside:
-        note.pitch += 12 * -((note.pitch - low) // 12) if note.pitch < low else 12 * ((high - note.pitch) // 12)
-    return 0, {f"{low}..{high}": sum(note.instrument in told for note in outside)}
+    shift = common_shift([note.pitch for note in notes], low, high)
+    outside = [n for n in notes if not low <= n.pitch + shift <= high]
+    for note in notes:
+        note.pitch = folded(note.pitch + shift, low, high)
+    return shift, {f"{low}..{high}": sum(note.instrument in told for note in outside)}
+
+
+def common_shift(pitches: Sequence[int], low: int, high: int) -> int:
+    """Returns the semitones, whole octaves, by which a model reads all notes of a piece higher than they are.
+
+    There are none unless at least half of the pitches lie outside of `low` to `high`, and all lie inside when moved.
+    """
+    if 2 * sum(not low <= pitch <= high for pitch in pitches) < len(pitches):
+        return 0
+    shifts = (12 * octaves for octaves in (1, -1, 2, -2, 3, -3, 4, -4, 5, -5, 6, -6, 7, -7))
+    return next((s for s in shifts if low <= min(pitches) + s and max(pitches) + s <= high), 0)
+
+
+def folded(pitch: int, low: int, high: int) -> int:
+    """Returns a pitch moved by octaves to the nearest place from `low` to `high`."""
+    if pitch < low:
+        return pitch + 12 * -((pitch - low) // 12)
+    return pitch + 12 * ((high - pitch) // 12) if pitch > high else pitch
+
+
+def tell_folded(name: str, count: int, limits: str, reader: str, say: Say) -> None:
+    """Tells of notes that a model reads in another octave.
+
+    Args:
+        name: What messages call the music.
+        count: How many notes.
+        limits: The model's range.
+        reader: The model's name.
+        say: Is told, where there are any.
+    """
+    if count:
+        notes, them = ("note lies", "it") if count == 1 else ("notes lie", "them")
+        say(
+            f"{name}: {count} {notes} outside {limits}; {reader} reads {them} in another octave, but the result has "
+            f"{them} as given"
+        )
 
 
 def _tell(
@@ -223,12 +254,7 @@ def _tell(
             notes, they = ("note", "it is kept as it is") if count == 1 else ("notes", "they are kept as they are")
             say(f"{name}: {reader} does not read {count} {notes} {what}; {they}")
     for limits, count in moved.items():
-        if count:
-            notes, them = ("note lies", "it") if count == 1 else ("notes lie", "them")
-            say(
-                f"{name}: {count} {notes} outside {limits}; {reader} reads {them} in another octave, but "
-                f"the result has {them} as given"
-            )
+        tell_folded(name, count, limits, reader, say)
 
 
 def _start(codec: codecs.Codec, copy: "NoteSequence", arrays: codecs.Arrays, frames: int) -> float:

@@ -110,3 +110,27 @@ def test_the_end_of_a_piece_counts_as_a_bar_line_in_every_format(tmp_path):
     for suffix in ("mid", "musicxml"):
         plan = planning.harmony(stub(), files.read(tmp_path / f"song.{suffix}")[0], say=lambda line: None)
         assert plan.given.conditions["beat"].tolist() == [*range(12), 0]
+
+
+@pytest.mark.parametrize(("moved", "read"), [({5: 36}, 81), ({3: -48}, 36)], ids=["high", "low"])
+def test_a_note_outside_the_range_is_read_in_another_octave_kept_and_said(tmp_path, moved, read):
+    notes = [(pitch + moved.get(i, 0), quarters) for i, (pitch, quarters) in enumerate(zip(PITCHES, LENGTHS))]
+    (tmp_path / "song.mid").write_bytes(midi(notes, fifths=1))
+    said: list[str] = []
+    (sequence,) = files.read(tmp_path / "song.mid")
+    plan = planning.harmony(stub(), sequence, say=said.append)
+    (at,) = moved
+    assert plan.source.shift == 0 and plan.source.notes[at].pitch == read
+    assert plan.source.sequence.notes[at].pitch == PITCHES[at] + moved[at] and not plan.redrawn
+    assert (
+        "song.mid: 1 note lies outside 36..81; stub reads it in another octave, but the result has it as given" in said
+    )
+
+
+def test_a_melody_that_lies_outside_the_range_is_read_in_another_octave_as_a_whole(tmp_path):
+    (tmp_path / "song.mid").write_bytes(midi([(p - 48, q) for p, q in zip(PITCHES, LENGTHS)], fifths=1))
+    said: list[str] = []
+    plan = planning.harmony(stub(), files.read(tmp_path / "song.mid")[0], say=said.append)
+    assert plan.source.shift == 24 and [n.pitch + 24 for n in plan.source.notes] == PITCHES
+    assert [n.pitch + 48 for n in plan.source.sequence.notes] == PITCHES
+    assert any("its melody lies below 60..81, the range of soprano voices" in line for line in said)
