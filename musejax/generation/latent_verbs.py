@@ -256,7 +256,7 @@ def interpolate(
 ) -> "list[NoteSequence]":
     """Pieces on the way from the first window of one piece to that of another, both ends included.
 
-    They have the tempo at the start of the first.
+    They have the tempo, the metre, the key and the instruments of the first at its start.
 
     Args:
         model: A run's name or directory, or what `load` returned.
@@ -273,10 +273,27 @@ def interpolate(
     encoder(loaded)
     if num < 2:
         raise errors.UserError(f"num is {num}; it must be 2 or more: both ends are among the pieces")
-    ends = [encode(loaded, {k: v[:1] for k, v in windows(loaded, s).items()})[0] for s in (a, b)]
-    z = np.asarray(latent_paths.path(jnp.asarray(ends[0]), jnp.asarray(ends[1]), num))
-    pieces = decode(loaded, z, seed, choice=Choice(temperature=temperature), qpm=timing.opening_tempo(a))
-    return restrictions.heard(loaded, [p.sequence for p in pieces], temperature)
+    first, last = ({k: v[:1] for k, v in windows(loaded, s).items()} for s in (a, b))
+    z = latent_paths.path(*(jnp.asarray(encode(loaded, window)[0]) for window in (first, last)), num)
+    conditions = {name: np.repeat(first[name], num, axis=0) for name, _ in loaded.codec.vocabulary.conditions}
+    choice, qpm = Choice(temperature=temperature), timing.opening_tempo(a)
+    pieces = decode(loaded, np.asarray(z), seed, choice=choice, conditions=conditions, qpm=qpm)
+    sequences = restrictions.heard(loaded, [p.sequence for p in pieces], temperature)
+    for sequence in sequences:
+        _take_looks(loaded.codec, a, sequence)
+    return sequences
+
+
+def _take_looks(codec: codecs.Codec, source: "NoteSequence", out: "NoteSequence") -> None:
+    """Gives a new piece the key at the start of another, and its programs."""
+    keys = sorted(source.key_signatures, key=lambda key: key.time)
+    if keys and not out.key_signatures:
+        out.key_signatures.add(key=keys[0].key, mode=keys[0].mode)
+    voices = codec.voices(source)
+    for note in out.notes:
+        voice = voices[note.instrument if codec.parts else 0]
+        if voice and not note.is_drum:
+            note.program = source.notes[voice[0]].program
 
 
 def drawn(

@@ -80,6 +80,23 @@ def test_a_path_begins_and_ends_with_the_two_pieces():
         assert [n.pitch for n in piece.notes] == [n.pitch for n in end.notes]
 
 
+def test_a_path_has_the_tempo_the_metre_the_key_and_the_program_of_the_first_piece():
+    a, b = tune(*range(60, 72)), tune(*range(50, 58))
+    a.tempos[0].qpm = 75.0
+    for note in a.notes:
+        note.start_time, note.end_time, note.program = note.start_time * 90 / 75, note.end_time * 90 / 75, 40
+    a.total_time *= 90 / 75
+    del a.time_signatures[:]
+    a.time_signatures.add(numerator=3, denominator=4)
+    a.key_signatures.add(key=9, mode=1)
+    found = latent_verbs.interpolate(loaded(), a, b, 3, temperature=1e-3)
+    for piece in found:
+        assert [t.qpm for t in piece.tempos] == [75.0]
+        assert [(s.numerator, s.denominator) for s in piece.time_signatures] == [(3, 4)]
+        assert [(k.key, k.mode) for k in piece.key_signatures] == [(9, 1)]
+        assert {n.program for n in piece.notes} == {40}
+
+
 def test_a_piece_comes_back_in_its_place_its_tempo_and_its_part():
     source = played()
     again = latent_verbs.reconstruct(loaded(), source, temperature=1e-3, say=lambda text: None)
