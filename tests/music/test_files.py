@@ -1,10 +1,11 @@
 import os
 import zipfile
 
+import musicxml_text as mx
 import pytest
 
 from musejax import cli, errors
-from musejax.music import abc_reading, files, noteseq, score_annotations
+from musejax.music import abc_reading, files, midi_writing, noteseq, score_annotations
 
 SCORE = """<score-partwise><part-list>
 <score-part id="P1"><part-name>Soprano</part-name></score-part>
@@ -46,10 +47,10 @@ def notes(sequence, part=0):
     return [(n.pitch, n.start_time, n.end_time) for n in sequence.notes if n.part == part]
 
 
-@pytest.mark.parametrize("suffix", [".xml", ".musicxml", ".mxl"])
+@pytest.mark.parametrize("suffix", [".xml", ".musicxml", ".mxl", ".XML", ".MusicXML", ".MXL"])
 def test_musicxml_has_fermatas_and_tied_notes(tmp_path, suffix):
     path = tmp_path / f"score{suffix}"
-    if suffix == ".mxl":
+    if suffix.lower() == ".mxl":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("META-INF/container.xml", CONTAINER)
             archive.writestr("score.xml", SCORE)
@@ -146,3 +147,56 @@ def test_convert_says_which_tune_is_lost(tmp_path, capsys):
         cli.main(["convert", str(path), "--out", str(tmp_path / "out")])
     assert len(list((tmp_path / "out").iterdir())) == 2
     assert "tune 3 (X:3, 'No key and no notes') is left out" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("quoted", ["'It's.xml'", '"It\'s.xml"', '"It&apos;s.xml"', "'other.xml'"])
+def test_an_archive_is_read_however_its_container_quotes_a_name(tmp_path, quoted):
+    path = tmp_path / "song.mxl"
+    with zipfile.ZipFile(path, "w") as archive:
+        container = f"<container><rootfiles><rootfile full-path={quoted}/></rootfiles></container>"
+        archive.writestr("META-INF/container.xml", container)
+        archive.writestr("It's.xml", SCORE)
+    if "other" in quoted:
+        with pytest.raises(errors.UserError, match="it is an archive that names 'other.xml'; it must name one score"):
+            files.read(path)
+        return
+    (sequence,) = files.read(path)
+    assert notes(sequence, 1) == [(48, 0.0, 2.0)]
+
+
+def test_a_unison_of_two_voices_keeps_both_lengths(tmp_path):
+    path = tmp_path / "unison.musicxml"
+    low = mx.backup(4) + mx.notes("r C5", voice=2) + mx.note("D5", 2, voice=2)
+    path.write_text(mx.score([mx.note("C5", 4) + low]))
+    (sequence,) = files.read(path)
+    assert sorted(notes(sequence)) == [(72, 0.0, 2.0), (72, 0.5, 1.0), (74, 1.0, 2.0)]
+
+
+def test_a_file_that_says_no_tempo_has_none(tmp_path):
+    texts = {"plain.musicxml": mx.score([mx.notes("C4 D4 E4 F4")]), "plain.abc": "X:1\nL:1/4\nK:C\nC D E F|\n"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "said.abc").write_text("X:1\nL:1/4\nQ:1/4=120\nK:C\nC D E F|\n")
+    (tmp_path / "said.musicxml").write_text(mx.score([mx.tempo(120) + mx.notes("C4 D4 E4 F4")]))
+    (said,) = files.read(tmp_path / "said.abc")
+    (tmp_path / "said.mid").write_bytes(midi_writing.to_bytes(said))
+    tempo = b"\0\xff\x51\3\7\xa1\x20"
+    data = (tmp_path / "said.mid").read_bytes()
+    assert data.count(tempo) == 1
+    at = data.index(b"MTrk") + 4
+    length = int.from_bytes(data[at : at + 4], "big") - len(tempo)
+    plain = (data[:at] + length.to_bytes(4, "big") + data[at + 4 :]).replace(tempo, b"")
+    (tmp_path / "plain.mid").write_bytes(plain)
+    for suffix in ("mid", "musicxml", "abc"):
+        (plain_sequence,), (said,) = (files.read(tmp_path / f"{name}.{suffix}") for name in ("plain", "said"))
+        assert not plain_sequence.tempos and [t.qpm for t in said.tempos] == [120.0]
+        assert notes(plain_sequence) == notes(said)
+        assert [n[1] for n in notes(said)] == [0.0, 0.5, 1.0, 1.5]
+
+
+def test_abc_cannot_be_read_as_it_is_written_and_that_is_said(tmp_path):
+    (tmp_path / "song.abc").write_text(ABC)
+    remarks: list[str] = []
+    files.read(tmp_path / "song.abc", remark=remarks.append, repeats=False)
+    name = tmp_path / "song.abc"
+    assert remarks == [f"{name}: repeats of ABC are always played out; only MusicXML can be read as written"]
