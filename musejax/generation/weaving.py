@@ -200,7 +200,7 @@ def _new_part(
     part: codecs.Part, sequence: "NoteSequence", out: "NoteSequence", drawn: "NoteSequence.Note"
 ) -> "NoteSequence.Note":
     """A note of a part that is added to `out`, or of the silent part of this name that it has already."""
-    by_part = len(sequence.part_infos) > 1 or any(n.part for n in sequence.notes)
+    by_part = bool(sequence.part_infos) or any(n.part for n in sequence.notes)
     note = noteseq.load().NoteSequence.Note(program=drawn.program, is_drum=drawn.is_drum)
     used = [*out.notes, *out.instrument_infos, *out.control_changes, *out.pitch_bends]
     note.instrument = max((item.instrument for item in used), default=-1) + 1
