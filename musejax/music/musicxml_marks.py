@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, NamedTuple
 
-from musejax.music import exact_times, musicxml_chords, musicxml_directions, score_annotations
+from musejax.music import exact_times, musicxml_chords, musicxml_directions, score_annotations, timing
 from musejax.theory import keys
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def tempo_marks(sequence: "NoteSequence", times: exact_times.ExactTimes, *, is_s
     for seconds, qpm in zip(times.tempos.times.tolist(), times.tempos.qpm.tolist(), strict=True):
         if seconds not in given:
             continue
+        qpm = timing.stated_tempo(qpm)
         direction = ET.Element("direction", placement="above")
         kind = ET.SubElement(direction, "direction-type")
         if is_shown:

@@ -81,3 +81,18 @@ def opening_tempo(sequence: "NoteSequence") -> float:
     """Returns the tempo at the start of a sequence, in quarter notes a minute."""
     tempos = sorted(sequence.tempos, key=lambda tempo: tempo.time)
     return tempos[0].qpm if tempos else DEFAULT_QPM
+
+
+def stated_tempo(qpm: float) -> float:
+    """Returns the tempo that a person would state for one that MIDI has rounded, such as 90 for 89.999955.
+
+    It has the fewest decimals that give the same microseconds in a quarter note. Times are computed from the exact one.
+
+    Args:
+        qpm: Quarter notes a minute.
+    """
+    for decimals in range(4):
+        stated = round(qpm, decimals)
+        if stated > 0 and round(60e6 / stated) == round(60e6 / qpm):
+            return stated
+    return qpm

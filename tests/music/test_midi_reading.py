@@ -4,7 +4,9 @@ import random
 import zipfile
 from pathlib import Path
 
+import midi_text
 import pytest
+from midi_text import meta
 
 from musejax import errors
 from musejax.music import files, midi_reading, noteseq
@@ -120,11 +122,132 @@ def test_overlapping_notes_end_with_the_first_note_off():
     assert found == [(0.0, 0.5), (0.25, 0.5), (0.5, 1.0)]
 
 
+def test_a_note_belongs_to_the_program_with_which_it_begins():
+    program = b"\0\xc0\x10" + b"\0\x90\x3c\x50" + b"\x60\xc0\x20" + b"\0\x80\x3c\0" + midi_text.note(64)
+    sequence = midi_reading.midi_to_sequence(midi_text.file(program))
+    assert [(n.instrument, n.program, n.pitch) for n in sequence.notes] == [(0, 16, 60), (1, 32, 64)]
+
+
+def test_controllers_act_on_every_program_of_their_channel():
+    bend = midi_text.channel(0xE0, 0, 80)
+    events = midi_text.channel(0xB0, 7, 99) + midi_text.note() + b"\0\xc0\5" + bend + midi_text.note()
+    sequence = midi_reading.midi_to_sequence(midi_text.file(events))
+    assert [(c.instrument, c.program, c.control_value) for c in sequence.control_changes] == [(0, 0, 99), (1, 5, 99)]
+    assert [(b.instrument, b.bend, b.time) for b in sequence.pitch_bends] == [(0, 2048, 0.5), (1, 2048, 0.5)]
+
+
+def changes(*tracks, kind=1):
+    """Tempos, time signatures and key signatures of a file."""
+    sequence = midi_reading.midi_to_sequence(midi_text.file(*tracks, kind=kind))
+    return (
+        [(t.time, round(t.qpm, 3)) for t in sequence.tempos],
+        [(s.time, s.numerator, s.denominator) for s in sequence.time_signatures],
+        [(k.time, k.key, k.mode) for k in sequence.key_signatures],
+    )
+
+
+SIXTY, FORTY = meta(0x51, b"\x0f\x42\x40"), meta(0x51, b"\x16\xe3\x60", 480)
+THREE, TWO = meta(0x58, b"\3\2\x18\x08"), meta(0x58, b"\2\1\x18\x08", 480)
+D_MAJOR, B_FLAT_MINOR = meta(0x59, b"\2\0"), meta(0x59, b"\xfb\1", 480)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_tempos_and_signatures_count_in_every_track(place):
+    tracks = [midi_text.note(), b"", midi_text.note(62)]
+    tracks[place] = SIXTY + THREE + D_MAJOR + tracks[place]
+    assert changes(*tracks) == ([(0, 60)], [(0, 3, 4)], [(0, 2, 0)])
+
+
+def test_tempos_and_signatures_of_several_tracks_are_put_in_order():
+    found = changes(SIXTY + TWO, midi_text.note(), THREE + D_MAJOR + FORTY, B_FLAT_MINOR)
+    assert found == ([(0, 60), (1, 40)], [(0, 3, 4), (1, 2, 2)], [(0, 2, 0), (1, 10, 1)])
+
+
+def test_of_several_on_a_tick_the_last_tempo_and_the_signature_of_the_first_track_count():
+    found = changes(
+        THREE + D_MAJOR + meta(0x51, b"\7\xa1\x20"), meta(0x58, b"\4\2\x18\x08") + meta(0x59, b"\0\0") + SIXTY
+    )
+    assert found == ([(0, 60)], [(0, 3, 4)], [(0, 2, 0)])
+
+
+def test_a_signature_that_stands_in_every_track_counts_once():
+    track = SIXTY + THREE + D_MAJOR + midi_text.note()
+    assert changes(track, track, track) == ([(0, 60)], [(0, 3, 4)], [(0, 2, 0)])
+
+
+ONE_NOTE = midi_text.note()
+LOSSES = {
+    "nothing": ([ONE_NOTE + b"\0\xf0\3\1\2\xf7" + meta(2, "(C)")], []),
+    "a note without an end": ([ONE_NOTE + b"\0\x90\x3c\x50"], ["1 note without an end is left out"]),
+    "notes without an end": ([ONE_NOTE + b"\0\x90\x3c\x50\0\x40\x50"], ["2 notes without an end are left out"]),
+    "a note without length": ([ONE_NOTE + midi_text.note(length=0)], ["1 note without length is left out"]),
+    "aftertouch": ([ONE_NOTE + b"\0\xa0\x3c\x50\0\xd0\x3c"], ["2 aftertouch messages are left out"]),
+    "a controller without notes": (
+        [ONE_NOTE + b"\0\xb1\7\x50"],
+        ["1 controller or pitch bend of a channel without notes is left out"],
+    ),
+    "a key of nine sharps": ([ONE_NOTE + meta(0x59, b"\x09\0")], ["1 key signature that cannot be read is left out"]),
+    "a key without mode": ([ONE_NOTE + meta(0x59, b"\1\2")], ["1 key signature that cannot be read is left out"]),
+    "a metre of no beats": ([ONE_NOTE + meta(0x58, b"\0\2")], ["1 time signature that cannot be read is left out"]),
+    "a metre of tiny beats": ([ONE_NOTE + meta(0x58, b"\4\x3f")], ["1 time signature that cannot be read is left out"]),
+    "a short tempo": ([ONE_NOTE + meta(0x51, b"\1")], ["1 tempo that cannot be read is left out"]),
+    "a track that goes on": ([ONE_NOTE + meta(0x2F, b"") + ONE_NOTE], ["what follows the end of 1 track is left out"]),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_a_sequence_cannot_hold_is_said(name):
+    tracks, expected = LOSSES[name]
+    said = []
+    sequence = midi_reading.midi_to_sequence(midi_text.file(*tracks), said.append)
+    assert said == expected
+    assert [(n.pitch, n.start_time, n.end_time) for n in sequence.notes] == [(60, 0.0, 0.5)]
+
+
+def test_independent_patterns_are_said():
+    said = []
+    midi_reading.midi_to_sequence(midi_text.file(ONE_NOTE, ONE_NOTE, kind=2), said.append)
+    assert said == ["its tracks are patterns of their own (format 2); they are read side by side"]
+
+
+def test_a_loss_is_said_with_the_name_of_the_file(tmp_path):
+    path, said = tmp_path / "one.mid", []
+    path.write_bytes(midi_text.file(ONE_NOTE + b"\0\x90\x3c\x50"))
+    files.read(path, remark=said.append)
+    assert said == [f"{path}: 1 note without an end is left out"]
+
+
+DAMAGED = {
+    "no status": (b"\0\x3c\x40", "byte 1 should begin an event"),
+    "a data byte above 127": (b"\0\x90\x3c\xc0\0", "it has a data byte above 127 at byte 2"),
+    "a program above 127": (b"\0\xc0\xff", "it has a data byte above 127 at byte 2"),
+    "a long delta": (b"\x81\x81\x81\x81\1\x90\x3c\x40", "it has a quantity of more than four bytes at byte 0"),
+    "a long text": (b"\0\xff\1\x7fabc", "it ends within an event"),
+    "a long message": (b"\0\xf0\x7fabc", "it ends within an event"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_track_is_refused_with_its_place(name):
+    events, reason = DAMAGED[name]
+    with pytest.raises(errors.UserError) as e:
+        midi_reading.midi_to_sequence(midi_text.file(ONE_NOTE, events))
+    assert str(e.value) == f"it cannot be read as MIDI (track 2 is damaged: {reason})"
+
+
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"MThd", b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk\0\0\0\x10\0\x90"])
 def test_damaged_files_are_user_errors(data):
     with pytest.raises(errors.UserError) as e:
         midi_reading.midi_to_sequence(data)
     assert "\n" not in str(e.value)
+
+
+def test_running_status_goes_on_behind_other_events():
+    events = b"\0\x90\x3c\x50\x60\xff\1\1a\0\x3c\0\0\x3e\x50\0\xf0\2\1\xf7\x60\x3e\0"
+    assert [(n.pitch, n.start_time * 10) for n in midi_reading.midi_to_sequence(midi_text.file(events)).notes] == [
+        (60, 0.0),
+        (62, 1.0),
+    ]
 
 
 def pop909(step):
@@ -147,6 +270,15 @@ def assert_equal_on_pop909(step):
 
 def test_pop909_reads_as_note_seq_reads_it():
     assert assert_equal_on_pop909(90) == 11
+
+
+@pytest.mark.slow
+def test_groove_reads_as_note_seq_reads_it(data_folder):
+    paths = sorted((data_folder / "groove").rglob("*.mid"))[::5]
+    for path in paths:
+        data = path.read_bytes()
+        assert content(midi_reading.midi_to_sequence(data)) == content(noteseq.load().midi_to_note_sequence(data)), path
+    assert len(paths) == 230
 
 
 @pytest.mark.slow

@@ -45,3 +45,13 @@ def test_a_map_lists_its_tempos_in_order():
 @pytest.mark.parametrize(("tempos", "expected"), [([], 120), ([(5, 60), (0, 90)], 90)])
 def test_the_opening_tempo(tempos, expected):
     assert timing.opening_tempo(_sequence(tempos)) == expected
+
+
+@pytest.mark.parametrize("qpm", [90, 60, 97.3, 120.5, 132.25, 33.333, 7, 250])
+def test_a_tempo_that_midi_rounded_is_stated_as_it_was_meant(qpm):
+    assert timing.stated_tempo(60e6 / round(60e6 / qpm)) == qpm
+
+
+@pytest.mark.parametrize("qpm", [119.99904, 101.01010101])
+def test_another_tempo_is_stated_to_the_microsecond(qpm):
+    assert round(60e6 / timing.stated_tempo(qpm)) == round(60e6 / qpm)
