@@ -46,7 +46,7 @@ def check(corpus):
     ]
     assert corpus.pieces[0].group == corpus.pieces[1].group
     assert len({p.group for p in corpus.pieces}) == 3
-    assert corpus.report.to_json() == {"used": 4, "discarded": {"the file is missing": 1}, "files": []}
+    assert corpus.report.to_json() == {"used": 4, "discarded": {"the file is missing": 1}, "files": [], "losses": []}
     sequence = corpus.pieces[2].sequence()
     assert [(n.pitch, n.velocity, n.end_time) for n in sequence.notes] == [(62, 80, 1.0)]
     assert [c.control_number for c in sequence.control_changes] == [64]

@@ -29,7 +29,7 @@ def test_results_come_in_order_and_reasons_are_counted(processes, capfd):
     assert capfd.readouterr().out == ""
     found, report = parallel.sift(results)
     assert found == list(range(20))
-    assert report.to_json() == {"used": 20, "discarded": {"odd": 20}, "files": []}
+    assert report.to_json() == {"used": 20, "discarded": {"odd": 20}, "files": [], "losses": []}
 
 
 def stumble(n):

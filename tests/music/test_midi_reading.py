@@ -9,7 +9,7 @@ import pytest
 from midi_text import meta
 
 from musejax import errors
-from musejax.music import files, midi_reading, noteseq
+from musejax.music import files, midi_reading, musicxml_losses, noteseq
 
 mido = pytest.importorskip("mido")
 
@@ -198,16 +198,16 @@ LOSSES = {
 @pytest.mark.parametrize("name", LOSSES)
 def test_what_a_sequence_cannot_hold_is_said(name):
     tracks, expected = LOSSES[name]
-    said = []
-    sequence = midi_reading.midi_to_sequence(midi_text.file(*tracks), said.append)
-    assert said == expected
+    losses = musicxml_losses.Losses()
+    sequence = midi_reading.midi_to_sequence(midi_text.file(*tracks), losses=losses)
+    assert musicxml_losses.remarks(losses) == expected
     assert [(n.pitch, n.start_time, n.end_time) for n in sequence.notes] == [(60, 0.0, 0.5)]
 
 
 def test_independent_patterns_are_said():
-    said = []
-    midi_reading.midi_to_sequence(midi_text.file(ONE_NOTE, ONE_NOTE, kind=2), said.append)
-    assert said == ["its tracks are patterns of their own (format 2); they are read side by side"]
+    losses = musicxml_losses.Losses()
+    midi_reading.midi_to_sequence(midi_text.file(ONE_NOTE, ONE_NOTE, kind=2), losses=losses)
+    assert musicxml_losses.remarks(losses) == ["its tracks are patterns of their own (format 2); they are read side by side"]
 
 
 def test_a_loss_is_said_with_the_name_of_the_file(tmp_path):
