@@ -79,8 +79,6 @@ def prime(
         source = sources.read(loaded.codec, primer, reader=loaded.name, say=say)
     except errors.DiscardError as error:
         raise errors.UserError(f"the primer does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
-    if loaded.codec.metric and not primer.time_signatures:
-        say(f"{sources.name_of(primer)}: it has no time signature; 4/4 from its start is assumed")
     _assume_key(loaded, source, say)
     rows = vocabulary.kind != "tokens"
     bar = bar_in_force(source)

@@ -120,7 +120,7 @@ def read(
     if loaded.codec.transposition is None:
         notes, shift = _in_range(loaded, name, notes, say)
     gridded = _on_grid(sequence, notes, vocabulary.frames_per_quarter)
-    sources.tell_tempo(sequence, say)
+    sources.tell_assumptions(sequence, say)
     if melody is not None and len({note.stream for note in notes}) == 1:
         source_voices.tell_range(name, [sequence.notes[n.number].pitch for n in notes if n.last > n.first], melody, say)
     assumed = _infer(loaded, gridded, notes, sharps, name, say)
@@ -222,12 +222,10 @@ def _infer(
     name: str,
     say: Callable[[str], None],
 ) -> list[Placed]:
-    """Completes what the piece does not say of key, metre and fermatas, and tells of it; notes of assumed fermatas."""
+    """Completes what the piece does not say of key and fermatas, and tells of it; notes of assumed fermatas."""
     vocabulary = loaded.codec.vocabulary
     conditions = dict(vocabulary.conditions)
     reads = loaded.model.info.conditions
-    if not gridded.time_signatures:
-        say(f"{name}: it has no time signature; 4/4 from its start is assumed")
     if sharps is not None:
         gridded.filename = name
         primers.complete_key(gridded, sharps, say)

@@ -57,10 +57,19 @@ def to_stderr(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def tell_tempo(sequence: "NoteSequence", say: Say) -> None:
-    """Tells that a tempo is assumed where a sequence has none."""
+def tell_assumptions(sequence: "NoteSequence", say: Say, *, reads_metre: bool = True) -> None:
+    """Tells which tempo and time signature are assumed where a sequence has none.
+
+    Args:
+        sequence: The music.
+        say: Is told.
+        reads_metre: Whether the model reads where bars begin.
+    """
+    name = name_of(sequence)
     if not sequence.tempos:
-        say(f"{name_of(sequence)}: it has no tempo; {timing.DEFAULT_QPM:g} quarter notes a minute are assumed")
+        say(f"{name}: it has no tempo; {timing.DEFAULT_QPM:g} quarter notes a minute are assumed")
+    if reads_metre and not sequence.time_signatures:
+        say(f"{name}: it has no time signature; 4/4 from its start is assumed")
 
 
 def name_of(sequence: "NoteSequence") -> str:
@@ -100,7 +109,7 @@ def read(
     if vocabulary.has("time_shift"):
         _tell(sequence, voices, voices, {}, reader, say)
         return Source(sequence, sequence, voices, codec.prime(sequence), 0.0, end, None, 0)
-    tell_tempo(sequence, say)
+    tell_assumptions(sequence, say, reads_metre=codec.metric or vocabulary.has("bar"))
     restarting = grid.read(sequence)
     frames = vocabulary.frames_per_quarter or QUARTER
     copy = in_quarters(sequence, restarting)

@@ -123,7 +123,7 @@ def count(beat: np.ndarray) -> BarNumbers:
 
 
 def read(sequence: "NoteSequence", beat: np.ndarray) -> BarNumbers:
-    """Returns the printed numbers of the bars of a sequence, else those counted.
+    """Returns the printed numbers of the bars of a sequence, else those counted; bars after the last go on from it.
 
     Args:
         sequence: The music; printed numbers are annotations (`score_annotations.MEASURE`).
@@ -138,6 +138,10 @@ def read(sequence: "NoteSequence", beat: np.ndarray) -> BarNumbers:
     each = [numbers[0]] * len(beat)
     for value, start, end in zip(numbers, starts.tolist(), [*starts[1:].tolist(), len(beat)]):
         each[start:end] = [value] * (end - start)
+    # What was added to a score has no numbers.
+    last = int(starts[-1])
+    more = np.cumsum(np.asarray(beat[last + 1 :]) == 0).tolist()
+    each[last + 1 :] = [Number(numbers[-1].value + count) if count else numbers[-1] for count in more]
     return _gather(each)
 
 

@@ -18,6 +18,7 @@ def read(tmp_path):
 
     def read_from(first, **options):
         bars = [mx.notes(names) for names in BARS]
+        bars[0] = mx.tempo(120) + bars[0]
         bars[1] = mx.repeat("forward") + bars[1] + mx.repeat("backward")
         path = tmp_path / "song.musicxml"
         path.write_text(mx.score([(f'number="{first + i}"', bar) for i, bar in enumerate(bars)]))

@@ -72,6 +72,14 @@ def test_a_score_without_numbers_is_counted(read_score):
     assert numbers(sequence)[1] == ["0", "1", "2"]
 
 
+def test_bars_that_are_added_to_a_score_go_on_from_its_last_number(read_score):
+    sequence = read_score(mx.score([(f'number="{n}"', BAR) for n in (57, 58)]))
+    sequence.total_time = 8.0
+    found, order = numbers(sequence)
+    assert order == ["57", "58", "59", "60"]
+    assert np.flatnonzero(found.inside(59, 60)).tolist() == list(range(32, 64))
+
+
 def test_ranges_are_read_as_they_are_written():
     assert bar_numbers.parse_range("5-8") == (5, 8) and bar_numbers.parse_range(" 12A ") == ("12a", "12a")
     assert bar_numbers.parse_range("12-12a") == (12, "12a") and bar_numbers.parse_range("12a-12") == ("12a", 12)

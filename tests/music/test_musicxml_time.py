@@ -167,7 +167,7 @@ def test_a_mark_in_the_middle_of_a_note_changes_its_length(parts):
 def test_a_tempo_that_is_none_changes_nothing(parts, tempo):
     rows, tempos, _ = parts([TEMPO.format(tempo) + HALF + HALF])
     assert rows == [(0, 0, 1, 60), (0, 1, 2, 60)]
-    assert tempos == []
+    assert not tempos
 
 
 @pytest.mark.parametrize(
