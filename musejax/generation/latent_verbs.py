@@ -192,7 +192,10 @@ def reconstruct(
     conditions = {name: arrays[name] for name, _ in loaded.codec.vocabulary.conditions}
     choice = Choice(temperature=temperature)
     pieces = decode(loaded, encode(loaded, arrays), seed, choice=choice, conditions=conditions)
-    remembered = loaded.codec.decode(_joined(pieces), 60.0)
+    # What a model draws into the silence behind the end of the piece is not part of it.
+    length = len(source.arrays["frames" if "frames" in source.arrays else "tokens"])
+    whole = {name: array[:length] for name, array in _joined(pieces).items()}
+    remembered = loaded.codec.decode(whole, 60.0)
     restrictions.heard(loaded, [remembered], temperature)
     gone = frozenset(index for voice in source.voices for index in voice)
     return weaving.weave(loaded.codec, source, remembered.notes, gone=gone)

@@ -71,6 +71,12 @@ def test_a_reconstruction_is_as_long_as_the_piece_and_keeps_its_tempo():
     assert all(n.end_time <= 16 * 60 / 90 + 1e-6 for n in found.notes)
 
 
+def test_a_reconstruction_ends_with_the_piece_wherever_its_last_window_ends():
+    for count in (1, 3, 9):  # quarters, of windows of eight
+        found = latent_verbs.reconstruct(loaded(), tune(*range(60, 60 + count)), 1, temperature=10.0)
+        assert found.notes and max(n.end_time for n in found.notes) <= count * 60 / 90 + 1e-6
+
+
 def test_a_path_begins_and_ends_with_the_two_pieces():
     a, b = tune(*range(60, 68)), tune(*range(50, 58))
     found = latent_verbs.interpolate(loaded(), a, b, 5, temperature=1e-3)
