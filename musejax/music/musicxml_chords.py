@@ -61,13 +61,13 @@ def read_chord(harmony: ET.Element, transposition: int, losses: musicxml_losses.
         return None
     if kind is None:
         kind = "" if kind_element is None else re.sub(r"\s", "", kind_element.get("text", ""))
-        if not kind or not _is_readable(root + kind):
+        if not kind or not is_readable(root + kind):
             losses[musicxml_losses.CHORD] += 1
             return None
     bass = _pitch_class(parts.get("bass"), "bass", transposition)
     end = "" if bass is None or bass == root else f"/{bass}"
     figure = root + kind + "".join(map(_degree, degrees)) + end
-    if _is_readable(figure):
+    if is_readable(figure):
         return figure
     losses[musicxml_losses.DEGREES] += 1
     return root + kind + end
@@ -79,7 +79,18 @@ def _pitch_class(element: ET.Element | None, name: str, transposition: int) -> s
     if element is None or len(step) != 1 or step not in _LINE:
         return None
     alter = musicxml_numbers.whole(element.findtext(f"{name}-alter")) or 0
-    place = _LINE.index(step) + 7 * max(-2, min(alter, 2)) + (7 * transposition + 6) % 12 - 6
+    return concert_name(step, max(-2, min(alter, 2)), transposition)
+
+
+def concert_name(step: str, alter: int, transposition: int) -> str:
+    """Returns the name of a written pitch class at concert pitch.
+
+    Args:
+        step: Its letter, C..B.
+        alter: Its accidental in semitones, -2..2.
+        transposition: Semitones from written to sounding pitch.
+    """
+    place = _LINE.index(step) + 7 * alter + (7 * transposition + 6) % 12 - 6
     return _LINE[place % 7] + ("#" * (place // 7) if place > 0 else "b" * -(place // 7))
 
 
@@ -97,7 +108,7 @@ def _degree(element: ET.Element) -> str:
 
 
 @functools.lru_cache(4096)
-def _is_readable(figure: str) -> bool:
+def is_readable(figure: str) -> bool:
     """Returns whether note-seq's chord library reads a figure."""
     chord_symbols = noteseq.load().chord_symbols_lib
     try:

@@ -13,7 +13,7 @@ _UNITS = {
     "64th": 0.0625, "128th": 0.03125,
 }  # fmt: skip
 # Velocities of the dynamic marks that last, as MuseScore plays them.
-_DYNAMICS = {
+DYNAMICS = {
     "pppppp": 1, "ppppp": 5, "pppp": 10, "ppp": 16, "pp": 33, "p": 49, "mp": 64, "mf": 80, "f": 96, "ff": 112,
     "fff": 126, "ffff": 127, "fffff": 127, "ffffff": 127, "fp": 49, "sfp": 49, "sfpp": 33,
 }  # fmt: skip
@@ -112,7 +112,7 @@ def read_direction(
         has_jumps |= read_sound(sound, position, divisions, out, instruments, text)
     if not has_jumps and (text or signs):
         musicxml_jumps.read_words(text, signs, position, out.marks)
-    lasting = [_DYNAMICS[mark] for mark in dynamics if mark in _DYNAMICS]
+    lasting = [DYNAMICS[mark] for mark in dynamics if mark in DYNAMICS]
     if dynamics and not lasting:
         del out.dynamics[changes:]  # An accent such as sfz is of one note.
     elif lasting and len(out.dynamics) == changes:

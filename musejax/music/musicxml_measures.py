@@ -23,7 +23,7 @@ from musejax.music import (
 )
 
 # Velocity of notes before the first dynamic mark.
-_VELOCITY = 64
+VELOCITY = 64
 _START = Fraction(0)
 
 
@@ -78,7 +78,7 @@ class _State:
 
     context: musicxml_notes.Context
     metre: musicxml_attributes.Metre | None = None
-    velocity: int = _VELOCITY
+    velocity: int = VELOCITY
 
 
 def read_part(
@@ -151,7 +151,7 @@ def _read_measure(source: Source, state: _State) -> Measure:
             measure.extent = place
         measure.advances = True
     notes.sort(key=lambda note: note.start)
-    state.velocity = _apply_dynamics(notes, directions.dynamics, state.velocity)
+    state.velocity = apply_dynamics(notes, directions.dynamics, state.velocity)
     state.metre = measure.metre
     return measure
 
@@ -195,7 +195,7 @@ def _read_harmony(harmony: ET.Element, place: Fraction, measure: Measure, contex
         measure.chords.append((max(place + shift, _START), figure))
 
 
-def _apply_dynamics(
+def apply_dynamics(
     notes: list[musicxml_notes.WrittenNote], dynamics: list[musicxml_directions.Dynamic], before: int
 ) -> int:
     """Gives each note of a measure the velocity that holds at its onset, and returns the one at the end."""

@@ -38,7 +38,9 @@ class _Ending(NamedTuple):
     closes: bool
 
 
-def playing_order(marks: Sequence[Marks], lengths: Sequence[Fraction], most: int) -> list[Played] | None:
+def playing_order(
+    marks: Sequence[Marks], lengths: Sequence[Fraction], most: int, sections: Sequence[range] | None = None
+) -> list[Played] | None:
     """Plays out repeats, endings and leaps.
 
     Leaps stand at the end of a measure, wherever in it they are written. After a leap sections are not repeated and
@@ -48,11 +50,29 @@ def playing_order(marks: Sequence[Marks], lengths: Sequence[Fraction], most: int
         marks: The marks of each measure, of all parts together.
         lengths: The length of each measure in quarters.
         most: How many measures may be played.
+        sections: Measures of the sections that are played one after the other, each with its repeats; None for all.
 
     Returns:
         The measures in the order in which they are played, or None where they are more than `most`.
     """
     marks = _at_home(marks)
+    if sections is None:
+        return _section_order(marks, lengths, most)
+    order: list[Played] = []
+    rounds: dict[range, int] = {}
+    for section in sections:
+        part = _section_order([marks[m] for m in section], [lengths[m] for m in section], most - len(order))
+        if part is None:
+            return None
+        # The verses of a section go on where they ended the last time.
+        before = rounds.get(section, 0)
+        order += [Played(section[measure], number + before) for measure, number in part]
+        rounds[section] = before + max((number for _, number in part), default=0)
+    return order
+
+
+def _section_order(marks: Sequence[Marks], lengths: Sequence[Fraction], most: int) -> list[Played] | None:
+    """Plays out a section whose marks are at home; None where more measures are played than `most`."""
     endings = _endings(marks)
     ending_of = {m: ending for first, ending in endings.items() for m in range(first, ending.last + 1)}
     segnos, codas, leaving = _places(marks, lengths)
