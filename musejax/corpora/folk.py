@@ -14,7 +14,7 @@ from musejax.music import abc_reading, files
 
 COLLECTIONS = ("essenFolksong", "oneills1850", "airdsAirs", "ryansMammoth")
 # Changed whenever a tune's sequence is; what was cached before is then read anew.
-_READ = "with bar lines"
+_READ = "by our own reader"
 
 
 class Tune(NamedTuple):
@@ -83,13 +83,7 @@ def load(name: str, terms: str) -> corpus.Collection:
     wanted = cache.stamp(name, *COLLECTIONS, _READ)
     cached = cache.load(name, wanted)
     if cached is None:
-        wanted_tunes = tunes()
-        results = parallel.read_all(read, wanted_tunes)
-        # The reader's temporary files can collide between processes: what failed is read once more, alone.
-        failed = [i for i, result in enumerate(results) if isinstance(result, str)]
-        for i, result in zip(failed, parallel.read_all(read, [wanted_tunes[i] for i in failed], 1), strict=True):
-            results[i] = result
-        found, report = parallel.sift(results)
+        found, report = parallel.sift(parallel.read_all(read, tunes()))
         entries = [cache.Entry(t.name, g, t.data) for t, g in zip(found, groups(found), strict=True)]
         cache.store(name, wanted, entries, report)
     else:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from musejax import errors
 from musejax.corpora import corpus, workers
-from musejax.music import abc_reading, noteseq
+from musejax.music import noteseq
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,7 +33,7 @@ def read_all(reader: Callable[[T], R], items: Sequence[T], processes: int | None
     """What a function makes of each item, in the order of the items.
 
     Args:
-        reader: A function of a module (workers import it by name). What it writes to standard output from C is lost.
+        reader: A function of a module (workers import it by name).
         items: What to read; each must pickle.
         processes: Workers; by default one a processor, or none for a few items.
 
@@ -44,8 +44,7 @@ def read_all(reader: Callable[[T], R], items: Sequence[T], processes: int | None
     if processes is None:
         processes = processors() if len(items) >= _WORTH_IT else 1
     if processes <= 1:
-        with abc_reading.quiet_stdout():
-            return [_guarded(reader, item) for item in items]
+        return [_guarded(reader, item) for item in items]
     chunks = [items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK)]
     results: list[list[R | str]] = []
     futures = workers.run(processes, _start, functools.partial(_read_chunk, reader), chunks)
@@ -108,7 +107,6 @@ def _one_by_one(reader: Callable[[T], R], items: Sequence[T]) -> list[R | str]:
 
 def _start() -> None:
     """Makes a worker ready."""
-    abc_reading.close_stdout()
     noteseq.load()
 
 

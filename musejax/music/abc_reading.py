@@ -1,146 +1,155 @@
-"""Tunes in ABC to NoteSequences, through symusic."""
+"""ABC to NoteSequences, by a reader of ABC 2.1 of our own.
 
-import contextlib
-import os
+A tune is read line by line (`abc_text`, `abc_tune`): fields (`abc_fields`, `abc_keys`) change the settings of voices
+(`abc_settings`), and tokens of music (`abc_tokens`, `abc_music`) become the notes of their measures (`abc_voices`) in
+exact quarters, with bar lines (`abc_bars`), lengths (`abc_rhythm`), decorations (`abc_decorations`), chord symbols
+(`abc_chords`) and lyrics (`abc_lyrics`). Bars, tempo map and order of playing follow as they do for MusicXML
+(`score_assembly`).
+"""
+
+import math
 import re
-import secrets
-import sys
-import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from musejax import errors
-from musejax.music import limits, midi_reading, score_annotations, timing
+from musejax.music import (
+    abc_losses,
+    abc_tune,
+    limits,
+    musicxml_losses,
+    musicxml_measures,
+    score_assembly,
+)
+from musejax.music.musicxml_bars import Span
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# Guitar chords would become an accompaniment of notes of their own.
-_NO_ACCOMPANIMENT = "%%MIDI gchordoff"
-# The reader keeps no bar lines, but it begins its drum pattern anew at each: one stroke a bar on a track of its own.
-_STROKE = 127
-_STROKES = f"{_NO_ACCOMPANIMENT}\\n%%MIDI drum dz {_STROKE} 1\\n%%MIDI drumon"
-_ATTEMPTS = 20
-# Words under notes and after a tune (the reader takes a tune with `w:` for none), and remarks (it reads them as notes),
-# each with the lines that continue it.
-_WORDS = re.compile(r"(?m)^[wWr]:.*\n?(?:^\+:.*\n?)*|\[[wr]:[^\]\n]*\]")
-# Rests of whole bars.
-_RESTS = re.compile(r"[ZX](\d+)")
-_stdout = threading.RLock()
+# Fields of a file's header that hold for all of its tunes.
+_FILE_FIELDS = re.compile(r"(?m)^(?:[LMQUm]:|I:MIDI|%%MIDI|%%propagate-accidentals).*$")
+# The common denominator of all bars of a tune: 64 bits hold the lengths of any music.
+_LARGEST_DENOMINATOR = 2**64
 
 
 def abc_tunes(text: str) -> list[str]:
-    """The tunes of an ABC text, each from its `X:` field on."""
-    return re.split(r"(?m)^(?=X:)", text)[1:]
+    """Returns the tunes of an ABC text, each from its `X:` field on.
+
+    Fields of the file's header, which a blank line ends, are put into each of them.
+    """
+    head, *tunes = re.split(r"(?m)^(?=X:)", text.replace("\r\n", "\n").replace("\r", "\n"))
+    fields = "".join(f"{field}\n" for field in _FILE_FIELDS.findall(head))
+    if not fields:
+        return tunes
+    return [re.sub(r"\n|\Z", lambda match: f"\n{fields}", tune, count=1) for tune in tunes]
 
 
 def abc_name(tune: str) -> str:
-    """What a message calls a tune: its number, and its title if it has one."""
-    number, title = (re.search(rf"(?m)^{field}:\s*(.*?)\s*$", tune) for field in "XT")
-    parts = [f"X:{number.group(1)}" if number else "no number", repr(title.group(1)[:40]) if title else ""]
+    """Returns what a message calls a tune: its number, and its title if it has one."""
+    number, title = (re.search(rf"(?m)^{field}:[ \t]*(.*?)\s*$", tune) for field in "XT")
+    parts = [f"X:{number[1]}" if number else "no number", repr(title[1][:40]) if title else ""]
     return ", ".join(filter(None, parts))
 
 
-def abc_to_sequence(tune: str) -> "NoteSequence":
-    """Reads one tune in ABC, repeats played out, times in seconds; chord symbols, lyrics and remarks are left out.
+def abc_to_sequence(
+    tune: str, *, repeats: bool = True, losses: musicxml_losses.Losses | None = None
+) -> "NoteSequence":
+    """Reads one tune in ABC, times in seconds.
 
-    Bar lines, which need not be where the time signature has them (pick-ups, and bars in two halves around a repeat),
-    stand as text annotations `bar line`, unless the tune has a drum pattern of its own.
-
-    symusic's reader writes warnings to standard output from C: call this within `quiet_stdout`, or in a process that
-    has called `close_stdout`.
+    Notes and keys are at concert pitch. Tied notes are one note; grace notes are left out, and ornaments and broken
+    rhythms are played as they are written. Fermatas, chord symbols and lyrics are text annotations (see
+    `score_annotations`), as are bar lines wherever time signatures alone do not say where they are. Each voice is a
+    part.
 
     Args:
         tune: The text of one tune.
+        repeats: Whether repeats, endings, leaps and the order of parts are played out; otherwise the tune is read as
+            written.
+        losses: Is given how many things of each kind a NoteSequence cannot hold or are not understood.
 
     Raises:
-        errors.UserError: It cannot be read; the message is the reason.
+        errors.UserError: It cannot be read or exceeds `limits`; the message is the reason.
     """
-    tune = _WORDS.sub("", tune)
     limits.check_bytes(len(tune))
-    limits.check_count(sum(float(bars) for bars in _RESTS.findall(tune)), limits.MAX_BARS, "bars of rest")
-    score = _score(tune, _NO_ACCOMPANIMENT)
-    limits.check_count(score.note_num(), limits.MAX_NOTES, "notes")
-    for track in score.tracks:
-        track.name = ""
-    for track in score.tracks:
-        for note in track.notes:
-            # The reader starts each note one tick late, so that it ends before it begins again.
-            note.time -= 1
-            note.duration += 1
-    sequence = midi_reading.score_to_sequence(score, [t for t in score.tracks if len(t.notes)])
-    if sequence is None:
-        raise errors.UserError("it holds notes without length")
+    try:
+        sequence = _read(tune, repeats, musicxml_losses.Losses() if losses is None else losses)
+    except errors.UserError:
+        raise
+    except Exception as e:  # Whatever else a damaged tune provokes.
+        raise errors.UserError(errors.failure("it cannot be read as ABC", e)) from e
     limits.check(sequence)
-    for time in timing.to_seconds(sequence, _bar_lines(tune)).tolist():
-        sequence.text_annotations.add(time=time, text=score_annotations.BAR_LINE)
-    info = sequence.source_info
-    info.parser, info.encoding_type, info.source_type = info.UNKNOWN_PARSER, info.ABC, info.SCORE_BASED
-    title = re.search(r"(?m)^T:\s*(.*?)\s*$", tune)
-    if title:
-        sequence.sequence_metadata.title = title.group(1)
     return sequence
 
 
-def _score(tune: str, settings: str) -> Any:
-    """What symusic reads of a tune, with settings of our own; raises `errors.UserError` if it reads nothing."""
-    import symusic
+def _read(text: str, repeats: bool, losses: musicxml_losses.Losses) -> "NoteSequence":
+    parsed = abc_tune.read_tune(text, losses)
+    parts = [voice.measures for voice in parsed.voices]
+    limits.check_count(sum(map(len, parts)), limits.MAX_NOTES, "bars in all voices together")
+    has_common_lines = _has_common_lines(parts)
+    spans = _common_spans(parts, losses) if has_common_lines else [_own_spans(measures) for measures in parts]
+    denominator = math.lcm(*(span.length.denominator for row in spans for span in row))
+    if denominator > _LARGEST_DENOMINATOR:
+        raise errors.UserError("the lengths of its notes have no common unit")
+    sequence = score_assembly.assemble(
+        [voice.name for voice in parsed.voices], parts, spans, losses,
+        has_common_lines=has_common_lines, repeats=repeats, sections=_sections(parsed, losses) if repeats else None,
+    )  # fmt: skip
+    sequence.source_info.encoding_type = sequence.source_info.ABC
+    if parsed.title:
+        sequence.sequence_metadata.title = parsed.title
+    sequence.sequence_metadata.composers.extend(parsed.composers)
+    return sequence
 
-    # The reader passes the tune through a file in /tmp whose name two processes may draw at the same time, so a tune
-    # may fail, or come back as another's: a title of our own tells.
-    token = secrets.token_hex(8)
-    text = re.sub(r"(?m)^T:.*\n?", "", tune)
-    text = re.sub(r"(?m)^(X:.*)$", rf"\1\nT:{token}", text, count=1)
-    text = re.sub(r"(?m)^(K:.*)$", rf"\1\n{settings}", text, count=1)
-    for _ in range(_ATTEMPTS):
-        with contextlib.suppress(RuntimeError, ValueError):
-            score: Any = symusic.Score.from_abc(text)
-            if any(track.name == token for track in score.tracks):
-                return score
-    raise errors.UserError("it cannot be read as ABC")
 
+def _has_common_lines(parts: Sequence[Sequence[musicxml_measures.Measure]]) -> bool:
+    """Returns whether measures of one index belong together.
 
-def _bar_lines(tune: str) -> np.ndarray:
-    """Where the bars of a tune begin, in quarters: float64[M], none where that cannot be told.
-
-    The tune is read once more: with a drum track, changes of key and time signature are lost.
+    They do where all voices have as many, or where those that both of two voices have are equally long.
     """
-    if "%%MIDI drum" in tune:
-        return np.zeros(0)
-    try:
-        score = _score(tune, _STROKES)
-    except errors.UserError:
-        return np.zeros(0)
-    drums = [t for t in score.tracks if t.is_drum and all(note.pitch == _STROKE for note in t.notes)]
-    return np.array(sorted({note.time - 1 for t in drums for note in t.notes})) / score.ticks_per_quarter
+    if len({len(measures) for measures in parts}) <= 1:
+        return True
+    longest = max(parts, key=len)
+    return all(mine.extent == other.extent for measures in parts for mine, other in zip(measures, longest))
 
 
-def close_stdout() -> None:
-    """Sends what this process writes to standard output nowhere, for good: for worker processes."""
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 1)
-    os.close(sink)
+def _common_spans(
+    parts: Sequence[Sequence[musicxml_measures.Measure]], losses: musicxml_losses.Losses
+) -> list[list[Span]]:
+    """Returns the lengths of measures that begin together in all voices: those of the longest."""
+    spans: list[Span] = []
+    for m in range(max(map(len, parts), default=0)):
+        here = [measures[m] for measures in parts if m < len(measures)]
+        length = max(measure.extent for measure in here)
+        losses[abc_losses.BARS] += any(measure.extent != length for measure in here)
+        spans.append(Span(length, here[0].metre, m == 0 and _is_pickup(here[0], length)))
+    return [spans] * len(parts)
 
 
-@contextlib.contextmanager
-def quiet_stdout() -> Iterator[None]:
-    """Silences what C code writes to standard output meanwhile.
+def _own_spans(measures: Sequence[musicxml_measures.Measure]) -> list[Span]:
+    """Returns the measures of a voice whose bar lines are its own."""
+    return [
+        Span(measure.extent, measure.metre, m == 0 and _is_pickup(measure, measure.extent))
+        for m, measure in enumerate(measures)
+    ]
 
-    The descriptor belongs to the whole process: what other threads write to standard output in this time is lost too.
-    """
-    with _stdout:
-        with contextlib.suppress(AttributeError, ValueError, OSError):
-            sys.stdout.flush()
-        try:
-            kept = os.dup(1)
-        except OSError:  # No standard output, so nothing to silence.
-            yield
-            return
-        close_stdout()
-        try:
-            yield
-        finally:
-            os.dup2(kept, 1)
-            os.close(kept)
+
+def _is_pickup(measure: musicxml_measures.Measure, length: Fraction) -> bool:
+    full = measure.metre.quarters if measure.metre is not None else None
+    return full is not None and length < full
+
+
+def _sections(tune: abc_tune.Tune, losses: musicxml_losses.Losses) -> list[range] | None:
+    """Returns the measures of the parts in the order in which they are played; None where the tune does not say."""
+    if tune.order is None or not tune.voices:
+        return None
+    end = max(len(voice.measures) for voice in tune.voices)
+    starts = sorted(m for m in tune.parts if m < end)
+    sections: dict[str, range] = {}
+    for start, stop in zip(starts, [*starts[1:], end]):
+        sections.setdefault(tune.parts[start], range(start, stop))
+    if not all(label in sections for label in tune.order):
+        losses[abc_losses.PARTS] += 1
+        return None
+    opening = [range(starts[0])] if starts[0] else []
+    return opening + [sections[label] for label in tune.order]

@@ -1,6 +1,5 @@
 """Music files to NoteSequences, told apart by their suffix."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +15,6 @@ MIDI = (".mid", ".midi", ".kar", ".rmi")
 MUSICXML = (".xml", ".musicxml", ".mxl")
 ABC = (".abc",)
 SUFFIXES = MIDI + MUSICXML + ABC
-# The field of a tempo in ABC; the reader puts 120 quarters a minute where there is none.
-_ABC_TEMPO = re.compile(r"(?m)^Q:|\[Q:")
 _ADVICE = "; give a sound file of MIDI, MusicXML or ABC"
 
 
@@ -36,8 +33,7 @@ def read(
     Args:
         path: The file; its suffix (one of `SUFFIXES`, in any case) says what it is.
         say: Is called with a line for each tune of the file that cannot be read while others can.
-        remark: Is called with a line for each kind of thing in a file that a NoteSequence cannot hold, and for what
-            is read otherwise than asked for.
+        remark: Is called with a line for each kind of thing in a file that a NoteSequence cannot hold.
         losses: Is given how many things of each of these kinds there are.
         repeats: Whether repeats, endings and leaps of a score are played out; otherwise it is read as written.
 
@@ -61,13 +57,13 @@ def read(
             raise errors.UserError("the file is empty")
         limits.check_bytes(size)
         if suffix in ABC:
-            found, lost = _read_abc(path)
-            if not repeats:
-                remarks.append("repeats of ABC are always played out; only MusicXML can be read as written")
+            found, lost, remarks = _read_abc(path, repeats, counts)
         elif suffix in MIDI:
             found, lost = [midi_reading.midi_to_sequence(path.read_bytes(), losses=counts)], []
         else:
             found, lost = [musicxml_reading.musicxml_to_sequence(path, repeats=repeats, losses=counts)], []
+        if suffix not in ABC:
+            remarks = musicxml_losses.remarks(counts)
         found = [s for s in found if s.notes]
         if not found:
             raise errors.UserError("it holds no notes")
@@ -81,7 +77,7 @@ def read(
         for line in lost:
             say(f"{name}: {line}")
     if remark is not None:
-        for line in musicxml_losses.remarks(counts) + remarks:
+        for line in remarks:
             remark(f"{name}: {line}")
     if losses is not None:
         losses.update(counts)
@@ -112,21 +108,41 @@ def decode(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def _read_abc(path: Path) -> "tuple[list[NoteSequence], list[str]]":
-    """The tunes of a file that can be read, and a line for each that cannot; one does not cost the others."""
-    found, lost, reason = [], [], "it holds no tune (no line begins with X:)"
-    with abc_reading.quiet_stdout():
-        for number, tune in enumerate(abc_reading.abc_tunes(decode(path.read_bytes())), 1):
-            try:
-                sequence = abc_reading.abc_to_sequence(tune)
-                if not _ABC_TEMPO.search(tune):
-                    del sequence.tempos[:]
-                if not sequence.notes:
-                    raise errors.UserError("it holds no notes")
-                found.append(sequence)
-            except errors.UserError as e:
-                reason = str(e)
-                lost.append(f"tune {number} ({abc_reading.abc_name(tune)}) is left out: {reason}")
+def _read_abc(
+    path: Path, repeats: bool, losses: musicxml_losses.Losses
+) -> "tuple[list[NoteSequence], list[str], list[str]]":
+    """Reads the tunes of a file; one that cannot be read does not cost the others.
+
+    Args:
+        path: The file.
+        repeats: Whether repeats are played out.
+        losses: Is given how many things of each kind are left out of the tunes.
+
+    Returns:
+        The tunes that can be read, a line for each that cannot, and remarks about those that can.
+
+    Raises:
+        errors.UserError: None can be read; the message names the first.
+    """
+    found: list[NoteSequence] = []
+    lost: list[tuple[str, str]] = []
+    remarks: list[str] = []
+    tunes = abc_reading.abc_tunes(decode(path.read_bytes()))
+    for number, tune in enumerate(tunes, 1):
+        name = f"tune {number} ({abc_reading.abc_name(tune)})"
+        own = musicxml_losses.Losses()
+        try:
+            sequence = abc_reading.abc_to_sequence(tune, repeats=repeats, losses=own)
+            if not sequence.notes:
+                raise errors.UserError("it holds no notes")
+        except errors.UserError as e:
+            lost.append((name, str(e)))
+            continue
+        found.append(sequence)
+        losses.update(own)
+        remarks += [f"{name}: {line}" if len(tunes) > 1 else line for line in musicxml_losses.remarks(own)]
+    if not tunes:
+        raise errors.UserError("it holds no tune (no line begins with X:)")
     if not found:
-        raise errors.UserError(reason)
-    return found, lost
+        raise errors.UserError(lost[0][1] if len(tunes) == 1 else f"{lost[0][0]}: {lost[0][1]}")
+    return found, [f"{name} is left out: {reason}" for name, reason in lost], remarks

@@ -1,11 +1,10 @@
-import os
 import zipfile
 
 import musicxml_text as mx
 import pytest
 
 from musejax import cli, errors
-from musejax.music import abc_reading, files, midi_writing, noteseq, score_annotations
+from musejax.music import files, midi_writing, noteseq, score_annotations
 
 SCORE = """<score-partwise><part-list>
 <score-part id="P1"><part-name>Soprano</part-name></score-part>
@@ -80,13 +79,6 @@ def test_abc_holds_many_tunes(tmp_path, capfd):
     assert (first.time_signatures[0].numerator, first.time_signatures[0].denominator) == (3, 4)
     assert (first.key_signatures[0].key, first.key_signatures[0].mode) == (7, first.key_signatures[0].MINOR)
     assert [n.pitch for n in second.notes] == [62, 64, 66, 62] * 2
-
-
-def test_standard_output_works_after_abc(tmp_path, capfd):
-    with abc_reading.quiet_stdout():
-        os.write(1, b"lost")
-    os.write(1, b"kept")
-    assert capfd.readouterr().out == "kept"
 
 
 def test_midi_is_told_by_its_suffix(tmp_path):

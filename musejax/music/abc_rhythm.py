@@ -1,0 +1,79 @@
+"""Lengths of the notes of an ABC voice: unit lengths, tuplets and broken rhythms."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from musejax.music import abc_tokens, limits
+from musejax.music.musicxml_attributes import Metre
+
+# In the time of how many notes those of a tuplet are played; for others it depends on the metre.
+_TUPLETS = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
+# Notes of a tuplet beyond which a number is a mistake.
+_MOST_NOTES = 99
+# Signs of a broken rhythm that count.
+_MOST_SIGNS = 8
+
+
+class Rhythm:
+    """What changes the lengths of the next notes of a voice."""
+
+    def __init__(self) -> None:
+        """Begins with plain lengths."""
+        self._broken: Fraction | None = None
+        self._tuplet = (Fraction(1), 0)
+        self._lengths: dict[tuple[str, str, Fraction], Fraction] = {}
+
+    def next_lengths(self, own: Sequence[str], length: str, unit: Fraction) -> list[Fraction]:
+        """Returns the lengths in quarters of the next note, of the notes of the next chord, or of the next rest.
+
+        Args:
+            own: The length of each note as it is written.
+            length: The length of the whole chord as it is written.
+            unit: The unit note length in quarters.
+
+        Raises:
+            errors.UserError: A length is none of music.
+        """
+        factor, self._broken = self._broken, None
+        times, left = self._tuplet
+        if left:
+            factor = times if factor is None else factor * times
+            self._tuplet = times, left - 1
+        plain = [self._quarters(text, length, unit) for text in own]
+        return plain if factor is None else [quarters * factor for quarters in plain]
+
+    def break_rhythm(self, signs: str) -> Fraction:
+        """Begins a broken rhythm (`>`, `>>`, `<` and the like).
+
+        Returns:
+            By what the length of the latest note is multiplied; that of the next changes the other way round.
+        """
+        short = Fraction(1, 2 ** min(len(signs), _MOST_SIGNS))
+        if signs[0] == ">":
+            self._broken = short
+            return 2 - short
+        self._broken = 2 - short
+        return short
+
+    def begin_tuplet(self, text: str, metre: Metre | None) -> bool:
+        """Begins a tuplet, such as `3` or `5:4:6`; returns whether it is one.
+
+        Args:
+            text: The number of its notes, in the time of how many they are played, and for how many that holds.
+            metre: The time signature: five, seven or nine notes last as long as three in a compound one, else as two.
+        """
+        count, time, notes = (int(number[:4] or 0) for number in [*text.split(":"), "", ""][:3])
+        if not 1 < count <= _MOST_NOTES or time > _MOST_NOTES:
+            return False
+        is_compound = metre is not None and metre.denominator == 8 and metre.numerator in (6, 9, 12)
+        self._tuplet = Fraction(time or _TUPLETS.get(count, 3 if is_compound else 2), count), notes or count
+        return True
+
+    def _quarters(self, own: str, length: str, unit: Fraction) -> Fraction:
+        """Returns the length of a note in quarters, from its own and that of its chord, as they are written."""
+        quarters = self._lengths.get((own, length, unit))
+        if quarters is None:
+            quarters = abc_tokens.read_length(own) * abc_tokens.read_length(length) * unit
+            limits.check_count(float(quarters), limits.MAX_QUARTERS, "quarter notes")
+            self._lengths[own, length, unit] = quarters
+        return quarters
