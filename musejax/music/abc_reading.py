@@ -52,9 +52,7 @@ def abc_name(tune: str) -> str:
     return ", ".join(filter(None, parts))
 
 
-def abc_to_sequence(
-    tune: str, *, repeats: bool = True, losses: musicxml_losses.Losses | None = None
-) -> "NoteSequence":
+def abc_to_sequence(tune: str, *, repeats: bool = True, losses: musicxml_losses.Losses | None = None) -> "NoteSequence":
     """Reads one tune in ABC, times in seconds.
 
     Notes and keys are at concert pitch. Tied notes are one note; grace notes are left out, and ornaments and broken

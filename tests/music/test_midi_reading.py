@@ -207,7 +207,9 @@ def test_what_a_sequence_cannot_hold_is_said(name):
 def test_independent_patterns_are_said():
     losses = musicxml_losses.Losses()
     midi_reading.midi_to_sequence(midi_text.file(ONE_NOTE, ONE_NOTE, kind=2), losses=losses)
-    assert musicxml_losses.remarks(losses) == ["its tracks are patterns of their own (format 2); they are read side by side"]
+    assert musicxml_losses.remarks(losses) == [
+        "its tracks are patterns of their own (format 2); they are read side by side"
+    ]
 
 
 def test_a_loss_is_said_with_the_name_of_the_file(tmp_path):
