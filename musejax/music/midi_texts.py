@@ -143,9 +143,6 @@ def _syllables(texts: Sequence[str]) -> list[str]:
     out = []
     for text, following in zip(spaced, [*spaced[1:], " "]):
         syllable = " ".join(text.split())
-        core = syllable.rstrip("-")
-        goes_on = core != syllable
-        if has_spaces and not goes_on:
-            goes_on = not (text[-1:].isspace() or following[:1].isspace())
-        out.append(f"{core}-" if core and goes_on else core)
+        goes_on = has_spaces and not (syllable.endswith("-") or text[-1:].isspace() or following[:1].isspace())
+        out.append(f"{syllable}-" if syllable and goes_on else syllable)
     return out
