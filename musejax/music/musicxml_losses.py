@@ -34,6 +34,10 @@ DEGREES = Loss("1 chord symbol is read without its degrees", "{} chord symbols a
 KEY = Loss("1 non-traditional key signature is left out", "{} non-traditional key signatures are left out")
 METRE = Loss("1 time signature that cannot be read is left out", "{} time signatures that cannot be read are left out")
 TEMPO = Loss("1 metronome mark without a tempo is left out", "{} metronome marks without a tempo are left out")
+LOCAL_METRE = Loss(
+    "1 measure is read as written, because its parts have different time signatures and lengths that do not fit",
+    "{} measures are read as written, because their parts have different time signatures and lengths that do not fit",
+)
 UNFOLDING = Loss(
     "repeats cannot be played out within the bounds; the score is read as written",
     "repeats cannot be played out within the bounds; {} scores are read as written",

@@ -7,7 +7,7 @@ transposition of the part, so they are not read.
 import bisect
 import dataclasses
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -86,6 +86,7 @@ def read_part(
     head: musicxml_instruments.Head,
     losses: musicxml_losses.Losses,
     divisions: Fraction = Fraction(1),
+    stretches: Mapping[int, Fraction] | None = None,
 ) -> tuple[list[Measure], Fraction]:
     """Reads all measures of a part.
 
@@ -94,6 +95,7 @@ def read_part(
         head: What the part list says of the part; its instruments may change with the music.
         losses: Is told of what is left out.
         divisions: Divisions of a quarter in a part that does not give any.
+        stretches: By what the lengths of notes are multiplied, by the index of the measure.
 
     Returns:
         The measures, and the divisions of a quarter at their end.
@@ -102,7 +104,11 @@ def read_part(
         errors.UserError: A duration or the number of divisions cannot be read.
     """
     state = _State(musicxml_notes.Context(head.instruments, losses, divisions))
-    return [_read_measure(source, state) for source in measures], state.context.divisions
+    out = []
+    for m, source in enumerate(measures):
+        state.context.stretch = stretches.get(m) if stretches else None
+        out.append(_read_measure(source, state))
+    return out, state.context.divisions
 
 
 def _read_measure(source: Source, state: _State) -> Measure:

@@ -77,6 +77,7 @@ class Context:
         percussion_staves: Whether a staff has a percussion clef; None stands for a clef without a number.
         voices: Numbers of the voices by their names.
         lengths: Quarters by the text of a duration, until the divisions change.
+        stretch: By what the lengths of notes are multiplied in a measure with a local time signature; else None.
     """
 
     instruments: dict[str, musicxml_instruments.Instrument]
@@ -86,6 +87,7 @@ class Context:
     percussion_staves: dict[str | None, bool] = dataclasses.field(default_factory=dict)
     voices: dict[str, int] = dataclasses.field(default_factory=dict)
     lengths: dict[str | None, Fraction] = dataclasses.field(default_factory=dict)
+    stretch: Fraction | None = None
 
     def transposition(self, staff: str) -> musicxml_attributes.Transposition:
         """Returns the transposition of a staff."""
@@ -170,12 +172,11 @@ def read_note(
             return None
         elif tag == "cue":
             is_cue = True
-    if in_chord:
-        start, length = latest
-        if duration is not None:
-            length = context.quarters(duration)
-    else:
-        start, length = place, Fraction(0) if duration is None else context.quarters(duration)
+    start, length = latest if in_chord else (place, Fraction(0))
+    if duration is not None:
+        length = context.quarters(duration)
+        if context.stretch is not None and not is_rest:
+            length *= context.stretch
     step = Step(length, in_chord, is_rest)
     if is_rest or not length:
         return step

@@ -15,6 +15,7 @@ from musejax.music import (
     limits,
     musicxml_bars,
     musicxml_instruments,
+    musicxml_local_metres,
     musicxml_losses,
     musicxml_measures,
     score_assembly,
@@ -56,23 +57,34 @@ def musicxml_to_sequence(
 
 def _read(root: ET.Element, repeats: bool, losses: musicxml_losses.Losses) -> "NoteSequence":
     """Reads the tree of a score."""
-    heads = musicxml_instruments.read_heads(root)
-    names, parts, divisions = [], [], Fraction(1)
-    for name, measures in _sources(root):
-        head = heads.get(name, musicxml_instruments.Head("", {}))
-        names.append(head.name)
-        # Some programs write divisions in the first part only.
-        part, divisions = musicxml_measures.read_part(measures, head, losses, divisions)
-        parts.append(part)
+    names, parts = _parts(root, losses)
     has_own_lines = any(measure.has_own_lines for measures in parts for measure in measures)
     if has_own_lines:
         spans = [musicxml_bars.own_spans(measures) for measures in parts]
     else:
+        counted = musicxml_losses.Losses()  # What a second reading leaves out has been counted.
+        musicxml_local_metres.align(parts, lambda stretches: _parts(root, counted, stretches)[1], losses)
         spans = [musicxml_bars.spans(parts)] * len(parts)
     sequence = score_assembly.assemble(names, parts, spans, losses, has_common_lines=not has_own_lines, repeats=repeats)
     sequence.source_info.encoding_type = sequence.source_info.MUSIC_XML
     _add_titles(sequence, root)
     return sequence
+
+
+def _parts(
+    root: ET.Element, losses: musicxml_losses.Losses, stretches: musicxml_local_metres.Stretches | None = None
+) -> tuple[list[str], musicxml_local_metres.Parts]:
+    """Returns the names and the measures of all parts."""
+    heads = musicxml_instruments.read_heads(root)
+    names, parts, divisions = [], [], Fraction(1)
+    for number, (name, measures) in enumerate(_sources(root)):
+        head = heads.get(name, musicxml_instruments.Head("", {}))
+        names.append(head.name)
+        of_part = stretches[number] if stretches else None
+        # Some programs write divisions in the first part only.
+        part, divisions = musicxml_measures.read_part(measures, head, losses, divisions, of_part)
+        parts.append(part)
+    return names, parts
 
 
 def _sources(root: ET.Element) -> list[tuple[str, list[musicxml_measures.Source]]]:
