@@ -89,7 +89,7 @@ def _overwrite(parser: argparse.ArgumentParser) -> None:
 
 def _as_written(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--as-written", action="store_true", help="leave repeats of MusicXML as they are written (default: play them)"
+        "--as-written", action="store_true", help="leave repeats of a score as they are written (default: play them)"
     )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from musejax.music import abc_reading, score_annotations, timing
+from musejax.music import abc_reading, musicxml_losses, score_annotations, timing
 
 HEAD = "M:4/4\nL:1/4\nK:C"
 
@@ -11,15 +11,15 @@ def text(body, head=HEAD):
     return f"X:1\nT:Tune\n{head}\n{body}\n"
 
 
-def read(body, head=HEAD, say=None):
-    return abc_reading.abc_to_sequence(text(body, head), say=say)
+def read(body, head=HEAD, losses=None):
+    return abc_reading.abc_to_sequence(text(body, head), losses=losses)
 
 
 def remarks(body, head=HEAD):
     """What the reader says of a tune."""
-    said = []
-    read(body, head, said.append)
-    return said
+    losses = musicxml_losses.Losses()
+    read(body, head, losses)
+    return musicxml_losses.remarks(losses)
 
 
 def quarters(sequence, seconds):

@@ -90,7 +90,9 @@ def _conductor(sequence: "NoteSequence", clock: midi_layout.Clock) -> list[_Even
     """Returns the events of the first track."""
     title = " ".join(sequence.sequence_metadata.title.split())
     events: list[_Event] = [(0, _SETTING, _text(midi_bytes.NAME, title))] if title else []
-    for tick, qpm in zip(clock.ticks(clock.tempos.times), clock.tempos.qpm.tolist(), strict=True):
+    # Without a tempo MIDI counts 120 quarter notes a minute, as a NoteSequence does.
+    tempos = zip(clock.ticks(clock.tempos.times), clock.tempos.qpm.tolist(), strict=True)
+    for tick, qpm in tempos if sequence.tempos else ():
         # Three bytes of microseconds are what a tempo event holds.
         microseconds = min(max(round(60e6 / qpm), 1), 2**24 - 1)
         events.append((tick, _SETTING, midi_bytes.meta(midi_bytes.TEMPO, microseconds.to_bytes(3, "big"))))

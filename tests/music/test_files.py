@@ -186,9 +186,10 @@ def test_a_file_that_says_no_tempo_has_none(tmp_path):
         assert [n[1] for n in notes(said)] == [0.0, 0.5, 1.0, 1.5]
 
 
-def test_abc_cannot_be_read_as_it_is_written_and_that_is_said(tmp_path):
-    (tmp_path / "song.abc").write_text(ABC)
+def test_abc_is_read_as_it_is_written_where_that_is_asked_for(tmp_path):
+    (tmp_path / "song.abc").write_text("X:1\nM:4/4\nL:1/4\nK:C\n|: C D E F :|\n")
     remarks: list[str] = []
-    files.read(tmp_path / "song.abc", remark=remarks.append, repeats=False)
-    name = tmp_path / "song.abc"
-    assert remarks == [f"{name}: repeats of ABC are always played out; only MusicXML can be read as written"]
+    for repeats, count in ((True, 8), (False, 4)):
+        (sequence,) = files.read(tmp_path / "song.abc", remark=remarks.append, repeats=repeats)
+        assert len(sequence.notes) == count
+    assert remarks == []
