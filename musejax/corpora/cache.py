@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 # Raised whenever reading or grouping changes, so that what older code cached is read anew.
-VERSION = 4
+VERSION = 5
 _READERS = ("note-seq", "symusic", "music21", "protobuf")
 
 

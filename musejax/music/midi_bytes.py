@@ -42,13 +42,13 @@ class Track(NamedTuple):
     Attributes:
         messages: Channel messages as (tick, status, first data byte, second data byte or 0): int64[N, 4].
         metas: Meta events; all but the end of the track.
-        count: Number of all events.
+        num_events: Number of all events.
         is_cut: Whether something follows the end of the track.
     """
 
     messages: np.ndarray
     metas: list[Meta]
-    count: int
+    num_events: int
     is_cut: bool
 
 

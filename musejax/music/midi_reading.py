@@ -72,7 +72,7 @@ def _read(data: bytes, losses: musicxml_losses.Losses) -> midi_songs.Song:
             track = midi_bytes.read_track(chunk, midi_bytes.MAX_EVENTS - count)
         except midi_bytes.DamageError as e:
             raise errors.UserError(f"it cannot be read as MIDI (track {number} is damaged: {e})") from None
-        count += track.count
+        count += track.num_events
         tracks.append(track)
     losses[midi_losses.CUT] += sum(track.is_cut for track in tracks)
     losses[midi_losses.PATTERNS] += contents.is_sequential and len(tracks) > 1
