@@ -28,7 +28,7 @@ config = Experiment(
     training=Training(steps=4, batch_size=4, window=16, eval_every=2, save_every=2, log_every=2),
 )
 """
-ABC = "X:1\nT:Tune\nM:4/4\nL:1/4\nK:C\n{notes}|\n"
+ABC = "X:1\nT:Tune\nM:4/4\nL:1/4\nQ:1/4=120\nK:C\n{notes}|\n"
 
 
 def prepared(path, table, source, high):
@@ -216,7 +216,7 @@ BAD = [
     (INFILL, "nothing is to be filled; give --bars such as 5-8"),
     ([*INFILL, "--bars", "2-1"], "--bars 2-1: give ranges such as 5-8"),
     ([*INFILL, "--bars", "one"], "--bars one: give ranges such as 5-8"),
-    ([*INFILL, "--bars", "0-1"], "bars 0-1: tune.mid has bars 1-1"),
+    ([*INFILL, "--bars", "0-1"], "bars 0-1: tune.mid has bar 1"),
     ([*INFILL, "--bars", "1", "--voices", "organ"], "--voices organ: the voices are"),
     ([*INFILL, "--voices", "alto"], "voices alto: codec melody of tunes has no voices; name bars alone"),
     (["infill", "{root}/chorales", "{root}/tune.mid", "--bars", "1"], "1 part sounds; codec chorale needs four voices"),

@@ -109,7 +109,6 @@ def read(
     if vocabulary.has("time_shift"):
         _tell(sequence, voices, voices, {}, reader, say)
         return Source(sequence, sequence, voices, codec.prime(sequence), 0.0, end, None, 0)
-    tell_assumptions(sequence, say, reads_metre=codec.metric or vocabulary.has("bar"))
     restarting = grid.read(sequence)
     frames = vocabulary.frames_per_quarter or QUARTER
     copy = in_quarters(sequence, restarting)
@@ -125,8 +124,10 @@ def read(
     copy.total_time = max(total, *(n.end_time for n in copy.notes), 0.0)
     shift, moved = _fit(codec, copy, set(told), fit)
     heard = [kept[v] if v in told else voices[v] for v in range(len(voices))]
-    _tell(sequence, voices, heard, moved, reader, say)
     arrays = codec.prime(copy)
+    # What does not fit is refused before anything is said of it.
+    tell_assumptions(sequence, say, reads_metre=codec.metric or vocabulary.has("bar"))
+    _tell(sequence, voices, heard, moved, reader, say)
     return Source(
         sequence, copy, voices, arrays, _start(codec, copy, arrays, frames), copy.total_time, restarting, shift
     )
