@@ -78,7 +78,7 @@ def _output(
         help=f"where {what}: a file such as F.mid, or a folder (default: this folder)",
     )
     parser.add_argument(
-        option, help=f"for a folder: of mid, wav, png, musicxml, with commas (default: {formats or 'as FILE'})"
+        option, help=f"for a folder: of mid, wav, png, musicxml, abc, with commas (default: {formats or 'as FILE'})"
     )
     _overwrite(parser)
 

@@ -30,7 +30,7 @@ def notes(sequence, part=None):
     """Pitch, onset and end of each note, by onset and pitch."""
     chosen = [n for n in sequence.notes if part in (None, n.part)]
     starts, ends = (quarters(sequence, (getattr(n, f) for n in chosen)) for f in ("start_time", "end_time"))
-    return sorted(zip([n.pitch for n in chosen], starts, ends), key=lambda note: (note[1], note[0]))
+    return sorted(zip([n.pitch for n in chosen], starts, ends), key=lambda note: (note[1], note[0], note[2]))
 
 
 def pitches(sequence, part=None):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from musejax.base import Choice, Constraint
     from musejax.music import bar_numbers
 
-FORMATS = ("mid", "musicxml", "wav", "png")
+FORMATS = ("mid", "musicxml", "abc", "wav", "png")
 
 
 def names(text: str | None) -> list[str]:

@@ -14,7 +14,7 @@ from musejax.commands import options
 ARRAYS = ".npz"
 # Suffixes of music, sound and pictures that musejax does not write: a mistake in --out, not the name of a folder.
 _UNWRITTEN = {
-    *(".abc", ".mxl", ".kar", ".rmi", ".krn", ".mei", ".ly", ".mscx", ".mscz"),
+    *(".mxl", ".kar", ".rmi", ".krn", ".mei", ".ly", ".mscx", ".mscz"),
     *(".mp3", ".ogg", ".oga", ".opus", ".flac", ".m4a", ".aac", ".aif", ".aiff", ".wma"),
     *(".jpg", ".jpeg", ".gif", ".svg", ".pdf", ".ps", ".eps", ".bmp", ".tif", ".tiff", ".webp"),
 }

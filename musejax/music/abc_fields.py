@@ -10,7 +10,7 @@ from musejax.music.musicxml_attributes import Metre
 FREE = Metre(0, 4)
 _METRES = {"C": Metre(4, 4), "C|": Metre(2, 2), "none": FREE, "": FREE}
 _FRACTION = re.compile(r"\(?\s*(\d{1,4}(?:\s*\+\s*\d{1,4})*)\s*\)?\s*/\s*(\d{1,4})")
-_TEMPO = re.compile(r"((?:\d{1,4}\s*/\s*\d{1,4}\s*)+)=\s*(\d{1,6}(?:\.\d{1,6})?)")
+_TEMPO = re.compile(r"((?:\d{1,4}\s*/\s*\d{1,4}\s*)+)=\s*(\d{1,6}(?:\.\d{1,12})?)")
 _PROPERTY = re.compile(r'([A-Za-z][\w-]*)\s*=\s*("[^"]*"|\S+)|(\S+)')
 _CLEF = re.compile(
     r"(?:treble|alto|tenor|bass|soprano|mezzosoprano|baritone|perc|none|auto|[GCF](?=\d))\d?([+\-^_](?:8|15))?"

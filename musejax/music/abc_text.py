@@ -76,11 +76,17 @@ def lines(tune: str) -> Iterator[Line]:
 
 def resolve_escapes(text: str) -> str:
     """Returns text with accents, entities and numbers of characters resolved, and its white space in order."""
-    if "\\" in text:
-        text = _ESCAPE.sub(_character, text)
     if "&" in text:
         text = html.unescape(text)
+    if "\\" in text:
+        text = _ESCAPE.sub(_character, text)
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def escape(text: str) -> str:
+    """Returns text as it stands in a field, so that `resolve_escapes` gives it back with its white space in order."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("&", "\\u0026")
 
 
 def _line(raw: str, in_body: bool) -> Line | None:

@@ -120,7 +120,7 @@ def signatures(bars: Sequence[Bar]) -> list[tuple[Fraction, Metre]]:
     current: Metre | None = None
     for bar in bars:
         is_last_and_short = bar is bars[-1] and current is not None and _is_shorter(bar, current)
-        wanted = bar.metre if is_regular(bar) or is_last_and_short else _metre_of(bar)
+        wanted = bar.metre if is_regular(bar) or is_last_and_short else metre_of(bar.length, bar.metre)
         if is_last_and_short and bar.metre is None:
             wanted = current
         if wanted is None:
@@ -141,11 +141,16 @@ def _is_shorter(bar: Bar, current: Metre) -> bool:
     return full is not None and bar.length < full
 
 
-def _metre_of(bar: Bar) -> Metre | None:
-    """Returns a time signature for a bar of this length, or None where it is no multiple of a 64th."""
-    denominator = bar.metre.denominator if bar.metre is not None else 4
+def metre_of(length: Fraction, metre: Metre | None) -> Metre | None:
+    """Returns a time signature for an irregular bar, or None where its length is no multiple of a 64th.
+
+    Args:
+        length: The length of the bar in quarters.
+        metre: The time signature that holds in it; None before the first.
+    """
+    denominator = metre.denominator if metre is not None else 4
     while denominator <= _SMALLEST:
-        beats = bar.length * denominator / 4
+        beats = length * denominator / 4
         if beats.denominator == 1:
             return Metre(int(beats), denominator)
         denominator *= 2

@@ -1,4 +1,4 @@
-"""NoteSequence to files people hear and see: MIDI, audio, piano-roll pictures, MusicXML."""
+"""NoteSequence to files people hear and see: MIDI, audio, piano-roll pictures, MusicXML and ABC."""
 
 import importlib
 import os
@@ -20,9 +20,10 @@ FORMATS: Mapping[str, str] = {
     ".png": "musejax.rendering.picture",
     ".xml": "musejax.music.musicxml_writing",
     ".musicxml": "musejax.music.musicxml_writing",
+    ".abc": "musejax.music.abc_writing",
 }
 # Formats whose writer says what it changes, leaves out or estimates.
-_SCORES = frozenset([".xml", ".musicxml"])
+_SCORES = frozenset([".xml", ".musicxml", ".abc"])
 
 
 def write(sequence: "NoteSequence", path: str | os.PathLike[str], remark: Callable[[str], None] | None = None) -> None:

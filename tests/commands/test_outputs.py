@@ -107,7 +107,7 @@ REFUSED = [
     ("convert x.abc --out song.mid --to musicxml", None, "--out song.mid is one file, and --to musicxml needs a fold"),
     ("convert x.abc --out song.wav --to wav,mid", None, "--out song.wav is one file, and --to wav,mid needs a folder"),
     ("convert x.abc --out song.mp3", None, "the suffix '.mp3' names no format; use one of .mid"),
-    ("convert x.abc --out song.abc", None, "the suffix '.abc' names no format"),
+    ("convert x.abc --out song.mxl", None, "the suffix '.mxl' names no format"),
     ("render x.abc --out song.pdf", None, "the suffix '.pdf' names no format"),
     ("convert x.abc --out b/x.abc/o", None, "b/x.abc is a file, not a folder"),
     (f"convert x.abc --out {'y' * 252}.mid", None, "File name too long"),

@@ -12,6 +12,7 @@ _HEADS = {
     ".png": b"\x89PNG",
     ".xml": b"<?xml",
     ".musicxml": b"<?xml",
+    ".abc": b"X:1",
 }
 
 

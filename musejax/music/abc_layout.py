@@ -1,0 +1,187 @@
+"""Musical time of a sequence for writing ABC: exact quarters, and bars with the metres under which they are written."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from musejax.music import limits, musicxml_bars, score_annotations, timing
+from musejax.music.musicxml_attributes import Metre
+
+if TYPE_CHECKING:
+    from note_seq.protobuf.music_pb2 import NoteSequence
+
+# Simple fractions of a quarter: their denominators, and how near a time must be to one, in quarters.
+_LARGEST_DENOMINATOR = 256
+_ODD_PARTS = frozenset((1, 3, 5, 7, 9, 15, 21, 35, 45, 63, 105))
+_TOLERANCE = 5e-6
+# The grid for other times, in parts of a quarter.
+_GRID = 24
+# What every note keeps at least, in quarters.
+SHORTEST = Fraction(1, _GRID)
+_COMMON_TIME = Metre(4, 4)
+
+
+class Clock:
+    """Seconds of a sequence as exact quarters.
+
+    Where all of its times are simple fractions of a quarter they are kept. Otherwise they go to the nearest 24th of a
+    quarter.
+
+    Attributes:
+        largest_shift: By how many quarters a time was moved at most.
+    """
+
+    def __init__(self, sequence: "NoteSequence", seconds: Iterable[float]) -> None:
+        """Finds out how times are kept; `seconds` are all times of the sequence."""
+        self._tempos = timing.tempo_map(sequence)
+        times = sorted(set(seconds))
+        places = np.maximum(self._tempos.quarters(np.array(times, np.float64)), 0.0).tolist()
+        simple = [_simple(place) for place in places]
+        if all(place is not None for place in simple):
+            exact = [place for place in simple if place is not None]
+        else:
+            exact = [Fraction(round(place * _GRID), _GRID) for place in places]
+        self._known = dict(zip(times, exact))
+        shifts = [abs(float(place) - before) for place, before in zip(exact, places)]
+        self.largest_shift = max((shift for shift in shifts if shift > _TOLERANCE), default=0.0)
+
+    def end(self, seconds: float) -> Fraction:
+        """Returns where a sequence of a length ends, in quarters: at a simple fraction, else where its times end."""
+        place = _simple(max(float(self._tempos.quarters(seconds)), 0.0))
+        return max([*self._known.values(), place or Fraction(0)])
+
+    def quarters(self, seconds: float) -> Fraction:
+        """Returns one of the times as quarters from the start."""
+        return self._known[seconds]
+
+
+class Bar(NamedTuple):
+    """A bar as it is written.
+
+    Attributes:
+        start: Where it begins, in quarters.
+        length: Its length in quarters.
+        metre: The time signature under which it is written.
+    """
+
+    start: Fraction
+    length: Fraction
+    metre: Metre
+
+
+def _simple(place: float) -> Fraction | None:
+    """Returns the simple fraction at a place, or None where there is none."""
+    near = Fraction(place).limit_denominator(_LARGEST_DENOMINATOR)
+    odd = near.denominator // (near.denominator & -near.denominator)
+    return near if odd in _ODD_PARTS and abs(float(near) - place) < _TOLERANCE else None
+
+
+def read_bars(sequence: "NoteSequence", clock: Clock, end: Fraction) -> list[Bar]:
+    """Returns the bars of a sequence up to its end.
+
+    An incomplete bar is written under the time signature around it, so that reading gives it the signature that the
+    sequence has for it: a pickup in 3/4 and not in 1/4. Where time signatures come from bars in free metre, the bars
+    are written in free metre.
+
+    Args:
+        sequence: The sequence; 4/4 holds before its first time signature.
+        clock: Its time.
+        end: Where it ends, in quarters.
+
+    Raises:
+        errors.UserError: It has more bars than a piece may have.
+    """
+    signatures: dict[Fraction, Metre] = {Fraction(0): _COMMON_TIME}
+    for mark in sorted(sequence.time_signatures, key=lambda mark: mark.time):
+        if mark.numerator > 0 and mark.denominator > 0:
+            signatures[clock.quarters(mark.time)] = Metre(mark.numerator, mark.denominator)
+    lines = {clock.quarters(a.time) for a in sequence.text_annotations if a.text == score_annotations.BAR_LINE}
+    signatures = {place: metre for place, metre in signatures.items() if place < end or not place}
+    shown = _shown_bars(signatures, lines, end)
+    if not lines:
+        # A short first signature for one bar is a pickup.
+        return _under_neighbours(shown, first_only=True)
+    wanted = _changes(shown)
+    choices = [
+        _under_neighbours(shown),
+        *(_under_one(shown, metre) for metre in dict.fromkeys(bar.metre for bar in shown)),
+        _under_one(shown, Metre(0, 4)),
+    ]
+    return next((choice for choice in choices if _is_read_as(choice, wanted)), choices[0])
+
+
+def _is_read_as(bars: Sequence[Bar], wanted: Sequence[tuple[Fraction, Metre]]) -> bool:
+    """Returns whether reading bars gives the time signatures that are wanted, and marks the bar lines."""
+    spans = [
+        musicxml_bars.Span(bar.length, bar.metre, not i and bar.length < (bar.metre.quarters or 0))
+        for i, bar in enumerate(bars)
+    ]
+    joined = musicxml_bars.bars(spans)
+    is_marked = not all(map(musicxml_bars.is_regular, joined[:-1]))
+    return is_marked and len(joined) == len(bars) and musicxml_bars.signatures(joined) == wanted
+
+
+def _shown_bars(signatures: dict[Fraction, Metre], lines: set[Fraction], end: Fraction) -> list[Bar]:
+    """Returns the bars with the time signatures that the sequence shows for them."""
+    places = sorted(signatures)
+    out: list[Bar] = []
+    for place, stop in zip(places, [*places[1:], end]):
+        metre = signatures[place]
+        full = metre.quarters or Fraction(4)
+        marked = sorted(line for line in lines if place < line < stop)
+        limits.check_count(float((stop - place) / full), limits.MAX_BARS, "bars")
+        if lines:
+            edges = [place, *marked, stop]
+        else:
+            odd = (stop - place) % full if stop != end else Fraction(0)
+            # The odd part of the first signature's span is a pickup.
+            first = [place, place + odd] if odd and not place and stop - place > full else [place]
+            edges = [*first, *_multiples(first[-1] + full, stop, full), stop]
+        out += [Bar(a, b - a, metre) for a, b in itertools.pairwise(edges) if a < b]
+    return out
+
+
+def _multiples(first: Fraction, stop: Fraction, step: Fraction) -> list[Fraction]:
+    return [first + i * step for i in range(max(0, -((first - stop) // step)))]
+
+
+def _changes(bars: Sequence[Bar]) -> list[tuple[Fraction, Metre]]:
+    """Returns the time signatures that differ from the one before."""
+    out: list[tuple[Fraction, Metre]] = []
+    for bar in bars:
+        if not out or out[-1][1] != bar.metre:
+            out.append((bar.start, bar.metre))
+    return out
+
+
+def _under_neighbours(bars: Sequence[Bar], *, first_only: bool = False) -> list[Bar]:
+    """Writes a time signature that holds for one bar alone as an irregular bar of its neighbour's.
+
+    Args:
+        bars: The bars with the signatures that the sequence has.
+        first_only: Whether only a pickup is written so.
+    """
+    out: list[Bar] = []
+    for i, bar in enumerate(bars):
+        before = out[-1].metre if out else None
+        after = bars[i + 1].metre if i + 1 < len(bars) else None
+        neighbour = after if before is None else before
+        is_alone = (not i or bars[i - 1].metre != bar.metre) and after is not None and after != bar.metre
+        if is_alone and neighbour is not None and not (first_only and i):
+            full = neighbour.quarters
+            is_irregular = not first_only or (full is not None and bar.length < full)
+            if is_irregular and musicxml_bars.metre_of(bar.length, neighbour) == bar.metre:
+                out.append(bar._replace(metre=neighbour))
+                continue
+        out.append(bar)
+    return out
+
+
+def _under_one(bars: Sequence[Bar], metre: Metre) -> list[Bar]:
+    """Writes all bars that are read with the signatures that they have as irregular bars of one metre."""
+    return [
+        bar._replace(metre=metre) if musicxml_bars.metre_of(bar.length, metre) == bar.metre else bar for bar in bars
+    ]
