@@ -1,61 +1,17 @@
-"""Musical time of a sequence for writing ABC: exact quarters, and bars with the metres under which they are written."""
+"""The bars of ABC with the time signatures under which they are written."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from musejax.music import limits, musicxml_bars, score_annotations, timing
+from musejax.music import exact_times, limits, musicxml_bars, score_annotations
 from musejax.music.musicxml_attributes import Metre
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# Simple fractions of a quarter: their denominators, and how near a time must be to one, in quarters.
-_LARGEST_DENOMINATOR = 256
-_ODD_PARTS = frozenset((1, 3, 5, 7, 9, 15, 21, 35, 45, 63, 105))
-_TOLERANCE = 5e-6
-# The grid for other times, in parts of a quarter.
-_GRID = 24
-# What every note keeps at least, in quarters.
-SHORTEST = Fraction(1, _GRID)
 _COMMON_TIME = Metre(4, 4)
-
-
-class Clock:
-    """Seconds of a sequence as exact quarters.
-
-    Where all of its times are simple fractions of a quarter they are kept. Otherwise they go to the nearest 24th of a
-    quarter.
-
-    Attributes:
-        largest_shift: By how many quarters a time was moved at most.
-    """
-
-    def __init__(self, sequence: "NoteSequence", seconds: Iterable[float]) -> None:
-        """Finds out how times are kept; `seconds` are all times of the sequence."""
-        self._tempos = timing.tempo_map(sequence)
-        times = sorted(set(seconds))
-        places = np.maximum(self._tempos.quarters(np.array(times, np.float64)), 0.0).tolist()
-        simple = [_simple(place) for place in places]
-        if all(place is not None for place in simple):
-            exact = [place for place in simple if place is not None]
-        else:
-            exact = [Fraction(round(place * _GRID), _GRID) for place in places]
-        self._known = dict(zip(times, exact))
-        shifts = [abs(float(place) - before) for place, before in zip(exact, places)]
-        self.largest_shift = max((shift for shift in shifts if shift > _TOLERANCE), default=0.0)
-
-    def end(self, seconds: float) -> Fraction:
-        """Returns where a sequence of a length ends, in quarters: at a simple fraction, else where its times end."""
-        place = _simple(max(float(self._tempos.quarters(seconds)), 0.0))
-        return max([*self._known.values(), place or Fraction(0)])
-
-    def quarters(self, seconds: float) -> Fraction:
-        """Returns one of the times as quarters from the start."""
-        return self._known[seconds]
 
 
 class Bar(NamedTuple):
@@ -72,14 +28,7 @@ class Bar(NamedTuple):
     metre: Metre
 
 
-def _simple(place: float) -> Fraction | None:
-    """Returns the simple fraction at a place, or None where there is none."""
-    near = Fraction(place).limit_denominator(_LARGEST_DENOMINATOR)
-    odd = near.denominator // (near.denominator & -near.denominator)
-    return near if odd in _ODD_PARTS and abs(float(near) - place) < _TOLERANCE else None
-
-
-def read_bars(sequence: "NoteSequence", clock: Clock, end: Fraction) -> list[Bar]:
+def read_bars(sequence: "NoteSequence", times: exact_times.ExactTimes, end: Fraction) -> list[Bar]:
     """Returns the bars of a sequence up to its end.
 
     An incomplete bar is written under the time signature around it, so that reading gives it the signature that the
@@ -88,7 +37,7 @@ def read_bars(sequence: "NoteSequence", clock: Clock, end: Fraction) -> list[Bar
 
     Args:
         sequence: The sequence; 4/4 holds before its first time signature.
-        clock: Its time.
+        times: Its times.
         end: Where it ends, in quarters.
 
     Raises:
@@ -97,8 +46,8 @@ def read_bars(sequence: "NoteSequence", clock: Clock, end: Fraction) -> list[Bar
     signatures: dict[Fraction, Metre] = {Fraction(0): _COMMON_TIME}
     for mark in sorted(sequence.time_signatures, key=lambda mark: mark.time):
         if mark.numerator > 0 and mark.denominator > 0:
-            signatures[clock.quarters(mark.time)] = Metre(mark.numerator, mark.denominator)
-    lines = {clock.quarters(a.time) for a in sequence.text_annotations if a.text == score_annotations.BAR_LINE}
+            signatures[times.quarters(mark.time)] = Metre(mark.numerator, mark.denominator)
+    lines = {times.quarters(a.time) for a in sequence.text_annotations if a.text == score_annotations.BAR_LINE}
     signatures = {place: metre for place, metre in signatures.items() if place < end or not place}
     shown = _shown_bars(signatures, lines, end)
     if not lines:

@@ -55,6 +55,10 @@ class ExactTimes(NamedTuple):
         """Returns the division nearest to a time in seconds; 0 for times before the start."""
         return max(0, round(float(self.tempos.quarters(seconds)) * self.divisions))
 
+    def quarters(self, seconds: float) -> Fraction:
+        """Returns the place of a time in seconds in quarters, on the nearest division."""
+        return Fraction(self.place(seconds), self.divisions)
+
     def remark(self) -> str | None:
         """Returns a line about notes that were moved, or None."""
         if not self.moved:

@@ -5,12 +5,16 @@ A NoteSequence keeps a syllable as a text annotation at the start of its note, w
 
 import collections
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from musejax.music import score_annotations
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
+
+# Where a syllable stands: divisions of a quarter, or quarters.
+Place = TypeVar("Place", int, Fraction)
 
 
 class Syllable(NamedTuple):
@@ -38,8 +42,8 @@ def read(sequence: "NoteSequence") -> list[tuple[float, Syllable]]:
 
 
 def assign(
-    syllables: Sequence[tuple[int, Syllable]], onsets: Sequence[frozenset[int]]
-) -> tuple[list[dict[int, Syllable]], int]:
+    syllables: Sequence[tuple[Place, Syllable]], onsets: Sequence[frozenset[Place]]
+) -> tuple[list[dict[Place, Syllable]], int]:
     """Assigns syllables to parts: each to a part with a note that begins with it.
 
     Of several such parts the one sings that has most of all syllables under its notes; as many parts sing at a time as
@@ -52,11 +56,11 @@ def assign(
     Returns:
         The syllables of each part by place, and the number of those under which no note begins.
     """
-    places: dict[int, list[Syllable]] = collections.defaultdict(list)
+    places: dict[Place, list[Syllable]] = collections.defaultdict(list)
     for place, syllable in syllables:
         places[place].append(syllable)
     coverage = [sum(place in own for place in places) for own in onsets]
-    out: list[dict[int, Syllable]] = [{} for _ in onsets]
+    out: list[dict[Place, Syllable]] = [{} for _ in onsets]
     lost = 0
     for place, here in places.items():
         able = sorted((part for part, own in enumerate(onsets) if place in own), key=lambda part: -coverage[part])

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from musejax.music import musicxml_marks, musicxml_part_list, notation, score_layout, voices_and_bars
+from musejax.music import musicxml_marks, musicxml_part_list, notation, score_keys, score_layout, voices_and_bars
 from musejax.theory import pitch_names
 
 _ACCIDENTALS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
@@ -73,7 +73,7 @@ class LaneBar(NamedTuple):
 
 
 def spell(
-    chords: Sequence[score_layout.Chord], part: score_layout.Part, keys: Sequence[tuple[int, musicxml_marks.Key]]
+    chords: Sequence[score_layout.Chord], part: score_layout.Part, keys: Sequence[tuple[int, score_keys.Key]]
 ) -> list[WrittenChord]:
     """Spells the chords of one staff in one bar; an accidental holds to the end of the bar.
 

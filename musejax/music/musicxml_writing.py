@@ -14,8 +14,10 @@ from musejax.music import (
     musicxml_marks,
     musicxml_part_list,
     score_annotations,
+    score_keys,
     score_layout,
     voices_and_bars,
+    writing_remarks,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class _Piece(NamedTuple):
 
     times: exact_times.ExactTimes
     bars: list[voices_and_bars.Bar]
-    keys: dict[int, musicxml_marks.Key]
+    keys: dict[int, score_keys.Key]
     fermatas: frozenset[int]
     numbers: dict[int, str]
 
@@ -64,7 +66,7 @@ def to_bytes(sequence: "NoteSequence", remark: Callable[[str], None] | None = No
     """
     times = exact_times.read(sequence)
     parts = score_layout.parts(sequence, times)
-    keys, estimate = musicxml_marks.read_keys(sequence, times)
+    keys, estimate = score_keys.read(sequence, times)
     fermatas = (a.time for a in sequence.text_annotations if a.text == score_annotations.FERMATA)
     prefix = score_annotations.MEASURE
     printed = {
@@ -89,27 +91,10 @@ def to_bytes(sequence: "NoteSequence", remark: Callable[[str], None] | None = No
         marks = [*musicxml_marks.tempo_marks(sequence, times, is_shown=is_first), *(shown if is_first else [])]
         _add_part(root, number, part, piece, _PartMarks(marks, lyrics.word_places(sung)))
     if remark is not None:
-        for line in (times.remark(), estimate, _lost_syllables(lost), _lost_events(sequence)):
-            if line is not None:
-                remark(line)
+        for line in writing_remarks.remarks(sequence, times, estimate, lost):
+            remark(line)
     ET.indent(root, "  ")
     return _DOCTYPE.encode() + ET.tostring(root, "utf-8") + b"\n"
-
-
-def _lost_syllables(count: int) -> str | None:
-    """Returns a remark about lyrics that no note carries."""
-    if not count:
-        return None
-    syllables = "1 syllable is" if count == 1 else f"{count:,} syllables are"
-    return f"{syllables} left out, because no note begins there"
-
-
-def _lost_events(sequence: "NoteSequence") -> str | None:
-    """Returns a remark about what a score cannot hold."""
-    count = len(sequence.control_changes) + len(sequence.pitch_bends)
-    if not count:
-        return None
-    return f"{count:,} controllers and pitch bends are left out; MIDI keeps them"
 
 
 def _add_titles(root: ET.Element, sequence: "NoteSequence") -> None:
@@ -128,7 +113,7 @@ def _add_part(root: ET.Element, number: int, part: score_layout.Part, piece: _Pi
     divisions = piece.times.divisions
     velocity = _usual_velocity(part)
     signature: tuple[int, int] | None = None
-    key: musicxml_marks.Key | None = None
+    key: score_keys.Key | None = None
     measure = ET.Element("measure")
     for bar in piece.bars:
         number_text = piece.numbers.get(int(bar.start * divisions), str(bar.number))
@@ -146,7 +131,7 @@ def _add_part(root: ET.Element, number: int, part: score_layout.Part, piece: _Pi
         if not start:
             ET.SubElement(measure, "sound", dynamics=musicxml_marks.dynamics(velocity))
         key = new_key or key
-        bar_keys = [(start, key or musicxml_marks.Key(0, False, False))]
+        bar_keys = [(start, key or score_keys.Key(0, False, False))]
         bar_keys += sorted((place, k) for place, k in piece.keys.items() if start < place < stop)
         marks = [mark for mark in own.marks if start <= mark.place < stop]
         marks += [musicxml_marks.Mark(place, _key_change(k)) for place, k in bar_keys[1:] if not _is_drums(part)]
@@ -166,7 +151,7 @@ def _is_drums(part: score_layout.Part) -> bool:
     return all(voice.is_drum for voice in part.instruments)
 
 
-def _key_change(key: musicxml_marks.Key) -> ET.Element:
+def _key_change(key: score_keys.Key) -> ET.Element:
     attributes = ET.Element("attributes")
     attributes.append(musicxml_marks.key_element(key))
     return attributes
@@ -176,7 +161,7 @@ def _add_bar(
     measure: ET.Element,
     context: musicxml_elements.BarNotes,
     edges: tuple[int, int],
-    keys: Sequence[tuple[int, musicxml_marks.Key]],
+    keys: Sequence[tuple[int, score_keys.Key]],
     marks: Sequence[musicxml_marks.Mark],
 ) -> None:
     """Adds the voices of one bar, and the marks where they stand."""
@@ -230,7 +215,7 @@ def _add_attributes(
     bar: voices_and_bars.Bar,
     part: score_layout.Part,
     divisions: int,
-    key: musicxml_marks.Key | None,
+    key: score_keys.Key | None,
     signature: tuple[int, int] | None,
 ) -> None:
     """Adds divisions, staves and clefs to the first bar; key and time where they change."""
