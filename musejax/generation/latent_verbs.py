@@ -277,7 +277,8 @@ def interpolate(
     if num < 2:
         raise errors.UserError(f"num is {num}; it must be 2 or more: both ends are among the pieces")
     first, last = ({k: v[:1] for k, v in windows(loaded, s).items()} for s in (a, b))
-    z = latent_paths.path(*(jnp.asarray(encode(loaded, window)[0]) for window in (first, last)), num)
+    start, end = (jnp.asarray(encode(loaded, window)[0]) for window in (first, last))
+    z = latent_paths.path(start, end, num)
     conditions = {name: np.repeat(first[name], num, axis=0) for name, _ in loaded.codec.vocabulary.conditions}
     choice, qpm = Choice(temperature=temperature), timing.opening_tempo(a)
     pieces = decode(loaded, np.asarray(z), seed, choice=choice, conditions=conditions, qpm=qpm)
