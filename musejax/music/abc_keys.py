@@ -73,7 +73,7 @@ def read_key(text: str) -> KeyField:
             return KeyField({}, None, is_unreadable=True, properties=properties)
         return _with_accidentals(own, False, properties)
     step, sign, word = match.groups()
-    mode = word.lower()[:3] if word != "M" else "maj"
+    mode = word.lower()[:3]
     is_explicit = re.search(r"\bexp\b", rest) is not None
     if mode == "exp":
         mode = ""

@@ -24,7 +24,7 @@ def read_token(token: abc_tokens.Token, voice: Voice, signs: Mapping[str, str], 
     """
     kind, text = token.kind, token.text
     if kind == "note":
-        voice.add_notes([(text, token.length)], "")
+        voice.add_notes([text], token.length, "")
     elif kind == "bar":
         voice.end_bar(abc_bars.read_bar_line(text))
     elif kind == "rest":
@@ -63,11 +63,11 @@ def read_token(token: abc_tokens.Token, voice: Voice, signs: Mapping[str, str], 
 
 def _read_chord(text: str, length: str, voice: Voice, signs: Mapping[str, str], losses: Losses) -> None:
     """Reads the notes of a chord, with the ties and decorations of single ones."""
-    notes: list[tuple[str, str]] = []
+    notes: list[abc_tokens.Token] = []
     ties: list[int] = []
     for token in abc_tokens.tokens(text):
         if token.kind == "note":
-            notes.append((token.text, token.length))
+            notes.append(token)
         elif token.kind == "tie" and notes:
             ties.append(len(notes) - 1)
         elif token.kind in ("decoration", "sign"):
@@ -75,7 +75,7 @@ def _read_chord(text: str, length: str, voice: Voice, signs: Mapping[str, str], 
     if not notes:
         losses[abc_losses.CHARACTERS] += 1
         return
-    voice.add_notes(notes, length)
+    voice.add_notes([note.text for note in notes], notes[0].length, length)
     if ties:
         voice.tie_notes(ties)
 

@@ -1,6 +1,5 @@
 """Lengths of the notes of an ABC voice: unit lengths, tuplets and broken rhythms."""
 
-from collections.abc import Sequence
 from fractions import Fraction
 
 from musejax.music import abc_tokens, limits
@@ -23,24 +22,24 @@ class Rhythm:
         self._tuplet = (Fraction(1), 0)
         self._lengths: dict[tuple[str, str, Fraction], Fraction] = {}
 
-    def next_lengths(self, own: Sequence[str], length: str, unit: Fraction) -> list[Fraction]:
-        """Returns the lengths in quarters of the next note, of the notes of the next chord, or of the next rest.
+    def next_length(self, own: str, length: str, unit: Fraction) -> Fraction:
+        """Returns the length in quarters of the next note, chord or rest.
 
         Args:
-            own: The length of each note as it is written.
+            own: The length of the note or rest, or of the first note of the chord, as it is written.
             length: The length of the whole chord as it is written.
             unit: The unit note length in quarters.
 
         Raises:
-            errors.UserError: A length is none of music.
+            errors.UserError: It is no length of music.
         """
         factor, self._broken = self._broken, None
         times, left = self._tuplet
         if left:
             factor = times if factor is None else factor * times
             self._tuplet = times, left - 1
-        plain = [self._quarters(text, length, unit) for text in own]
-        return plain if factor is None else [quarters * factor for quarters in plain]
+        plain = self._quarters(own, length, unit)
+        return plain if factor is None else plain * factor
 
     def break_rhythm(self, signs: str) -> Fraction:
         """Begins a broken rhythm (`>`, `>>`, `<` and the like).

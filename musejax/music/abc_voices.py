@@ -119,20 +119,20 @@ class Voice:
         """Adds a tempo where the next note begins."""
         self.current.directions.tempos.append(musicxml_directions.Tempo(self.place, qpm, True))
 
-    def add_notes(self, written: Sequence[tuple[str, str]], length: str, *, can_sing: bool = True) -> None:
-        """Adds a note, or the notes of a chord.
+    def add_notes(self, written: Sequence[str], own: str, length: str) -> None:
+        """Adds a note, or the notes of a chord, which last as long as the first of them.
 
         Args:
-            written: Pitch and own length of each note, as they are written.
+            written: The pitch of each note, as it is written.
+            own: The length of the first note, as it is written.
             length: The length of the whole chord; of a note by itself it is empty.
-            can_sing: Whether lyrics count it.
         """
-        lengths = self._rhythm.next_lengths([own for _, own in written], length, self.settings.unit)
+        quarters = self._rhythm.next_length(own, length, self.settings.unit)
         velocity, instrument = 0, Instrument(self._number, self.settings.program)
         ties = self._ties.pop(self._layer, [])
-        pitches = [abc_tokens.read_pitch(text) for text, _ in written]
+        pitches = [abc_tokens.read_pitch(text) for text in written]
         notes = []
-        for pitch, quarters in zip(pitches, lengths):
+        for pitch in pitches:
             sounding, is_tied = self._sounding(pitch, ties)
             if not 0 <= sounding <= 127:
                 self._losses[musicxml_losses.RANGE] += 1
@@ -145,9 +145,9 @@ class Voice:
             )  # fmt: skip
         self._fermata = self._ends_under_fermata = False
         self.current.notes += notes
-        if can_sing and self._layer == 1:
+        if self._layer == 1:
             self.line.append(Group(notes, len(self.measures)))
-        self._advance(_Latest(notes, lengths[0], pitches))
+        self._advance(_Latest(notes, quarters, pitches))
 
     def add_grace_notes(self, pitches: Sequence[str]) -> None:
         """Counts grace notes; their accidentals hold up to the bar line as others do."""
@@ -160,7 +160,7 @@ class Voice:
         self._ends_under_fermata, self._fermata = self._fermata, False
         self._ties.pop(self._layer, None)
         self.current.rests += 1
-        self._advance(_Latest([], self._rhythm.next_lengths([length], "", self.settings.unit)[0], []))
+        self._advance(_Latest([], self._rhythm.next_length(length, "", self.settings.unit), []))
 
     def add_bars_of_rest(self, count: int) -> None:
         """Adds bars of rest; without a time signature they are whole notes.

@@ -58,7 +58,7 @@ def test_tempos_change_within_a_bar_for_all_voices():
         ("G", (7, False), 66),
         ("Gmaj", (7, False), 66),
         ("G major", (7, False), 66),
-        ("GM", (7, False), 66),
+        ("GM", (7, True), 65),
         ("Em", (4, True), 66),
         ("E minor", (4, True), 66),
         ("EMin", (4, True), 66),
