@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from musejax.music import abc_reading, musicxml_losses, score_annotations, timing
+from musejax.music import abc_reading, loss_counts, score_annotations, timing
 
 HEAD = "M:4/4\nL:1/4\nK:C"
 
@@ -17,9 +17,9 @@ def read(body, head=HEAD, losses=None):
 
 def remarks(body, head=HEAD):
     """What the reader says of a tune."""
-    losses = musicxml_losses.Losses()
+    losses = loss_counts.Losses()
     read(body, head, losses)
-    return musicxml_losses.remarks(losses)
+    return loss_counts.remarks(losses)
 
 
 def quarters(sequence, seconds):

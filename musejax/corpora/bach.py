@@ -12,7 +12,7 @@ import numpy as np
 
 from musejax import errors
 from musejax.corpora import bach_test, cache, corpus, melody_groups, parallel, splits, tunes, wheel
-from musejax.music import musicxml_losses, musicxml_reading
+from musejax.music import loss_counts, musicxml_reading
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -36,7 +36,7 @@ class Read(NamedTuple):
     name: str
     melody: np.ndarray
     data: bytes
-    losses: musicxml_losses.Losses
+    losses: loss_counts.Losses
 
 
 def soprano(sequence: "NoteSequence") -> np.ndarray:
@@ -58,7 +58,7 @@ def soprano(sequence: "NoteSequence") -> np.ndarray:
 
 def read(path: Path) -> Read:
     """Reads one chorale as it is written, so that a repeated section counts once; a worker's task."""
-    losses = musicxml_losses.Losses()
+    losses = loss_counts.Losses()
     sequence = musicxml_reading.musicxml_to_sequence(path, repeats=False, losses=losses)
     return Read(f"bach/{path.stem}", soprano(sequence), cache.pack(sequence), losses)
 
@@ -76,7 +76,7 @@ def groups(chorales: Sequence[Read]) -> list[str]:
 def read_all() -> tuple[list[Read], corpus.Report]:
     """Reads all chorales over processes."""
     found, report = parallel.sift(parallel.read_all(read, sorted(wheel.folder("bach").glob("*.mxl"))))
-    report.losses = musicxml_losses.tally(chorale.losses for chorale in found)
+    report.losses = loss_counts.tally(chorale.losses for chorale in found)
     return found, report
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from musejax import errors
 from musejax.corpora import corpus
-from musejax.music import musicxml_losses, noteseq
+from musejax.music import loss_counts, noteseq
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -124,7 +124,7 @@ def load(name: str, wanted: str) -> tuple[list[Entry], corpus.Report] | None:
         position += size
     report = corpus.Report(index["report"]["used"])
     report.discarded.update(index["report"]["discarded"])
-    report.losses = [musicxml_losses.Tally(**tally) for tally in index["report"].get("losses", ())]
+    report.losses = [loss_counts.Tally(**tally) for tally in index["report"].get("losses", ())]
     return entries, report
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from musejax.music import musicxml_losses
+from musejax.music import loss_counts
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -48,7 +48,7 @@ class Report:
     used: int = 0
     discarded: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     files: list[tuple[str, str]] = dataclasses.field(default_factory=list)
-    losses: list[musicxml_losses.Tally] = dataclasses.field(default_factory=list)
+    losses: list[loss_counts.Tally] = dataclasses.field(default_factory=list)
 
     def discard(self, file: str, reason: str) -> None:
         """Counts a file or piece that is not used, and lists it."""

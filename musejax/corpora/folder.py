@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from musejax import errors
 from musejax.corpora import cache, corpus, melody_groups, parallel, splits
-from musejax.music import files, musicxml_losses
+from musejax.music import files, loss_counts
 from musejax.runs import file_names
 
 
@@ -37,14 +37,14 @@ class Reading(NamedTuple):
 
     entries: list[cache.Entry]
     lost: list[str]
-    losses: musicxml_losses.Losses
+    losses: loss_counts.Losses
 
 
 def read(task: Task) -> Reading:
     """Reads one file; a worker's task. The group of each piece is the hash of its content, the same in every key."""
     entries: list[cache.Entry] = []
     lost: list[str] = []
-    losses = musicxml_losses.Losses()
+    losses = loss_counts.Losses()
     try:
         found = files.read(task.path, lost.append, losses=losses)
     except errors.UserError as e:
@@ -74,7 +74,7 @@ def load(folder: Path, processes: int | None = None) -> corpus.Collection:
     results = parallel.read_all(read, tasks, processes)
     found, report = parallel.sift(results)
     report.files = [(task.name, result) for task, result in zip(tasks, results) if isinstance(result, str)]
-    report.losses = musicxml_losses.tally(reading.losses for reading in found)
+    report.losses = loss_counts.tally(reading.losses for reading in found)
     entries = [entry for reading in found for entry in reading.entries]
     for task, result in zip(tasks, results):
         for line in () if isinstance(result, str) else result.lost:

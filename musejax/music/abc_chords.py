@@ -3,7 +3,7 @@
 import re
 
 from musejax.music import musicxml_chords, musicxml_losses
-from musejax.music.musicxml_losses import Losses
+from musejax.music.loss_counts import Losses
 
 _CHORD = re.compile(r"([A-Ga-g])([#b♯♭=]?)(.*?)(?:/([A-Ga-g])([#b♯♭]?))?")
 _ALTERATIONS = {"#": 1, "♯": 1, "b": -1, "♭": -1}

@@ -4,8 +4,8 @@ import re
 from fractions import Fraction
 
 from musejax.music import abc_losses, musicxml_directions
+from musejax.music.loss_counts import Losses
 from musejax.music.musicxml_jumps import Jump, Marks
-from musejax.music.musicxml_losses import Losses
 from musejax.music.musicxml_measures import Measure
 
 # Decorations of one character; U: fields change them.

@@ -3,7 +3,7 @@
 Kinds that scores in MusicXML have, too, are those of `musicxml_losses`.
 """
 
-from musejax.music.musicxml_losses import Loss
+from musejax.music.loss_counts import Loss
 
 BARS = Loss("1 bar is not equally long in all voices", "{} bars are not equally long in all voices")
 CHARACTERS = Loss("1 character that is not ABC is passed over", "{} characters that are not ABC are passed over")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from musejax.music import abc_losses, abc_text
 from musejax.music.abc_voices import Group
-from musejax.music.musicxml_losses import Losses
+from musejax.music.loss_counts import Losses
 
 # A syllable with the hyphen behind it, or a sign that passes over notes.
 _WORD = re.compile(r"((?:\\.|[^\s\-_*|\\])+)(-?)|([-_*|])")

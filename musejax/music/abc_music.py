@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from musejax.music import abc_bars, abc_chords, abc_decorations, abc_losses, abc_text, abc_tokens
 from musejax.music.abc_voices import Voice
-from musejax.music.musicxml_losses import Losses
+from musejax.music.loss_counts import Losses
 
 # Digits of a number of bars that are read; far fewer are more bars than a piece may have.
 _MOST_DIGITS = 9

@@ -18,7 +18,7 @@ from musejax.music import (
     abc_losses,
     abc_tune,
     limits,
-    musicxml_losses,
+    loss_counts,
     musicxml_measures,
     score_assembly,
 )
@@ -52,7 +52,7 @@ def abc_name(tune: str) -> str:
     return ", ".join(filter(None, parts))
 
 
-def abc_to_sequence(tune: str, *, repeats: bool = True, losses: musicxml_losses.Losses | None = None) -> "NoteSequence":
+def abc_to_sequence(tune: str, *, repeats: bool = True, losses: loss_counts.Losses | None = None) -> "NoteSequence":
     """Reads one tune in ABC, times in seconds.
 
     Notes and keys are at concert pitch. Tied notes are one note; grace notes are left out, and ornaments and broken
@@ -71,7 +71,7 @@ def abc_to_sequence(tune: str, *, repeats: bool = True, losses: musicxml_losses.
     """
     limits.check_bytes(len(tune))
     try:
-        sequence = _read(tune, repeats, musicxml_losses.Losses() if losses is None else losses)
+        sequence = _read(tune, repeats, loss_counts.Losses() if losses is None else losses)
     except errors.UserError:
         raise
     except Exception as e:  # Whatever else a damaged tune provokes.
@@ -80,7 +80,7 @@ def abc_to_sequence(tune: str, *, repeats: bool = True, losses: musicxml_losses.
     return sequence
 
 
-def _read(text: str, repeats: bool, losses: musicxml_losses.Losses) -> "NoteSequence":
+def _read(text: str, repeats: bool, losses: loss_counts.Losses) -> "NoteSequence":
     parsed = abc_tune.read_tune(text, losses)
     parts = [voice.measures for voice in parsed.voices]
     limits.check_count(sum(map(len, parts)), limits.MAX_NOTES, "bars in all voices together")
@@ -111,9 +111,7 @@ def _has_common_lines(parts: Sequence[Sequence[musicxml_measures.Measure]]) -> b
     return all(mine.extent == other.extent for measures in parts for mine, other in zip(measures, longest))
 
 
-def _common_spans(
-    parts: Sequence[Sequence[musicxml_measures.Measure]], losses: musicxml_losses.Losses
-) -> list[list[Span]]:
+def _common_spans(parts: Sequence[Sequence[musicxml_measures.Measure]], losses: loss_counts.Losses) -> list[list[Span]]:
     """Returns the lengths of measures that begin together in all voices: those of the longest."""
     spans: list[Span] = []
     for m in range(max(map(len, parts), default=0)):
@@ -137,7 +135,7 @@ def _is_pickup(measure: musicxml_measures.Measure, length: Fraction) -> bool:
     return full is not None and length < full
 
 
-def _sections(tune: abc_tune.Tune, losses: musicxml_losses.Losses) -> list[range] | None:
+def _sections(tune: abc_tune.Tune, losses: loss_counts.Losses) -> list[range] | None:
     """Returns the measures of the parts in the order in which they are played; None where the tune does not say."""
     if tune.order is None or not tune.voices:
         return None

@@ -14,6 +14,7 @@ from musejax.music import (
     abc_music,
     abc_text,
     abc_tokens,
+    loss_counts,
     musicxml_losses,
 )
 from musejax.music.abc_settings import SCOPES, Settings
@@ -42,7 +43,7 @@ class Tune(NamedTuple):
     parts: dict[int, str]
 
 
-def read_tune(text: str, losses: musicxml_losses.Losses) -> Tune:
+def read_tune(text: str, losses: loss_counts.Losses) -> Tune:
     """Reads a tune.
 
     Args:
@@ -61,7 +62,7 @@ def read_tune(text: str, losses: musicxml_losses.Losses) -> Tune:
 class _Reader:
     """Reads the lines of one tune."""
 
-    def __init__(self, losses: musicxml_losses.Losses) -> None:
+    def __init__(self, losses: loss_counts.Losses) -> None:
         self.title = ""
         self.composers: list[str] = []
         self.order: list[str] | None = None
@@ -173,9 +174,7 @@ class _Reader:
             return []
         return [self._current()] if self._voice_id is not None else list(self.voices.values())
 
-    def _change(
-        self, loss: musicxml_losses.Loss, changes: Mapping[str, Any] | None, *, is_of_voice: bool = False
-    ) -> None:
+    def _change(self, loss: loss_counts.Loss, changes: Mapping[str, Any] | None, *, is_of_voice: bool = False) -> None:
         """Changes settings of the voices that a field or directive applies to.
 
         Args:

@@ -12,6 +12,7 @@ from musejax.music import (
     abc_rhythm,
     abc_tokens,
     limits,
+    loss_counts,
     musicxml_directions,
     musicxml_jumps,
     musicxml_losses,
@@ -62,7 +63,7 @@ class Voice:
         verses: How many lines of lyrics it has had.
     """
 
-    def __init__(self, name: str, number: int, settings: Settings, losses: musicxml_losses.Losses) -> None:
+    def __init__(self, name: str, number: int, settings: Settings, losses: loss_counts.Losses) -> None:
         """Begins a voice; `number` tells its notes from those of other voices."""
         self.name = name
         self.settings = settings

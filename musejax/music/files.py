@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musejax import errors
-from musejax.music import abc_reading, limits, midi_reading, musicxml_losses, musicxml_reading
+from musejax.music import abc_reading, limits, loss_counts, midi_reading, musicxml_reading
 from musejax.runs import file_names
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def read(
     say: Callable[[str], None] | None = None,
     remark: Callable[[str], None] | None = None,
     *,
-    losses: musicxml_losses.Losses | None = None,
+    losses: loss_counts.Losses | None = None,
     repeats: bool = True,
 ) -> "list[NoteSequence]":
     """Reads a MIDI, MusicXML or ABC file, times in seconds.
@@ -46,7 +46,7 @@ def read(
     """
     path = Path(path)
     name = file_names.shown(path)
-    counts = musicxml_losses.Losses()
+    counts = loss_counts.Losses()
     remarks: list[str] = []
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -63,7 +63,7 @@ def read(
         else:
             found, lost = [musicxml_reading.musicxml_to_sequence(path, repeats=repeats, losses=counts)], []
         if suffix not in ABC:
-            remarks = musicxml_losses.remarks(counts)
+            remarks = loss_counts.remarks(counts)
         found = [s for s in found if s.notes]
         if not found:
             raise errors.UserError("it holds no notes")
@@ -109,7 +109,7 @@ def decode(data: bytes) -> str:
 
 
 def _read_abc(
-    path: Path, repeats: bool, losses: musicxml_losses.Losses
+    path: Path, repeats: bool, losses: loss_counts.Losses
 ) -> "tuple[list[NoteSequence], list[str], list[str]]":
     """Reads the tunes of a file; one that cannot be read does not cost the others.
 
@@ -130,7 +130,7 @@ def _read_abc(
     tunes = abc_reading.abc_tunes(decode(path.read_bytes()))
     for number, tune in enumerate(tunes, 1):
         name = f"tune {number} ({abc_reading.abc_name(tune)})"
-        own = musicxml_losses.Losses()
+        own = loss_counts.Losses()
         try:
             sequence = abc_reading.abc_to_sequence(tune, repeats=repeats, losses=own)
             if not sequence.notes:
@@ -140,7 +140,7 @@ def _read_abc(
             continue
         found.append(sequence)
         losses.update(own)
-        remarks += [f"{name}: {line}" if len(tunes) > 1 else line for line in musicxml_losses.remarks(own)]
+        remarks += [f"{name}: {line}" if len(tunes) > 1 else line for line in loss_counts.remarks(own)]
     if not tunes:
         raise errors.UserError("it holds no tune (no line begins with X:)")
     if not found:

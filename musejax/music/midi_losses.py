@@ -1,6 +1,6 @@
 """What a MIDI file says that a NoteSequence cannot hold, counted by kind."""
 
-from musejax.music.musicxml_losses import Loss
+from musejax.music.loss_counts import Loss
 
 UNENDED = Loss("1 note without an end is left out", "{} notes without an end are left out")
 EMPTY = Loss("1 note without length is left out", "{} notes without length are left out")

@@ -15,18 +15,17 @@ from musejax import errors
 from musejax.music import (
     collector,
     limits,
+    loss_counts,
     midi_bytes,
     midi_containers,
     midi_losses,
     midi_notes,
     midi_songs,
     midi_texts,
-    musicxml_losses,
 )
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
-    from symusic.core import ScoreTick, TrackTick
 
 # The largest power of two that is the denominator of a time signature that can be read.
 _MAX_DENOMINATOR = 8
@@ -40,7 +39,7 @@ class _Signatures(NamedTuple):
     keys: list[tuple[int, int, bool]]
 
 
-def midi_to_sequence(data: bytes, *, losses: musicxml_losses.Losses | None = None) -> "NoteSequence":
+def midi_to_sequence(data: bytes, *, losses: loss_counts.Losses | None = None) -> "NoteSequence":
     """Reads the bytes of a standard MIDI file, times in seconds.
 
     Each channel and program of a track that has notes is an instrument. Tempos, time signatures and key signatures may
@@ -57,12 +56,12 @@ def midi_to_sequence(data: bytes, *, losses: musicxml_losses.Losses | None = Non
     """
     limits.check_bytes(len(data))
     with collector.paused():
-        sequence = midi_songs.to_sequence(_read(data, musicxml_losses.Losses() if losses is None else losses))
+        sequence = midi_songs.to_sequence(_read(data, loss_counts.Losses() if losses is None else losses))
     limits.check(sequence)
     return sequence
 
 
-def _read(data: bytes, losses: musicxml_losses.Losses) -> midi_songs.Song:
+def _read(data: bytes, losses: loss_counts.Losses) -> midi_songs.Song:
     """Reads a file in ticks."""
     contents = midi_containers.unpack(data)
     limits.check_count(len(contents.tracks), limits.MAX_TRACKS, "tracks")
@@ -92,7 +91,7 @@ def _read(data: bytes, losses: musicxml_losses.Losses) -> midi_songs.Song:
 
 
 def _instruments(
-    tracks: Sequence[midi_bytes.Track], decode: midi_texts.Decode, losses: musicxml_losses.Losses
+    tracks: Sequence[midi_bytes.Track], decode: midi_texts.Decode, losses: loss_counts.Losses
 ) -> list[midi_songs.Instrument]:
     """Returns the instruments of all tracks; a track of overlaps that our writer made joins the one before it."""
     out: list[midi_songs.Instrument] = []
@@ -108,7 +107,7 @@ def _instruments(
 
 
 def _track_instruments(
-    track: midi_bytes.Track, decode: midi_texts.Decode, losses: musicxml_losses.Losses
+    track: midi_bytes.Track, decode: midi_texts.Decode, losses: loss_counts.Losses
 ) -> Iterator[midi_songs.Instrument]:
     """Yields the instruments of a track; controllers act on a channel, so each program of it has them all."""
     messages = track.messages
@@ -130,7 +129,7 @@ def _track_instruments(
         yield midi_songs.Instrument(name, program, channel == midi_notes.DRUMS, rows, *by_channel[channel])
 
 
-def _signatures(tracks: Sequence[midi_bytes.Track], losses: musicxml_losses.Losses) -> _Signatures:
+def _signatures(tracks: Sequence[midi_bytes.Track], losses: loss_counts.Losses) -> _Signatures:
     """Returns the tempos and signatures of all tracks."""
     out = _Signatures([], [], [])
     metres: dict[int, tuple[int, int]] = {}
@@ -160,48 +159,3 @@ def _signatures(tracks: Sequence[midi_bytes.Track], losses: musicxml_losses.Loss
     out.metres.extend((tick, *metre) for tick, metre in sorted(metres.items()))
     out.keys.extend((tick, *key) for tick, key in sorted(keys.items()))
     return out
-
-
-def score_to_sequence(score: "ScoreTick", tracks: "list[TrackTick]") -> "NoteSequence | None":
-    """Returns the NoteSequence of symusic's score, one instrument a track, or None where notes have no length.
-
-    Args:
-        score: Times in ticks; tempos, time and key signatures are taken from it.
-        tracks: Its tracks that hold notes.
-    """
-    instruments = []
-    for track in tracks:
-        notes = _closed_notes(track)
-        if notes is None:
-            return None
-        c, b = track.controls.numpy(), track.pitch_bends.numpy()
-        controls = np.stack([c["time"], c["number"], c["value"]], 1).astype(np.int64)
-        bends = np.stack([b["time"], b["value"]], 1).astype(np.int64)
-        instruments.append(midi_songs.Instrument(track.name, track.program, track.is_drum, notes, controls, bends))
-    tempos = [(t.time, t.mspq) for t in score.tempos]
-    metres = [(s.time, s.numerator, s.denominator) for s in score.time_signatures]
-    keys = [(k.time, k.key, bool(k.tonality)) for k in score.key_signatures]
-    return midi_songs.to_sequence(midi_songs.Song(score.ticks_per_quarter, tempos, metres, keys, instruments))
-
-
-def _closed_notes(track: "TrackTick") -> np.ndarray | None:
-    """Returns start, end, pitch, velocity of each note [N, 4]; None when the track does not tell.
-
-    A note-off ends every open note of its pitch that did not begin on its own tick. symusic pairs the first note-on
-    with the first note-off instead, so where notes of one pitch overlap its ons and offs are paired again here.
-    """
-    a = track.notes.numpy()
-    start, pitch = a["time"].astype(np.int64), a["pitch"].astype(np.int64)
-    end, velocity = start + a["duration"], a["velocity"].astype(np.int64)
-    if (end <= start).any():
-        return None
-    notes = np.stack([start, end, pitch, velocity], 1)
-    order = np.lexsort((start, pitch))
-    same = pitch[order][1:] == pitch[order][:-1]
-    overlaps = same & (start[order][1:] < end[order][:-1])
-    for p in np.unique(pitch[order][1:][overlaps]):
-        of_pitch = order[pitch[order] == p]
-        ends = np.unique(end[of_pitch])
-        # Each note ends with the first note-off after its start.
-        notes[of_pitch, 1] = ends[np.searchsorted(ends, start[of_pitch], side="right")]
-    return notes

@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from musejax import errors
-from musejax.music import limits, musicxml_losses, musicxml_numbers
+from musejax.music import limits, loss_counts, musicxml_numbers
 
 
 class Metre(NamedTuple):
@@ -102,7 +102,7 @@ def read_transposition(transpose: ET.Element) -> Transposition:
     return Transposition(max(-127, min(chromatic + 12 * max(-10, min(octaves, 10)), 127)), doubling)
 
 
-def count_loss(losses: musicxml_losses.Losses, loss: musicxml_losses.Loss, value: object) -> None:
+def count_loss(losses: loss_counts.Losses, loss: loss_counts.Loss, value: object) -> None:
     """Counts a loss where a value could not be read."""
     if value is None:
         losses[loss] += 1

@@ -4,7 +4,7 @@ import functools
 import re
 import xml.etree.ElementTree as ET
 
-from musejax.music import musicxml_losses, musicxml_numbers, noteseq
+from musejax.music import loss_counts, musicxml_losses, musicxml_numbers, noteseq
 
 _NO_CHORD = "N.C."
 # The steps in the order of the line of fifths, from F on.
@@ -30,7 +30,7 @@ _FIGURE = re.compile(
 _DEGREE = re.compile(r"\(([#b]*)(add|no|)(\d+)\)")
 
 
-def read_chord(harmony: ET.Element, transposition: int, losses: musicxml_losses.Losses) -> str | None:
+def read_chord(harmony: ET.Element, transposition: int, losses: loss_counts.Losses) -> str | None:
     """Reads a chord symbol.
 
     Args:

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from fractions import Fraction
 from typing import NamedTuple
 
-from musejax.music import musicxml_instruments, musicxml_jumps, musicxml_losses, musicxml_numbers
+from musejax.music import loss_counts, musicxml_instruments, musicxml_jumps, musicxml_losses, musicxml_numbers
 
 # Quarters of the beat unit of a metronome mark.
 _UNITS = {
@@ -73,7 +73,7 @@ def read_direction(
     divisions: Fraction,
     out: Directions,
     instruments: dict[str, musicxml_instruments.Instrument],
-    losses: musicxml_losses.Losses,
+    losses: loss_counts.Losses,
 ) -> None:
     """Reads a `<direction>`.
 

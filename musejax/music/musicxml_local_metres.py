@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
-from musejax.music import musicxml_losses
+from musejax.music import loss_counts, musicxml_losses
 from musejax.music.musicxml_attributes import Metre
 from musejax.music.musicxml_measures import Measure
 
@@ -22,7 +22,7 @@ Parts = list[list[Measure]]
 Stretches = list[Mapping[int, Fraction]]
 
 
-def align(parts: Parts, read: Callable[[Stretches], Parts], losses: musicxml_losses.Losses) -> None:
+def align(parts: Parts, read: Callable[[Stretches], Parts], losses: loss_counts.Losses) -> None:
     """Replaces the measures whose notes are not as long as they look.
 
     Args:

@@ -1,23 +1,6 @@
-"""What a MusicXML score says that a NoteSequence cannot hold, counted by kind."""
+"""Kinds of things in a MusicXML score that a NoteSequence cannot hold."""
 
-import collections
-from collections.abc import Iterable
-from typing import NamedTuple
-
-
-class Loss(NamedTuple):
-    """A kind of loss.
-
-    Attributes:
-        one: The remark about one of them.
-        many: The remark about several; `{}` stands for their number.
-    """
-
-    one: str
-    many: str
-
-
-Losses = collections.Counter[Loss]
+from musejax.music.loss_counts import Loss
 
 GRACE = Loss("1 grace note is left out", "{} grace notes are left out")
 CUE = Loss("1 cue note is left out", "{} cue notes are left out")
@@ -46,43 +29,3 @@ OWN_BARS = Loss(
     "parts have bar lines of their own, so repeats of the score are not played out",
     "parts have bar lines of their own, so repeats of {} scores are not played out",
 )
-
-
-class Tally(NamedTuple):
-    """A kind of loss, counted over files.
-
-    Attributes:
-        remark: The remark about all of them.
-        number: How many there are.
-        files: In how many files they are.
-    """
-
-    remark: str
-    number: int
-    files: int
-
-
-def remarks(losses: Losses) -> list[str]:
-    """Returns one line for each kind of loss, in alphabetical order."""
-    return sorted(_remark(loss, count) for loss, count in losses.items() if count)
-
-
-def tally(losses: Iterable[Losses]) -> list[Tally]:
-    """Counts losses over files.
-
-    Args:
-        losses: The losses of each file.
-
-    Returns:
-        A tally for each kind of loss, the one in most files first.
-    """
-    numbers, files = Losses(), Losses()
-    for of_file in losses:
-        numbers.update(of_file)
-        files.update(loss for loss, count in of_file.items() if count)
-    return [Tally(_remark(loss, numbers[loss]), numbers[loss], count) for loss, count in files.most_common()]
-
-
-def _remark(loss: Loss, count: int) -> str:
-    """Returns the remark about so many losses of a kind."""
-    return loss.one if count == 1 else loss.many.format(f"{count:,}")

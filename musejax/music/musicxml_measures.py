@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from musejax.music import (
+    loss_counts,
     musicxml_attributes,
     musicxml_chords,
     musicxml_directions,
@@ -84,7 +85,7 @@ class _State:
 def read_part(
     measures: Iterable[Source],
     head: musicxml_instruments.Head,
-    losses: musicxml_losses.Losses,
+    losses: loss_counts.Losses,
     divisions: Fraction = Fraction(1),
     stretches: Mapping[int, Fraction] | None = None,
 ) -> tuple[list[Measure], Fraction]:

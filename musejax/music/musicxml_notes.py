@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from musejax import errors
 from musejax.music import (
+    loss_counts,
     musicxml_attributes,
     musicxml_directions,
     musicxml_instruments,
@@ -81,7 +82,7 @@ class Context:
     """
 
     instruments: dict[str, musicxml_instruments.Instrument]
-    losses: musicxml_losses.Losses
+    losses: loss_counts.Losses
     divisions: Fraction = Fraction(1)
     transpositions: dict[str | None, musicxml_attributes.Transposition] = dataclasses.field(default_factory=dict)
     percussion_staves: dict[str | None, bool] = dataclasses.field(default_factory=dict)
@@ -226,7 +227,7 @@ def _is_percussion(context: Context, staff: str, instrument: musicxml_instrument
     return instrument.channel == 10 and (instrument.percussion is not None or clefs.get(staff, clefs.get(None, False)))
 
 
-def _pitch(pitch: ET.Element, losses: musicxml_losses.Losses) -> int | None:
+def _pitch(pitch: ET.Element, losses: loss_counts.Losses) -> int | None:
     """Returns the written MIDI pitch, or None where it cannot be read."""
     step, octave, alter = None, None, None
     for child in pitch:

@@ -13,10 +13,10 @@ from musejax import errors
 from musejax.music import (
     collector,
     limits,
+    loss_counts,
     musicxml_bars,
     musicxml_instruments,
     musicxml_local_metres,
-    musicxml_losses,
     musicxml_measures,
     score_assembly,
     score_tree,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def musicxml_to_sequence(
-    path: Path, *, repeats: bool = True, losses: musicxml_losses.Losses | None = None
+    path: Path, *, repeats: bool = True, losses: loss_counts.Losses | None = None
 ) -> "NoteSequence":
     """Reads a MusicXML file, plain or zipped (.mxl), times in seconds.
 
@@ -46,7 +46,7 @@ def musicxml_to_sequence(
     """
     try:
         with collector.paused():
-            sequence = _read(score_tree.read(path), repeats, musicxml_losses.Losses() if losses is None else losses)
+            sequence = _read(score_tree.read(path), repeats, loss_counts.Losses() if losses is None else losses)
     except (errors.UserError, OSError):
         raise
     except Exception as e:  # Whatever else a damaged file provokes.
@@ -55,14 +55,14 @@ def musicxml_to_sequence(
     return sequence
 
 
-def _read(root: ET.Element, repeats: bool, losses: musicxml_losses.Losses) -> "NoteSequence":
+def _read(root: ET.Element, repeats: bool, losses: loss_counts.Losses) -> "NoteSequence":
     """Reads the tree of a score."""
     names, parts = _parts(root, losses)
     has_own_lines = any(measure.has_own_lines for measures in parts for measure in measures)
     if has_own_lines:
         spans = [musicxml_bars.own_spans(measures) for measures in parts]
     else:
-        counted = musicxml_losses.Losses()  # What a second reading leaves out has been counted.
+        counted = loss_counts.Losses()  # What a second reading leaves out has been counted.
         musicxml_local_metres.align(parts, lambda stretches: _parts(root, counted, stretches)[1], losses)
         spans = [musicxml_bars.spans(parts)] * len(parts)
     sequence = score_assembly.assemble(names, parts, spans, losses, has_common_lines=not has_own_lines, repeats=repeats)
@@ -72,7 +72,7 @@ def _read(root: ET.Element, repeats: bool, losses: musicxml_losses.Losses) -> "N
 
 
 def _parts(
-    root: ET.Element, losses: musicxml_losses.Losses, stretches: musicxml_local_metres.Stretches | None = None
+    root: ET.Element, losses: loss_counts.Losses, stretches: musicxml_local_metres.Stretches | None = None
 ) -> tuple[list[str], musicxml_local_metres.Parts]:
     """Returns the names and the measures of all parts."""
     heads = musicxml_instruments.read_heads(root)

@@ -12,6 +12,7 @@ import numpy as np
 
 from musejax.music import (
     limits,
+    loss_counts,
     musicxml_bars,
     musicxml_jumps,
     musicxml_losses,
@@ -34,7 +35,7 @@ def assemble(
     names: Sequence[str],
     parts: Sequence[Sequence[musicxml_measures.Measure]],
     spans: Sequence[Sequence[musicxml_bars.Span]],
-    losses: musicxml_losses.Losses,
+    losses: loss_counts.Losses,
     *,
     has_common_lines: bool,
     repeats: bool = True,
@@ -81,7 +82,7 @@ def _order(
     parts: Sequence[Sequence[musicxml_measures.Measure]],
     spans: Sequence[musicxml_bars.Span],
     sections: Sequence[range] | None,
-    losses: musicxml_losses.Losses,
+    losses: loss_counts.Losses,
 ) -> list[musicxml_repeats.Played] | None:
     """Returns the order of playing; None for the score as written."""
     marks = [

@@ -9,7 +9,7 @@ import numpy as np
 from musejax import codecs, corpora, errors, registry
 from musejax.corpora import corpus, folder, parallel, preparation
 from musejax.evaluation import copying, likelihood, mgeval, musdr, musegan_statistics, muspy, note_rolls, voice_leading
-from musejax.music import files, musicxml_losses, timing
+from musejax.music import files, loss_counts, timing
 from musejax.reports.gridded import GRID, Piece, on_grid
 from musejax.runs import file_names
 
@@ -80,7 +80,7 @@ def _of_folder(where: Path, grid: int, say: Callable[[str], None], report: corpu
     losses = []
     for path in paths.values():
         name = file_names.shown(path.relative_to(where).as_posix())
-        losses.append(musicxml_losses.Losses())
+        losses.append(loss_counts.Losses())
         try:
             found += [on_grid(sequence, grid) for sequence in files.read(path, say, losses=losses[-1])]
         except errors.UserError as error:
@@ -90,7 +90,7 @@ def _of_folder(where: Path, grid: int, say: Callable[[str], None], report: corpu
         except Exception as error:  # a fault that one file shows does not cost the others
             report.discard(name, errors.failure("could not be read", error))
     report.used = len(found)
-    report.losses = musicxml_losses.tally(losses)
+    report.losses = loss_counts.tally(losses)
     if not paths:
         raise errors.UserError(f"{where}: it holds no file ending in {', '.join(files.SUFFIXES)}")
     if not found:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_scores import chorale, polyphony
 
-from musejax.music import musicxml_losses, musicxml_reading, timing
+from musejax.music import loss_counts, musicxml_reading, timing
 
 __all__ = ["chorale", "polyphony"]
 
@@ -16,9 +16,9 @@ def read_score(tmp_path):
     def read(text, **options):
         path = tmp_path / "score.musicxml"
         path.write_text(text)
-        losses = musicxml_losses.Losses()
+        losses = loss_counts.Losses()
         sequence = musicxml_reading.musicxml_to_sequence(path, losses=losses, **options)
-        read.remarks = musicxml_losses.remarks(losses)
+        read.remarks = loss_counts.remarks(losses)
         return sequence
 
     return read

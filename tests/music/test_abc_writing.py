@@ -5,7 +5,7 @@ import pytest
 
 from musejax import cli, errors
 from musejax.corpora import folk
-from musejax.music import abc_reading, abc_writing, musicxml_losses, noteseq
+from musejax.music import abc_reading, abc_writing, loss_counts, noteseq
 
 TUNES = [
     "M:4/4\nL:1/4\nK:C\nCDEF|GABc|",
@@ -46,9 +46,9 @@ def facts(sequence):
 def written(sequence):
     """A sequence as it comes back, and its text."""
     text = abc_writing.to_bytes(sequence).decode()
-    losses = musicxml_losses.Losses()
+    losses = loss_counts.Losses()
     sequence = abc_reading.abc_to_sequence(text, losses=losses)
-    assert not musicxml_losses.remarks(losses)
+    assert not loss_counts.remarks(losses)
     return sequence, text
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from musejax import errors
-from musejax.music import midi_containers, midi_reading, musicxml_losses
+from musejax.music import loss_counts, midi_containers, midi_reading
 
 NAME = b"\0\xff\x03\4Lead"
 # Two notes of 480 ticks, at 0 and 480.
@@ -79,9 +79,9 @@ def test_an_invalid_key_signature_is_left_out(key, keys):
 
 
 def test_only_the_tempos_of_video_frames_are_passed_over_and_said():
-    losses = musicxml_losses.Losses()
+    losses = loss_counts.Losses()
     midi_reading.midi_to_sequence(midi(b"\0\xff\x51\3\x01\x00\x5c" + NOTES, division=b"\xe7\x28"), losses=losses)
-    assert musicxml_losses.remarks(losses) == ["1 tempo is left out, because time is counted in video frames"]
+    assert loss_counts.remarks(losses) == ["1 tempo is left out, because time is counted in video frames"]
 
 
 DAMAGED = {

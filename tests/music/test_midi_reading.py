@@ -9,7 +9,7 @@ import pytest
 from midi_text import meta
 
 from musejax import errors
-from musejax.music import files, midi_reading, musicxml_losses, noteseq
+from musejax.music import files, loss_counts, midi_reading, noteseq
 
 mido = pytest.importorskip("mido")
 
@@ -198,16 +198,16 @@ LOSSES = {
 @pytest.mark.parametrize("name", LOSSES)
 def test_what_a_sequence_cannot_hold_is_said(name):
     tracks, expected = LOSSES[name]
-    losses = musicxml_losses.Losses()
+    losses = loss_counts.Losses()
     sequence = midi_reading.midi_to_sequence(midi_text.file(*tracks), losses=losses)
-    assert musicxml_losses.remarks(losses) == expected
+    assert loss_counts.remarks(losses) == expected
     assert [(n.pitch, n.start_time, n.end_time) for n in sequence.notes] == [(60, 0.0, 0.5)]
 
 
 def test_independent_patterns_are_said():
-    losses = musicxml_losses.Losses()
+    losses = loss_counts.Losses()
     midi_reading.midi_to_sequence(midi_text.file(ONE_NOTE, ONE_NOTE, kind=2), losses=losses)
-    assert musicxml_losses.remarks(losses) == [
+    assert loss_counts.remarks(losses) == [
         "its tracks are patterns of their own (format 2); they are read side by side"
     ]
 
