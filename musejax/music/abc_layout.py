@@ -54,11 +54,10 @@ def read_bars(sequence: "NoteSequence", times: exact_times.ExactTimes, end: Frac
         # A short first signature for one bar is a pickup.
         return _under_neighbours(shown, first_only=True)
     wanted = _changes(shown)
-    choices = [
-        _under_neighbours(shown),
-        *(_under_one(shown, metre) for metre in dict.fromkeys(bar.metre for bar in shown)),
-        _under_one(shown, Metre(0, 4)),
-    ]
+    metres = dict.fromkeys(bar.metre for bar in shown)
+    # Bars that are all irregular have a metre that the sequence does not show: free, or of another length.
+    hidden = [Metre(0, 4), *(Metre(1, metre.denominator) for metre in metres)]
+    choices = [_under_neighbours(shown), *(_under_one(shown, metre) for metre in (*metres, *hidden))]
     return next((choice for choice in choices if _is_read_as(choice, wanted)), choices[0])
 
 

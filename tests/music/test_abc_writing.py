@@ -24,6 +24,8 @@ TUNES = [
     'M:4/4\nL:1/4\nC:A. Composer\nC:B. Other\nV:1 name="So\\u0022pran"\nV:2 name="Bass & Co" clef=bass\n'
     "%%MIDI program 32\nV:3\n%%MIDI channel 10\nK:D\nV:1\nz4|F2[FA]2|\nw: ah oh\nV:2\nD,4|F,2 & x D,|\nV:3\nCCDD|Z|",
     "M:4/4\nL:1/4\nK:C\n[CE]2-[CG]2|C4 & E2-E2|[CE]4- & z2G2|[CE]2G2|",
+    "M:4/2\nL:1/4\nK:C\nC12|D12|E8|",
+    "M:3/4\nL:1/8\nK:C\n(9C/4D/4E/4F/4G/4A/4B/4c/4d/4 e2f2|(3C//D//E// F7/2z2|",
     "M:3/8\nL:1/16\nK:Bm\n(3fga|b2a2(3gfe|d6-|d2z2:|",
 ]  # fmt: skip
 
