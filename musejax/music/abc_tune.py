@@ -83,11 +83,15 @@ class _Reader:
 
     def read(self, tune: str) -> None:
         """Reads all lines."""
+        has_key = re.search(r"(?m)^K:", tune) is not None
         for line in abc_text.lines(tune):
             if line.field == "%":
                 self._read_directive(line.text)
             elif line.field:
                 self._read_field(line.field, line.text)
+            elif has_key and not self._in_body:
+                # A remark without its letter; music begins behind the key.
+                self._losses[abc_losses.FIELDS] += 1
             else:
                 self._begin_body()
                 self._line_number += not self._continues

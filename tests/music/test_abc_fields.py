@@ -101,3 +101,10 @@ def test_keys_change_for_the_voice_that_is_read():
     assert (abc.pitches(sequence, 0), abc.pitches(sequence, 1)) == ([65, 65], [65, 66])
     sequence = abc.read("K:D\nV:1\nF4|\nV:2\nF4|", "V:1\nV:2\nM:4/4\nL:1/4\nK:C")
     assert (abc.pitches(sequence, 0), abc.pitches(sequence, 1)) == ([66], [66])
+
+
+def test_music_begins_behind_the_key():
+    head = "M:4/4\nN bars and faces\nL:1/4\nK:C"
+    assert abc.pitches(abc.read("C4|", head)) == [60]
+    assert abc.remarks("C4|", head) == ["1 field that cannot be read is left out"]
+    assert abc.pitches(abc.read("C4|", "M:4/4\nL:1/4")) == [60]
