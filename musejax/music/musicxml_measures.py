@@ -121,7 +121,7 @@ def _read_measure(source: Source, state: _State) -> Measure:
         source.attributes.get("implicit") == "yes" or source.attributes.get("number") == "0",
         source.attributes.get("non-controlling") == "yes",
     )  # fmt: skip
-    place, latest = _START, (_START, _START)
+    place, latest = _START, (_START, _START, "")
     for child in source.children:
         tag = child.tag
         if tag == "note":
@@ -129,7 +129,7 @@ def _read_measure(source: Source, state: _State) -> Measure:
             if note is None:
                 continue
             if not note.in_chord:
-                latest = place, note.length
+                latest = place, note.length, note.sign
                 place += note.length
             measure.rests += note.is_rest
         elif tag == "backup":

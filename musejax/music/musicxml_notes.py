@@ -59,11 +59,13 @@ class Step(NamedTuple):
         length: Its length in quarters.
         in_chord: Whether it sounds with the note before it.
         is_rest: Whether it is a rest.
+        sign: Its note value and dots as printed; empty if the file does not give them.
     """
 
     length: Fraction
     in_chord: bool
     is_rest: bool
+    sign: str
 
 
 @dataclasses.dataclass(slots=True)
@@ -123,7 +125,7 @@ def read_note(
     element: ET.Element,
     context: Context,
     place: Fraction,
-    latest: tuple[Fraction, Fraction],
+    latest: tuple[Fraction, Fraction, str],
     notes: list[WrittenNote],
 ) -> Step | None:
     """Reads a `<note>`, and adds it to the notes of its measure if it sounds.
@@ -132,7 +134,7 @@ def read_note(
         element: The element.
         context: What it depends on.
         place: Where it stands, in quarters from the beginning of its measure.
-        latest: Onset and length of the note before it, with which a note of a chord sounds.
+        latest: Onset, length and sign of the note before it, with which a note of a chord sounds.
         notes: The notes of its measure.
 
     Returns:
@@ -140,6 +142,7 @@ def read_note(
     """
     pitch = unpitched = lyrics = None
     duration: str | None = None
+    sign = ""
     staff, voice, instrument = "1", "1", None
     in_chord = is_cue = is_rest = starts = stops = fermata = False
     for child in element:
@@ -150,6 +153,10 @@ def read_note(
             duration = child.text
         elif tag == "voice":
             voice = (child.text or "").strip()
+        elif tag == "type":
+            sign = (child.text or "").strip()
+        elif tag == "dot":
+            sign += "."
         elif tag == "chord":
             in_chord = True
         elif tag == "rest":
@@ -173,12 +180,13 @@ def read_note(
             return None
         elif tag == "cue":
             is_cue = True
-    start, length = latest if in_chord else (place, Fraction(0))
-    if duration is not None:
+    start, length = latest[:2] if in_chord else (place, Fraction(0))
+    # A chord has one stem. Some programs forget the dots and tuplets of its further notes in their durations.
+    if duration is not None and not (in_chord and sign and sign == latest[2]):
         length = context.quarters(duration)
         if context.stretch is not None and not is_rest:
             length *= context.stretch
-    step = Step(length, in_chord, is_rest)
+    step = Step(length, in_chord, is_rest, sign)
     if is_rest or not length:
         return step
     if is_cue:

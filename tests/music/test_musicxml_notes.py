@@ -168,6 +168,13 @@ def test_a_chord_sounds_together(read_score, rows):
     assert rows(read_score(score([chord]))) == [(60, 0, 2), (64, 0, 2), (67, 0, 1), (62, 2, 2)]
 
 
+@pytest.mark.parametrize(("sign", "length"), [("<type>half</type><dot/>", 3), ("<type>half</type>", 2)])
+def test_notes_of_a_chord_with_one_note_value_are_equally_long(read_score, rows, sign, length):
+    first = note("C4", 3, more="<type>half</type><dot/>")
+    second = note("E4", 2, chord=True, more=sign)
+    assert rows(read_score(score([first + second + note("r")]))) == [(60, 0, 3), (64, 0, length)]
+
+
 @pytest.mark.parametrize("broken", ["<octave>x</octave>", "<step>H</step>", "<step/>"])
 def test_a_note_without_a_pitch_is_left_out(read_score, rows, broken):
     tag = broken[1:5]
