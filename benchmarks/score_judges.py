@@ -7,8 +7,12 @@ onset and duration in quarters. A list that is there is not computed again, so a
 Normalisation: tied notes are one note, grace notes and percussion are left out, parts are numbered from 0 in the order
 of the file, all staves of a part are one part, and pitches sound. Before the judges see a score, cue notes become
 rests, repeats and leaps that one part has are given to all parts (both judges unfold part by part, and programs write
-endings in the first part only), and what does not bear on notes (lyrics, beams, notations, layout) is removed, which
-halves their time.
+endings in the first part only), measures that are shorter in one part than in others are filled up (both judges put
+the measures of a part one after the other), and what does not bear on notes (lyrics, beams, notations, layout) is
+removed, which halves their time.
+
+Lists of scores whose measures were filled up end in `.even.json`. With `--uneven` they are added beside the lists of an
+earlier version, which did not fill up measures.
 
 Usage, in an environment with music21 and partitura (musejax is not needed):
 
@@ -28,6 +32,8 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from benchmarks import score_bar_lengths
 
 JUDGES = ("music21", "partitura")
 CORPORA = {"songs": "openscore-lieder.zip", "quartets": "openscore-quartets.zip", "music21": None}
@@ -81,10 +87,10 @@ def files(corpus: str) -> list[File]:
     return sorted(found, key=lambda file: hashlib.sha256(file.name.encode()).hexdigest())
 
 
-def cached(corpus: str, judge: str, name: str) -> Path:
-    """Returns where the lists of a judge for a score are kept."""
+def cached(corpus: str, judge: str, name: str, *, even: bool = False) -> Path:
+    """Returns where the lists of a judge for a score are kept; `even` stands for measures that were filled up."""
     root = Path(os.environ.get("MUSEJAX_CACHE") or Path.home() / ".cache" / "musejax")
-    return root / "score-judges" / corpus / judge / (name.replace("/", "__") + ".json")
+    return root / "score-judges" / corpus / judge / (name.replace("/", "__") + (".even.json" if even else ".json"))
 
 
 def unpacked(data: bytes) -> bytes:
@@ -96,8 +102,11 @@ def unpacked(data: bytes) -> bytes:
         return archive.read(names[0])
 
 
-def simplified(data: bytes) -> bytes:
-    """Returns a score with cue notes as rests, repeats in all parts, and without what does not bear on its notes."""
+def simplified(data: bytes) -> tuple[bytes, bool]:
+    """Returns a score in a form that the judges read more surely, and whether measures were filled up for it.
+
+    Cue notes are rests, repeats stand in all parts, and what does not bear on its notes is not there.
+    """
     root = ET.fromstring(data)
     _share_leaps(root)
     for parent in list(root.iter()):
@@ -106,7 +115,8 @@ def simplified(data: bytes) -> bytes:
                 parent.remove(child)
             elif child.tag == "note" and child.find("cue") is not None:
                 _silence(parent, child)
-    return ET.tostring(root, "utf-8", xml_declaration=True)
+    was_uneven = score_bar_lengths.even_out(root)
+    return ET.tostring(root, "utf-8", xml_declaration=True), was_uneven
 
 
 def _silence(measure: ET.Element, note: ET.Element) -> None:
@@ -224,21 +234,27 @@ def main() -> None:
     parser.add_argument("corpus", choices=CORPORA)
     parser.add_argument("judge", choices=JUDGES)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no file after this time")
+    parser.add_argument("--uneven", action="store_true", help="only scores whose measures are to be filled up")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     judge = by_music21 if args.judge == "music21" else by_partitura
     begin = time.monotonic()
     for file in files(args.corpus):
-        target = cached(args.corpus, args.judge, file.name)
-        if target.exists():
+        targets = [cached(args.corpus, args.judge, file.name, even=even) for even in (False, True)]
+        if targets[True].exists() or targets[False].exists() != args.uneven:
             continue
         if time.monotonic() - begin > args.seconds:
             break
+        target = targets[args.uneven]
         target.parent.mkdir(parents=True, exist_ok=True)
         source = target.with_suffix(".musicxml")
         clock = time.process_time()
         try:
-            source.write_bytes(simplified(unpacked(file.data())))
+            data, was_uneven = simplified(unpacked(file.data()))
+            if args.uneven and not was_uneven:
+                continue
+            target = targets[was_uneven]
+            source.write_bytes(data)
             result: dict[str, Any] = dict(judge(source))
         except Exception as e:  # A judge that cannot read a score has no say on it.
             result = {"error": f"{type(e).__name__}: {e}"[:300]}

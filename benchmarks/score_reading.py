@@ -1,10 +1,11 @@
 """How often the MusicXML reader agrees with two other libraries where these agree with each other.
 
 `benchmarks.score_judges` computes the note lists of music21 and partitura. Here each score that both have read is read
-by musejax, as played and as written. Two lists agree on a score if they have the same notes, up to 1/24 of a quarter
-(tuplets are rounded to divisions) and up to unisons of one part. Agreement is counted in scores and in notes.
+by musejax, as played and as written, and compared in two ways: in whole scores, where the judges have the same notes,
+and note by note, for the notes that both judges have. `benchmarks.score_lists` says when two notes are equal. Parts of
+one name count as one part, because the list of music21 does not tell them apart.
 
-Usage:
+The answer is in `docs/score-reading.md`. Usage:
 
     MUSEJAX_DATA=DIR python -m benchmarks.score_reading [songs quartets music21] [--json FILE] [--show 20]
 """
@@ -15,16 +16,37 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks import score_judges
+from benchmarks import score_judges, score_lists
 from musejax import errors
 from musejax.music import musicxml_reading, noteseq, timing
 
-_TOUCHING = 1 / 24
-Rows = Sequence[Sequence[float]]
+KINDS = ("played", "written")
+READERS = (*score_judges.JUDGES, "musejax")
+
+
+class Reading(NamedTuple):
+    """A score as three libraries read it.
+
+    Attributes:
+        name: Its name within the corpus.
+        root: Its XML.
+        is_even: Whether the judges had it with measures filled up.
+        errors: What each library said that cannot read it, by its name.
+        lists: The notes by `KINDS` and name of the library; a list is not there that a library could not make.
+        speed: Milliseconds per 1,000 notes that musejax took, as played; None where it cannot read it.
+    """
+
+    name: str
+    root: ET.Element
+    is_even: bool
+    errors: dict[str, str]
+    lists: dict[str, dict[str, score_lists.Notes]]
+    speed: float | None
 
 
 def rows(sequence: Any) -> list[tuple[int, int, float, float]]:
@@ -35,97 +57,87 @@ def rows(sequence: Any) -> list[tuple[int, int, float, float]]:
     return [(n.part, n.pitch, start, end - start) for n, start, end in zip(notes, starts, ends)]
 
 
-def normalised(notes: Rows) -> dict[tuple[int, int], list[tuple[float, float]]]:
-    """Returns onsets and durations by part and pitch; parts are numbered anew, and unisons count once."""
-    numbers = {number: at for at, number in enumerate(sorted({int(row[0]) for row in notes}))}
-    out: dict[tuple[int, int], list[tuple[float, float]]] = collections.defaultdict(list)
-    for part, pitch, onset, duration in sorted(notes):  # pyright: ignore[reportArgumentType]
-        voice = out[numbers[int(part)], int(pitch)]
-        if not voice or not _same(voice[-1], (onset, duration)):
-            voice.append((onset, duration))
-    return dict(out)
+def readings(corpus: str) -> Iterator[Reading]:
+    """Yields the scores of a corpus up to the first that the judges have not both read.
+
+    What comes first is a fair sample; what is there of the rest would not be.
+    """
+    noteseq.load()
+    for file in score_judges.files(corpus):
+        places = [
+            [score_judges.cached(corpus, judge, file.name, even=even) for judge in score_judges.JUDGES]
+            for even in (True, False)
+        ]
+        is_even = all(place.exists() for place in places[0])
+        if not is_even and not all(place.exists() for place in places[1]):
+            return
+        judged = [json.loads(place.read_text()) for place in places[not is_even]]
+        yield _reading(file, is_even, dict(zip(score_judges.JUDGES, judged)))
 
 
-def common(a: Rows, b: Rows) -> tuple[int, int, int]:
-    """Returns how many notes two lists have in common, and how many each has."""
-    first, second = normalised(a), normalised(b)
-    shared = sum(_matches(first[key], second[key]) for key in first.keys() & second.keys())
-    return shared, sum(map(len, first.values())), sum(map(len, second.values()))
+def _reading(file: score_judges.File, is_even: bool, judged: dict[str, Any]) -> Reading:
+    root = ET.fromstring(score_judges.unpacked(file.data()))
+    parts = _numbers(root)
+    faults = {judge: lists["error"] for judge, lists in judged.items() if "error" in lists}
+    lists: dict[str, dict[str, score_lists.Notes]] = {kind: {} for kind in KINDS}
+    for judge, found in judged.items():
+        for kind in KINDS:
+            # The list of music21 counts parts of one name as one part.
+            numbers = range(len(parts)) if judge == "music21" else parts
+            if found.get(kind) is not None:
+                lists[kind][judge] = score_lists.grouped(found[kind], numbers)
+    speed = None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"score{Path(file.name).suffix}"
+        path.write_bytes(file.data())
+        try:
+            clock = time.process_time()
+            played = musicxml_reading.musicxml_to_sequence(path)
+            speed = (time.process_time() - clock) / max(len(played.notes), 1) * 1e6
+            written = musicxml_reading.musicxml_to_sequence(path, repeats=False)
+            for kind, sequence in zip(KINDS, (played, written)):
+                lists[kind]["musejax"] = score_lists.grouped(rows(sequence), parts)
+        except errors.UserError as e:
+            faults["musejax"] = str(e)
+    return Reading(file.name, root, is_even, faults, lists, speed)
 
 
-def _matches(a: list[tuple[float, float]], b: list[tuple[float, float]]) -> int:
-    """Counts the equal notes of two sorted lists of one part and pitch."""
-    count = at = 0
-    for note in a:
-        while at < len(b) and b[at][0] < note[0] - _TOUCHING:
-            at += 1
-        match = next((i for i in range(at, min(at + 4, len(b))) if _same(note, b[i])), None)
-        if match is not None:
-            count += 1
-            b = b[:match] + b[match + 1 :]
-    return count
-
-
-def _same(a: tuple[float, float], b: tuple[float, float]) -> bool:
-    return abs(a[0] - b[0]) < _TOUCHING and abs(a[1] - b[1]) < _TOUCHING
-
-
-def agree(a: Rows, b: Rows) -> bool:
-    """Returns whether two lists have the same notes."""
-    shared, first, second = common(a, b)
-    return shared == first == second
+def _numbers(root: ET.Element) -> list[int]:
+    """Returns the number under which each part counts: parts of one staff and one name have one number."""
+    names = {part.get("id"): part.findtext("part-name") for part in root.iterfind("part-list/score-part")}
+    numbers: dict[str, int] = {}
+    out = []
+    for part in root.iterfind("part"):
+        identifier = part.get("id", "")
+        has_staves = any((staves.text or "1").strip() != "1" for staves in part.iter("staves"))
+        name = identifier if has_staves else names.get(identifier) or identifier
+        out.append(numbers.setdefault(name, len(numbers)))
+    return out
 
 
 def compare(corpus: str, show: int) -> dict[str, Any]:
-    """Compares the reader with the judges on the scores of a corpus up to the first that they have not read yet.
+    """Compares the reader with the judges on the scores of a corpus.
 
     Args:
         corpus: A name of `score_judges.CORPORA`.
-        show: How many disagreements are printed.
+        show: How many differences from both judges are printed.
     """
     counts: collections.Counter[str] = collections.Counter()
     speeds: list[float] = []
     differing: list[str] = []
-    noteseq.load()
-    for file in score_judges.files(corpus):
-        places = [score_judges.cached(corpus, judge, file.name) for judge in score_judges.JUDGES]
-        if not all(place.exists() for place in places):
-            break  # What comes first is a fair sample; what is there of the rest would not be.
+    for reading in readings(corpus):
         counts["scores"] += 1
-        judged = [json.loads(place.read_text()) for place in places]
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"score{Path(file.name).suffix}"
-            path.write_bytes(file.data())
-            try:
-                clock = time.process_time()
-                played = musicxml_reading.musicxml_to_sequence(path)
-                speeds.append((time.process_time() - clock) / max(len(played.notes), 1) * 1e6)
-                written = musicxml_reading.musicxml_to_sequence(path, repeats=False)
-            except errors.UserError as e:
-                counts["refused"] += 1
-                print(f"{corpus}: {file.name}: refused: {e}", flush=True)
-                continue
-        for judge, lists in zip(score_judges.JUDGES, judged):
-            counts[f"{judge} cannot read"] += "error" in lists
-            counts[f"{judge} cannot unfold"] += "error" not in lists and lists["played"] is None
-        for kind, sequence in (("played", played), ("written", written)):
-            first, second = (lists.get(kind) for lists in judged)
-            if first is None or second is None:
-                continue
-            ours = rows(sequence)
-            shared, count, _ = common(first, second)
-            counts[f"{kind}: compared"] += 1
-            counts[f"{kind}: notes of judges"] += count
-            counts[f"{kind}: notes on which judges agree"] += shared
-            if shared == count and agree(first, second):
-                counts[f"{kind}: judges agree"] += 1
-                hits, _, mine = common(first, ours)
-                counts[f"{kind}: notes of agreed scores"] += count
-                counts[f"{kind}: notes that we read alike"] += hits
-                if hits == count == mine:
-                    counts[f"{kind}: we agree"] += 1
-                else:
-                    differing.append(f"{kind}: {file.name}: {hits} of {count} notes, we read {mine}")
+        counts["scores with measures filled up"] += reading.is_even
+        for reader in READERS:
+            counts[f"{reader} cannot read"] += reader in reading.errors
+            cannot_unfold = reader not in reading.errors and reader not in reading.lists["played"]
+            counts[f"{reader} cannot unfold"] += cannot_unfold
+        if reading.speed is not None:
+            speeds.append(reading.speed)
+        for kind in KINDS:
+            if len(reading.lists[kind]) == len(READERS):
+                line = _count(kind, [reading.lists[kind][reader] for reader in READERS], counts)
+                differing += [f"{kind}: {reading.name}: {line}"] if line else []
     for line in differing[:show]:
         print(f"{corpus}: {line}", flush=True)
     return {
@@ -134,6 +146,39 @@ def compare(corpus: str, show: int) -> dict[str, Any]:
         "milliseconds per 1,000 notes, highest": round(max(speeds), 1) if speeds else None,
         "differing": differing,
     }
+
+
+def _count(kind: str, lists: list[score_lists.Notes], counts: "collections.Counter[str]") -> str | None:
+    """Counts the scores and notes of one score, and returns a line where we lack notes that both judges have."""
+    first, second, ours = lists
+    shared = score_lists.common(first, second)
+    hits = score_lists.size(score_lists.common(shared, ours))
+    sizes = {reader: score_lists.size(notes) for reader, notes in zip(READERS, lists)}
+    count = score_lists.size(shared)
+    counts[f"{kind}: scores compared"] += 1
+    for reader, number in sizes.items():
+        counts[f"{kind}: notes of {reader}"] += number
+    counts[f"{kind}: notes of both judges"] += count
+    counts[f"{kind}: notes of both judges that we have"] += hits
+    agrees = {
+        judge: score_lists.size(score_lists.common(notes, ours)) == sizes[judge] == sizes["musejax"]
+        for judge, notes in zip(score_judges.JUDGES, lists)
+    }
+    judges_agree = count == sizes["music21"] == sizes["partitura"]
+    if judges_agree:
+        counts[f"{kind}: scores on which the judges agree"] += 1
+        counts[f"{kind}: scores on which the judges agree, and we with them"] += all(agrees.values())
+    else:
+        for judge in score_judges.JUDGES:
+            counts[f"{kind}: other scores on which we agree with {judge}"] += agrees[judge]
+        for judge, kinds in zip(
+            score_judges.JUDGES, (score_lists.kinds(first, second), score_lists.kinds(second, first))
+        ):
+            for name, number in kinds._asdict().items():
+                counts[f"{kind}: notes of {judge} alone: {name}"] += number
+    if hits < count or (judges_agree and sizes["musejax"] != count):
+        return f"{hits:,} of the {count:,} notes of both judges; we read {sizes['musejax']:,}"
+    return None
 
 
 def main() -> None:

@@ -1,0 +1,90 @@
+"""Measures of a MusicXML score that are not equally long in all parts.
+
+Measures of one number begin together, whatever a part leaves out: some programs do not write rests, and some give a
+rest that fills its bar another length. Both judges of `benchmarks.score_judges` put the measures of each part one
+after the other instead, so that parts run away from each other. Here such measures are filled up before they see them.
+"""
+
+import xml.etree.ElementTree as ET
+from fractions import Fraction
+from typing import NamedTuple
+
+# By how many quarters measures may differ where tuplets are rounded to divisions.
+_ROUNDING = Fraction(1, 16)
+
+
+class Extent(NamedTuple):
+    """How far the content of a measure of one part reaches.
+
+    Attributes:
+        length: Its length in quarters.
+        end: Where the last voice ends, in quarters.
+        divisions: Divisions of a quarter.
+        has_notes: Whether it has notes.
+    """
+
+    length: Fraction
+    end: Fraction
+    divisions: Fraction
+    has_notes: bool
+
+
+def even_out(root: ET.Element) -> bool:
+    """Makes the measures of a score by parts equally long in all parts, and returns whether any was not."""
+    parts = [part.findall("measure") for part in root.findall("part")]
+    changed = False
+    for measures, extents in zip(zip(*parts), zip(*map(_extents, parts))):
+        lengths = [extent.length for extent in extents]
+        if max(lengths) - min(lengths) < _ROUNDING:
+            continue
+        changed = True
+        length = max((extent.length for extent in extents if extent.has_notes), default=min(lengths))
+        for measure, extent in zip(measures, extents):
+            if extent.length > length:
+                for child in [child for child in measure if child.tag in ("note", "backup", "forward")]:
+                    measure.remove(child)
+                extent = extent._replace(length=Fraction(0), end=Fraction(0))
+            if extent.length < length:
+                if extent.end < extent.length:
+                    _add(measure, "forward", extent.length - extent.end, extent.divisions)
+                _add(measure, "note", length - extent.length, extent.divisions)
+    return changed
+
+
+def starts(root: ET.Element) -> list[Fraction]:
+    """Returns where each measure of a score begins, in quarters, if its measures are equally long in all parts."""
+    lengths = [
+        max(e.length for e in row) for row in zip(*(_extents(p.findall("measure")) for p in root.findall("part")))
+    ]
+    return [sum(lengths[:m], Fraction(0)) for m in range(len(lengths))]
+
+
+def _extents(measures: list[ET.Element]) -> list[Extent]:
+    out: list[Extent] = []
+    divisions = Fraction(1)
+    for measure in measures:
+        place = furthest = Fraction(0)
+        has_notes = False
+        for child in measure:
+            if child.tag == "attributes":
+                divisions = Fraction((child.findtext("divisions") or str(divisions)).strip())
+                continue
+            if child.tag not in ("note", "backup", "forward") or child.find("grace") is not None:
+                continue
+            has_notes = has_notes or (child.tag == "note" and child.find("rest") is None)
+            if child.find("chord") is None:
+                length = Fraction((child.findtext("duration") or "0").strip()) / divisions
+                place = max(place + (-length if child.tag == "backup" else length), Fraction(0))
+                furthest = max(furthest, place)
+        out.append(Extent(furthest, place, divisions, has_notes))
+    return out
+
+
+def _add(measure: ET.Element, tag: str, length: Fraction, divisions: Fraction) -> None:
+    element = ET.SubElement(measure, tag)
+    if tag == "note":
+        ET.SubElement(element, "rest")
+    duration = length * divisions
+    ET.SubElement(element, "duration").text = str(duration if duration.denominator == 1 else float(duration))
+    if tag == "note":
+        ET.SubElement(element, "voice").text = "1"
