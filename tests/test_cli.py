@@ -206,7 +206,7 @@ BAD = [
     ([*TUNE, "--scale", "H"], "--scale H"),
     ([*TUNE, "--out", "x.mid", "--num", "2"], "--out x.mid is one file, and --num 2 pieces need a folder"),
     ([*TUNE, "--out", "x.mid", "--formats", "wav"], "--out x.mid is one file, and --formats wav needs a folder"),
-    ([*TUNE, "--out", "x.mp3"], "the suffix '.mp3' names no format; use one of .mid"),
+    ([*TUNE, "--out", "x.mp3"], "the suffix '.mp3' names no format; use one of .abc, .mid"),
     ([*TUNE, "--out", "{root}/tune.mid"], "tune.mid would overwrite its source; give another --out"),
     ([*TUNE, "--out", "{root}/notes.txt/x.mid"], "notes.txt"),
     ([*TUNE, "--out", "{root}/tune-folder/tune.abc/x"], "tune.abc is a file, not a folder; give another --out"),
