@@ -55,3 +55,20 @@ def test_the_corpus_loads_without_a_giant_group(monkeypatch):
     assert sequence.time_signatures
     assert sequence.key_signatures
     assert melody_groups.of_sequence(sequence).shape[1] == 2
+
+
+def test_tunes_keep_the_groups_that_shipped_runs_were_trained_with(monkeypatch):
+    one, other, third = "CDEFGABcdcBAGFED|" * 2, "cBcGAFEDCDEFGGAB|" * 2, "GGAAGGEECCDDEEDD|" * 2
+    texts = [one, one.replace("|", "||"), other, third]
+    tunes = [folk.Tune(f"t/{i}", f"X:1\nM:4/4\nL:1/4\nK:C\n{text}\n") for i, text in enumerate(texts)]
+    found, _ = parallel.sift(parallel.read_all(folk.read, tunes, processes=1))
+    monkeypatch.setattr(folk, "published_groups", lambda: {"t/0": "old", "t/2": "other"})
+    new = folk.groups(found)
+    assert new[0] == new[1]
+    assert folk.assigned_groups(found) == ["old", "old", "other", new[3]]
+
+
+def test_every_published_group_is_of_a_tune():
+    known = folk.published_groups()
+    assert len(known) == 12_760 and all(len(group) == 16 for group in known.values())
+    assert set(known) <= {tune.name for tune in folk.tunes()}
