@@ -14,11 +14,11 @@ import numpy as np
 
 from musejax import errors
 from musejax.corpora import cache, corpus, melody_groups, parallel, splits, wheel
-from musejax.music import abc_reading, files
+from musejax.music import abc_reading, files, metre
 
 COLLECTIONS = ("essenFolksong", "oneills1850", "airdsAirs", "ryansMammoth")
 # Changed whenever a tune's sequence is; what was cached before is then read anew.
-_READ = "by our own reader, in the groups of version 0.1"
+_READ = "by our own reader, in the groups of version 0.1, without signatures of single bars"
 # The names of tunes and the groups that they have.
 _GROUPS = Path(__file__).with_name("folk_groups.npz")
 
@@ -53,6 +53,8 @@ def read(tune: Tune) -> Read:
     sequence = abc_reading.abc_to_sequence(tune.text)
     if not sequence.notes:
         raise errors.UserError("it holds no notes")
+    # Melody codecs begin anew at each time signature. Bar lines are annotated.
+    metre.drop_irregular(sequence)
     return Read(tune.name, melody_groups.of_sequence(sequence), cache.pack(sequence))
 
 

@@ -13,13 +13,14 @@ The ordinary bar is the length that fills most of the piece.
 """
 
 import collections
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from musejax import vocabulary
-from musejax.music import grid, score_annotations
+from musejax.music import grid, score_annotations, timing
 from musejax.theory.sixteenths import BAR, bar_length
 
 if TYPE_CHECKING:
@@ -72,6 +73,32 @@ def read_lines(sequence: "NoteSequence") -> list[tuple[int, int]]:
     for frame in grid.frames(sequence, times).tolist():
         lines.append((frame, next((size for at, size in reversed(marked) if at <= frame), BAR)))
     return sorted([*marked, *lines], key=lambda s: s[0])
+
+
+def drop_irregular(sequence: "NoteSequence") -> None:
+    """Removes the time signatures of single irregular bars from a sequence: of a pickup, and between bars of one metre.
+
+    Representations that begin anew at each time signature then read a tune as a whole.
+    """
+    marks = sorted((s for s in sequence.time_signatures if s.numerator > 0 and s.denominator > 0), key=lambda s: s.time)
+    places = timing.to_quarters(sequence, np.array([mark.time for mark in marks])).tolist()
+    sizes = [4 * mark.numerator / mark.denominator for mark in marks]
+    spans = [after - place for place, after in zip(places, [*places[1:], math.inf])]
+    lasting = [i for i, (span, size) in enumerate(zip(spans, sizes)) if span > 1.5 * size]
+    kept: list[tuple[float, int, int]] = []
+    for i, mark in enumerate(marks):
+        metre = mark.numerator, mark.denominator
+        later = next((j for j in lasting if j > i), None)
+        if i not in lasting and later is not None:
+            after = marks[later].numerator, marks[later].denominator
+            is_pickup = not kept and later == 1 and sizes[0] < sizes[1]
+            if is_pickup or (kept and kept[-1][1:] == after):
+                continue
+        if not kept or kept[-1][1:] != metre:
+            kept.append((mark.time if kept or not i else marks[0].time, *metre))
+    del sequence.time_signatures[:]
+    for time, numerator, denominator in kept:
+        sequence.time_signatures.add(time=time, numerator=numerator, denominator=denominator)
 
 
 def write(sequence: "NoteSequence", signatures: Sequence[tuple[int, int]], seconds_per_frame: float) -> None:

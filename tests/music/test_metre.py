@@ -118,3 +118,23 @@ def test_beats_follow_the_time_signatures():
     for encoding in (sequence.source_info.MUSIC_XML, sequence.source_info.ABC):
         sequence.source_info.encoding_type = encoding
         assert metre.is_score(sequence)
+
+
+@pytest.mark.parametrize(
+    ("marks", "kept"),
+    [
+        ([(0, 1, 4), (1, 3, 4)], [(0, 3, 4)]),
+        ([(0, 4, 4), (8, 3, 4), (11, 4, 4)], [(0, 4, 4)]),
+        ([(0, 4, 4), (8, 3, 4), (11, 1, 4), (12, 4, 4)], [(0, 4, 4)]),
+        ([(0, 1, 4), (1, 4, 4), (9, 2, 4), (11, 4, 4), (19, 3, 4)], [(0, 4, 4), (19, 3, 4)]),
+        ([(0, 4, 4), (8, 3, 4), (17, 4, 4)], [(0, 4, 4), (8, 3, 4), (17, 4, 4)]),
+        ([(0, 4, 4), (8, 2, 4), (10, 3, 4)], [(0, 4, 4), (8, 2, 4), (10, 3, 4)]),
+        ([], []),
+    ],
+)
+def test_signatures_of_single_irregular_bars_are_dropped(marks, kept):
+    sequence = noteseq.load().NoteSequence()
+    for at, numerator, denominator in marks:
+        sequence.time_signatures.add(time=at / 2, numerator=numerator, denominator=denominator)
+    metre.drop_irregular(sequence)
+    assert [(2 * s.time, s.numerator, s.denominator) for s in sequence.time_signatures] == kept
