@@ -21,6 +21,7 @@ from musejax.music import (
     musicxml_losses,
     musicxml_notes,
     musicxml_numbers,
+    musicxml_ties,
 )
 
 # Velocity of notes before the first dynamic mark.
@@ -109,6 +110,7 @@ def read_part(
     for m, source in enumerate(measures):
         state.context.stretch = stretches.get(m) if stretches else None
         out.append(_read_measure(source, state))
+    musicxml_ties.close_ties((measure.extent, measure.notes) for measure in out)
     return out, state.context.divisions
 
 

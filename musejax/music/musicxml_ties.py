@@ -55,6 +55,29 @@ def played_notes(measures: Iterable[tuple[Fraction, int, list[WrittenNote]]]) ->
     return out
 
 
+def close_ties(measures: Iterable[tuple[Fraction, list[WrittenNote]]]) -> None:
+    """Ends the ties of a part that begin but end nowhere in the file, as Sibelius writes some across bar lines.
+
+    The next note of the same pitch and voice ends such a tie if it follows at once and no syllable is sung on it.
+
+    Args:
+        measures: Length in quarters and notes of each measure, in the order of the score.
+    """
+    before = Fraction(0)
+    open_ties: dict[tuple[int, int], Fraction] = {}
+    for length, notes in measures:
+        if open_ties or any(note.starts_tie for note in notes):
+            ends = {(note.pitch, note.start) for note in notes if note.stops_tie}
+            for note in notes:
+                key = note.pitch, note.voice
+                follows = open_ties.pop(key, None) == before + note.start
+                if follows and not note.lyrics and (note.pitch, note.start) not in ends:
+                    note.stops_tie = True
+                if note.starts_tie:
+                    open_ties[key] = before + note.start + note.length
+        before += length
+
+
 def _continued(held: Mapping[int, list[Note]], written: WrittenNote, onset: Fraction) -> Note | None:
     """Takes the note that a tied note continues out of those that are held, or returns None."""
     waiting = held.get(written.pitch)

@@ -168,6 +168,32 @@ def test_a_chord_sounds_together(read_score, rows):
     assert rows(read_score(score([chord]))) == [(60, 0, 2), (64, 0, 2), (67, 0, 1), (62, 2, 2)]
 
 
+SYLLABLE = "<lyric><text>la</text></lyric>"
+
+
+@pytest.mark.parametrize(
+    ("bars", "expected"),
+    {
+        "it ends with the next note of its pitch": (
+            [note("C4", 4, tie="start"), note("C4", 2) + note("C4", 2)], [(60, 0, 6), (60, 6, 2)]),
+        "a note with a syllable is sung anew": (
+            [note("C4", 4, tie="start"), note("C4", 4, more=SYLLABLE)], [(60, 0, 4), (60, 4, 4)]),
+        "a note that follows later does not end it": (
+            [note("C4", 2, tie="start") + note("r", 2), note("C4", 4)], [(60, 0, 2), (60, 4, 4)]),
+        "nor does one of another voice": (
+            [note("C4", 4, tie="start"), note("C4", 4, voice=2)], [(60, 0, 4), (60, 4, 4)]),
+        "nor one beside a note of another voice that does": (
+            [note("C4", 4, tie="start"), note("C4", 4) + backup(4) + note("C4", 2, voice=2, tie="stop")],
+            [(60, 0, 6), (60, 4, 4)]),
+        "nor one that is played after it, but stands before it": (
+            [note("C4", 4), note("C4", 4, tie="start") + repeat("backward")],
+            [(60, 0, 4), (60, 4, 4), (60, 8, 4), (60, 12, 4)]),
+    }.values(),
+)  # fmt: skip
+def test_a_tie_that_does_not_end(read_score, rows, bars, expected):
+    assert sorted(rows(read_score(score(bars)))) == expected
+
+
 @pytest.mark.parametrize(("sign", "length"), [("<type>half</type><dot/>", 3), ("<type>half</type>", 2)])
 def test_notes_of_a_chord_with_one_note_value_are_equally_long(read_score, rows, sign, length):
     first = note("C4", 3, more="<type>half</type><dot/>")
