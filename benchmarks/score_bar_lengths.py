@@ -5,7 +5,9 @@ rest that fills its bar another length. Both judges of `benchmarks.score_judges`
 after the other instead, so that parts run away from each other. Here such measures are filled up before they see them.
 """
 
+import itertools
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -38,7 +40,7 @@ def even_out(root: ET.Element) -> bool:
         if max(lengths) - min(lengths) < _ROUNDING:
             continue
         changed = True
-        length = max((extent.length for extent in extents if extent.has_notes), default=min(lengths))
+        length = _length(extents)
         for measure, extent in zip(measures, extents):
             if extent.length > length:
                 for child in [child for child in measure if child.tag in ("note", "backup", "forward")]:
@@ -52,11 +54,15 @@ def even_out(root: ET.Element) -> bool:
 
 
 def starts(root: ET.Element) -> list[Fraction]:
-    """Returns where each measure of a score begins, in quarters, if its measures are equally long in all parts."""
-    lengths = [
-        max(e.length for e in row) for row in zip(*(_extents(p.findall("measure")) for p in root.findall("part")))
-    ]
-    return [sum(lengths[:m], Fraction(0)) for m in range(len(lengths))]
+    """Returns where each measure of a score by parts begins, in quarters, without repeats."""
+    rows = zip(*(_extents(part.findall("measure")) for part in root.findall("part")))
+    return [Fraction(0), *itertools.accumulate(_length(row) for row in rows)][:-1]
+
+
+def _length(extents: Sequence[Extent]) -> Fraction:
+    """Returns the length of a measure in quarters: parts with notes decide."""
+    lengths = [extent.length for extent in extents]
+    return max((extent.length for extent in extents if extent.has_notes), default=min(lengths))
 
 
 def _extents(measures: list[ET.Element]) -> list[Extent]:
