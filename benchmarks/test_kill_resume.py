@@ -12,6 +12,7 @@ def check(capsys, **kwargs):
     return status, json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_killed_runs_end_bit_for_bit_as_one_that_was_never_killed(capsys):
     status, result = check(capsys, runs=2, steps=30, seed=0)
     assert status == 0
