@@ -23,7 +23,7 @@ def read_chord(text: str, transposition: int, losses: Losses) -> str | None:
     Args:
         text: The text between its quotation marks.
         transposition: Semitones from written to sounding pitch.
-        losses: Is told of a symbol that is left out.
+        losses: Counts a symbol that is left out.
 
     Returns:
         The figure, such as `Bbm7/Db` or `N.C.`; None for an annotation, and for a symbol that is left out.

@@ -32,7 +32,7 @@ def apply_decoration(name: str, measure: Measure, place: Fraction, losses: Losse
         name: Its name, such as `mf`.
         measure: The measure.
         place: Where it stands, in quarters from the beginning of the measure.
-        losses: Is told of a name that is not known.
+        losses: Counts a name that is not known.
 
     Returns:
         Whether it is a fermata, which belongs to the next note.

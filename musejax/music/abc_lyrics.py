@@ -20,7 +20,7 @@ def align(words: str, groups: Sequence[Group], verse: int, losses: Losses) -> No
         words: The line of lyrics.
         groups: The notes and chords of the line of music; a chord has one syllable.
         verse: The number of the verse, from 1.
-        losses: Is told of syllables that have no note.
+        losses: Counts syllables that have no note.
     """
     at = 0
     for syllable in _syllables(words):

@@ -17,7 +17,7 @@ def read_token(token: abc_tokens.Token, voice: Voice, signs: Mapping[str, str], 
         token: The token.
         voice: The voice.
         signs: Names of decorations by the character that stands for them.
-        losses: Is told of what is left out.
+        losses: Counts what is left out.
 
     Raises:
         errors.UserError: The voice exceeds `limits`, or has lengths that no music has.

@@ -48,7 +48,7 @@ def read_tune(text: str, losses: loss_counts.Losses) -> Tune:
 
     Args:
         text: The tune, from its first field to its end.
-        losses: Is told of what is left out.
+        losses: Counts what is left out.
 
     Raises:
         errors.UserError: It exceeds `limits`, or has lengths that no music has.

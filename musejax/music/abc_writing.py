@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from musejax import errors
 from musejax.music import (
     abc_layout,
     abc_text,
@@ -25,7 +24,6 @@ from musejax.music import (
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-_MAX_BARS = 100_000
 _TONICS = ("Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#")
 # Pitches below this one, on average, are written in a bass clef.
 _MIDDLE_C = 60
@@ -49,11 +47,7 @@ def to_bytes(sequence: "NoteSequence", remark: Callable[[str], None] | None = No
     lanes = [_lanes(voice, times) for voice in voices]
     end = max(times.quarters(sequence.total_time), *(lane[-1].end for rows in lanes for lane in rows))
     bars = abc_layout.read_bars(sequence, times, end)
-    if len(bars) * len(voices) > _MAX_BARS:
-        raise errors.UserError(
-            f"it has {len(bars):,} bars in {len(voices):,} parts; at most {_MAX_BARS:,} bars can be written in all "
-            "parts together"
-        )
+    voices_and_bars.check_size(len(bars), len(voices))
     chords: dict[Fraction, list[str]] = {}
     for annotation in sequence.text_annotations:
         if annotation.annotation_type == annotation.CHORD_SYMBOL:

@@ -36,7 +36,7 @@ def read_chord(harmony: ET.Element, transposition: int, losses: loss_counts.Loss
     Args:
         harmony: The `<harmony>` element; of several chords in it the first is read.
         transposition: Semitones from written to sounding pitch.
-        losses: Is told of a symbol that is left out.
+        losses: Counts a symbol that is left out.
 
     Returns:
         The figure, such as `Bbm7(b5)/Db` or `N.C.`, or None for a symbol that is left out.

@@ -83,7 +83,7 @@ def read_direction(
         divisions: Divisions of a quarter.
         out: Receives the marks.
         instruments: Instruments of its part; a `<sound>` may change their programs.
-        losses: Is told of metronome marks without a tempo.
+        losses: Counts metronome marks without a tempo.
     """
     words: list[str] = []
     signs: list[str] = []

@@ -95,7 +95,7 @@ def read_part(
     Args:
         measures: The measures.
         head: What the part list says of the part; its instruments may change with the music.
-        losses: Is told of what is left out.
+        losses: Counts what is left out.
         divisions: Divisions of a quarter in a part that does not give any.
         stretches: By what the lengths of notes are multiplied, by the index of the measure.
 

@@ -74,7 +74,7 @@ class Context:
 
     Attributes:
         instruments: The instruments of the part by id.
-        losses: Is told of what is left out.
+        losses: Counts what is left out.
         divisions: Divisions of a quarter.
         transpositions: By staff; None stands for all staves.
         percussion_staves: Whether a staff has a percussion clef; None stands for a clef without a number.

@@ -6,7 +6,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from musejax import errors
 from musejax.music import (
     exact_times,
     lyrics,
@@ -28,8 +27,6 @@ _DOCTYPE = (
     '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN"'
     ' "http://www.musicxml.org/dtds/partwise.dtd">\n'
 )
-# Bars of all parts together.
-_MAX_BARS = 100_000
 
 
 class _Piece(NamedTuple):
@@ -74,11 +71,7 @@ def to_bytes(sequence: "NoteSequence", remark: Callable[[str], None] | None = No
     }
     bars = voices_and_bars.bars(sequence, times)
     piece = _Piece(times, bars, keys, frozenset(map(times.place, fermatas)), printed)
-    if len(piece.bars) * len(parts) > _MAX_BARS:
-        raise errors.UserError(
-            f"it has {len(piece.bars):,} bars in {len(parts):,} parts; at most {_MAX_BARS:,} bars can be written in "
-            "all parts together"
-        )
+    voices_and_bars.check_size(len(piece.bars), len(parts))
     onsets = [frozenset(chord.start for lane in part.lanes for chord in lane.chords) for part in parts]
     placed = [(times.place(time), syllable) for time, syllable in lyrics.read(sequence)]
     syllables, lost = lyrics.assign(placed, onsets)

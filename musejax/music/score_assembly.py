@@ -47,7 +47,7 @@ def assemble(
         names: The name of each part.
         parts: The measures of each part.
         spans: The lengths of the measures of each part.
-        losses: Is told of repeats that cannot be played out.
+        losses: Counts repeats that cannot be played out.
         has_common_lines: Whether the measures of one index begin together in all parts; their spans are then the same.
         repeats: Whether repeats, endings and leaps are played out; otherwise the score is read as written.
         sections: Measures of the sections that are played one after the other, each with its repeats; None for all.

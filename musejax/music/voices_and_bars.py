@@ -10,6 +10,9 @@ from musejax.music import exact_times, limits, metre, noteseq, score_annotations
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
+# Bars of all parts of a written score together.
+_MAX_BARS = 100_000
+
 
 class Voice(NamedTuple):
     """The notes of one part or instrument.
@@ -132,6 +135,18 @@ def bars(sequence: "NoteSequence", times: exact_times.ExactTimes) -> list[Bar]:
         first[0] = first[0]._replace(numerator=after[0].numerator, denominator=after[0].denominator, cut=True)
     pickup = first[0].cut and len(first) + len(after) > 1
     return [bar._replace(number=i + (not pickup)) for i, bar in enumerate(bar for span in spans for bar in span)]
+
+
+def check_size(bars: int, parts: int) -> None:
+    """Checks that a score is not too long to write.
+
+    Raises:
+        errors.UserError: It has more bars in all of its parts together than can be written.
+    """
+    if bars * parts > _MAX_BARS:
+        raise errors.UserError(
+            f"it has {bars:,} bars in {parts:,} parts; at most {_MAX_BARS:,} bars can be written in all parts together"
+        )
 
 
 def _full_length(numerator: int, denominator: int, divisions: int) -> int:
