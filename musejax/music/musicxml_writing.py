@@ -1,5 +1,6 @@
 """NoteSequence to MusicXML 4.0, with tuplets, ties, pickups, lyrics, drums, and tempos and keys where they stand."""
 
+import bisect
 import collections
 import itertools
 import xml.etree.ElementTree as ET
@@ -108,6 +109,9 @@ def _add_part(root: ET.Element, number: int, part: score_layout.Part, piece: _Pi
     signature: tuple[int, int] | None = None
     key: score_keys.Key | None = None
     measure = ET.Element("measure")
+    key_places = sorted(piece.keys)
+    ordered = sorted(own.marks, key=lambda mark: mark.place)
+    places = [mark.place for mark in ordered]
     for bar in piece.bars:
         number_text = piece.numbers.get(int(bar.start * divisions), str(bar.number))
         measure = ET.SubElement(element, "measure", number=musicxml_marks.printable(number_text))
@@ -125,8 +129,9 @@ def _add_part(root: ET.Element, number: int, part: score_layout.Part, piece: _Pi
             ET.SubElement(measure, "sound", dynamics=musicxml_marks.dynamics(velocity))
         key = new_key or key
         bar_keys = [(start, key or score_keys.Key(0, False, False))]
-        bar_keys += sorted((place, k) for place, k in piece.keys.items() if start < place < stop)
-        marks = [mark for mark in own.marks if start <= mark.place < stop]
+        inside = key_places[bisect.bisect_right(key_places, start) : bisect.bisect_left(key_places, stop)]
+        bar_keys += [(place, piece.keys[place]) for place in inside]
+        marks = ordered[bisect.bisect_left(places, start) : bisect.bisect_left(places, stop)]
         marks += [musicxml_marks.Mark(place, _key_change(k)) for place, k in bar_keys[1:] if not _is_drums(part)]
         key = bar_keys[-1][1] if len(bar_keys) > 1 else key
         context = musicxml_elements.BarNotes(bar, divisions, number, part, piece.fermatas, own.syllables, velocity)
