@@ -5,7 +5,7 @@
     python -m benchmarks.ablations --only "" --curves jsb16-transformer=runs/jsb16-transformer   curves of whole runs
 
 Each variant differs from the first in one thing and is trained alike, for fewer steps than the shipped run. A variant
-whose run directory is there goes on where it stopped. Writes docs/ablations.md with its picture; the curves are kept in
+whose run directory is there goes on where it stopped. Writes docs/results/ablations.md with its picture; the curves are kept in
 benchmarks/results/ablations.json.
 """
 
@@ -152,7 +152,7 @@ with a part of the cells given.
 
 {table}
 
-![Validation by step](images/ablations.png)
+![Validation by step](../images/ablations.png)
 
 ## Whole runs
 
@@ -169,7 +169,7 @@ minutes on an NVIDIA H100; losses on that and on a CPU are the same to four digi
 
 def write(raw: dict[str, Any], root: Path) -> None:
     """The raw curves, the page and its picture."""
-    for folder in ("benchmarks/results", "docs/images"):
+    for folder in ("benchmarks/results", "docs/results", "docs/images"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / RAW.relative_to(ROOT)).write_text(json.dumps(raw) + "\n")
     training = BASE.training
@@ -181,7 +181,7 @@ def write(raw: dict[str, Any], root: Path) -> None:
         table=table(raw["variants"]),
         whole=whole(raw["runs"]),
     )
-    (root / "docs" / "ablations.md").write_text(text)
+    (root / "docs/results/ablations.md").write_text(text)
     picture(raw, root / "docs" / "images" / "ablations.png")
 
 

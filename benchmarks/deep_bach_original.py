@@ -1,5 +1,5 @@
 # pyright: reportMissingImports=false
-"""The original DeepBach, trained and scored on our windows; a section of docs/gibbs.md.
+"""The original DeepBach, trained and scored on our windows; a section of docs/results/gibbs.md.
 
     git clone https://github.com/Ghadjeres/DeepBach original
     python -m benchmarks.deep_bach_original --original original --steps 1000

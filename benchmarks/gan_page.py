@@ -1,4 +1,4 @@
-"""The page docs/gan.md and its pictures, from the raw answers that benchmarks/gan_report.py keeps."""
+"""The page docs/results/gan.md and its pictures, from the raw answers that benchmarks/gan_report.py keeps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -136,7 +136,7 @@ def latents_page(raw: Mapping[str, Any]) -> str:
             cells = (side["pitch_classes"], side["rhythm"], *side["tracks"])
             rows.append([f"{drawn.role(vector)} (`{vector}`)", *(tables.number(x) for x in cells)])
         parts += [f"### {name}", f"{found['pairs']} pairs of draws.", results.markdown(rows)]
-        parts.append(f"![Latent vectors of {name} by name](images/gan-latents-{name}.png)")
+        parts.append(f"![Latent vectors of {name} by name](../images/gan-latents-{name}.png)")
     return "\n\n".join(parts)
 
 
@@ -169,7 +169,7 @@ def curves_page(raw: Mapping[str, Any]) -> str:
         f"{len(losses)} seeds of {form} end between {min(losses):.3f} and {max(losses):.3f}."
         for form, losses in ends.items()
     ]
-    return "\n\n".join(["![Learning curves](images/gan-curves.png)", results.markdown(rows), " ".join(bands)]).strip()
+    return "\n\n".join(["![Learning curves](../images/gan-curves.png)", results.markdown(rows), " ".join(bands)]).strip()
 
 
 def images(raw: Mapping[str, Any]) -> dict[str, bytes]:

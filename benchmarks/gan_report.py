@@ -1,4 +1,4 @@
-"""Measures GANs over rolls, and writes the page docs/gan.md with its pictures.
+"""Measures GANs over rolls, and writes the page docs/results/gan.md with its pictures.
 
     python -m benchmarks.gan_report runs/chorale-gan runs/chorale-gan-2 runs/pop-gan
     python -m benchmarks.gan_report runs/chorale-gan --only variety        this anew, the rest as it was
@@ -139,10 +139,10 @@ SECTIONS: Mapping[str, Callable[[Sequence[Run], int | None], Mapping[str, Any]]]
 
 def write(raw: Mapping[str, Any], root: Path) -> None:
     """Writes raw answers, page and pictures."""
-    for folder in ("benchmarks/results", "docs/images"):
+    for folder in ("benchmarks/results", "docs/results", "docs/images"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "benchmarks/results/gan.json").write_text(json.dumps(raw) + "\n")
-    (root / "docs/gan.md").write_text(pages.page(raw))
+    (root / "docs/results/gan.md").write_text(pages.page(raw))
     for name, data in pages.images(raw).items():
         (root / "docs/images" / name).write_bytes(data)
 

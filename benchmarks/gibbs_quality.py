@@ -1,4 +1,4 @@
-"""What the Gibbs families write: by steps of sampling, beside Bach, and by voice. Writes docs/gibbs.md.
+"""What the Gibbs families write: by steps of sampling, beside Bach, and by voice. Writes docs/results/gibbs.md.
 
     python -m benchmarks.gibbs_quality
     python -m benchmarks.gibbs_quality --only sweeps --runs coconet=runs/coconet --num 8
@@ -153,13 +153,13 @@ def voices_page(raw: Mapping[str, Any]) -> str:
 
 
 def page(raw: Mapping[str, Any]) -> str:
-    """docs/gibbs.md."""
+    """docs/results/gibbs.md."""
     out = ["# Gibbs sampling\n", "Written by `python -m benchmarks.gibbs_quality`, section by section. "
            "All music is drawn with seed 0 at temperature 1.\n"]  # fmt: skip
     if raw.get("sweeps"):
         out.append("## By steps of sampling\n\nA step asks the net once and draws a share of the cells anew "
                    f"(`--steps`). Seconds are by the piece, {WIDTH} drawn together (`--width {WIDTH}`), compiled, on "
-                   "one core beside other work.\n\n![By steps](images/gibbs-steps.png)\n")  # fmt: skip
+                   "one core beside other work.\n\n![By steps](../images/gibbs-steps.png)\n")  # fmt: skip
         for name, found in raw["sweeps"].items():
             rules = list(next(iter(found["by_steps"].values()))["rates"])
             rows = [
@@ -219,10 +219,10 @@ def kept(root: Path) -> dict[str, Any]:
 
 def write(raw: Mapping[str, Any], root: Path) -> None:
     """Writes raw answers, page and picture."""
-    for folder in ("benchmarks/results", "docs/images"):
+    for folder in ("benchmarks/results", "docs/results", "docs/images"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / RAW).write_text(json.dumps(raw, indent=1) + "\n")
-    (root / "docs/gibbs.md").write_text(page(raw))
+    (root / "docs/results/gibbs.md").write_text(page(raw))
     if raw.get("sweeps"):
         (root / "docs/images/gibbs-steps.png").write_bytes(picture(raw["sweeps"]))
 

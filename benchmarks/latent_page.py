@@ -96,7 +96,7 @@ def interpolation_page(raw: Mapping[str, Any], page: str) -> str:
         rows.append([name, *cells, tables.number(ends), value(steps[middle]["nats"])])
     head = f"{found['pairs']} pairs, of whose frames {value(found['apart'])} differ. All {found['real']['windows']:,} "
     head += f"held-out windows cost {tables.number(found['real']['mean'])} nats a frame under the {ngram.ORDER}-gram."
-    picture = f"![Interpolation through vectors and by mixing frames](images/{page}-interpolation.png)"
+    picture = f"![Interpolation through vectors and by mixing frames](../images/{page}-interpolation.png)"
     return "\n\n".join([head, picture, results.markdown(rows)])
 
 
@@ -155,7 +155,7 @@ def example_page(raw: Mapping[str, Any], page: str) -> str:
     return (
         f"From `{one[0]}`, bar {one[2]} on, to `{other[0]}`, bar {other[2]} on: the likeliest tokens of "
         f"{len(found['steps'])} vectors on the way, both ends rebuilt.\n\n"
-        f"![An interpolation as piano rolls](images/{page}-path.png)"
+        f"![An interpolation as piano rolls](../images/{page}-path.png)"
     )
 
 

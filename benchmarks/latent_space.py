@@ -1,4 +1,4 @@
-"""Measures the latent space of a VAE over windows of one line, and writes the page docs/latents.md with its pictures.
+"""Measures the latent space of a VAE over windows of one line, and writes the page docs/results/latents.md with its pictures.
 
     python -m benchmarks.latent_space melody-vae-2bar
     python -m benchmarks.latent_space runs/melody-vae-2bar --only interpolation     this anew, the rest as it was
@@ -92,10 +92,10 @@ def beside(runs: list[str]) -> list[dict[str, Any]]:
 
 def write(raw: Mapping[str, Any], root: Path, codec: str, page: str) -> None:
     """Writes raw answers, page and pictures."""
-    for folder in ("benchmarks/results", "docs/images"):
+    for folder in ("benchmarks/results", "docs/results", "docs/images"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / f"benchmarks/results/{page}.json").write_text(json.dumps(raw) + "\n")
-    (root / f"docs/{page}.md").write_text(pages.page(raw, page))
+    (root / f"docs/results/{page}.md").write_text(pages.page(raw, page))
     images = root / "docs/images"
     if "interpolation" in raw:
         (images / f"{page}-interpolation.png").write_bytes(pages.interpolation_picture(raw["interpolation"]))

@@ -1,4 +1,4 @@
-"""Evaluates every shipped run and writes the page of results, docs/results.md.
+"""Evaluates every shipped run and writes the page of results, docs/results/results.md.
 
     python -m benchmarks.results
     python -m benchmarks.results --only melody-lstm        one run anew, the others as they were
@@ -24,7 +24,7 @@ from musejax.reports import metrics, tables
 
 ROOT = Path(__file__).parent.parent
 RAW = ROOT / "benchmarks" / "results" / "quality.json"
-PAGE = ROOT / "docs" / "results.md"
+PAGE = ROOT / "docs/results/results.md"
 SPLITS = ("test", "valid")
 # Runs that make music for people: pieces, width, reference, codec through which the reference is read.
 MUSIC = {
@@ -176,7 +176,7 @@ information of the same frame; trained on its training split alone. Test: 77 pie
 
 Nats a frame of 88 keys over all frames of all test pieces, each piece whole from its start state. Compare within a
 class only. The runs here read more of a piece's past than the published nets did: lags, ages of keys, and what
-followed the same passage earlier in the piece ([models.md](models.md)).
+followed the same passage earlier in the piece ([models.md](../explanation/models.md)).
 
 Class A1, keys independent of each other given the past:
 

@@ -1,4 +1,4 @@
-"""Tunes a trained net on music rules in several ways, measures them, and writes the page docs/reinforcement.md.
+"""Tunes a trained net on music rules in several ways, measures them, and writes the page docs/results/reinforcement.md.
 
     python -m benchmarks.rl                          trains what is missing in runs/, then measures all
     python -m benchmarks.rl --only speed             this anew, the rest as it was
@@ -126,10 +126,10 @@ SECTIONS: Mapping[str, Callable[[Setting], Mapping[str, Any]]] = {
 
 def write(raw: Mapping[str, Any], root: Path) -> None:
     """Writes raw answers, page and picture."""
-    for folder in ("benchmarks/results", "docs/images"):
+    for folder in ("benchmarks/results", "docs/results", "docs/images"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "benchmarks/results/rl.json").write_text(json.dumps(raw) + "\n")
-    (root / "docs/reinforcement.md").write_text(pages.page(raw))
+    (root / "docs/results/reinforcement.md").write_text(pages.page(raw))
     if "leash" in raw:
         (root / "docs/images/reinforcement-leash.png").write_bytes(pages.picture(raw["leash"]))
 

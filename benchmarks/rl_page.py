@@ -1,4 +1,4 @@
-"""The page docs/reinforcement.md and its picture, from the raw answers that benchmarks/rl.py keeps."""
+"""The page docs/results/reinforcement.md and its picture, from the raw answers that benchmarks/rl.py keeps."""
 
 import io
 from collections.abc import Mapping
@@ -125,7 +125,7 @@ def leash_page(raw: Mapping[str, Any]) -> str:
             value(at["in_motif"]),
         ])  # fmt: skip
     told = f"{found['num']:,} melodies a point. The leash of `melody-rl` is {found['shipped']:g}."
-    return "\n\n".join([told, "![Reward and what it costs, over the leash](images/reinforcement-leash.png)",
+    return "\n\n".join([told, "![Reward and what it costs, over the leash](../images/reinforcement-leash.png)",
                         results.markdown(lines)])  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 A score is in the drawing if music21, partitura and musejax do not have the same notes of it, as written or else as
 played. From each score that is drawn comes one note, of those that not all three have. The table in
-`docs/score-reading.md` is the first 23 songs, 16 scores of music21 and 1 quartet of seed 23. Usage:
+`docs/results/score-reading.md` is the first 23 songs, 16 scores of music21 and 1 quartet of seed 23. Usage:
 
     MUSEJAX_DATA=DIR python -m benchmarks.score_disagreements songs --count 23 [--seed 23] [--scores 159]
 """

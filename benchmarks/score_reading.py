@@ -5,7 +5,7 @@ by musejax, as played and as written, and compared in two ways: in whole scores,
 and note by note, for the notes that both judges have. `benchmarks.score_lists` says when two notes are equal. Parts of
 one name count as one part, because the list of music21 does not tell them apart.
 
-The answer is in `docs/score-reading.md`. Usage:
+The answer is in `docs/results/score-reading.md`. Usage:
 
     MUSEJAX_DATA=DIR python -m benchmarks.score_reading [songs quartets music21] [--json FILE] [--show 20]
 """

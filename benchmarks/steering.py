@@ -1,4 +1,4 @@
-"""Measures steering and long pieces, and writes the page docs/steering.md with its pictures.
+"""Measures steering and long pieces, and writes the page docs/results/steering.md with its pictures.
 
     python -m benchmarks.steering
     python -m benchmarks.steering --only infill --models jsb16-lstm        these anew, the others as they were
@@ -81,10 +81,10 @@ MEASURES: Mapping[str, Callable[..., dict[str, Any]]] = {
 
 def write(raw: Mapping[str, Any], root: Path) -> None:
     """Writes raw answers, page and pictures."""
-    for folder in ("benchmarks/results", "docs/images"):
+    for folder in ("benchmarks/results", "docs/results", "docs/images"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "benchmarks/results/steering.json").write_text(json.dumps(raw) + "\n")
-    (root / "docs/steering.md").write_text(pages.page(raw))
+    (root / "docs/results/steering.md").write_text(pages.page(raw))
     for source, found in pages.by_source(raw, "long").items():
         (root / f"docs/images/long-{source}.png").write_bytes(pages.picture(source, found))
 

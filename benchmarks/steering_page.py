@@ -1,4 +1,4 @@
-"""The page docs/steering.md and its pictures, from the raw answers that benchmarks/steering.py keeps."""
+"""The page docs/results/steering.md and its pictures, from the raw answers that benchmarks/steering.py keeps."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -142,7 +142,7 @@ def long_page(raw: Mapping[str, Any]) -> str:
     """A picture a corpus; a table and a verdict a run."""
     parts = []
     for source, found in by_source(raw, "long").items():
-        parts.append(f"![Statistics by bar beside {source}](images/long-{source}.png)")
+        parts.append(f"![Statistics by bar beside {source}](../images/long-{source}.png)")
         for name, r in found.items():
             sides = ("real", "first", "last")
             rows = [

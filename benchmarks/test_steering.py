@@ -233,7 +233,7 @@ def test_the_page_says_what_was_measured_and_runs_that_are_not_there_are_left_ou
     monkeypatch.setattr(steering.commands, "begin", lambda: None)
     assert steering.main() == 0
     assert "melody-transformer: left out" in capsys.readouterr().err
-    text = (tmp_path / "docs" / "steering.md").read_text()
+    text = (tmp_path / "docs/results/steering.md").read_text()
     assert "| `chorale-lstm` | 1 | 16 | 1 | 0.500 (0.400..0.600) | causal |" in text
     assert "mean over gaps: 0.125" in text
     assert (

@@ -1,4 +1,4 @@
-"""The page docs/transfer.md and its picture, from the curves that benchmarks/transfer.py keeps."""
+"""The page docs/results/transfer.md and its picture, from the curves that benchmarks/transfer.py keeps."""
 
 import json
 import statistics
@@ -137,7 +137,7 @@ good as training from scratch ever became, and at which step that was.
 
 {table}
 
-![Test likelihood by number of tunes, and by step](images/transfer.png)
+![Test likelihood by number of tunes, and by step](../images/transfer.png)
 
 {bases}
 
@@ -147,7 +147,7 @@ All of it took {minutes:.0f} minutes of processor time.
 
 def write(raw: Mapping[str, Any], root: Path) -> None:
     """The page and its picture."""
-    (root / "docs").mkdir(parents=True, exist_ok=True)
+    (root / "docs/results").mkdir(parents=True, exist_ok=True)
     seeds = len({name.split("/")[3] for name in raw["runs"]})
     bases = " ".join(
         f"Pre-training without `{target}` heard {base['pieces']:,} tunes and took {base['seconds'] / 60:.1f} minutes "
@@ -157,5 +157,5 @@ def write(raw: Mapping[str, Any], root: Path) -> None:
     every = [*raw["bases"].values(), *raw["runs"].values()]
     minutes = sum(run["seconds"] for run in every) / 60
     text = TEXT.format(**raw["settings"], seeds=seeds, table=table(raw), bases=bases, minutes=minutes)
-    (root / "docs" / "transfer.md").write_text(text)
+    (root / "docs/results/transfer.md").write_text(text)
     picture(raw, root / "docs" / "images" / "transfer.png")

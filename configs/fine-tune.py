@@ -4,7 +4,7 @@ musejax train fine-tune --init-from melody-lstm --data my_midis/
 musejax train fine-tune --init-from melody-lstm --data my_midis/ --adapters.rank 4
 
 Three melody groups are held out of training, whole, where the folder's own validation split has fewer; they are scored
-every ten steps, and training stops when eight scores in a row are no better (docs/fine-tuning.md).
+every ten steps, and training stops when eight scores in a row are no better (docs/how-to/fine-tuning.md).
 """
 
 from musejax.experiments import Experiment

@@ -216,7 +216,7 @@ def compare(
         grid: Frames in a quarter note of all of them.
 
     Returns:
-        Plain data; docs/results.md says what each entry means.
+        Plain data; docs/results/results.md says what each entry means.
 
     Raises:
         errors.UserError: A side has too few pieces.
