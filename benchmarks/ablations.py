@@ -5,8 +5,8 @@
     python -m benchmarks.ablations --only "" --curves jsb16-transformer=runs/jsb16-transformer   curves of whole runs
 
 Each variant differs from the first in one thing and is trained alike, for fewer steps than the shipped run. A variant
-whose run directory is there goes on where it stopped. Writes docs/results/ablations.md with its picture; the curves are kept in
-benchmarks/results/ablations.json.
+whose run directory is there goes on where it stopped. Writes docs/results/ablations.md with its picture; the curves are
+kept in benchmarks/results/ablations.json.
 """
 
 import argparse

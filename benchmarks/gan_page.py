@@ -169,7 +169,9 @@ def curves_page(raw: Mapping[str, Any]) -> str:
         f"{len(losses)} seeds of {form} end between {min(losses):.3f} and {max(losses):.3f}."
         for form, losses in ends.items()
     ]
-    return "\n\n".join(["![Learning curves](../images/gan-curves.png)", results.markdown(rows), " ".join(bands)]).strip()
+    return "\n\n".join(
+        ["![Learning curves](../images/gan-curves.png)", results.markdown(rows), " ".join(bands)]
+    ).strip()
 
 
 def images(raw: Mapping[str, Any]) -> dict[str, bytes]:

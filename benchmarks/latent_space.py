@@ -1,4 +1,4 @@
-"""Measures the latent space of a VAE over windows of one line, and writes the page docs/results/latents.md with its pictures.
+"""Measures the latent space of a VAE over windows of one line, and writes docs/results/latents.md with its pictures.
 
     python -m benchmarks.latent_space melody-vae-2bar
     python -m benchmarks.latent_space runs/melody-vae-2bar --only interpolation     this anew, the rest as it was
@@ -32,7 +32,7 @@ def reconstruction(loaded: zoo.Loaded, data: measured.Music, path: Path, num: in
     """What `musejax evaluate` says of bars of each length."""
     options: dict[str, Any] = {} if num is None else {"samples": min(num, 64)}
     return {
-        str(frames): evaluate.evaluate(path, loaded.name, None, "test", commands.say, frames_per_bar=frames, **options)
+        str(frames): evaluate.evaluate(loaded, None, "test", commands.say, frames_per_bar=frames, **options)
         for frames in pages.BARS
     }
 
@@ -83,7 +83,7 @@ def beside(runs: list[str]) -> list[dict[str, Any]]:
         loaded = zoo.load(path, commands.say)
         training = loaded.config["training"]
         # The table has no importance-weighted bound, which takes most of the time.
-        found = evaluate.evaluate(path, loaded.name, None, "test", commands.say, samples=1)
+        found = evaluate.evaluate(loaded, None, "test", commands.say, samples=1)
         size = sum(leaf.size for leaf in jax.tree.leaves(loaded.variables["params"]))
         seen = kept.load(path, commands.say).step * training["batch_size"] * training["window"]
         out.append({"run": path.name, "parameters": size, "frames": seen, "found": found})

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import musejax
 from benchmarks import published
-from musejax import commands, rendering, runs, zoo
-from musejax.generation import sampling
+from musejax import commands, runs, zoo
 from musejax.reports import evaluate as scoring
 from musejax.reports import metrics, tables
 
@@ -45,7 +45,7 @@ def evaluate(name: str) -> dict[str, Any]:
     """The likelihood of a run on the validation and test split of its own corpus."""
     out: dict[str, Any] = {}
     for split in SPLITS:
-        out[split] = scoring.evaluate(zoo.find(name), name, None, split, commands.say, samples=SAMPLES.get(name, 64))
+        out[split] = scoring.evaluate(zoo.load(name), None, split, commands.say, samples=SAMPLES.get(name, 64))
     return out
 
 
@@ -53,9 +53,9 @@ def heard(name: str) -> dict[str, Any]:
     """The music of a run of `MUSIC` beside real music."""
     num, width, reference, codec = MUSIC[name]
     with tempfile.TemporaryDirectory() as folder:
-        for index, sequence in enumerate(sampling.sample(name, num, 0, width=width)):
-            if sequence.notes:
-                rendering.write(sequence, Path(folder) / f"{index:04d}.mid")
+        for index, piece in enumerate(musejax.sample(name, num, 0, how=musejax.Sampling(width=width))):
+            if piece.sequence.notes:
+                piece.write(Path(folder) / f"{index:04d}.mid")
         # Where it lay means nothing.
         return metrics.metrics(folder, reference, codec=codec, say=commands.say) | {"folder": name}
 

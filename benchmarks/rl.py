@@ -77,7 +77,7 @@ def table(setting: Setting) -> dict[str, Any]:
     prior, num = base(setting), setting.num or pages.TABLE
     tuned = {name: trained(setting, name, fields) for name, fields in pages.METHODS.items()}
     amounts = rules.Rules()
-    told = evaluate.evaluate(prior.path, prior.name, None, "test", commands.say)
+    told = evaluate.evaluate(zoo.load(prior.path), None, "test", commands.say)
     rows = {prior.name: measured.of(prior, prior, num, pages.SEED, amounts)}
     rows |= {name: measured.of(run, prior, num, pages.SEED, amounts) for name, run in tuned.items()}
     prior_figures = {"nll_per_token": told["nll_per_token"], "interval": told["interval"]}

@@ -37,7 +37,7 @@ def harmonize(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int |
     items = some(source, vocabulary.name, num)
     drawn = tasks.harmonies(loaded, items, pages.SEED)
     out = tasks.harmony(vocabulary, [item.arrays["tokens"] for item in items], drawn)
-    return out | {"likelihood": evaluate.evaluate(path, name, None, "test", commands.say, given=("soprano",))}
+    return out | {"likelihood": evaluate.evaluate(zoo.load(path), None, "test", commands.say, given=("soprano",))}
 
 
 def infill(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int | None) -> dict[str, Any]:

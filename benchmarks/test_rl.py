@@ -20,7 +20,7 @@ TABLE = codecs.get("melody-basic").vocabulary
 def nets():
     """Two untrained nets."""
     model = recurrent.make(recurrent.Config(hidden=6, num_layers=1), TABLE)
-    example = runs.example(TABLE)
+    example = TABLE.example_batch()
     found = []
     for seed in range(2):
         params, state = model.init(jax.random.key(seed), example)

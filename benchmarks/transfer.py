@@ -9,8 +9,8 @@ of each other lie in one split whatever their collection, so none that is scored
 the same steps and nothing is chosen by it but what is called best: of each curve its lowest point, which favours what
 overfits soonest, training from scratch.
 
-Writes docs/results/transfer.md with its picture; the curves are kept in benchmarks/results/transfer.json. What is in there is
-not trained again.
+Writes docs/results/transfer.md with its picture; the curves are kept in benchmarks/results/transfer.json. What is in
+there is not trained again.
 """
 
 import argparse

@@ -21,7 +21,7 @@ config = Experiment(
     name="chorale-gan",
     data="bach-chorales",
     codec="rolls-chorale",
-    # A composer learns steadily, where a hybrid is best after some hundred steps and then gets worse (docs/results/gan.md).
+    # A composer learns steadily; a hybrid is best after some hundred steps and then gets worse (docs/results/gan.md).
     model=dataclasses.replace(musegan.PRESETS["musegan-chorale"][1], width=128, critic_width=48),
     optimizer=dataclasses.replace(TWO_PLAYERS, schedule="cosine", final_fraction=0.1, ema_decay=0.998),
     training=Training(

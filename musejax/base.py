@@ -214,6 +214,8 @@ class Info(NamedTuple):
         humanizes: Whether it plays given hits, and draws their velocities and timing alone.
         training_only: Names at the top of params and state that only training reads (the critic of a GAN); a packed run
             is without them.
+        family: Name of the family; `Family.build` fills it in, and the next field.
+        vocabulary: The table of the token ids that the model reads and writes.
         axes: () -> the labels of axes that are laid out by events or conditions (`nn/features/axis_labels.py`), by
             which weights move to a network over another vocabulary; paths that the network does not have are passed
             over. None for a family that does not say.
@@ -231,6 +233,8 @@ class Info(NamedTuple):
     given_track: str = ""
     humanizes: bool = False
     training_only: tuple[str, ...] = ()
+    family: str = ""
+    vocabulary: Any = None
     axes: Callable[[], Axes] | None = None
 
 
@@ -264,6 +268,19 @@ class Model(NamedTuple):
     make_step: Callable[[Tools], Step] | None = None
     features: Callable[[Batch], dict[str, AnyArray]] | None = None
 
+    def example_batch(self, rows: int = 2, frames: int | None = None) -> dict[str, AnyArray]:
+        """Returns a batch of zeros with the fields, shapes and types that the model trains on.
+
+        Args:
+            rows: Number of pieces, B.
+            frames: Frames (or tokens) of each, T; by default those that the model is made for, else 32.
+
+        Returns:
+            The arrays of `Vocabulary.example_batch`.
+        """
+        fixed = self.info.piece_frames or (self.latent.length if self.latent is not None else None)
+        return self.info.vocabulary.example_batch(rows, frames or fixed or 32)
+
 
 class Family(NamedTuple):
     """A family of models: what the registry knows of it.
@@ -283,6 +300,19 @@ class Family(NamedTuple):
     tiny: Callable[[Any], Any] = lambda config: config
 
     record_kind = "family"
+
+    def build(self, config: Any, vocabulary: Any) -> Model:
+        """Returns the model of a config, with the family and the vocabulary in its `info`.
+
+        Args:
+            config: An instance of the family's config.
+            vocabulary: The `Vocabulary` that the model reads and writes.
+
+        Raises:
+            ValueError: They do not fit each other.
+        """
+        model = self.make(config, vocabulary)
+        return model._replace(info=model.info._replace(family=self.name, vocabulary=vocabulary))
 
 
 @struct.dataclass

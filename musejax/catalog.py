@@ -44,7 +44,7 @@ def _presets(families: list[Any]) -> Iterator[zoo.Entry]:
     for family in families:
         for name, (codec, config) in family.presets.items():
             vocabulary = importlib.import_module(_home(codec)).make(codec).vocabulary
-            yield zoo.Entry(name, family.name, codec, runs.count(family.make(config, vocabulary), vocabulary), False)
+            yield zoo.Entry(name, family.name, codec, runs.count(family.build(config, vocabulary), vocabulary), False)
 
 
 def _home(codec: str) -> str:

@@ -2,6 +2,7 @@
 
 import fnmatch
 import functools
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,11 @@ class Loaded(NamedTuple):
     config: dict[str, Any]
     name: str
 
+    @property
+    def vocabulary(self) -> "Vocabulary":
+        """The table of the token ids."""
+        return self.codec.vocabulary
+
 
 def list_models(pattern: str = "*", *, family: str | None = None, shipped: bool | None = None) -> list[str]:
     """Returns the names of presets and shipped runs.
@@ -94,15 +100,15 @@ def entry(name: str) -> Entry:
     raise errors.UserError(f"no model {name!r}; the models are {', '.join(list_models())}")
 
 
-def create(name: str, **overrides: Any) -> tuple["Model", "Vocabulary"]:
-    """A preset as an untrained model, and the vocabulary that it is made for.
+def create(name: str, **overrides: Any) -> "Model":
+    """Returns the model of a preset, without weights.
 
     Args:
         name: A preset.
         **overrides: Fields of the family's config to change.
 
     Raises:
-        errors.UserError: No such preset, or the fields do not fit it.
+        errors.UserError: There is no such preset, or the fields do not fit it.
     """
     import dataclasses
 
@@ -110,9 +116,8 @@ def create(name: str, **overrides: Any) -> tuple["Model", "Vocabulary"]:
     if name not in family.presets:
         raise errors.UserError(f"{name} is a shipped run; read it with load, or give a preset")
     codec, config = family.presets[name]
-    vocabulary = codecs.get(codec).vocabulary
     try:
-        return family.make(dataclasses.replace(config, **overrides), vocabulary), vocabulary
+        return family.build(dataclasses.replace(config, **overrides), codecs.get(codec).vocabulary)
     except (TypeError, ValueError) as error:
         raise errors.UserError(f"{name}: {error}") from error
 
@@ -156,3 +161,18 @@ def load(model: str | Path, say: Callable[[str], None] = _say) -> Loaded:
     except errors.UserError as error:
         raise errors.UserError(f"{run.path}: {error}") from None
     return Loaded(run.model, run.variables, codec, run.config, run.name)
+
+
+def loaded(model: "str | os.PathLike[str] | Loaded", say: Callable[[str], None] = _say) -> Loaded:
+    """Returns a loaded model as it is, and loads any other.
+
+    Args:
+        model: A path, a name or a loaded model.
+        say: Is called with a line for each damaged checkpoint that is passed over.
+
+    Raises:
+        errors.UserError: As for `load`.
+    """
+    if isinstance(model, Loaded):
+        return model
+    return load(model if isinstance(model, str) else Path(model), say)

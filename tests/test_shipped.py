@@ -52,7 +52,7 @@ def test_chorales_end_and_have_a_track_a_voice(name):
 
 def test_a_chorale_model_is_not_scored_on_the_benchmark_that_shares_its_music():
     with pytest.raises(errors.UserError, match="shares music with jsb16"):
-        evaluate.evaluate(zoo.find("chorale-lstm"), "chorale-lstm", "jsb16", "test", pytest.fail)
+        evaluate.evaluate(zoo.load("chorale-lstm"), "jsb16", "test", pytest.fail)
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +93,7 @@ SIZES = {"jsb16": (77, 18900), "bl-jsb": (77, 4725), "bl-nottingham": (170, 4446
 
 @pytest.mark.slow
 def test_the_melody_vae_rebuilds_windows_that_it_has_not_seen():
-    figures = evaluate.evaluate(
-        zoo.find("melody-vae-2bar"), "melody-vae-2bar", None, "test", lambda text: None, samples=2
-    )
+    figures = evaluate.evaluate(zoo.load("melody-vae-2bar"), None, "test", lambda text: None, samples=2)
     assert (figures["windows"], figures["pieces"], figures["apart_from"]) == (2246, 187, "folk-tunes:train")
     assert figures["accuracy_teacher_forced"] > 0.99 and figures["accuracy_sampled"] > 0.98
     assert figures["accuracy_onsets"] > 0.96
@@ -105,9 +103,7 @@ def test_the_melody_vae_rebuilds_windows_that_it_has_not_seen():
 
 @pytest.mark.slow
 def test_sixteen_bars_come_back_from_a_vector():
-    figures = evaluate.evaluate(
-        zoo.find("melody-vae-16bar"), "melody-vae-16bar", None, "test", lambda text: None, samples=1
-    )
+    figures = evaluate.evaluate(zoo.load("melody-vae-16bar"), None, "test", lambda text: None, samples=1)
     assert (figures["windows"], figures["pieces"], figures["apart_from"]) == (969, 104, "folk-tunes:train")
     assert figures["accuracy_teacher_forced"] > 0.98 and figures["accuracy_sampled"] > 0.97
     assert figures["accuracy_onsets"] > 0.94
@@ -117,7 +113,7 @@ def test_sixteen_bars_come_back_from_a_vector():
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "data"), PUBLISHED)
 def test_benchmark_runs_are_as_good_as_the_docs_say(name, data, data_folder):
-    figures = evaluate.evaluate(zoo.find(name), name, data, "test", lambda text: None)
+    figures = evaluate.evaluate(zoo.load(name), data, "test", lambda text: None)
     field, bound = PUBLISHED[name, data]
     assert figures["kind"] == "exact"
     group = None if data == "jsb16" else "A1" if name.endswith("lstm") else "A2"

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musejax import codecs, registry, runs, zoo
+from musejax import codecs, registry, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Batch, Model, Request
 from musejax.training import settings, step
@@ -138,7 +138,7 @@ def random_grooves(rng: np.random.Generator, rows: int, frames: int) -> np.ndarr
 def random_batch(vocabulary: vocabularies.Vocabulary, rows: int, frames: int, seed: int = 0) -> dict[str, np.ndarray]:
     """A batch of random cells, its last two frames padding in the last row."""
     rng = np.random.default_rng(seed)
-    batch = runs.example(vocabulary, rows, frames)
+    batch = vocabulary.example_batch(rows, frames)
     if vocabulary.kind == "groove":
         batch["frames"] = random_grooves(rng, rows, frames)
     else:

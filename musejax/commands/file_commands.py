@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musejax import commands, errors
-from musejax.commands import options, outputs
+from musejax.api import files as api
+from musejax.commands import flags, outputs
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -14,30 +15,14 @@ if TYPE_CHECKING:
 
 def prepare(args: argparse.Namespace, rest: list[str]) -> int:
     """Writes a data set."""
-    from musejax.corpora import preparation
-    from musejax.pipeline import windows
-
-    out = Path(args.out)
-    if out.suffix != ".npz":
-        raise errors.UserError(f"--out {out}: a prepared data set ends in .npz")
-    options.check_counts(args, "bars", "frames-per-bar")
-    if args.frames_per_bar is not None and args.bars is None:
-        raise errors.UserError(f"--frames-per-bar {args.frames_per_bar} needs --bars")
+    chosen, out = flags.values(args, api.prepare), Path(args.out)
     outputs.check([out], [Path(args.source)], overwrite=args.overwrite)
-    data = preparation.prepare(args.source, args.codec, commands.say)
-    data = windows.cut_windows(data, args.bars or 0, args.frames_per_bar)
-    data.save(out)
-    sizes = {s: len(items) for s, items in data.splits.items()}
+    lines: list[str] = []
+    report = api.prepare(args.source, args.codec, out, **chosen, say=lines.append if args.json else commands.say)
     if args.json:
-        commands.print_json({"out": str(out), "codec": args.codec, "pieces": sizes, **data.report})
+        commands.print_json(report)
     else:
-        commands.say(f"{out}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()))
-        lines = preparation.passed_over(args.source, data)
-        lines = lines or [f"discarded {count}: {reason}" for reason, count in data.report["discarded"].items()]
-        for line in lines + preparation.losses(data):
-            commands.say(line)
-        for line in windows.tell(data):
-            commands.say(line)
+        commands.say(f"{out}: " + ", ".join(f"{n} {split}" for split, n in report["pieces"].items()))
     return 0
 
 

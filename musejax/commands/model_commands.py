@@ -1,9 +1,9 @@
 """`list` and `pack`: what there is, and a run as it is shipped."""
 
 import argparse
-from pathlib import Path
 
 from musejax import commands, errors, zoo
+from musejax.api import training
 
 
 def list_(args: argparse.Namespace, rest: list[str]) -> int:
@@ -24,8 +24,5 @@ def list_(args: argparse.Namespace, rest: list[str]) -> int:
 
 def pack(args: argparse.Namespace, rest: list[str]) -> int:
     """Copies a run as it is shipped."""
-    from musejax import runs
-    from musejax.runs import packing
-
-    packing.pack(runs.load(zoo.find(args.model), commands.say), Path(args.out), args.bits, merge=args.merge)
+    training.pack(args.model, args.out, bits=args.bits, merge=args.merge, say=commands.say)
     return 0

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from musejax import errors, rendering
-from musejax.commands import options
 
+FORMATS = ("mid", "musicxml", "abc", "wav", "png")
 # The arrays of a piece, which commands that draw pieces write as well.
 ARRAYS = ".npz"
 # Suffixes of music, sound and pictures that musejax does not write: a mistake in --out, not the name of a folder.
@@ -101,7 +101,7 @@ def target(
     known = tuple(Path(source) for source in sources if source)
     suffix, written = out.suffix.lower(), {*rendering.FORMATS, *([ARRAYS] if arrays else [])}
     is_file = not args.out.endswith(("/", os.sep)) and not out.is_dir() and suffix in {*written, *_UNWRITTEN, ARRAYS}
-    formats = tuple(options.formats(default if text is None else text, (ARRAYS[1:],) if arrays else ()))
+    formats = tuple(_formats(default if text is None else text, (ARRAYS[1:],) if arrays else ()))
     if not is_file:
         if out.exists() and not out.is_dir():
             raise errors.UserError(f"--out {out} is a file of no format; give a folder, or a file such as F.mid")
@@ -158,6 +158,22 @@ def check(paths: Sequence[Path], sources: Iterable[Path] = (), *, overwrite: boo
             f"{existing[0]}{others} {'exist' if more else 'exists'}; give another --out, or --overwrite to replace "
             f"{'them' if more else 'it'}"
         )
+
+
+def _formats(text: str, more: Sequence[str]) -> list[str]:
+    """Returns the file formats of a text with commas, each of them once.
+
+    Raises:
+        errors.UserError: There is none, or one is unknown.
+    """
+    chosen = list(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    known = (*FORMATS, *more)
+    for f in chosen:
+        if f not in known:
+            raise errors.UserError(f"format {f!r} is unknown; the formats are {', '.join(known)}")
+    if not chosen:
+        raise errors.UserError(f"no format given; the formats are {', '.join(known)}")
+    return chosen
 
 
 def _writer(suffix: str) -> str:

@@ -1,15 +1,14 @@
 """`train`: an experiment, its fields replaced by options."""
 
 import argparse
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from musejax import commands, errors
-from musejax.commands import fields, outputs
+from musejax import commands
+from musejax.api import training
+from musejax.commands import outputs
 from musejax.experiments import experiment as experiments
-from musejax.experiments import starting_weights
-from musejax.runs import file_names
+from musejax.experiments import fields, starting_weights
 
 
 def train(args: argparse.Namespace, rest: list[str]) -> int:
@@ -23,14 +22,8 @@ def train(args: argparse.Namespace, rest: list[str]) -> int:
         print("\n".join(fields.listed(experiment)))
         return 0
     experiment = fields.override(experiment, rest)
-    file_names.check(experiment.name, "--name")
     workdir = Path(args.workdir) if args.workdir else Path("runs") / experiment.name
-    result = experiments.run(experiment, workdir, commands.say)
-    # Training needs no matplotlib, and a run that was stopped at once has no curve.
-    with contextlib.suppress(ImportError, errors.UserError):
-        from musejax.rendering import learning_curves
-
-        learning_curves.write({experiment.name: learning_curves.read(workdir)}, workdir / learning_curves.FILE)
+    result = training.train(experiment, workdir, say=commands.say)
     best = "" if result.best is None else f"; best validation loss {result.best[0]:.4f} at step {result.best[1]}"
     if result.stopped.startswith("SIG"):
         commands.say(f"{result.stopped}: saved at step {result.step}{best}; the same command goes on from there")

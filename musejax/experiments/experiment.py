@@ -101,7 +101,7 @@ def build(experiment: Experiment, data: dataset.Dataset) -> Any:
     """
     checks.choices(experiment.model, "model")
     try:
-        return registry.get("family", experiment.family).make(experiment.model, data.vocabulary)
+        return registry.get("family", experiment.family).build(experiment.model, data.vocabulary)
     except ValueError as error:
         raise errors.UserError(f"--model: {error}") from None
 
@@ -154,9 +154,9 @@ def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], ta
         model = start.model
     try:
         if freezing.is_asked(optimizer):
-            like, _ = jax.eval_shape(model.init, jax.random.key(0), runs.example(data.vocabulary))
+            like, _ = jax.eval_shape(model.init, jax.random.key(0), data.vocabulary.example_batch())
             freezing.groups(optimizer, restoring.flat(like), start.restored)
-        devices = mesh.make(mesh.useful(model, runs.example(data.vocabulary), training.batch_size))
+        devices = mesh.make(mesh.useful(model, data.vocabulary.example_batch(), training.batch_size))
         step = steps.make_step(
             model, optimizer, steps=training.steps, seed=training.seed, restored=start.restored, devices=devices
         )

@@ -3,7 +3,6 @@
 import dataclasses
 import runpy
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -160,7 +159,7 @@ def heads(items: list[datasets.Item], length: int, num: int) -> list[datasets.It
     return [found[i % len(found)] for i in range(num)] if found else []
 
 
-def draw_melodies(run: runs.Run, num: int, seed: int, length: int = LENGTH) -> np.ndarray:
+def draw_melodies(run: runs.Run | zoo.Loaded, num: int, seed: int, length: int = LENGTH) -> np.ndarray:
     """Melodies at temperature 1 without a mask: int32[num, length]."""
     sample = jax.jit(run.model.sample)
     drawn = []
@@ -171,7 +170,7 @@ def draw_melodies(run: runs.Run, num: int, seed: int, length: int = LENGTH) -> n
     return np.concatenate(drawn)[:num]
 
 
-def nll(run: runs.Run, tokens: np.ndarray) -> np.ndarray:
+def nll(run: runs.Run | zoo.Loaded, tokens: np.ndarray) -> np.ndarray:
     """Nats of each token under a run: float32[N, L]."""
     assert run.model.likelihood is not None and run.model.likelihood.nll is not None
     score = jax.jit(run.model.likelihood.nll)
@@ -185,7 +184,7 @@ def nll(run: runs.Run, tokens: np.ndarray) -> np.ndarray:
     return np.concatenate(found)[: len(tokens)]
 
 
-def check(run: runs.Run, name: str) -> None:
+def check(run: runs.Run | zoo.Loaded, name: str) -> None:
     """Raises errors.UserError for a run whose melodies the music rules cannot read."""
     try:
         melody_features.check(run.vocabulary)
@@ -196,12 +195,11 @@ def check(run: runs.Run, name: str) -> None:
         raise errors.UserError(f"{name}: its melodies are told {run.vocabulary.conditions[0][0]}; the table is of none")
 
 
-def table(path: Path, name: str, num: int, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
+def table(run: zoo.Loaded, num: int, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
     """RL Tuner's table of a tuned run and of its prior; of a run that was not tuned as the prior alone.
 
     Args:
-        path: The run directory.
-        name: What the user called it.
+        run: The run.
         num: Melodies of 32 tokens, drawn at temperature 1 without masks.
         seed: Of the draws.
         say: Is told of damaged checkpoints.
@@ -212,12 +210,11 @@ def table(path: Path, name: str, num: int, seed: int, say: Callable[[str], None]
     Raises:
         errors.UserError: There is no such run, or it writes no melodies.
     """
-    run = runs.load(path, say)
-    check(run, name)
+    check(run, run.name)
     told = run.config.get("tuning")
-    prior = run if told is None else runs.load(zoo.find(told["base"]), say)
+    prior = run if told is None else zoo.load(told["base"], say)
     tonic = 0 if told is None else told["rules"]["tonic"]
-    out: dict[str, Any] = {"model": name, "num": num, "length": LENGTH, "seed": seed, "temperature": 1.0}
+    out: dict[str, Any] = {"model": run.name, "num": num, "length": LENGTH, "seed": seed, "temperature": 1.0}
     if told is not None:
         out["base"] = told["base"]
     for side, of in {"prior": prior, **({} if told is None else {"tuned": run})}.items():

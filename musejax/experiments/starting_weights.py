@@ -101,7 +101,7 @@ def start(
     trained = restoring.Source(
         run.model, run.vocabulary, run.variables["params"], runs.without(run.variables["state"], ("latent_prior",))
     )
-    like, _ = jax.eval_shape(model.init, jax.random.key(0), runs.example(vocabulary))
+    like, _ = jax.eval_shape(model.init, jax.random.key(0), vocabulary.example_batch())
     told = {"from": source, "name": run.name, "digest": checkpoints.digest(run.variables), "data": _heard(run.config)}
     if config.rank:
         adapted = _adapted(experiment, model, vocabulary, trained, like)

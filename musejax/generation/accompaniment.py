@@ -8,18 +8,27 @@ polyphony and duration, asked for in every bar; that the notes follow them is up
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from musejax import codecs, errors, zoo
 from musejax import vocabulary as vocabularies
-from musejax.base import Choice, Constraint
+from musejax.base import Constraint
 from musejax.codecs import song_parts
 from musejax.decoding import constraints
 from musejax.decoding import track_grammar as bars_and_tracks
-from musejax.generation import piece_lengths, roll_accompaniment, sampling, sources, weaving
+from musejax.generation import (
+    option_values,
+    piece_lengths,
+    quantising,
+    requirements,
+    roll_accompaniment,
+    sampling,
+    sources,
+    weaving,
+)
+from musejax.options.sampling import Sampling
 from musejax.theory.sixteenths import BAR
 
 if TYPE_CHECKING:
@@ -54,6 +63,7 @@ def plan(
     sequence: "NoteSequence | None" = None,
     tracks: Sequence[str] = ("melody",),
     bar: int = BAR,
+    quantise: quantising.Quantise | None = None,
     say: sources.Say = sources.to_stderr,
 ) -> Plan:
     """Bars, attributes and given tracks as one constraint.
@@ -66,6 +76,7 @@ def plan(
         sequence: Music of which tracks are given.
         tracks: The tracks that are given of it.
         bar: 16ths of each of these bars; of a sequence its own signatures hold.
+        quantise: A grid to which the notes that the model reads move before the codec's own.
         say: Is told what the model does not read of the sequence; prints to standard error by default.
 
     Raises:
@@ -88,7 +99,7 @@ def plan(
         name = sources.name_of(sequence)
         given = tuple(sorted(TRACKS.index(t) for t in set(tracks)))
         try:
-            source = sources.read(loaded.codec, sequence, reader=loaded.name, say=say, given=given)
+            source = sources.read(loaded.codec, sequence, reader=loaded.name, say=say, given=given, quantise=quantise)
         except errors.DiscardError as error:
             raise errors.UserError(f"{name}: it does not fit codec tracks of {loaded.name}: {error}") from None
         tokens = source.arrays["tokens"]
@@ -159,48 +170,43 @@ def _wanted(
 
 
 def accompany(
-    model: str | Path | zoo.Loaded,
+    loaded: zoo.Loaded,
     sequence: "NoteSequence",
-    num: int = 1,
-    seed: int = 0,
+    num: int,
+    seed: int,
     *,
-    tracks: Sequence[str] = (),
-    attributes: Mapping[tuple[str, str], int] | None = None,
-    temperature: float = 1.0,
-    top_p: float | None = None,
-    width: int | None = None,
-    say: sources.Say = sources.to_stderr,
-) -> list["NoteSequence"]:
-    """Keeps tracks of a piece, and draws the others around them.
-
-    The given tracks, and all that the model does not read, stay as they are. New notes replace those of the others.
-
-    Args:
-        model: A shipped run's name, a run directory, or what `load` returned; of codec `tracks`, or one of rolls that
-            was trained to be given a track.
-        sequence: Music with the given tracks.
-        num: Number of pieces.
-        seed: Any integer.
-        tracks: What is given: of melody, bridge, piano (default: melody); of rolls the track of the model alone.
-        attributes: As for `plan`.
-        temperature: Below 1 is more cautious, above 1 bolder.
-        top_p: Keeps the likeliest tokens up to this probability.
-        width: As for `sampling.sample`.
-        say: Is told what the model does not read of the sequence; prints to standard error by default.
-
-    Raises:
-        errors.UserError: The model has no tracks, the sequence does not fit it, or all that is drawn is silent.
-    """
-    loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
+    tracks: Sequence[str],
+    attributes: str | Mapping[str, int] | None,
+    required: requirements.Requirements,
+    quantise: quantising.Quantise | None,
+    how: Sampling,
+    say: sources.Say,
+) -> list[sampling.Piece]:
+    """Keeps tracks of a piece and samples the others; arguments and errors are those of `musejax.accompany`."""
+    track_attributes = option_values.attributes(attributes)
+    required.check_key(loaded)
+    required.refuse_places(loaded)
     if loaded.codec.vocabulary.tracks:
-        sampling.check_whole(loaded, Choice(temperature=temperature, top_p=top_p))
-        return [
-            p.sequence
-            for p in roll_accompaniment.draw_roll_accompaniments(
-                loaded, sequence, num, seed, tracks=tracks, width=width, say=say
-            )
-        ]
-    wanted = plan(loaded, sequence=sequence, tracks=tracks or ("melody",), attributes=attributes, say=say)
-    choice = Choice(temperature=temperature, top_p=top_p)
-    pieces = draw_accompaniments(loaded, wanted, num, seed, choice=choice, constraint=wanted.constraint, width=width)
-    return [p.sequence for p in pieces]
+        if track_attributes:
+            raise errors.OptionError("attributes", attributes, f"{loaded.name} reads none; codec tracks has them")
+        required.constraint(loaded, 0, None)
+        sampling.check_whole(loaded, sampling.choice_of(how), how.constraint)
+        drawing = sampling.arguments(how)
+        del drawing["choice"]
+        return roll_accompaniment.draw_roll_accompaniments(
+            loaded, sequence, num, seed, tracks=tracks, quantise=quantise, say=say, **drawing
+        )
+    planned = plan(
+        loaded,
+        sequence=sequence,
+        tracks=tracks or ("melody",),
+        attributes=track_attributes,
+        quantise=quantise,
+        say=say,
+    )
+    limits = required.constraint(loaded, planned.length, None)
+    required.check_notes_left(loaded, limits, planned.length)
+    rules = [rule for rule in (limits, how.constraint) if rule is not None]  # they yield to what is given
+    return draw_accompaniments(
+        loaded, planned, num, seed, constraint=planned.constraint, rules=rules, **sampling.arguments(how)
+    )

@@ -5,9 +5,10 @@ seconds; its draws are vectors like theirs, which the large model decodes. Every
 from its posterior, so that the small model learns no more of it than the large one holds to be certain.
 """
 
+import collections
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -15,9 +16,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from musejax import codecs, errors, zoo
+from musejax import errors, zoo
 from musejax.base import Array, Choice, Params
-from musejax.generation import latent_verbs, restrictions
+from musejax.generation import (
+    bar_layout,
+    latent_music,
+    latent_windows,
+    quantising,
+    restrictions,
+    sampling,
+    sources,
+)
 from musejax.models import dense_vae
 from musejax.nn import latent_layers
 
@@ -27,6 +36,8 @@ if TYPE_CHECKING:
 # Vectors in a step of the fit.
 BATCH = 64
 LAYERS = (256, 64)
+# Latent dimensions of the small model.
+SIZE = 4
 LEARNING_RATE = 3e-3
 
 
@@ -88,73 +99,67 @@ def draw_vectors(params: Params, key: Array, *, size: int, width: int) -> Array:
 
 
 def personalize(
-    model: "str | zoo.Loaded",
+    loaded: zoo.Loaded,
     pieces: "Sequence[NoteSequence]",
-    num: int = 8,
-    seed: int = 0,
+    num: int,
+    seed: int,
     *,
-    temperature: float = 1.0,
-    size: int = 4,
-    steps: int = 500,
-    say: Callable[[str], None] | None = None,
-) -> "list[NoteSequence]":
-    """New pieces like those that are given, each as long as a window of the model.
-
-    Args:
-        model: A run's name or directory, or what `load` returned; it is not trained.
-        pieces: Music that fits the model's codec, two windows of it or more in all.
-        num: Pieces to write; piece i does not change with how many there are.
-        seed: Any integer.
-        temperature: Of the draws of music; near 0 takes the likeliest.
-        size: Of the small model's latent vectors.
-        steps: Updates of its fit.
-        say: Is told of pieces that do not fit; without it they are an error.
-
-    Raises:
-        errors.UserError: The model finds no latent vectors, a piece does not fit its codec, or there is too little
-            music.
-    """
-    for name, value in (("num", num), ("size", size), ("steps", steps)):
-        if value < 1:
-            raise errors.UserError(f"{name} is {value}; it must be 1 or more")
-    loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
-    latent_verbs.encoder(loaded)  # before music is read that it has no use for
-    width = latent_verbs.latent_functions(loaded).size
-    mean, scale = latent_verbs.posterior(loaded, _windows(loaded, pieces, say))
+    temperature: float,
+    steps: int,
+    quantise: quantising.Quantise | None,
+    say: sources.Say,
+) -> list[sampling.Piece]:
+    """Samples pieces like the given ones; arguments and errors are those of `musejax.personalize`."""
+    latent_windows.encoder(loaded)  # fails before music is read
+    width = latent_windows.latent_functions(loaded).size
+    windows = _read(loaded, pieces, quantise, say)
+    arrays = {name: np.concatenate([w.arrays[name] for w in windows]) for name in windows[0].arrays}
+    if len(next(iter(arrays.values()))) < 2:
+        raise errors.UserError(
+            f"the music fills one window of {loaded.name}, and two or more are needed; give more or longer music"
+        )
+    mean, scale = latent_windows.posterior(loaded, arrays)
     key = jax.random.key(seed)
-    params, _ = fit(jax.random.fold_in(key, 0), jnp.asarray(mean), jnp.asarray(scale), size=size, steps=steps)
+    params, _ = fit(jax.random.fold_in(key, 0), jnp.asarray(mean), jnp.asarray(scale), size=SIZE, steps=steps)
     keys = (jax.random.fold_in(jax.random.fold_in(key, 1), i) for i in range(num))
-    z = np.stack([np.asarray(draw_vectors(params, k, size=size, width=width)) for k in keys])
-    qpm = next((s.tempos[0].qpm for s in pieces if s.tempos), 100.0)
-    written = latent_verbs.decode(loaded, z, seed, choice=Choice(temperature=temperature), qpm=qpm)
-    return restrictions.heard(loaded, [p.sequence for p in written], temperature)
+    z = np.stack([np.asarray(draw_vectors(params, k, size=SIZE, width=width)) for k in keys])
+    qpm = next((s.tempos[0].qpm for s in pieces if s.tempos), sampling.QPM)
+    layout = _common(windows)
+    decoded = latent_windows.decode(loaded, z, seed, choice=Choice(temperature=temperature), qpm=qpm)
+    written = [latent_music.in_bars_of(loaded, layout, piece, qpm)[0] for piece in decoded]
+    restrictions.heard(loaded, [piece.sequence for piece in written], temperature)
+    return written
 
 
-def _windows(loaded: zoo.Loaded, pieces: "Sequence[NoteSequence]", say: Callable[[str], None] | None) -> codecs.Arrays:
-    """The windows of all pieces together: arrays [N, T, ...], two or more.
+def _read(
+    loaded: zoo.Loaded,
+    pieces: "Sequence[NoteSequence]",
+    quantise: quantising.Quantise | None,
+    say: sources.Say,
+) -> list[latent_windows.Windows]:
+    """Returns the windows of the pieces that fit the model's codec, and reports the others.
 
     Raises:
-        errors.UserError: There are fewer, or a piece does not fit and there is no one to tell.
+        errors.UserError: None fits; the message says why the last one does not.
     """
-    found, left_out, reason = [], [], "no piece is given"
+    out, reason = [], "no piece is given"
     for piece in pieces:
         try:
-            found.append(latent_verbs.windows(loaded, piece))
+            out.append(latent_windows.read(loaded, piece, quantise=quantise, say=lambda line: None))
         except errors.UserError as error:
             reason = str(error)
         except Exception as error:  # a fault that one piece shows does not cost the others
             reason = errors.failure("could not be read", error)
         else:
             continue
-        left_out.append(f"{piece.filename or 'a piece'} is left out: {reason}")
-    if not found or (left_out and say is None):
+        say(f"{piece.filename or 'a piece'} is left out: {reason}")
+    if not out:
         raise errors.UserError(reason)
-    out = {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
-    if len(next(iter(out.values()))) < 2:
-        raise errors.UserError(
-            f"one window of {loaded.name} is all there is; two or more are needed: give more or longer music"
-        )
-    if say is not None:
-        for line in left_out:
-            say(line)
     return out
+
+
+def _common(windows: Sequence[latent_windows.Windows]) -> bar_layout.BarLayout:
+    """Returns a layout with the bars of most pieces."""
+    bars = collections.Counter(w.layout.bar for w in windows)
+    most = max(bars, key=lambda bar: (bars[bar], -bar))
+    return next(w.layout for w in windows if w.layout.bar == most)

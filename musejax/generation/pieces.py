@@ -1,13 +1,14 @@
 """A sampled piece, and how it is made of the arrays that a model draws."""
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from musejax import codecs, vocabulary, zoo
+from musejax import codecs, errors, rendering, vocabulary, zoo
 from musejax.generation import piece_lengths
 from musejax.music import atomic_files, noteseq
 
@@ -31,6 +32,24 @@ class Piece(NamedTuple):
     log_prob: float | None
     ended: bool
     silent: bool = False
+
+    def write(self, path: "str | os.PathLike[str]", *, overwrite: bool = False) -> None:
+        """Writes the piece as MIDI, MusicXML, ABC, WAV, PNG or, with its arrays, as .npz.
+
+        Args:
+            path: The file; its suffix names the format.
+            overwrite: Whether a file that exists is replaced.
+
+        Raises:
+            errors.UserError: The suffix is unknown, the file exists or cannot be written, or the piece is silent.
+        """
+        target = Path(path)
+        if not overwrite and os.path.lexists(target):
+            raise errors.UserError(f"{target} exists; give another path, or overwrite=True to replace it")
+        if target.suffix.lower() == ".npz":
+            write_arrays(self, target)
+        else:
+            rendering.write(self.sequence, target)
 
 
 def opening_key(loaded: zoo.Loaded, seed: int, index: int, sharps: int | None) -> int:

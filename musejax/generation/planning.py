@@ -8,7 +8,7 @@ import numpy as np
 
 from musejax import errors, zoo
 from musejax import vocabulary as vocabularies
-from musejax.generation import cells, primers, source_grid, sources
+from musejax.generation import cells, primers, quantising, source_grid, sources
 from musejax.music import bar_numbers
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def harmony(
     voice: str = "soprano",
     *,
     sharps: int | None = None,
+    quantise: quantising.Quantise | None = None,
     say: Say = to_stderr,
 ) -> Plan:
     """What `steering.harmonize` asks of a model; arguments and errors are its own."""
@@ -50,7 +51,7 @@ def harmony(
             "or chorale-pitches has"
         )
     kept = _voice(voice)
-    source = source_grid.read(loaded, sequence, melody=kept, sharps=sharps, say=say)
+    source = source_grid.read(loaded, sequence, melody=kept, sharps=sharps, quantise=quantise, say=say)
     if not any(n.stream == kept and n.last > n.first for n in source.notes):
         raise errors.UserError(f"{source.name}: its {voice} has no notes to harmonise")
     selected = np.ones((source.length, len(VOICES)), bool)
@@ -68,6 +69,7 @@ def infilling(
     vary: float | None = None,
     seed: int = 0,
     sharps: int | None = None,
+    quantise: quantising.Quantise | None = None,
     say: Say = to_stderr,
 ) -> Plan:
     """What `steering.infill` asks of a model; arguments and errors are its own."""
@@ -91,7 +93,7 @@ def infilling(
             f"voices {', '.join(voices)}: codec {vocabulary.name} of {loaded.name} has no voices; name bars alone"
         )
     streams = sorted({_voice(v) for v in voices}) if voices else list(range(vocabulary.streams))
-    source = source_grid.read(loaded, sequence, sharps=sharps, say=say)
+    source = source_grid.read(loaded, sequence, sharps=sharps, quantise=quantise, say=say)
     inside = np.ones(source.length, bool)
     if bars:
         inside[:] = False

@@ -15,7 +15,7 @@ from musejax.base import Constraint
 from musejax.codecs import performance, song_parts
 from musejax.decoding import constraints
 from musejax.evaluation import note_rolls, voice_leading
-from musejax.generation import piece_lengths, sources, weaving
+from musejax.generation import piece_lengths, quantising, sources, weaving
 from musejax.music import grid, metre, noteseq, timing
 from musejax.theory import keys
 from musejax.theory.sixteenths import BAR, QUARTER
@@ -56,6 +56,7 @@ def prime(
     *,
     sharps: int | None = None,
     qpm: float | None = None,
+    quantise: quantising.Quantise | None = None,
     say: sources.Say = sources.to_stderr,
 ) -> Given:
     """Reads a primer as the given beginning of a piece.
@@ -66,6 +67,7 @@ def prime(
         length: Frames of the piece; by default those of a free sample.
         sharps: Key signature, -7..7, of a primer that has none.
         qpm: Quarter notes a minute of a primer that has no tempo; its notes keep their places in quarters.
+        quantise: A grid to which the notes that the model reads move before the codec's own.
         say: Is told what is assumed, what is ignored, and what the model does not read.
 
     Raises:
@@ -76,7 +78,7 @@ def prime(
         raise errors.UserError(f"{loaded.name} draws all cells of a piece at once; it cannot go on from a primer")
     primer = completed(primer, sharps, qpm, say)
     try:
-        source = sources.read(loaded.codec, primer, reader=loaded.name, say=say)
+        source = sources.read(loaded.codec, primer, reader=loaded.name, quantise=quantise, say=say)
     except errors.DiscardError as error:
         raise errors.UserError(f"the primer does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
     _assume_key(loaded, source, say)

@@ -10,7 +10,7 @@ import numpy as np
 
 from musejax import errors, zoo
 from musejax.codecs import track_rolls
-from musejax.generation import primers, restrictions, sampling, sources, weaving
+from musejax.generation import primers, quantising, restrictions, sampling, sources, weaving
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -31,6 +31,7 @@ def draw_roll_accompaniments(
     guidance: float | None = None,
     sampler: str | None = None,
     steps: int | None = None,
+    quantise: quantising.Quantise | None = None,
     say: sources.Say = sources.to_stderr,
 ) -> list[sampling.Piece]:
     """Draws the other tracks around one that is given.
@@ -46,6 +47,7 @@ def draw_roll_accompaniments(
         guidance: As `beams`.
         sampler: As `beams`.
         steps: As `beams`.
+        quantise: A grid to which the notes that the model reads move before the codec's own.
         say: Is told what the model does not read of the track; prints to standard error by default.
 
     Raises:
@@ -62,7 +64,9 @@ def draw_roll_accompaniments(
     count, index = len(vocabulary.tracks), vocabulary.tracks.index(track)
     try:
         voices = track_rolls.voices_around(vocabulary, track, sequence)
-        source = sources.read(loaded.codec, sequence, reader=loaded.name, say=say, voices=voices, given=[index])
+        source = sources.read(
+            loaded.codec, sequence, reader=loaded.name, say=say, voices=voices, given=[index], quantise=quantise
+        )
     except errors.DiscardError as error:
         raise errors.UserError(f"{name}: it does not fit codec {vocabulary.name} of {loaded.name}: {error}") from None
     arrays = source.arrays

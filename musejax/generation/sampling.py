@@ -1,12 +1,11 @@
-"""Music from a function call: a model, a seed, and NoteSequences come back.
+"""Sampling of pieces: every verb that writes music from left to right or cell by cell ends here.
 
-`draw_pieces` draws everything, in blocks of a fixed number of rows. What is fixed beforehand, a primer or the kept part
-of a piece (`steering`), reaches it as `primers.Given`.
+`draw_pieces` samples blocks of a fixed number of rows. What is fixed beforehand, a primer or the kept part of a piece
+(`steering`), reaches it as `primers.Given`.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +15,10 @@ from musejax import codecs, errors, zoo
 from musejax.base import Choice, Constraint, Request
 from musejax.decoding import constraints
 from musejax.decoding import given_notes as givens
-from musejax.generation import piece_forms, piece_lengths, primers, restrictions, samplers, sources
+from musejax.generation import piece_forms, piece_lengths, primers, restrictions, samplers
 from musejax.generation.pieces import Piece, opening_key, piece
+from musejax.options.sampling import Sampling
 from musejax.theory.sixteenths import BAR
-
-if TYPE_CHECKING:
-    from note_seq.protobuf.music_pb2 import NoteSequence
 
 # Pieces drawn together by default. Matrix products of another number of rows round differently, so the width is part
 # of what a seed stands for; within it, piece i is the same however many are asked for. A net that is asked for all of a
@@ -31,6 +28,27 @@ WIDTH, WHOLE = 8, 1
 QPM = 100.0
 # A piece that its model does not end within the length is drawn again, so often in all.
 TRIES = 8
+
+
+def choice_of(how: Sampling) -> Choice:
+    """Returns how a token is chosen from logits, of how a piece is sampled."""
+    return Choice(temperature=how.temperature, top_k=how.top_k, top_p=how.top_p, min_p=how.min_p)
+
+
+def arguments(how: Sampling) -> dict[str, Any]:
+    """Returns how pieces are sampled as arguments of `draw_pieces`, all but the constraint."""
+    names = ("beams", "guidance", "sampler", "steps", "width")
+    return {"choice": choice_of(how), **{name: getattr(how, name) for name in names}}
+
+
+def check_search(how: Sampling, num: int) -> None:
+    """Checks that a beam search is asked for one piece.
+
+    Raises:
+        errors.OptionError: It is asked for several.
+    """
+    if how.beams is not None and num > 1:
+        raise errors.OptionError("beams", how.beams, f"a beam search returns one piece, and num is {num}; use 1")
 
 
 def draw_pieces(
@@ -57,7 +75,7 @@ def draw_pieces(
     drawn_tracks: Sequence[int] | None = None,
     may_be_silent: bool = False,
 ) -> list[Piece]:
-    """Samples pieces; see `sample` for the arguments that it has, too.
+    """Samples pieces; the arguments that `musejax.sample` and `musejax.Sampling` have are explained there.
 
     `given` is what is fixed; it has the length of the pieces, and takes its place. `rules` are constraints that yield
     where nothing else is left, `drawn_tracks` the tracks of codec `tracks` that no constraint fixes, and
@@ -210,87 +228,3 @@ def check_whole(loaded: zoo.Loaded, choice: Choice | None, constraint: Constrain
             f"{loaded.name} draws all cells of a piece at once; temperature, top-k, top-p, min-p and constraints need "
             "a model that draws one after the other"
         )
-
-
-def sample(
-    model: str | Path | zoo.Loaded,
-    num: int = 1,
-    seed: int = 0,
-    *,
-    length: int | None = None,
-    min_length: int | None = None,
-    bars: int | None = None,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    min_p: float | None = None,
-    primer: "NoteSequence | None" = None,
-    constraint: Constraint | None = None,
-    conditions: codecs.Arrays | None = None,
-    sharps: int | None = None,
-    beams: int | None = None,
-    guidance: float | None = None,
-    sampler: str | None = None,
-    steps: int | None = None,
-    fermatas: Sequence[piece_forms.Mark] | None = None,
-    width: int | None = None,
-    qpm: float | None = None,
-    say: sources.Say = sources.to_stderr,
-) -> list["NoteSequence"]:
-    """Music from a trained model.
-
-    The same arguments give the same music, and piece i does not change with how many are asked for.
-
-    Args:
-        model: A shipped run's name, a run directory, or what `load` returned.
-        num: Number of pieces.
-        seed: Any integer.
-        length: Most frames of a piece (16ths; events for performances). Where the model ends pieces (32 bars by
-            default), one that has not ended by then is drawn again, seven times at most, as is one that is silent. A
-            model that draws cells in any order draws just so many, by default as many as a piece of its training data
-            has.
-        min_length: Frames before which a piece may not end, where the model ends it (default: eight bars).
-        bars: About how many bars of 4/4 a piece has, in place of both, for a model that can be told (`bars_left`,
-            or one that draws cells in any order).
-        temperature: Below 1 is more cautious, above 1 bolder. Where likely tokens are preferred, by this, by one of the
-            next three or by beams, long silences and endless notes are forbidden (`musejax.decoding.gaps`).
-        top_k: Keeps the k likeliest tokens at each step.
-        top_p: Keeps the likeliest tokens up to this probability.
-        min_p: Keeps tokens at least this many times as likely as the likeliest.
-        primer: Music to continue. It opens every piece as it is, with its notes, tempos, signatures and parts, and what
-            is drawn goes on in its metre, tempo and key.
-        constraint: Which tokens may stand where: a function of `musejax.decoding.constraints`, or any function (frame,
-            stream, values so far) -> bool[V] or bool[N, V] of `jax.numpy`, which is compiled once.
-        conditions: What the model is told in place of a free sample's conditions: int32[length] for each, such as
-            `{"chord": theory.chords.classes("C G Am F", 16, 64)}`.
-        sharps: Key signature, -7..7 (negative: flats), where the model reads it; by default as in the training data. A
-            primer's own holds.
-        beams: Searches for the likeliest piece with this many beams, and draws none; `num` must be 1.
-        guidance: Scale of classifier-free guidance, above 1 to follow conditions more than the model does; it needs one
-            that was trained with `condition_dropout`.
-        sampler: Of a model that draws cells in any order (`decoding.gibbs.Sampling`): `rounds` for a DeepBach, any
-            other for a Coconet; None for the model's own.
-        steps: How often its net is asked; more take longer, and are better up to a point.
-        fermatas: Bar and beat of each fermata, for such a model that reads them; None as in its training data.
-        width: Pieces drawn together (8; 1 of a model that draws cells in any order): larger is faster for many pieces,
-            and draws other pieces.
-        qpm: Quarter notes a minute of the result (100); a primer's own tempos hold.
-        say: Is told what is assumed of a primer and what the model does not read of it; prints to standard error by
-            default.
-
-    Returns:
-        NoteSequences.
-
-    Raises:
-        errors.UserError: The model cannot be loaded, the primer does not fit its vocabulary, the constraint leaves
-            nothing somewhere, or all pieces are silent.
-    """
-    loaded = model if isinstance(model, zoo.Loaded) else zoo.load(model)
-    given = None if primer is None else primers.prime(loaded, primer, length, sharps=sharps, qpm=qpm, say=say)
-    choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    pieces = draw_pieces(
-        loaded, num, seed, length=length, min_length=min_length, bars=bars, choice=choice, given=given,
-        constraint=constraint, conditions=conditions, sharps=sharps, beams=beams, guidance=guidance, sampler=sampler,
-        steps=steps, fermatas=fermatas, width=width, qpm=QPM if qpm is None else qpm,
-    )  # fmt: skip
-    return [p.sequence for p in pieces]

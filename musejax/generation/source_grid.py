@@ -13,7 +13,7 @@ from musejax import codecs, errors, zoo
 from musejax import vocabulary as vocabularies
 from musejax.codecs import chorale
 from musejax.evaluation import note_rolls, voice_leading
-from musejax.generation import primers, source_voices, sources
+from musejax.generation import primers, quantising, source_voices, sources
 from musejax.music import bar_numbers, grid, limits, metre, noteseq, score_annotations
 from musejax.theory import keys
 from musejax.theory.sixteenths import BAR, QUARTER
@@ -77,6 +77,7 @@ def read(
     *,
     melody: int | None = None,
     sharps: int | None = None,
+    quantise: quantising.Quantise | None = None,
     say: Callable[[str], None],
 ) -> Source:
     """A sequence on the grid of a model.
@@ -86,6 +87,7 @@ def read(
         sequence: The music.
         melody: The voice that the one part of a melody is; None where all voices must be there.
         sharps: Key signature, -7..7, of a sequence that has none; by default an estimate. The sequence's own holds.
+        quantise: A grid to which the notes that the model reads move before the codec's own.
         say: Is told what the sequence does not say and is assumed.
 
     Raises:
@@ -108,7 +110,7 @@ def read(
         groups, patterns = source_voices.all_together(copy, name, vocabulary.name, one=vocabulary.kind == "tokens")
     notes = []
     for stream, indices in enumerate(groups):
-        notes += _place(sequence, name, indices, stream, vocabulary)
+        notes += _place(sequence, name, indices, stream, vocabulary, quantise)
     length = max((n.last for n in notes), default=0)
     if not length:
         raise errors.UserError(f"{name}: all its notes are too short for the grid")
@@ -138,11 +140,17 @@ def read(
 
 
 def _place(
-    sequence: "NoteSequence", name: str, indices: Sequence[int], stream: int, vocabulary: vocabularies.Vocabulary
+    sequence: "NoteSequence",
+    name: str,
+    indices: Sequence[int],
+    stream: int,
+    vocabulary: vocabularies.Vocabulary,
+    quantise: quantising.Quantise | None,
 ) -> list[Placed]:
     """Notes on the grid, one at a time unless the codec is of bits."""
     notes = [sequence.notes[i] for i in indices]
-    positions = grid.note_positions(sequence, notes, vocabulary.frames_per_quarter)
+    quarters = grid.note_positions(sequence, notes, 1)
+    positions = quantising.apply(quantise, quarters) * vocabulary.frames_per_quarter
     frames = grid.spans(positions, 1 if vocabulary.kind == "bits" else 0)
     placed = [
         Placed(i, stream, int(first), int(last), note.pitch)

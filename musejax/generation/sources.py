@@ -11,6 +11,7 @@ import numpy as np
 
 from musejax import codecs
 from musejax import vocabulary as vocabularies
+from musejax.generation import quantising
 from musejax.music import grid, metre, noteseq, timing
 from musejax.theory.sixteenths import QUARTER
 from musejax.vocabulary.events import KEY
@@ -86,6 +87,7 @@ def read(
     voices: list[list[int]] | None = None,
     given: Sequence[int] | None = None,
     fit: bool = True,
+    quantise: quantising.Quantise | None = None,
 ) -> Source:
     """Reads a sequence for a model.
 
@@ -97,6 +99,7 @@ def read(
         voices: Indices of the notes of each part of the codec; by default those that the codec tells apart.
         given: The parts about which `say` is told; None for all.
         fit: Whether pitches outside the codec's range are read in another octave.
+        quantise: A grid to which the notes move before the codec's own.
 
     Raises:
         errors.DiscardError: The music lies outside the codec's domain.
@@ -107,6 +110,7 @@ def read(
     told = range(len(voices)) if given is None else given
     end = max(n.end_time for n in sequence.notes)
     if vocabulary.has("time_shift"):
+        quantising.refuse(quantise, f"codec {vocabulary.name} of {reader}")
         _tell(sequence, voices, voices, {}, reader, say)
         return Source(sequence, sequence, voices, codec.prime(sequence), 0.0, end, None, 0)
     restarting = grid.read(sequence)
@@ -114,7 +118,7 @@ def read(
     copy = in_quarters(sequence, restarting)
     kept: list[list[int]] = []
     for voice, indices in enumerate(voices):
-        notes = _on_grid(sequence, indices, restarting, vocabulary)
+        notes = _on_grid(sequence, indices, restarting, vocabulary, quantise)
         kept.append([index for index, _, _ in notes])
         for index, first, last in notes:
             _add(copy, sequence.notes[index], voice, first, last, codec)
@@ -149,7 +153,11 @@ def in_quarters(sequence: "NoteSequence", placed: grid.Grid) -> "NoteSequence":
 
 
 def _on_grid(
-    sequence: "NoteSequence", indices: Sequence[int], restarting: grid.Grid, vocabulary: vocabularies.Vocabulary
+    sequence: "NoteSequence",
+    indices: Sequence[int],
+    restarting: grid.Grid,
+    vocabulary: vocabularies.Vocabulary,
+    quantise: quantising.Quantise | None,
 ) -> list[tuple[int, float, float]]:
     """Index, start and end in quarters of the notes of a voice that the model reads, by onset.
 
@@ -158,7 +166,7 @@ def _on_grid(
     """
     frames = vocabulary.frames_per_quarter or QUARTER
     notes = [sequence.notes[i] for i in indices]
-    exact = restarting.quarters(grid.note_seconds(notes)) * frames
+    exact = quantising.apply(quantise, restarting.quarters(grid.note_seconds(notes))) * frames
     if vocabulary.kind == "groove":
         # Offsets from the grid are part of what the model reads.
         return [(i, max(a, 0.0) / frames, b / frames) for i, (a, b) in zip(indices, exact.tolist(), strict=True)]

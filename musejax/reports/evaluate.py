@@ -1,12 +1,11 @@
 """`musejax evaluate`: a run, a corpus, and whether the one may be scored on the other."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musejax import errors, registry, runs
+from musejax import errors, registry, zoo
 from musejax.codecs import chorale
 from musejax.corpora import preparation
 from musejax.evaluation import gan_likeness, likelihood, reconstruction
@@ -52,8 +51,7 @@ def _streams(given: Sequence[str]) -> list[int]:
 
 
 def evaluate(
-    path: Path,
-    name: str,
+    loaded: zoo.Loaded,
     data: str | None,
     split: str,
     say: Callable[[str], None],
@@ -71,8 +69,7 @@ def evaluate(
     has no likelihood, samples are compared with the windows.
 
     Args:
-        path: The run directory.
-        name: What the user called it.
+        loaded: The run.
         data: A corpus, folder or prepared data set; None for the run's own corpus.
         split: `train`, `valid` or `test`.
         say: Is told of damaged checkpoints and of long work.
@@ -86,8 +83,10 @@ def evaluate(
     Raises:
         errors.UserError: The model cannot be scored on these data.
     """
-    description = runs.read_description(path)
+    description, name, vocabulary = loaded.config, loaded.name, loaded.codec.vocabulary
     source = data or description["data"]["source"]
+    if not source:
+        raise errors.UserError(f"{name} names no data of its own; give --data a corpus, a folder or a file")
     heard = [description["data"]["source"], *description.get("init", {}).get("data", ())]
     for trained in heard:
         _check_overlap(trained, source, name)
@@ -100,19 +99,18 @@ def evaluate(
     streams = _streams(given)
     if given and description["vocabulary"]["streams"] != len(chorale.VOICES):
         raise errors.UserError(f"--given {','.join(given)}: {name} reads {codec}, which has no such voices")
-    run = runs.load(path, say)
     dataset = preparation.prepare(source, codec, say)
     for trained in heard:
         _check_overlap(trained, dataset.source, name)  # a prepared file says where it comes from
     if dataset.source == description["data"]["source"]:
         dataset = holdout.hold_out(dataset, description["training"].get("hold_out", 0))
     bars, told = description["training"].get("bars", 0), {"given": list(given)} if given else {}
-    by_samples = run.model.likelihood is None and run.model.info.piece_frames and run.vocabulary.tracks and bars
-    if run.model.likelihood is None and not by_samples:
+    by_samples = loaded.model.likelihood is None and loaded.model.info.piece_frames and vocabulary.tracks and bars
+    if loaded.model.likelihood is None and not by_samples:
         raise errors.UserError(f"{name} has no likelihood to evaluate; see `musejax metrics` for its music")
-    if by_samples and frames_per_bar not in (None, run.vocabulary.bar):
+    if by_samples and frames_per_bar not in (None, vocabulary.bar):
         raise errors.UserError(
-            f"--frames-per-bar {frames_per_bar}: {name} draws bars of {run.vocabulary.bar} frames, not of other metres"
+            f"--frames-per-bar {frames_per_bar}: {name} draws bars of {vocabulary.bar} frames, not of other metres"
         )
     if bars:
         items, cut = _windows(dataset, description, split, bars, frames_per_bar, say)
@@ -127,30 +125,37 @@ def evaluate(
         if not own and not registry.is_known("corpus", heard[0]):
             raise errors.UserError(f"{heard[0]}, on which {name} was trained, cannot be read again to compare with")
         known = windows.cut_windows(dataset if own else preparation.prepare(heard[0], codec, say), bars).split("train")
-        return about | _likeness(run, items, known, num or DRAWN, seed, description["training"].get("transpose", 0))
-    assert run.model.likelihood is not None
+        return about | _likeness(loaded, items, known, num or DRAWN, seed, description["training"].get("transpose", 0))
+    assert loaded.model.likelihood is not None
     together = windows.pieces(items) if bars else None
     scores = likelihood.score_pieces(
-        run.model, run.variables, items, batch_size=WINDOWS if bars else 16, samples=samples, seed=seed, given=streams
+        loaded.model,
+        loaded.variables,
+        items,
+        batch_size=WINDOWS if bars else 16,
+        samples=samples,
+        seed=seed,
+        given=streams,
     )
-    figures = likelihood.figures(scores, run.vocabulary, source, run.model.likelihood, together)
+    figures = likelihood.figures(scores, vocabulary, source, loaded.model.likelihood, together)
     if together is not None:
         figures |= {"windows": len(items), "pieces": int(together.max()) + 1}
-    if run.model.latent is not None and run.model.latent.costs is not None:
-        rebuilt = reconstruction.rebuild(run.model, run.variables, run.vocabulary, items, seed=seed)
+    if loaded.model.latent is not None and loaded.model.latent.costs is not None:
+        rebuilt = reconstruction.rebuild(loaded.model, loaded.variables, vocabulary, items, seed=seed)
         rows = np.arange(len(items)) if together is None else together
         figures |= reconstruction.figures(rebuilt, rows)
     return about | figures
 
 
 def _likeness(
-    run: runs.Run, items: list[datasets.Item], known: list[datasets.Item], num: int, seed: int, transpose: int
+    loaded: zoo.Loaded, items: list[datasets.Item], known: list[datasets.Item], num: int, seed: int, transpose: int
 ) -> dict[str, Any]:
     """How near samples are to held-out windows, and whether they are training windows."""
-    held_out, training = (gan_likeness.rolls_of(run.vocabulary, side) for side in (items, known))
-    drawn = gan_likeness.samples(run.model, run.variables, held_out, num, seed)
+    vocabulary = loaded.codec.vocabulary
+    held_out, training = (gan_likeness.rolls_of(vocabulary, side) for side in (items, known))
+    drawn = gan_likeness.samples(loaded.model, loaded.variables, held_out, num, seed)
     counts = {"pieces": int(windows.pieces(items).max()) + 1, "windows": len(items)}
-    return counts | gan_likeness.figures(run.vocabulary, drawn, held_out, training, transpose)
+    return counts | gan_likeness.figures(vocabulary, drawn, held_out, training, transpose)
 
 
 def _windows(

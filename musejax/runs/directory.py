@@ -194,21 +194,6 @@ def _config(cls: type, data: Mapping[str, Any], where: str) -> Any:
     return cls(**out)
 
 
-def example(vocabulary: vocabularies.Vocabulary, rows: int = 1, frames: int = 2) -> dict[str, np.ndarray]:
-    """A batch of zeros with the shapes and fields that a codec gives."""
-    shape = (rows, frames)
-    batch: dict[str, np.ndarray]
-    if vocabulary.kind == "groove":
-        batch = {"frames": np.zeros((*shape, vocabulary.size), np.float32)}
-    elif vocabulary.kind == "bits":
-        batch = {"frames": np.zeros((*shape, vocabulary.size), np.int32)}
-    else:
-        batch = {"tokens": np.zeros((*shape, vocabulary.streams) if vocabulary.streams > 1 else shape, np.int32)}
-    for name, _ in vocabulary.conditions:
-        batch[name] = np.zeros(shape, np.int32)
-    return {**batch, "pad_mask": np.ones(shape, np.int32), "loss_mask": np.ones(shape, np.int32)}
-
-
 def parts(description: Mapping[str, Any], path: Path) -> tuple[str, Any, vocabularies.Vocabulary]:
     """Family, config and vocabulary of a run.json; fields that were added since it was written have their defaults.
 
@@ -243,7 +228,7 @@ def build(
     """
     family, config, vocabulary = parts(description, path)
     try:
-        model = registry.get("family", family).make(config, vocabulary)
+        model = registry.get("family", family).build(config, vocabulary)
         if description.get("tuning", {}).get("method") == "g":  # two nets: the prior is in the run's state
             return prior_product.make(adapt(model), vocabulary, model), vocabulary
         return adapt(model), vocabulary
@@ -268,7 +253,7 @@ def load(path: Path, say: Callable[[str], None], adapted: tuple[Path, ...] = ())
     if "adapters" in description:
         return _load_adapted(description, path, say, (*adapted, path.resolve()))
     model, vocabulary = build(description, path)
-    like = jax.eval_shape(model.init, jax.random.key(0), example(vocabulary))
+    like = jax.eval_shape(model.init, jax.random.key(0), vocabulary.example_batch())
     packed = description.get("left_out", ())
     params, state, step = checkpoints.load(path, (without(like[0], packed), without(like[1], packed)), say)
     state = _with_prior(path, state, step)
@@ -300,7 +285,7 @@ def _load_adapted(
         raise errors.UserError(f"{path / 'run.json'} does not describe adapters: {error}") from None
     trained = base.variables["params"], without(base.variables["state"], ("latent_prior",))
     wrapped, vocabulary = build(description, path, lambda model: lora.adapted(model, *trained, config))
-    like = jax.eval_shape(wrapped.init, jax.random.key(0), example(vocabulary))
+    like = jax.eval_shape(wrapped.init, jax.random.key(0), vocabulary.example_batch())
     own, state, step = checkpoints.load(path, like, say)
     state = _with_prior(path, state, step)
     variables = {"params": lora.merge(base.variables["params"], own, config), "state": state}
@@ -310,5 +295,5 @@ def _load_adapted(
 
 def count(model: Model, vocabulary: vocabularies.Vocabulary) -> int:
     """Number of parameters, without computing any."""
-    params, _ = jax.eval_shape(model.init, jax.random.key(0), example(vocabulary))
+    params, _ = jax.eval_shape(model.init, jax.random.key(0), vocabulary.example_batch())
     return sum(int(np.prod(p.shape)) for p in jax.tree.leaves(params))

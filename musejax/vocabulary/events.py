@@ -148,6 +148,29 @@ class Vocabulary:
         """Frames of a bar of 4/4; 0 where tokens are not frames."""
         return 4 * self.frames_per_quarter
 
+    def example_batch(self, rows: int = 1, frames: int = 2) -> dict[str, np.ndarray]:
+        """Returns a batch of zeros with the fields, shapes and types of encoded pieces.
+
+        Args:
+            rows: Number of pieces, B.
+            frames: Frames (or tokens) of each, T.
+
+        Returns:
+            `tokens` int32[B, T] or [B, T, S], or `frames` int32 or float32[B, T, V]; an int32[B, T] array for each
+            condition; `pad_mask` and `loss_mask`, int32[B, T], all ones.
+        """
+        shape = (rows, frames)
+        batch: dict[str, np.ndarray]
+        if self.kind == "groove":
+            batch = {"frames": np.zeros((*shape, self.size), np.float32)}
+        elif self.kind == "bits":
+            batch = {"frames": np.zeros((*shape, self.size), np.int32)}
+        else:
+            batch = {"tokens": np.zeros((*shape, self.streams) if self.streams > 1 else shape, np.int32)}
+        for name, _ in self.conditions:
+            batch[name] = np.zeros(shape, np.int32)
+        return {**batch, "pad_mask": np.ones(shape, np.int32), "loss_mask": np.ones(shape, np.int32)}
+
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary that `from_json` reads back."""
         return dataclasses.asdict(self)

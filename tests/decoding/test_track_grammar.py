@@ -9,7 +9,7 @@ import pytest
 import tiny
 import track_grammar
 
-from musejax import runs, vocabulary
+from musejax import vocabulary
 from musejax.base import Request
 from musejax.codecs import tracks as codec
 from musejax.decoding import constraints
@@ -25,7 +25,7 @@ GRAMMAR = tracks.grammar(VOCABULARY)
 def sampler():
     config = recurrent.Config(inputs="embed", num_layers=1, hidden=12, embed=10)
     model = tiny.compiled(recurrent.make(config, VOCABULARY))
-    params, state = model.init(jax.random.key(3), runs.example(VOCABULARY, 1, 4))
+    params, state = model.init(jax.random.key(3), VOCABULARY.example_batch(1, 4))
     # Far from even, so that a constraint has to work against the model.
     params = jax.tree.map(lambda x: 4 * x, params)
     return jax.jit(lambda key, request: model.sample(params, state, key, request))

@@ -18,14 +18,16 @@ from musejax.training import step
 
 
 def test_the_sketch_has_the_page_s_shape():
-    model, table = zoo.create("sketch-vae")
+    model = zoo.create("sketch-vae")
+    table = model.info.vocabulary
     params, _ = model.init(jax.random.key(0), tiny.random_batch(table, 1, 100))
     shapes = {name: layer["kernel"].shape for name, layer in params.items()}
     assert shapes == {"mean": (100, 2), "scale": (100, 2), "output": (2, 100)}
 
 
 def test_the_sketch_s_loss_is_squared_error_plus_kl():
-    model, table = zoo.create("sketch-vae")
+    model = zoo.create("sketch-vae")
+    table = model.info.vocabulary
     batch = tiny.random_batch(table, 2, 100)
     batch["loss_mask"][:] = batch["pad_mask"][:] = 1
     params, state = model.init(jax.random.key(0), batch)
@@ -105,7 +107,8 @@ def test_what_the_sampler_says_of_its_draw_is_the_likelihood_given_the_vector(ki
 
 
 def test_the_likeliest_piece_is_the_decoder_s_numbers_to_the_nearest_id():
-    model, table = zoo.create("sketch-vae")
+    model = zoo.create("sketch-vae")
+    table = model.info.vocabulary
     params, state = model.init(jax.random.key(0), tiny.random_batch(table, 1, 100))
     z = jax.random.normal(jax.random.key(1), (3, 2))
     request = Request(num=3, length=100, choice=Choice(top_k=1))

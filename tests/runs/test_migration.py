@@ -52,6 +52,6 @@ def test_a_shipped_run_writes_the_notes_that_it_wrote(name, tmp_path):
 @pytest.mark.usefixtures("data_folder")
 @pytest.mark.parametrize("name", EXACT)
 def test_a_shipped_run_has_the_likelihood_that_it_had(name):
-    found = evaluate.evaluate(zoo.find(name), name, None, "test", lambda text: None)
+    found = evaluate.evaluate(zoo.load(name), None, "test", lambda text: None)
     field = FIGURES[name]["test"]["interval_of"]
     assert found[field] == pytest.approx(FIGURES[name]["test"][field], abs=1e-4)

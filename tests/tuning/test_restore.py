@@ -9,7 +9,7 @@ import pytest
 import tiny
 import toy
 
-from musejax import codecs, registry, runs
+from musejax import codecs, registry
 from musejax import vocabulary as vocabularies
 from musejax.models import coconet, deep_bach, dense_vae, music_vae, recurrent, transformer
 from musejax.training import restoring, settings, step
@@ -23,12 +23,12 @@ TOKEN = recurrent.Config(hidden=4, num_layers=1, inputs="embed", embed=3)
 
 
 def shapes(model, vocabulary):
-    return restoring.flat(jax.eval_shape(model.init, jax.random.key(0), runs.example(vocabulary))[0])
+    return restoring.flat(jax.eval_shape(model.init, jax.random.key(0), vocabulary.example_batch())[0])
 
 
 def noisy(model, vocabulary, seed=0):
     """Random parameters, none of which is 0: a row in a wrong place shows."""
-    like, _ = jax.eval_shape(model.init, jax.random.key(0), runs.example(vocabulary))
+    like, _ = jax.eval_shape(model.init, jax.random.key(0), vocabulary.example_batch())
     rng = np.random.default_rng(seed)
     return jax.tree.map(lambda x: 0.3 * rng.standard_normal(x.shape).astype(np.float32), like)
 

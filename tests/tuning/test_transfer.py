@@ -269,4 +269,4 @@ def test_a_tuned_run_is_not_scored_on_what_shares_music_with_its_base(made, tmp_
     found["init"]["data"] = ["folk-tunes"]
     (tmp_path / "tuned" / "run.json").write_text(json.dumps(found))
     with pytest.raises(errors.UserError, match="trained on folk-tunes, which shares music with bl-nottingham"):
-        evaluate.evaluate(tmp_path / "tuned", "tuned", "bl-nottingham", "test", pytest.fail)
+        evaluate.evaluate(zoo.load(tmp_path / "tuned"), "bl-nottingham", "test", pytest.fail)

@@ -5,7 +5,7 @@ import dataclasses
 import io
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,19 @@ def listed(experiment: experiments.Experiment) -> list[str]:
         sign = "=" if isinstance(value, str) and value.startswith("-") else " "
         lines.append(f"--{name}{sign}{' '.join(words)}".rstrip())
     return lines
+
+
+def flags(values: Mapping[str, Any]) -> list[str]:
+    """Returns fields and their values as command-line options.
+
+    Args:
+        values: Such as `{"training.steps": 100, "model.layers": (64, 64)}`.
+    """
+    out = []
+    for name, value in values.items():
+        words = [np.format_float_positional(x) if isinstance(x, float) else str(x) for x in _flat(value)]
+        out += [f"--{name.replace('_', '-')}={words[0]}"] if len(words) == 1 else [f"--{name}", *words]
+    return out
 
 
 def override(experiment: experiments.Experiment, options: list[str]) -> experiments.Experiment:

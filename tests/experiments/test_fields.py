@@ -7,9 +7,8 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from musejax import cli, errors
-from musejax.commands import fields
 from musejax.experiments import experiment as experiments
-from musejax.experiments import starting_weights
+from musejax.experiments import fields, starting_weights
 from musejax.tuning.tuning_settings import Tuning
 
 

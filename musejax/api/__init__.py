@@ -1,0 +1,1 @@
+"""The public functions. Their modules import nothing heavy until a function is called."""

@@ -1,0 +1,1 @@
+"""Options of the public functions: declared once, checked everywhere."""
