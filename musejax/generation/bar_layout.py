@@ -82,8 +82,8 @@ def read(vocabulary: vocabularies.Vocabulary, source: sources.Source, window: in
     if vocabulary.frames_per_quarter != QUARTER or window % max(vocabulary.bar, 1):
         return running
     first = int(grid.nearest(source.start * QUARTER))
-    beat = metre.read_beats(source.copy, first + frames)[max(first, 0) :]
-    beat = np.concatenate([np.full(frames - len(beat), -1), beat])[:frames]
+    beat = metre.read_beats(source.copy, first + frames)[max(first, 0) : first + frames]
+    beat = np.concatenate([np.full(frames - len(beat), -1), beat])
     lines = np.flatnonzero(beat == 0)
     sizes = np.diff(lines)
     signatures = metre.read(source.copy)
