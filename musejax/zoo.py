@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from musejax import codecs, errors, registry
+from musejax import codecs, errors, registry, stages
 
 if TYPE_CHECKING:
     from musejax.base import Model
@@ -155,7 +155,8 @@ def load(model: str | Path, say: Callable[[str], None] = _say) -> Loaded:
     """
     from musejax import runs
 
-    run = runs.load(find(model), say)
+    with stages.stage("loading"):
+        run = runs.load(find(model), say)
     try:
         codec = codecs.for_vocabulary(run.vocabulary, plugin=run.config.get("plugins", {}).get("codec", ""))
     except errors.UserError as error:

@@ -10,10 +10,10 @@ import pytest
 import musejax
 
 ROOT = Path(musejax.__file__).parent
-CORE = {"errors", "array_types", "base", "theory", "vocabulary", "nn", "models", "decoding"}
+CORE = {"errors", "options", "stages", "array_types", "base", "theory", "vocabulary", "nn", "models", "decoding"}
 WRAPPING = {"registry", "pipeline", "training", "tuning", "evaluation", "runs"}
 EDGE = {
-    "music", "codecs", "corpora", "rendering", "zoo", "catalog", "cli", "commands", "experiments", "generation",
+    "music", "codecs", "corpora", "rendering", "zoo", "catalog", "cli", "commands", "experiments", "generation", "api",
     "reports", "__init__", "__main__", "configs", "shipped", "examples",
 }  # fmt: skip
 RINGS = {name: ring for ring, names in enumerate((CORE, WRAPPING, EDGE)) for name in names}

@@ -4,6 +4,7 @@ JSON goes to standard output, everything else to standard error.
 """
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from musejax import registry
+from musejax.commands import progress
 
 # command -> the module here, and its function (parsed options, options that the parser does not know) -> exit status
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -41,7 +43,10 @@ def run(command: str, args: argparse.Namespace, rest: list[str]) -> int:
     for file in args.plugin:
         registry.use(file)
     module, function = COMMANDS[command]
-    return getattr(importlib.import_module(f"musejax.commands.{module}"), function)(args, rest)
+    # Training shows its own progress.
+    showing = contextlib.nullcontext() if command == "train" else progress.shown()
+    with showing:
+        return getattr(importlib.import_module(f"musejax.commands.{module}"), function)(args, rest)
 
 
 def say(text: str) -> None:

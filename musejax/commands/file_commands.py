@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musejax import commands, errors
+from musejax import commands, errors, stages
 from musejax.api import files as api
 from musejax.commands import flags, outputs
 
@@ -38,14 +38,16 @@ def convert(args: argparse.Namespace, rest: list[str]) -> int:
     if not target.is_file:  # All but ABC hold one piece, so that what they become is known before anything is read.
         target.paths([path.stem for path in sources if path.suffix.lower() not in files.ABC])
     # Everything is read before anything is written.
-    read = [(path, files.read(path, commands.say, commands.say, repeats=not args.as_written)) for path in sources]
+    with stages.stage("reading"):
+        read = [(path, files.read(path, commands.say, commands.say, repeats=not args.as_written)) for path in sources]
     if target.is_file and len(read[0][1]) > 1:
         raise errors.UserError(f"{sources[0]} holds {len(read[0][1])} pieces; give a folder as --out, not {target.out}")
     named = [(stem, sequence) for path, found in read for stem, sequence in zip(_stems(path, len(found)), found)]
     for (_, sequence), paths in zip(named, target.paths([stem for stem, _ in named]), strict=True):
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
-            rendering.write(sequence, path, commands.say)
+            with stages.stage("writing"):
+                rendering.write(sequence, path, commands.say)
             commands.say(str(path))
     return 0
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musejax import commands, errors, zoo
+from musejax import commands, errors, stages, zoo
 from musejax.api import latents
 from musejax.commands import flags, music_commands, outputs
 
@@ -66,8 +66,10 @@ def personalize(args: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _load(path: Path) -> "TrainedModel":
-    commands.begin()
-    from musejax.api import trained_model
+    with stages.stage("starting"):
+        commands.begin()
+        from musejax.api import trained_model
+        from musejax.generation import latent_music  # noqa: F401  imports JAX and note-seq
 
     return trained_model.load(path, say=commands.say)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musejax import commands, zoo
+from musejax import commands, stages, zoo
 from musejax.api import completion
 from musejax.api import sampling as samples
 from musejax.commands import flags, outputs
@@ -69,8 +69,10 @@ def _begin(
     Raises:
         errors.UserError: The model cannot be loaded, or a file cannot be written.
     """
-    commands.begin()
-    from musejax.api import trained_model
+    with stages.stage("starting"):
+        commands.begin()
+        from musejax.api import trained_model
+        from musejax.generation import requested_samples  # noqa: F401  imports JAX and note-seq
 
     model = trained_model.load(path, say=commands.say)
     target = target if model.codec.is_music else target.as_arrays(model.name)
@@ -118,10 +120,11 @@ def write(
             continue
         for path in paths[index]:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix.lower() == outputs.ARRAYS:
-                piece_files.write_arrays(piece, path)
-            else:
-                rendering.write(piece.sequence, path, commands.say)
+            with stages.stage("writing"):
+                if path.suffix.lower() == outputs.ARRAYS:
+                    piece_files.write_arrays(piece, path)
+                else:
+                    rendering.write(piece.sequence, path, commands.say)
         out.append([str(path) for path in paths[index]])
         tell(index, ", ".join(out[-1]))
     return out

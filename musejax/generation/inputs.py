@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from musejax import stages
 from musejax.corpora import corpus as base
 from musejax.corpora import folder
 from musejax.generation import sources
@@ -31,7 +32,8 @@ def read(music: "Music", *, as_written: bool, say: sources.Say) -> "NoteSequence
     """
     if not isinstance(music, (str, os.PathLike)):
         return music
-    pieces = files.read(Path(music), say, say, repeats=not as_written)
+    with stages.stage("reading"):
+        pieces = files.read(Path(music), say, say, repeats=not as_written)
     if len(pieces) > 1:
         say(f"{os.fspath(music)}: it holds {len(pieces)} pieces; the first is used")
     return pieces[0]
@@ -50,16 +52,17 @@ def read_all(music: "Music | Iterable[Music]", *, as_written: bool, say: sources
     """
     is_one = isinstance(music, (str, os.PathLike)) or hasattr(music, "notes")
     out, remarks = [], []
-    for item in [music] if is_one else music:  # type: ignore[union-attr]
-        if not isinstance(item, (str, os.PathLike)):
-            out.append(item)
-        elif not Path(item).is_dir():
-            out += files.read(Path(item), say, say, repeats=not as_written)
-        else:
-            corpus = folder.load(Path(item))
-            out += [piece.sequence() for piece in corpus.pieces if piece.sequence is not None]
-            report = corpus.report.to_json()
-            remarks += base.passed_over(os.fspath(item), report) + base.lost(os.fspath(item), report)
+    with stages.stage("reading"):
+        for item in [music] if is_one else music:  # type: ignore[union-attr]
+            if not isinstance(item, (str, os.PathLike)):
+                out.append(item)
+            elif not Path(item).is_dir():
+                out += files.read(Path(item), say, say, repeats=not as_written)
+            else:
+                corpus = folder.load(Path(item))
+                out += [piece.sequence() for piece in corpus.pieces if piece.sequence is not None]
+                report = corpus.report.to_json()
+                remarks += base.passed_over(os.fspath(item), report) + base.lost(os.fspath(item), report)
     for line in remarks:
         say(line)
     return out

@@ -13,7 +13,7 @@ import numpy as np
 
 from musejax import codecs, errors, zoo
 from musejax.base import Choice, Latent, Request
-from musejax.generation import bar_layout, piece_lengths, quantising, sampling, sources
+from musejax.generation import bar_layout, piece_lengths, quantising, samplers, sampling, sources
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -125,7 +125,7 @@ def posterior(loaded: zoo.Loaded, arrays: codecs.Arrays) -> tuple[np.ndarray, np
         rows = np.minimum(np.arange(first, first + width), num - 1)
         batch = {name: jnp.asarray(a[rows]) for name, a in arrays.items()}
         batch["pad_mask"] = batch["loss_mask"] = jnp.ones((width, length), jnp.int32)
-        found = run(variables["params"], variables["state"], batch)
+        found = samplers.staged(run, "encoding", variables["params"], variables["state"], batch)
         out.append([np.asarray(x)[: num - first] for x in found])
     mean, scale = (np.concatenate(x) for x in zip(*out, strict=True))
     return mean, scale
@@ -172,7 +172,8 @@ def decode(
         if given is not None:
             cells, mask = (jnp.asarray(a[rows]) for a in given)
             request = request.replace(given=cells, infill_mask=mask)  # type: ignore[attr-defined]
-        out = run(variables["params"], variables["state"], key, jnp.asarray(z[rows], jnp.float32), request)
+        vectors = jnp.asarray(z[rows], jnp.float32)
+        out = samplers.staged(run, "decoding", variables["params"], variables["state"], key, vectors, request)
         arrays = {k: np.asarray(v) for k, v in out.items() if k != "blocked"}
         pieces += [sampling.piece(loaded.codec, arrays, row, qpm) for row in range(min(width, len(z) - first))]
     return pieces

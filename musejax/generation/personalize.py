@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from musejax import errors, zoo
+from musejax import errors, stages, zoo
 from musejax.base import Array, Choice, Params
 from musejax.generation import (
     bar_layout,
@@ -120,7 +120,10 @@ def personalize(
         )
     mean, scale = latent_windows.posterior(loaded, arrays)
     key = jax.random.key(seed)
-    params, _ = fit(jax.random.fold_in(key, 0), jnp.asarray(mean), jnp.asarray(scale), size=SIZE, steps=steps)
+    with stages.stage("fitting"):
+        params, _ = jax.block_until_ready(
+            fit(jax.random.fold_in(key, 0), jnp.asarray(mean), jnp.asarray(scale), size=SIZE, steps=steps)
+        )
     keys = (jax.random.fold_in(jax.random.fold_in(key, 1), i) for i in range(num))
     z = np.stack([np.asarray(draw_vectors(params, k, size=SIZE, width=width)) for k in keys])
     qpm = next((s.tempos[0].qpm for s in pieces if s.tempos), sampling.QPM)

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from musejax import errors, zoo
+from musejax import errors, stages, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Decoder, Request
 from musejax.decoding import autoregressive, beam
@@ -15,6 +15,22 @@ from musejax.training import mesh
 
 # (params, state, key, request) -> arrays that the codec decodes
 Sampler = Callable[..., dict[str, Any]]
+
+
+def staged(function: Any, name: str, *args: Any) -> Any:
+    """Calls a jitted function, with compilation as a stage of its own where somebody watches.
+
+    Args:
+        function: The function.
+        name: What its execution is called.
+        *args: Its arguments.
+    """
+    if not stages.are_observed():
+        return function(*args)
+    with stages.stage("compiling"):
+        function.lower(*args).compile()
+    with stages.stage(name):
+        return jax.block_until_ready(function(*args))
 
 
 @functools.lru_cache(maxsize=32)
@@ -44,8 +60,8 @@ def compiled(sample: Sampler) -> Sampler:
     def draw(params: Any, state: Any, key: jax.Array, request: Request) -> dict[str, Any]:
         devices = mesh.make(mesh.dividing(request.num))
         if devices.size == 1:
-            return alone(params, state, key, request)
-        return shared(devices, *mesh.replicate(devices, (params, state, key, request)))
+            return staged(alone, "sampling", params, state, key, request)
+        return staged(shared, "sampling", devices, *mesh.replicate(devices, (params, state, key, request)))
 
     return draw
 
