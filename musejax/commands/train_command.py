@@ -19,7 +19,7 @@ def train(args: argparse.Namespace, rest: list[str]) -> int:
         experiment = starting_weights.completed(experiment, args.init_from)
     if args.fields:
         experiment = fields.override(experiment, rest) if rest else experiment
-        print("\n".join(fields.listed(experiment)))
+        print("\n".join(fields.describe(experiment)))
         return 0
     experiment = fields.override(experiment, rest)
     workdir = Path(args.workdir) if args.workdir else Path("runs") / experiment.name

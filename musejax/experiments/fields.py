@@ -12,24 +12,28 @@ import numpy as np
 
 from musejax import errors
 from musejax.experiments import experiment as experiments
+from musejax.experiments import field_meanings
 
+# Columns after which `describe` does not align meanings.
+WIDTH = 44
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def listed(experiment: experiments.Experiment) -> list[str]:
-    """Returns every field and its value, each line as options for a shell.
+def describe(experiment: experiments.Experiment) -> list[str]:
+    """Returns a line for each field: the option with its value, as a shell reads it, and what the field means.
 
     Fields that no option can set are left out: those of a model that comes from another run, or of a tuning that there
     is not.
     """
-    lines = []
-    for name, value in _leaves(experiment):
+    rows = []
+    for name, value, meaning in _leaves(experiment):
         if value is None or (name == "codec" and not value):
             continue
         words = [_word(x) for x in _flat(value)]
         sign = "=" if isinstance(value, str) and value.startswith("-") else " "
-        lines.append(f"--{name}{sign}{' '.join(words)}".rstrip())
-    return lines
+        rows.append((f"--{name}{sign}{' '.join(words)}".rstrip(), meaning))
+    width = min(max(len(option) for option, _ in rows), WIDTH)
+    return [f"{option:{width}}  # {meaning}".rstrip() if meaning else option for option, meaning in rows]
 
 
 def flags(values: Mapping[str, Any]) -> list[str]:
@@ -59,7 +63,7 @@ def override(experiment: experiments.Experiment, options: list[str]) -> experime
     tuned: Any = tyro.conf.Suppress[None] if experiment.tuning is None else type(experiment.tuning)
     fields = [model, ("tuning", tuned, dataclasses.field(default=experiment.tuning))]
     narrow: Any = dataclasses.make_dataclass(cls.__name__, fields, bases=(cls,), frozen=True, kw_only=True)
-    options = _switched(_positional(options), {name for name, x in _leaves(experiment) if isinstance(x, bool)})
+    options = _switched(_positional(options), {name for name, x, _ in _leaves(experiment) if isinstance(x, bool)})
     caught = io.StringIO()
     try:
         with contextlib.redirect_stderr(caught), contextlib.redirect_stdout(caught):
@@ -69,13 +73,24 @@ def override(experiment: experiments.Experiment, options: list[str]) -> experime
     return cls(**vars(result))
 
 
-def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Yields name, value and meaning of each field of a dataclass and of those in it."""
+    texts, few = field_meanings.meanings(type(value)), field_meanings.choices(type(value))
     for field in dataclasses.fields(value):
         name, inner = prefix + field.name.replace("_", "-"), getattr(value, field.name)
         if dataclasses.is_dataclass(inner):
             yield from _leaves(inner, name + ".")
-        else:
-            yield name, inner
+            continue
+        text = texts.get(field.name, "")
+        if field.name in few:
+            text += f" ({', '.join(str(choice) for choice in few[field.name])})"
+        if field.default is not dataclasses.MISSING and field.default != inner:
+            text += f" [default: {_shown(field.default)}]"
+        yield name, inner, text.strip()
+
+
+def _shown(value: Any) -> str:
+    return " ".join(str(x) for x in _flat(value)) or "none"
 
 
 def _flat(value: Any) -> Iterator[Any]:

@@ -28,7 +28,9 @@ def kinds():
 
 def reread(experiment, lines):
     """The experiment with options as a shell would pass them."""
-    args, rest = cli.parser().parse_known_args(["train", "x", *(w for line in lines for w in shlex.split(line))])
+    args, rest = cli.parser().parse_known_args(
+        ["train", "x", *(w for line in lines for w in shlex.split(line, comments=True))]
+    )
     return fields.override(starting_weights.completed(experiment, args.init_from), rest)
 
 
@@ -56,19 +58,27 @@ def test_what_is_printed_is_read_again(name):
     experiment = read(name)
     changed = other(experiment)
     for before, wanted in ((changed, experiment), (experiment, changed)):
-        assert reread(before, fields.listed(wanted)) == wanted
+        assert reread(before, fields.describe(wanted)) == wanted
 
 
 @pytest.mark.parametrize("name", experiments.names())
 def test_every_experiment_prints_every_field(name):
     experiment = read(name)
-    lines = fields.listed(experiment)
+    lines = [line.partition("  # ")[0] for line in fields.describe(experiment)]
     printed = {line.split()[0].partition("=")[0] for line in lines}
     for part in (experiment.model, experiment.optimizer, experiment.training, experiment.adapters, experiment.tuning):
         for field in dataclasses.fields(part) if part is not None else ():
             if not dataclasses.is_dataclass(getattr(part, field.name)):
                 assert any(line.endswith("." + field.name.replace("_", "-")) for line in printed)
     assert not any("None" in line or "(" in line for line in lines)
+
+
+def test_meanings_choices_and_defaults_are_printed():
+    lines = fields.describe(experiments.read("quickstart"))
+    (cell,) = (line for line in lines if line.startswith("--model.cell "))
+    assert cell.partition("  # ")[2].strip().endswith("(lstm, gru)")
+    (batch,) = (line for line in lines if line.startswith("--training.batch-size "))
+    assert batch.endswith("[default: 16]") and "batch" in batch.partition("  # ")[2]
 
 
 SWITCHES = [
@@ -108,5 +118,5 @@ def test_small_and_negative_numbers_are_no_options():
 def test_fields_are_printed_with_what_is_replaced(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "quickstart", "--fields", "--training.steps", "17"])
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line.partition("  # ")[0].strip() for line in capsys.readouterr().out.splitlines()]
     assert "--training.steps 17" in lines and "--training.tensorboard False" in lines
