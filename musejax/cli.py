@@ -45,7 +45,8 @@ def _output(
         help=f"where {what}: a file such as F.mid, or a folder (default: this folder)",
     )
     parser.add_argument(
-        option, help=f"for a folder: of mid, wav, png, musicxml, abc, with commas (default: {formats or 'as FILE'})"
+        option,
+        help=f"for a folder: of mid, wav, mp3, png, musicxml, abc, with commas (default: {formats or 'as FILE'})",
     )
     _overwrite(parser)
 

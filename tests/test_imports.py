@@ -42,7 +42,7 @@ def test_tests_lie_where_the_package_has_what_they_test():
     folder = Path(__file__).parent
     folders = {p.parent.relative_to(folder) for p in folder.rglob("test_*.py")}
     assert not {str(f) for f in folders if not (ROOT / f).is_dir()}
-    of_all = {"array_types", "cli", "contracts", "extending", "imports", "install_hints", "shipped"}
+    of_all = {"array_types", "cli", "contracts", "documentation", "extending", "imports", "install_hints", "shipped"}
     assert {p.stem.removeprefix("test_") for p in folder.glob("test_*.py")} == of_all
 
 

@@ -53,23 +53,27 @@ def convert(args: argparse.Namespace, rest: list[str]) -> int:
 
 
 def examples(args: argparse.Namespace, rest: list[str]) -> int:
-    """Writes the example pieces into a folder."""
+    """Writes the files that the documentation uses into a folder."""
     from musejax.music import atomic_files
 
-    source, folder = resources.files("musejax") / "examples", Path(args.folder)
-    names = [*_files_below(source, ""), *_files_below(source / "tunes", "tunes/")]
-    paths = [folder / name for name in names]
+    package, folder = resources.files("musejax") / "examples", Path(args.folder)
+    # A checkout keeps the plugin files beside the page that explains them.
+    checkout = Path(__file__).parents[2] / "docs" / "extending"
+    plugins = package / "extending" if (package / "extending").is_dir() else checkout
+    sources = {name: package / name for name in [*_files_below(package), *_files_below(package / "tunes", "tunes/")]}
+    sources |= {f"extending/{name}": plugins / name for name in _files_below(plugins)}
+    paths = [folder / name for name in sources]
     outputs.check(paths, overwrite=args.overwrite)
-    for name, path in zip(names, paths, strict=True):
+    for source, path in zip(sources.values(), paths, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_files.write_bytes(path, (source / name).read_bytes())
+        atomic_files.write_bytes(path, source.read_bytes())
         commands.say(str(path))
     return 0
 
 
-def _files_below(folder: "Traversable", prefix: str) -> list[str]:
-    """Returns the names of the files in a folder of the package, each after a prefix."""
-    return sorted(prefix + item.name for item in folder.iterdir() if item.is_file())
+def _files_below(folder: "Traversable", prefix: str = "") -> list[str]:
+    """Returns the names of the files in a folder, each after a prefix."""
+    return sorted(prefix + item.name for item in folder.iterdir() if item.is_file() and item.name[0] != ".")
 
 
 def _stems(path: Path, pieces: int) -> list[str]:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from musejax import errors, rendering
 
-FORMATS = ("mid", "musicxml", "abc", "wav", "png")
+FORMATS = ("mid", "musicxml", "abc", "wav", "mp3", "png")
 # The arrays of a piece, which commands that draw pieces write as well.
 ARRAYS = ".npz"
 # Suffixes of music, sound and pictures that musejax does not write: a mistake in --out, not the name of a folder.
 _UNWRITTEN = {
     *(".mxl", ".kar", ".rmi", ".krn", ".mei", ".ly", ".mscx", ".mscz"),
-    *(".mp3", ".ogg", ".oga", ".opus", ".flac", ".m4a", ".aac", ".aif", ".aiff", ".wma"),
+    *(".ogg", ".oga", ".opus", ".flac", ".m4a", ".aac", ".aif", ".aiff", ".wma"),
     *(".jpg", ".jpeg", ".gif", ".svg", ".pdf", ".ps", ".eps", ".bmp", ".tif", ".tiff", ".webp"),
 }
 

@@ -17,6 +17,7 @@ FORMATS: Mapping[str, str] = {
     ".mid": "musejax.music.midi_writing",
     ".midi": "musejax.music.midi_writing",
     ".wav": "musejax.rendering.audio",
+    ".mp3": "musejax.rendering.mp3",
     ".png": "musejax.rendering.picture",
     ".xml": "musejax.music.musicxml_writing",
     ".musicxml": "musejax.music.musicxml_writing",

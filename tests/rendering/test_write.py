@@ -9,6 +9,7 @@ _HEADS = {
     ".mid": b"MThd",
     ".midi": b"MThd",
     ".wav": b"RIFF",
+    ".mp3": b"\xff\xfb",
     ".png": b"\x89PNG",
     ".xml": b"<?xml",
     ".musicxml": b"<?xml",
