@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from musejax.registry import register as register
     from musejax.zoo import list_models as list_models
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 # name -> the module that defines it
 _MODULES = {
     "Experiment": "experiments.experiment",

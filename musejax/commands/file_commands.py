@@ -62,11 +62,14 @@ def examples(args: argparse.Namespace, rest: list[str]) -> int:
     plugins = package / "extending" if (package / "extending").is_dir() else checkout
     sources = {name: package / name for name in [*_files_below(package), *_files_below(package / "tunes", "tunes/")]}
     sources |= {f"extending/{name}": plugins / name for name in _files_below(plugins)}
-    paths = [folder / name for name in sources]
-    outputs.check(paths, overwrite=args.overwrite)
-    for source, path in zip(sources.values(), paths, strict=True):
+    contents = {folder / name: source.read_bytes() for name, source in sources.items()}
+    # A second call is no mistake: files that are there already stay.
+    missing = [path for path, data in contents.items() if not (path.is_file() and path.read_bytes() == data)]
+    outputs.check(missing, overwrite=args.overwrite)
+    for path in missing:
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_files.write_bytes(path, source.read_bytes())
+        atomic_files.write_bytes(path, contents[path])
+    for path in contents:
         commands.say(str(path))
     return 0
 

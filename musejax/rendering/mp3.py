@@ -19,7 +19,7 @@ def to_bytes(sequence: "NoteSequence") -> bytes:
     try:
         import soundfile
     except ImportError:
-        raise errors.UserError('MP3 needs soundfile; install it with `pip install "musejax[mp3]"`') from None
+        raise errors.UserError('MP3 needs soundfile; install it with `pip install "soundfile>=0.13"`') from None
     out = io.BytesIO()
     soundfile.write(out, audio.to_samples(sequence), audio.SAMPLE_RATE, format="MP3")
     return out.getvalue()

@@ -33,13 +33,6 @@ def test_every_example_is_read_without_a_remark_and_has_whole_bars(folder):
         assert bars[0].length == full or end - bars[-1].start == full - bars[0].length, path
 
 
-def test_examples_are_not_written_over(folder, capsys):
-    with pytest.raises(SystemExit) as end:
-        cli.main(["examples", str(folder)])
-    assert end.value.code == 2
-    assert "--overwrite" in capsys.readouterr().err
-
-
 def test_the_examples_have_what_the_documentation_says(folder):
     def kinds(name):
         (sequence,) = files.read(folder / name)
@@ -54,3 +47,17 @@ def test_the_examples_have_what_the_documentation_says(folder):
     assert len(chorale.notes) == 4 * 32
     song = kinds("song.mid")[2]
     assert any(note.is_drum for note in song.notes) and len({note.instrument for note in song.notes}) == 4
+
+
+def test_a_second_call_writes_nothing(folder):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["examples", str(folder)])
+    assert end.value.code == 0
+
+
+def test_examples_are_not_written_over(folder, capsys):
+    (folder / "song.mid").write_bytes(b"mine")
+    with pytest.raises(SystemExit) as end:
+        cli.main(["examples", str(folder)])
+    assert end.value.code == 2
+    assert "--overwrite" in capsys.readouterr().err

@@ -21,5 +21,5 @@ def test_the_sound_survives(chorale):
 
 def test_a_missing_package_is_named(chorale, monkeypatch):
     monkeypatch.setitem(sys.modules, "soundfile", None)
-    with pytest.raises(errors.UserError, match=r'pip install "musejax\[mp3\]"'):
+    with pytest.raises(errors.UserError, match=r'pip install "soundfile>=0.13"'):
         mp3.to_bytes(chorale)
