@@ -1,6 +1,14 @@
 """Settings of the documentation site: `sphinx-build -W -b html docs FOLDER`."""
 
+import argparse
+import os
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
 import musejax
+from musejax import cli
 
 project = "musejax"
 copyright = "the musejax authors"  # noqa: A001
@@ -29,3 +37,25 @@ autodoc_default_options = {"members": True, "show-inheritance": False}
 nitpicky = False
 html_theme = "furo"
 html_title = f"musejax {release}"
+
+
+class CommandHelp(SphinxDirective):
+    """Shows what `musejax COMMAND --help` prints."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Returns the help of the command as a literal block."""
+        os.environ["COLUMNS"] = "100"
+        commands = next(
+            action for action in cli.parser()._actions if isinstance(action, argparse._SubParsersAction)
+        ).choices
+        text = commands[self.arguments[0]].format_help()
+        block = nodes.literal_block(text, text)
+        block["language"] = "text"
+        return [block]
+
+
+def setup(app: Sphinx) -> None:
+    """Adds the directive."""
+    app.add_directive("musejax-help", CommandHelp)
