@@ -1,7 +1,7 @@
 """Classifier-free guidance of any left-to-right model: conditions followed more closely than they were learnt.
 
 Ho and Salimans (2022); for autoregressive nets Sanchez et al. (2023). The net must have been trained with conditions
-dropped at times (`nn.conditioning.drop`); of one that was not, the unknown half is a guess.
+dropped at times (`nn.conditioning.drop_conditions`); of one that was not, the unknown half is a guess.
 """
 
 from collections.abc import Mapping

@@ -109,7 +109,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     def read(batch: Any) -> tuple[Float[Array, "B T"], Float[Array, " B"]]:
         scored = jnp.asarray(batch["loss_mask"]) > 0
         away = jnp.where(scored, jnp.asarray(batch["tokens"]) - silence, 0)
-        tokens = roll_features.fitted(away, config.frames) + silence
+        tokens = roll_features.fit_length(away, config.frames) + silence
         return tokens / half - 1.0, scored.any(1).astype(jnp.float32)
 
     players = adversarial.Players(

@@ -162,7 +162,7 @@ class TokenNet(nn.Module):
             # A product: the gradient of a gather is a scatter, which is slow on CPUs. An id beyond the rows gives 0.
             if previous.shape[1] == 1:
                 return table[ids]
-            return transformer_stack.by_rows(lambda ones: ones @ table, jax.nn.one_hot(ids, len(table), dtype=dtype))
+            return transformer_stack.apply_to_rows(lambda ones: ones @ table, jax.nn.one_hot(ids, len(table), dtype=dtype))
 
         embedding = table("embed", size + 1)
         x = rows(embedding, previous)
@@ -176,9 +176,9 @@ class TokenNet(nn.Module):
         h, carry = transformer_stack.Stack(config, name="stack")(x, carry, inner[1])
         if config.tied:
             bias = self.param("output_bias", nn.initializers.zeros, (size,)).astype(dtype)
-            logits = transformer_stack.by_rows(lambda h: h @ embedding[:size].T, h)
+            logits = transformer_stack.apply_to_rows(lambda h: h @ embedding[:size].T, h)
             return logits + jnp.broadcast_to(bias, (*h.shape[:2], size)), carry
-        return transformer_stack.by_rows(nn.Dense(size, name="output", dtype=dtype), h), carry
+        return transformer_stack.apply_to_rows(nn.Dense(size, name="output", dtype=dtype), h), carry
 
 
 class Bits(nn.Module):

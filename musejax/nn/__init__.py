@@ -1,1 +1,1 @@
-"""Flax blocks that families share."""
+"""Flax modules and losses that model families share."""

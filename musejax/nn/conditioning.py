@@ -1,4 +1,4 @@
-"""Conditions that a net also learns to do without, for classifier-free guidance (Ho and Salimans, 2022)."""
+"""Condition dropout for classifier-free guidance (Ho and Salimans, 2022), and checks of a config's conditions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,22 +10,22 @@ from musejax import vocabulary as vocabularies
 from musejax.array_types import Array, Key
 
 
-def drop(
+def drop_conditions(
     batch: Mapping[str, Any],
     names: Sequence[str],
     vocabulary: vocabularies.Vocabulary,
     rate: float,
     key: Key[Array, ""],
 ) -> dict[str, Any]:
-    """A batch in which a share of the pieces have all their conditions unknown.
+    """Returns a batch in which all conditions of a random share of the pieces are unknown.
 
-    An unknown condition has the id one beyond its last, whose one-hot is a row of zeros.
+    An unknown condition has the id after its last class, whose one-hot is a row of zeros.
 
     Args:
-        batch: With int32[B, T] for each condition.
-        names: The conditions that the net reads.
-        vocabulary: Knows their sizes.
-        rate: Share of pieces.
+        batch: Contains int32[B, T] for each condition.
+        names: The conditions that the network reads.
+        vocabulary: Gives the sizes of the conditions.
+        rate: Expected share of the pieces.
         key: A random key.
     """
     out = dict(batch)
@@ -39,12 +39,15 @@ def drop(
 
 
 def check(config: Any, vocabulary: vocabularies.Vocabulary, rates: Sequence[str]) -> None:
-    """Raises ValueError for a condition that the vocabulary does not have, or a rate of dropout outside [0, 1).
+    """Checks the conditions and dropout rates of a config.
 
     Args:
-        config: Of a family; read are its conditions, condition_dropout and these rates.
-        vocabulary: Knows the conditions.
-        rates: Fields of the config.
+        config: A family's config, with `conditions`, `condition_dropout` and the fields `rates`.
+        vocabulary: The vocabulary, which lists the available conditions.
+        rates: Names of further fields that are dropout rates.
+
+    Raises:
+        ValueError: If the vocabulary does not have a condition, or a rate is outside [0, 1).
     """
     for name in (*rates, "condition_dropout"):
         if not 0.0 <= getattr(config, name) < 1.0:

@@ -9,13 +9,13 @@ from musejax.array_types import Array, Float, Key
 def drop(
     x: Float[Array, " *S"], rate: float, key: Key[Array, ""] | None, shape: tuple[int, ...] | None = None
 ) -> Float[Array, " *S"]:
-    """Sets a share of the entries of x to 0 and scales the rest up; without a key, or at rate 0, x itself.
+    """Sets a random share of the entries of x to 0 and scales the others up; returns x if key is None or rate is 0.
 
     Args:
         x: float[...].
-        rate: Share that is dropped, in [0, 1).
-        key: None when nothing is to be dropped.
-        shape: That of the mask, broadcast to x's; None for x's own.
+        rate: Probability that an entry is dropped, in [0, 1).
+        key: A random key, or None to drop nothing.
+        shape: Shape of the mask, which is broadcast to that of x; None for the shape of x.
     """
     if key is None or rate == 0.0:
         return x

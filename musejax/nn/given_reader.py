@@ -1,10 +1,9 @@
-"""Reading given cells ahead of their turn: what lets a net that draws from left to right fill a gap or harmonise.
+"""A bidirectional reader of given cells, with which a left-to-right network can infill or harmonise.
 
-The given cells are read first, by a stack that looks both ways over them, and the free cells are drawn after that in
-their usual order, each given all given cells and the free ones before it: fill-in-the-middle order (Bavarian et al.,
-2022) on a grid, where every frame has its place and no cells need to be moved. So the chain rule over the free cells
-is exact. Frames without a given cell are not seen by others: a net that is given nothing learns nothing of how long
-the piece will be.
+A bidirectional stack first reads all given cells. The free cells are then sampled in their usual order, each
+conditioned on all given cells and on the free cells before it. This is fill-in-the-middle order (Bavarian et al., 2022)
+on a grid, where no cell needs to be moved, and the chain rule over the free cells is exact. Other frames do not attend
+to frames without a given cell, so that without given cells the network learns nothing about the length of the piece.
 """
 
 import dataclasses
@@ -23,13 +22,13 @@ from musejax.nn.features import inputs, voice_history
 
 
 class Reader(nn.Module):
-    """A stack over frames that sees those with given cells.
+    """A bidirectional Transformer stack that attends to the frames with given cells.
 
     Attributes:
-        vocabulary: Of tokens.
-        shape: The stack's; its positions are rotary.
-        feature_dropout: Share of input features dropped.
-        lookahead: Whether the heads of the net that hears it see the features of nn/features/lookahead.py as well.
+        vocabulary: A vocabulary of tokens.
+        shape: Shape of the stack; positions are always rotary.
+        feature_dropout: Dropout rate of the input features.
+        lookahead: Whether the heads of the network also read the features of nn/features/lookahead.py.
     """
 
     vocabulary: vocabularies.Vocabulary
@@ -41,16 +40,16 @@ class Reader(nn.Module):
     def __call__(
         self, batch: Mapping[str, AnyArray], features: Sequence[inputs.Feature], dtype: Any, key: Key[Array, ""] | None
     ) -> Float[Array, "B T D"]:
-        """Runs over whole pieces or windows.
+        """Reads whole pieces or windows.
 
         Args:
-            batch: `given` int32[B, T, S], V where a cell is free, and what the features read.
-            features: Of each frame.
+            batch: `given` int32[B, T, S], V where a cell is free, and the fields that the features read.
+            features: Features of each frame.
             dtype: Type of the computation.
-            key: For dropout; None when nothing is to be dropped.
+            key: Key for dropout, or None to drop nothing.
 
         Returns:
-            float[B, T, D]; at frames where nothing is given and nothing is seen, what that means.
+            float[B, T, D], a summary of the given cells for each frame.
         """
         given = jnp.asarray(batch["given"])
         keys = (None,) * 3 if key is None else tuple(jax.random.split(key, 3))
@@ -64,8 +63,8 @@ class Reader(nn.Module):
         return transformer_stack.Stack(shape, name="stack")(x, start, keys[2], attn_mask=attn_mask)[0]
 
 
-def sounding(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> Int[Array, "B T S"]:
-    """The token of the note that sounds in each given cell: V where that is not known.
+def sounding_tokens(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> Int[Array, "B T S"]:
+    """Returns the token of the note that sounds in each given cell, or V where that is unknown.
 
     Args:
         t: The vocabulary's tables.
@@ -74,22 +73,22 @@ def sounding(t: voice_history.Tables, given: Int[AnyArray, "B T S"]) -> Int[Arra
     if t.hold < 0:
         return jnp.asarray(given)
     place = jnp.arange(given.shape[1])[None, :, None]
-    begun = jax.lax.cummax(jnp.where(given != t.hold, place, -1), axis=1)
-    found = jnp.take_along_axis(given, jnp.maximum(begun, 0), axis=1)
-    return jnp.where(begun >= 0, found, t.size)
+    onset = jax.lax.cummax(jnp.where(given != t.hold, place, -1), axis=1)
+    token = jnp.take_along_axis(given, jnp.maximum(onset, 0), axis=1)
+    return jnp.where(onset >= 0, token, t.size)
 
 
-def masks(key: Key[Array, ""], num: int, frames: int, streams: int) -> Int[Array, "{num} {frames} {streams}"]:
-    """Random sets of free cells for training: what people ask to be filled.
+def sample_masks(key: Key[Array, ""], num: int, frames: int, streams: int) -> Int[Array, "{num} {frames} {streams}"]:
+    """Samples sets of free cells for training, like those in users' requests.
 
-    A quarter of the rows are free in all cells; a quarter are all voices but one (harmonising); a quarter are gaps in
-    all voices; a quarter are some voices, in gaps or in all frames. Of one stream: all cells, or gaps.
+    In a quarter of the rows all cells are free; in a quarter all voices but one (harmonising); in a quarter gaps in all
+    voices; in a quarter some voices, in gaps or in all frames. With one stream, all cells or gaps are free.
 
     Args:
         key: A random key.
-        num: Rows, B.
-        frames: T.
-        streams: S.
+        num: Number of rows, B.
+        frames: Number of frames, T.
+        streams: Number of streams, S.
 
     Returns:
         int32[B, T, S], 1 where a cell is free.
@@ -100,17 +99,17 @@ def masks(key: Key[Array, ""], num: int, frames: int, streams: int) -> Int[Array
     kept = jax.nn.one_hot(jax.random.randint(one, (num,), 0, streams), streams, dtype=bool)
     some = jnp.where(some.any(1, keepdims=True), some, kept)
     all_frames = jax.random.bernoulli(whole, 0.5, (num,)) & (streams > 1)
-    in_frames = gaps(ends, num, frames) | (kind < 2)[:, None] | ((kind == 3) & all_frames)[:, None]
+    in_frames = sample_gaps(ends, num, frames) | (kind < 2)[:, None] | ((kind == 3) & all_frames)[:, None]
     in_voices = jnp.where((kind == 1)[:, None] & (streams > 1), ~kept, (kind != 3)[:, None] | some)
     return (in_frames[:, :, None] & in_voices[:, None, :]).astype(jnp.int32)
 
 
-def gaps(key: Key[Array, ""], num: int, frames: int) -> Bool[Array, "{num} {frames}"]:
-    """Stretches of free frames that come and go along each row: bool[B, T].
+def sample_gaps(key: Key[Array, ""], num: int, frames: int) -> Bool[Array, "{num} {frames}"]:
+    """Samples gaps along each row: bool[B, T], True where a frame is free.
 
-    Free and given stretches follow each other with lengths from exponential distributions, whose means, 8 to 64 and
-    16 to 128 frames, are each row's own. So most gaps are short, with something to read on both sides, and a row has
-    several of them.
+    Free and given stretches alternate. Their lengths are exponentially distributed, with means that are sampled for
+    each row: 8 to 64 frames for free and 16 to 128 frames for given stretches. So most gaps are short, with context on
+    both sides, and a row has several of them.
     """
     means, first, lengths = (jax.random.fold_in(key, i) for i in range(3))
     mean = jnp.asarray([[8.0, 16.0]]) * 2.0 ** jax.random.uniform(means, (num, 2), maxval=3.0)

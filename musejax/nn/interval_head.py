@@ -1,8 +1,8 @@
-"""The output of networks over notes: logits of events as a sum of parts, declared once.
+"""The output layout of networks over notes: logits of events as a sum of parts, declared once.
 
-Scores of a head are logits of events, then scores of intervals to the notes around (the anchors), so that a step or a
-chord learnt at one pitch serves at all; then a weight for each token that something proposes, and scores of the twelve
-degrees above the tonic where the key is known.
+The scores of a head are, in this order: logits of events; scores of intervals to nearby notes (the anchors), so that a
+step or chord learned at one pitch generalises to all pitches; a weight for each proposed token; and, where the key is
+known, scores of the twelve degrees above the tonic.
 """
 
 from collections.abc import Hashable, Sequence
@@ -19,13 +19,13 @@ from musejax.nn.features import axis_labels, inputs, voice_history
 
 @jax.custom_vjp
 def place_intervals(scores: Float[Array, "*N R"], pitch: Int[Array, " *N"]) -> Float[Array, "*N P"]:
-    """Returns scores of intervals as scores of pitches: out[q] = scores[q - pitch + P - 1].
+    """Converts scores of intervals to scores of pitches: out[q] = scores[q - pitch + P - 1].
 
     The gradient is the same gather in the other direction; autodiff's scatter is slow on a CPU.
 
     Args:
         scores: float[..., 2P - 1], one for each interval from -(P - 1) to P - 1.
-        pitch: int32[...], 0..P - 1, or -1 where there is none: all scores are 0 then.
+        pitch: int32[...], 0..P - 1, or -1 where there is no pitch and all scores are 0.
 
     Returns:
         float[..., P].
@@ -36,7 +36,7 @@ def place_intervals(scores: Float[Array, "*N R"], pitch: Int[Array, " *N"]) -> F
 
 
 def _count(pitch: Int[Array, " *N"], size: int) -> Int[Array, "*N {size}"]:
-    """0..size - 1 along a new last axis."""
+    """Returns 0..size - 1 along a new last axis."""
     return jax.lax.broadcasted_iota(jnp.int32, (*pitch.shape, size), pitch.ndim)
 
 
@@ -50,8 +50,8 @@ def _place_backward(pitch: Int[Array, " *N"], cotangent: Float[Array, "*N P"]) -
     size = cotangent.shape[-1]
     index = _count(pitch, 2 * size - 1) + jnp.maximum(pitch, 0)[..., None] - (size - 1)
     inside = (pitch >= 0)[..., None] & (index >= 0) & (index < size)
-    taken = jnp.take_along_axis(cotangent, jnp.clip(index, 0, size - 1), axis=-1)
-    return jnp.where(inside, taken, 0.0), None
+    gathered = jnp.take_along_axis(cotangent, jnp.clip(index, 0, size - 1), axis=-1)
+    return jnp.where(inside, gathered, 0.0), None
 
 
 place_intervals.defvjp(_place_forward, _place_backward)
@@ -61,11 +61,11 @@ class Scores(NamedTuple):
     """The layout of a head's scores.
 
     Attributes:
-        vocabulary: Of tokens.
-        anchors: Names of the notes to which intervals are scored.
-        proposals: Names of the tokens that are proposed.
+        vocabulary: A vocabulary of tokens.
+        anchors: Names of the notes from which intervals are scored.
+        proposals: Names of the proposed tokens.
         by_degree: Whether degrees of the key are scored.
-        shares: Number of distributions over pitch classes whose weights stand at the end (`nearby_cells`).
+        shares: Number of distributions over pitch classes, whose weights are the last scores (`nearby_cells`).
     """
 
     vocabulary: vocabularies.Vocabulary
@@ -80,7 +80,7 @@ class Scores(NamedTuple):
         return len(self.labels())
 
     def labels(self, *stream: Hashable) -> axis_labels.Labels:
-        """Returns the labels of the scores; those of what belongs to one stream begin with it."""
+        """Returns the labels of the scores; labels that belong to one stream begin with `stream`."""
         pitches = self.vocabulary.range("pitch").size
         out = axis_labels.events(self.vocabulary, *stream)
         out += tuple((*stream, a, interval) for a in self.anchors for interval in range(1 - pitches, pitches))
@@ -100,10 +100,10 @@ class Scores(NamedTuple):
 
         Args:
             scores: float[..., size].
-            anchors: The token of each anchor, int32[...]; one without a pitch scores nothing.
+            anchors: The token of each anchor, int32[...]; one without a pitch adds nothing.
             proposals: The token of each proposal, int32[...].
             signature: The key signature, int32[...], for scores by degree.
-            shares: float[..., shares, 12], logarithms of the shares of pitch classes.
+            shares: float[..., shares, 12], log shares of pitch classes.
 
         Returns:
             float[..., V].
@@ -115,8 +115,8 @@ class Scores(NamedTuple):
         steps = scores[..., size:at].reshape(*pitch.shape, -1)
         placed = place_intervals(steps, jnp.where(pitch >= 0, pitch - low, -1)).sum(-2)
         if shares is not None:
-            of_class = (np.arange(pitches)[None] + low) % 12 == np.arange(12)[:, None]
-            by_pitch = shares.astype(jnp.float32) @ jnp.asarray(of_class, jnp.float32)
+            has_class = (np.arange(pitches)[None] + low) % 12 == np.arange(12)[:, None]
+            by_pitch = shares.astype(jnp.float32) @ jnp.asarray(has_class, jnp.float32)
             placed = placed + (scores[..., -self.shares :, None] * by_pitch).sum(-2)
         pad = [(0, 0)] * (scores.ndim - 1) + [(first, size - first - pitches)]
         logits = scores[..., :size] + jnp.pad(placed, pad)
@@ -124,7 +124,7 @@ class Scores(NamedTuple):
             logits = logits + scores[..., at : at + 1] * jax.nn.one_hot(token, size)
             at += 1
         if signature is not None:
-            # One-hot rows: a product, where a gather's gradient would be a scatter.
+            # A product with one-hot rows: the gradient of a gather would be a scatter.
             rows = np.eye(inputs.DEGREES, 12, dtype=np.float32)[inputs.degrees(self.vocabulary)[:, :size]]
             by_key = jnp.asarray(np.swapaxes(rows, 1, 2))[signature]
             logits = logits + jnp.einsum("...d,...dv->...v", scores[..., at : at + 12], by_key)

@@ -1,9 +1,9 @@
-"""Nets over binary frames: one step of a stack a frame, then its keys.
+"""Networks over binary frames: one step of a stack per frame, then the keys of the frame.
 
-A net gives the logit of every key on its own, given the past (class A1 of `bl`), or what the past says of a frame whose
-keys are drawn one after the other (nn/nade.py, class A2). In `KeyNet` a key's logit is the sum of a linear read-out of
-the recurrent state, a linear map of the last frame, and a small head that is the same for all keys: it sees the key's
-own past and that of its neighbours, so that what holds of one register serves in another.
+A network returns the logit of each key independently given the past (class A1 of protocol `bl`), or a context for a
+frame whose keys are sampled one after the other (nn/nade.py, class A2). In `KeyNet` the logit of a key is the sum of a
+linear read-out of the recurrent state, a linear map of the last frame, and a small head that all keys share. The head
+reads the past of the key and of its neighbours, so that what it learns in one register generalises to others.
 """
 
 from collections.abc import Mapping
@@ -19,19 +19,19 @@ from musejax.nn import dropout as dropouts
 from musejax.nn import nade
 from musejax.nn.features import key_history
 
-# Decays in frames of how long ago a key sounded.
+# Decay times, in frames, of the features of how long ago a key sounded.
 DECAYS = (2.0, 6.0, 20.0, 60.0)
-# Neighbours either way that a key's head sees, in semitones.
+# Semitones below and above a key that its head reads.
 REACH = 12
 
 
-def _pasts(
+def _past_features(
     batch: Mapping[str, AnyArray], dtype: Any
 ) -> tuple[Float[Array, "B T V 24"], Float[Array, "B T V 2"], Float[Array, "B T 8"]]:
-    """The past of each key, that of neighbours, and what is common to all keys, as floats.
+    """Returns the features of a key's past, of its neighbours' past, and those common to all keys.
 
     Returns:
-        own [B, T, V, 24], near [B, T, V, 2], common [B, T, 8].
+        own float[B, T, V, 24], near float[B, T, V, 2], common float[B, T, 8].
     """
     lags = jnp.moveaxis(batch["lags"], -2, -1).astype(dtype)
     hold = jnp.minimum(batch["hold"].astype(jnp.float32), 64.0)
@@ -48,16 +48,16 @@ def _pasts(
 
 
 class KeyNet(nn.Module):
-    """The net.
+    """A network over binary frames with a head that all keys share.
 
     Attributes:
-        size: Keys, V.
+        size: Number of keys, V.
         stack: The layers over frames.
-        conditions: (name, size) of each condition that is read.
-        head: Width of the head that all keys share.
-        input_dropout: On the bits that enter the recurrent layers.
-        head_dropout: In the heads.
-        hidden: Width of the hidden layer of a NADE, or 0 where keys are independent given the past.
+        conditions: (name, size) of each condition that the network reads.
+        head: Width of the shared head.
+        input_dropout: Dropout rate of the bits that enter the recurrent layers.
+        head_dropout: Dropout rate in the heads.
+        hidden: Width of the hidden layer of a NADE, or 0 if keys are independent given the past.
     """
 
     size: int
@@ -72,22 +72,22 @@ class KeyNet(nn.Module):
     def __call__(
         self, batch: Mapping[str, AnyArray], carry: Any, key: Key[Array, ""] | None
     ) -> tuple[Float[Array, "B T V"] | nade.Context, Any]:
-        """Logits of every key of every frame, or the frames' contexts.
+        """Returns the logits of all keys of all frames, or the contexts of the frames.
 
         Args:
             batch: `key_history` features and conditions, [B, T, ...].
-            carry: The recurrent state; its type is that of the computation.
-            key: For dropout; None when nothing is to be dropped.
+            carry: The recurrent state, whose type is that of the computation.
+            key: Key for dropout, or None to drop nothing.
 
         Returns:
-            float[B, T, V] or a `nade.Context` of [B, T, ...], and the state after.
+            float[B, T, V] or a `nade.Context` of shape [B, T, ...], and the new state.
         """
         dtype = jax.tree.leaves(carry)[0].dtype
         keys = (None,) * 3 if key is None else tuple(jax.random.split(key, 3))
-        own, near, common = _pasts(batch, dtype)
+        own, near, common = _past_features(batch, dtype)
         beats = [jax.nn.one_hot(batch[name], size, dtype=dtype) for name, size in self.conditions]
         common = jnp.concatenate([common, *beats], axis=-1)
-        # The last frame, its ages, a fading memory of each key, the longest match and that of order 4.
+        # The last frame, its ages, a fading memory of each key, the longest match and the match of order 4.
         bits = jnp.concatenate([near[..., 0], near[..., 1], own[..., 15], own[..., 23], own[..., 20]], axis=-1)
         bits = dropouts.drop(bits, self.input_dropout, keys[0])
         h, carry = self.stack(jnp.concatenate([bits, common], axis=-1), carry, keys[1])
@@ -107,11 +107,11 @@ class KeyNet(nn.Module):
         near: Float[Array, "B T V 2"],
         common: Float[Array, "B T C"],
     ) -> Float[Array, "B T V W"]:
-        """The shared head of every key before its non-linearity, [B, T, V, W]."""
+        """Returns the shared head's pre-activations of all keys, [B, T, V, W]."""
         width, rows = self.head, near.shape[:2]
         kernel = self.param("near", nn.initializers.lecun_normal(), (2 * REACH + 1, 2, width)).astype(h.dtype)
         register = self.param("register", nn.initializers.normal(0.1), (self.size, width)).astype(h.dtype)
-        # The convolution over keys as one product with a banded matrix, which a CPU does faster.
+        # The convolution over keys as one product with a banded matrix, which is faster on a CPU.
         offset = np.arange(self.size)[:, None] - np.arange(self.size)[None] + REACH
         inside = (offset >= 0) & (offset <= 2 * REACH)
         band = jnp.where(jnp.asarray(inside)[..., None, None], kernel[np.clip(offset, 0, 2 * REACH)], 0.0)
@@ -123,13 +123,13 @@ class KeyNet(nn.Module):
 
 
 class PlainKeyNet(nn.Module):
-    """The net of the classic systems: the last frame (`last`) and conditions in, logits of the next one out.
+    """The network of the classic systems: it maps the last frame (`last`) and conditions to logits of the next frame.
 
     Attributes:
-        size: Keys, V.
+        size: Number of keys, V.
         stack: The layers over frames.
-        conditions: (name, size) of each condition that is read.
-        input_dropout: On the last frame.
+        conditions: (name, size) of each condition that the network reads.
+        input_dropout: Dropout rate of the last frame.
         hidden: As in `KeyNet`.
     """
 
@@ -143,7 +143,7 @@ class PlainKeyNet(nn.Module):
     def __call__(
         self, batch: Mapping[str, AnyArray], carry: Any, key: Key[Array, ""] | None
     ) -> tuple[Float[Array, "B T V"] | nade.Context, Any]:
-        """As `KeyNet`'s, of `last` int[B, T, V] and conditions."""
+        """Returns what `KeyNet` returns, from `last` int[B, T, V] and conditions."""
         dtype = jax.tree.leaves(carry)[0].dtype
         keys = (None, None) if key is None else tuple(jax.random.split(key))
         last = dropouts.drop(jnp.asarray(batch["last"], dtype), self.input_dropout, keys[0])

@@ -1,9 +1,9 @@
-"""Encoder and decoder of MusicVAE (Roberts et al., 2018), over frames as one-hot vectors or switches.
+"""Encoder and decoder of MusicVAE (Roberts et al., 2018), over frames as one-hot vectors or bits.
 
-The encoder reads a piece both ways and gives the mean and scale of a diagonal normal. The decoder begins each segment
-from a context: of a flat decoder the one segment is the whole piece and its context is z; a hierarchical decoder has a
-conductor, a recurrent net that turns z into a context for each segment. A context sets the first state through a tanh
-layer and joins every input.
+The bidirectional encoder returns the mean and scale of a diagonal normal posterior. The decoder starts each segment
+from a context. In a flat decoder the only segment is the whole piece, and its context is z. A hierarchical decoder has
+a conductor, a recurrent network that turns z into a context for each segment. A context sets the initial state through
+a tanh layer and is concatenated to every input.
 """
 
 from typing import Any
@@ -15,16 +15,16 @@ from flax import linen as nn
 from musejax.array_types import Array, Float, Int, Key
 from musejax.nn import recurrent_stack
 
-# Keeps the scale of a posterior away from 0.
+# Smallest scale of a posterior.
 MIN_SCALE = 1e-4
 
 
 class Encoder(nn.Module):
-    """Bidirectional LSTM layers and a diagonal normal.
+    """An encoder of bidirectional LSTM layers with a diagonal normal posterior.
 
     Attributes:
         hidden: Units of each direction.
-        num_layers: Layers; from the second on a layer reads both directions of the one below.
+        num_layers: Number of layers; each layer reads both directions of the layer below.
         latent: Size Z of the latent vector.
     """
 
@@ -36,11 +36,11 @@ class Encoder(nn.Module):
     def __call__(
         self, x: Float[Array, "B T D"], lengths: Int[Array, " B"]
     ) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
-        """Reads pieces.
+        """Encodes pieces.
 
         Args:
             x: float[B, T, D].
-            lengths: int32[B], frames of each; what comes after is not read.
+            lengths: int32[B], the number of frames of each piece; later frames are ignored.
 
         Returns:
             mean, scale: float32[B, Z] each.
@@ -60,20 +60,20 @@ class Encoder(nn.Module):
             options: dict[str, Any] = {"recurrent_dropout": 0.0, "key": None, "input_grad": i > 0}
             ahead, _ = recurrent_stack.Layer("lstm", self.hidden, name=f"forward_{i}")(x, start, **options)
             back, _ = recurrent_stack.Layer("lstm", self.hidden, name=f"backward_{i}")(turn(x), start, **options)
-            # Both directions end at the last frame of their order.
+            # In its own order, each direction ends at the last frame of the piece.
             ends = [jnp.einsum("bt,bth->bh", is_last, y) for y in (ahead, back)]
             x = jnp.concatenate([ahead, turn(back)], axis=-1)
         h = jnp.concatenate(ends, axis=-1)
-        return normal(h, self.latent)
+        return posterior_layers(h, self.latent)
 
 
-def normal(
+def posterior_layers(
     h: Float[Array, "*B D"], size: int, sure: bool = False
 ) -> tuple[Float[Array, "*B {size}"], Float[Array, "*B {size}"]]:
-    """The layers of a diagonal normal, inside an encoder: float[..., D] -> mean and scale, float32[..., Z] each.
+    """Applies the layers of a diagonal normal inside an encoder: float[..., D] -> mean and scale, float32[..., Z] each.
 
-    MusicVAE begins with posteriors near the prior; one that is `sure` begins with means that differ and a scale of an
-    eighth, so that the decoder hears from the first step which piece it is.
+    In MusicVAE the posteriors are close to the prior at initialisation. With `sure` the initial means differ and the
+    scale is about an eighth, so that the decoder can identify the piece from the first training step.
     """
     small = nn.initializers.normal(0.001)
     start = nn.initializers.lecun_normal() if sure else small
@@ -85,11 +85,11 @@ def normal(
 
 
 class Initial(nn.Module):
-    """The first state of a stack, from a vector.
+    """A layer that maps a context vector to the initial state of a stack.
 
     Attributes:
-        num_layers: The stack's.
-        hidden: The same.
+        num_layers: Number of layers of the stack.
+        hidden: Units in each layer of the stack.
     """
 
     num_layers: int
@@ -97,7 +97,7 @@ class Initial(nn.Module):
 
     @nn.compact
     def __call__(self, context: Float[Array, "B C"]) -> tuple[tuple[Float[Array, "B H"], Float[Array, "B H"]], ...]:
-        """float[B, C] -> for each layer (h, c), float[B, H] each."""
+        """Maps float[B, C] to (h, c) for each layer, float[B, H] each."""
         size = 2 * self.num_layers * self.hidden
         flat = jnp.tanh(nn.Dense(size, kernel_init=nn.initializers.normal(0.001), name="dense")(context))
         parts = jnp.split(flat, 2 * self.num_layers, axis=-1)
@@ -105,11 +105,11 @@ class Initial(nn.Module):
 
 
 class Conductor(nn.Module):
-    """From a latent vector to a context for each segment.
+    """A recurrent network that maps a latent vector to a context for each segment.
 
     Attributes:
-        num_layers: Recurrent layers.
-        hidden: Units in each; the size C of a context.
+        num_layers: Number of recurrent layers.
+        hidden: Units in each layer, which is the size C of a context.
     """
 
     num_layers: int
@@ -117,7 +117,7 @@ class Conductor(nn.Module):
 
     @nn.compact
     def __call__(self, z: Float[Array, "B Z"], segments: int) -> Float[Array, "B {segments} C"]:
-        """float[B, Z] -> float[B, U, C]; z sets the first state and is every input."""
+        """Maps float[B, Z] to float[B, U, C]; z sets the initial state and is the input at every step."""
         start = Initial(self.num_layers, self.hidden, name="initial")(z)
         x = jnp.broadcast_to(z[:, None], (z.shape[0], segments, z.shape[1]))
         return recurrent_stack.Stack("lstm", self.num_layers, self.hidden, name="stack")(x, start)[0]
@@ -127,11 +127,11 @@ class Decoder(nn.Module):
     """LSTM layers over the frames of a segment, or of a piece with a context for each frame.
 
     Attributes:
-        num_layers: Recurrent layers.
-        hidden: Units in each.
-        outputs: Numbers a frame that come out.
-        dropout: On each layer's output, when training.
-        join: Units of a layer before the output that hears the context again; 0 for none.
+        num_layers: Number of recurrent layers.
+        hidden: Units in each layer.
+        outputs: Size of the output at each frame.
+        dropout: Dropout rate of each layer's output in training.
+        join: Units of an extra layer before the output, which reads the context again; 0 for no such layer.
     """
 
     num_layers: int
@@ -141,7 +141,7 @@ class Decoder(nn.Module):
     join: int = 0
 
     def setup(self) -> None:
-        """The layers."""
+        """Creates the layers."""
         self.initial = Initial(self.num_layers, self.hidden)
         self.stack = recurrent_stack.Stack("lstm", self.num_layers, self.hidden, self.dropout)
         if self.join:
@@ -154,12 +154,12 @@ class Decoder(nn.Module):
         context: Float[Array, "B C"] | Float[Array, "B T C"],
         key: Key[Array, ""] | None = None,
     ) -> Float[Array, "B T O"]:
-        """What comes out of each frame of a segment.
+        """Returns the output at each frame of a segment.
 
         Args:
-            before: float[B, T, D], the frame before each, with conditions.
-            context: float[B, C], or float[B, T, C], of which the first sets the first state.
-            key: For dropout; None when nothing is to be dropped.
+            before: float[B, T, D], the frame before each frame, with the conditions.
+            context: float[B, C], or float[B, T, C], whose first frame sets the initial state.
+            key: Key for dropout, or None to drop nothing.
 
         Returns:
             float[B, T, O].
@@ -173,5 +173,5 @@ class Decoder(nn.Module):
         return self.output(h)
 
     def begin(self, context: Float[Array, "B C"]) -> tuple[tuple[Float[Array, "B H"], Float[Array, "B H"]], ...]:
-        """The first state of a segment: float[B, C] -> (h, c) for each layer."""
+        """Returns the initial state of a segment: float[B, C] -> (h, c) for each layer."""
         return self.initial(context)

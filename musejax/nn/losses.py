@@ -1,4 +1,4 @@
-"""Losses as functions of arrays: negative log-likelihoods by cell and their masked means; those of two players."""
+"""Losses as functions of arrays: negative log-likelihoods per cell, masked means, and adversarial losses."""
 
 import jax
 import jax.numpy as jnp
@@ -8,32 +8,32 @@ from musejax.base import Metrics, State
 
 
 def categorical_nll(logits: Float[Array, "*N V"], tokens: Integer[AnyArray, " *N"]) -> Float[Array, " *N"]:
-    """-log softmax(logits)[token] in nats.
+    """Returns -log softmax(logits)[token] in nats.
 
     Args:
-        logits: [..., V]; computed in float32 whatever comes.
+        logits: float[..., V]; converted to float32.
         tokens: int[...].
 
     Returns:
         float32[...].
     """
     logits = logits.astype(jnp.float32)
-    return jax.nn.logsumexp(logits, axis=-1) - chosen(logits, tokens)
+    return jax.nn.logsumexp(logits, axis=-1) - select_logits(logits, tokens)
 
 
-def chosen(logits: Float[Array, "*N V"], tokens: Integer[AnyArray, " *N"]) -> Float[Array, " *N"]:
-    """logits[token]: [..., V] and int[...] -> [...]. A masked sum: the gradient of a gather is a slow scatter."""
-    is_chosen = jax.nn.one_hot(tokens, logits.shape[-1], dtype=bool)
-    return jnp.where(is_chosen, logits, 0.0).sum(-1)
+def select_logits(logits: Float[Array, "*N V"], tokens: Integer[AnyArray, " *N"]) -> Float[Array, " *N"]:
+    """Returns logits[token], [...] from [..., V] and int[...], as a masked sum: a gather has a slow gradient."""
+    is_token = jax.nn.one_hot(tokens, logits.shape[-1], dtype=bool)
+    return jnp.where(is_token, logits, 0.0).sum(-1)
 
 
 def hits(logits: Float[Array, "*N V"], tokens: Integer[AnyArray, " *N"]) -> Float[Array, " *N"]:
-    """1 where no token is likelier than the given one, float32[...]."""
-    return (chosen(logits, tokens) >= logits.max(-1)).astype(jnp.float32)
+    """Returns float32[...], 1 where no token is likelier than the given one."""
+    return (select_logits(logits, tokens) >= logits.max(-1)).astype(jnp.float32)
 
 
 def bernoulli_nll(logits: Float[Array, " *N"], bits: Shaped[AnyArray, " *N"]) -> Float[Array, " *N"]:
-    """-log of the probability of each bit in nats: float32 of the common shape."""
+    """Returns the negative log-likelihood of each bit in nats, float32[...]."""
     logits = logits.astype(jnp.float32)
     return jax.nn.softplus(logits) - logits * bits.astype(jnp.float32)
 
@@ -41,11 +41,11 @@ def bernoulli_nll(logits: Float[Array, " *N"], bits: Shaped[AnyArray, " *N"]) ->
 def masked_mean(
     values: Float[Array, " *N"], mask: Shaped[AnyArray, " *N"]
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The mean of values where mask is 1, and how many there are (at least 1 divides).
+    """Returns the mean of the values where the mask is 1 (0 if there are none), and the number of these values.
 
     Args:
         values: float[...].
-        mask: Of the same shape, 1 where a value counts.
+        mask: Array of the same shape, 1 where a value counts.
     """
     mask = jnp.asarray(mask, jnp.float32)
     weight = mask.sum()
@@ -55,16 +55,16 @@ def masked_mean(
 def cross_entropy(
     logits: Float[Array, "*N V"], tokens: Integer[AnyArray, " *N"], mask: Shaped[AnyArray, " *N"], state: State
 ) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
-    """The loss of a net over tokens: the mean nats a cell where mask is 1, and how often the likeliest is right.
+    """Returns the loss of a network over tokens: the mean nats per cell where the mask is 1, with the accuracy.
 
     Args:
         logits: float[..., V].
         tokens: int[...].
-        mask: Of the tokens' shape.
-        state: What the gradient does not train, passed through.
+        mask: Array of the shape of `tokens`.
+        state: State that is not trained by gradient, which is returned unchanged.
 
     Returns:
-        loss, (state, info), as `Model.loss` does.
+        loss, (state, info), as `Model.loss` returns them.
     """
     mean, weight = masked_mean(categorical_nll(logits, tokens), mask)
     accuracy, _ = masked_mean(hits(logits, tokens), mask)
@@ -72,18 +72,18 @@ def cross_entropy(
 
 
 def kl_to_standard(mean: Float[Array, " *N"], scale: Float[Array, " *N"]) -> Float[Array, " *N"]:
-    """The KL divergence of independent normals from the standard normal, in nats: float[...] of float[...] each."""
+    """Returns the KL divergence of each normal distribution from the standard normal in nats, float[...]."""
     return 0.5 * (jnp.square(mean) + jnp.square(scale) - 1.0) - jnp.log(scale)
 
 
 def critic_loss(kind: str, real: Float[Array, "B S"], fake: Float[Array, "B S"]) -> Float[Array, ""]:
-    """What a critic lessens: the mean over pieces and scores.
+    """Returns the loss of a critic, averaged over pieces and scores.
 
     Args:
         kind: `wasserstein` (Arjovsky et al., 2017), `hinge` (Lim and Ye, 2017), or `logistic` (Goodfellow et al.,
             2014).
         real: float[B, S], scores of real pieces.
-        fake: float[B, S], of generated ones.
+        fake: float[B, S], scores of generated pieces.
     """
     real, fake = real.astype(jnp.float32), fake.astype(jnp.float32)
     if kind == "wasserstein":
@@ -94,16 +94,16 @@ def critic_loss(kind: str, real: Float[Array, "B S"], fake: Float[Array, "B S"])
 
 
 def generator_loss(kind: str, fake: Float[Array, "B S"]) -> Float[Array, ""]:
-    """What a generator lessens, by the scores of its pieces float[B, S]; the logistic one does not saturate."""
+    """Returns the loss of a generator from the scores of its pieces, float[B, S]; `logistic` is non-saturating."""
     fake = fake.astype(jnp.float32)
     return jax.nn.softplus(-fake).mean() if kind == "logistic" else -fake.mean()
 
 
 def energy_distance(x: Float[Array, "N D"], y: Float[Array, "M D"], real: Float[Array, " M"]) -> Float[Array, ""]:
-    """How far apart two sets of vectors are: 0 on average for two sets of one distribution, and only then.
+    """Returns the energy distance of two samples; its expectation is 0 only if they share one distribution.
 
-    2 E|x - y| - E|x - x'| - E|y - y'| (Szekely and Rizzo, 2013), each without bias; of a few vectors it may come out
-    below 0.
+    The distance is 2 E|x - y| - E|x - x'| - E|y - y'| (Szekely and Rizzo, 2013). Each term is an unbiased estimate, so
+    the result can be negative for small samples.
 
     Args:
         x: float[N, D].
@@ -111,12 +111,12 @@ def energy_distance(x: Float[Array, "N D"], y: Float[Array, "M D"], real: Float[
         real: float[M], 1 where a vector of y counts; at least two should.
     """
 
-    def apart(a: Float[Array, "P D"], b: Float[Array, "Q D"]) -> Float[Array, "P Q"]:
+    def distances(a: Float[Array, "P D"], b: Float[Array, "Q D"]) -> Float[Array, "P Q"]:
         return jnp.sqrt(jnp.square(a[:, None] - b[None]).sum(-1) + 1e-12)
 
-    def among(a: Float[Array, "P D"], weights: Float[Array, " P"]) -> Float[Array, ""]:
+    def mean_within(a: Float[Array, "P D"], weights: Float[Array, " P"]) -> Float[Array, ""]:
         pairs = weights[:, None] * weights[None] * (1.0 - jnp.eye(len(a)))
-        return (apart(a, a) * pairs).sum() / jnp.maximum(pairs.sum(), 1.0)
+        return (distances(a, a) * pairs).sum() / jnp.maximum(pairs.sum(), 1.0)
 
-    across = (apart(x, y) * real[None]).sum() / jnp.maximum(len(x) * real.sum(), 1.0)
-    return 2.0 * across - among(x, jnp.ones(len(x))) - among(y, real)
+    across = (distances(x, y) * real[None]).sum() / jnp.maximum(len(x) * real.sum(), 1.0)
+    return 2.0 * across - mean_within(x, jnp.ones(len(x))) - mean_within(y, real)

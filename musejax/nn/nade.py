@@ -1,8 +1,8 @@
-"""A joint distribution over the keys of a frame: each key given the past and the keys below it.
+"""A joint distribution over the keys of a frame: each key is conditioned on the past and on the keys below it.
 
-The NADE of Larochelle and Murray (2011) as RNN-NADE conditions it (Boulanger-Lewandowski et al., 2012): biases of keys
-and of the hidden layer come from the recurrent state. Where the net has a head that all keys share, the head also sees
-the keys below by their distance, so that an interval learnt in one register serves in another.
+This is the NADE of Larochelle and Murray (2011), conditioned as in RNN-NADE (Boulanger-Lewandowski et al., 2012): the
+biases of the keys and of the hidden layer come from the recurrent state. If the network has a head that all keys share,
+the head also reads the keys below by their distance, so that an interval learned in one register generalises to others.
 """
 
 from typing import NamedTuple
@@ -17,12 +17,12 @@ from musejax.nn import dropout as dropouts
 
 
 class Context(NamedTuple):
-    """What the past says of a frame: the output of a net over frames whose keys are drawn one after the other.
+    """The context of a frame whose keys are sampled one after the other: what the network computes from the past.
 
     Attributes:
-        logits: float[..., V], the logit of each key as far as the past alone decides it.
-        hidden: float[..., H], the hidden layer before any key.
-        heads: float[..., V, W], the shared head of each key before its non-linearity; None for a net without.
+        logits: float[..., V], the part of each key's logit that depends on the past alone.
+        hidden: float[..., H], the pre-activations of the hidden layer before any key is read.
+        heads: float[..., V, W], the shared head's pre-activations for each key; None for a network without this head.
     """
 
     logits: Float[Array, "*N V"]
@@ -31,13 +31,13 @@ class Context(NamedTuple):
 
 
 class Nade(nn.Module):
-    """Keys from the lowest to the highest.
+    """A NADE over keys from the lowest to the highest.
 
     Attributes:
-        size: Keys, V.
+        size: Number of keys, V.
         hidden: Width of the hidden layer, H.
-        head: Width of the shared head, W; 0 for a net without.
-        dropout: On both.
+        head: Width of the shared head, W; 0 for a network without this head.
+        dropout: Dropout rate of the hidden layer and of the head.
     """
 
     size: int
@@ -46,24 +46,24 @@ class Nade(nn.Module):
     dropout: float = 0.0
 
     def setup(self) -> None:
-        """The weights."""
+        """Creates the weights."""
         small = nn.initializers.normal(0.05)
         self.reads = self.param("reads", small, (self.size, self.hidden))
         self.writes = self.param("writes", small, (self.size, self.hidden))
         if self.head:
-            # Row d is what a sounding key adds to the head of the key d semitones above it.
+            # A sounding key adds row d to the head of the key d semitones above it.
             self.below = self.param("below", small, (self.size, self.head))
             self.read = self.param("read", nn.initializers.lecun_normal(), (self.head, 1))
 
     def __call__(
         self, context: Context, frames: Integer[AnyArray, "B T V"], key: Key[Array, ""] | None = None
     ) -> Float[Array, "B T V"]:
-        """The logit of each key given the keys below it, of frames that are known: one pass for all keys.
+        """Returns the logit of each key given the keys below it, for given frames, in one pass.
 
         Args:
-            context: Of shape [B, T, ...].
+            context: The contexts, [B, T, ...].
             frames: int[B, T, V].
-            key: For dropout; None when nothing is to be dropped.
+            key: Key for dropout, or None to drop nothing.
 
         Returns:
             float[B, T, V].
@@ -73,14 +73,14 @@ class Nade(nn.Module):
         bits = frames.astype(dtype)
         rows, size = bits.shape[:2], self.size
         lower = jnp.asarray(np.tril(np.ones((size, size), np.float32), -1), dtype)
-        # [V, V] x [V, B T H]: a running sum over the keys, as a product.
+        # A cumulative sum over the keys as one product, [V, V] x [V, B T H].
         added = jnp.einsum("jh,btj->jbth", self.reads.astype(dtype), bits).reshape(size, -1)
         a = nn.relu((lower @ added).reshape(size, *rows, self.hidden) + context.hidden[None])
         a = dropouts.drop(a, self.dropout, keys[0], (size, rows[0], 1, self.hidden))
         logits = context.logits + jnp.einsum("kbth,kh->btk", a, self.writes.astype(dtype))
         if context.heads is None:
             return logits
-        distance = np.arange(size)[None] - np.arange(size)[:, None]  # from the sounding key up to the one that listens
+        distance = np.arange(size)[None] - np.arange(size)[:, None]  # from the sounding key (row) up to the reading key
         table = self.below.astype(dtype)[np.maximum(distance, 0)]
         band = jnp.where(jnp.asarray(distance > 0)[..., None], table, 0.0).reshape(size, size * self.head)
         u = nn.relu(context.heads + (bits @ band).reshape(*rows, size, self.head))
@@ -88,12 +88,12 @@ class Nade(nn.Module):
         return logits + (u @ self.read.astype(dtype))[..., 0]
 
     def one(self, context: Context, bits: Int[Array, "N V"], at: Int[Array, ""]) -> Float[Array, " N"]:
-        """The logit of one key of a frame that is being drawn.
+        """Returns the logit of one key of a frame that is being sampled.
 
         Args:
-            context: Of shape [N, ...].
-            bits: int[N, V], 0 from the key on.
-            at: Its index, int[].
+            context: The context, [N, ...].
+            bits: int[N, V], the keys below; 0 from key `at` on.
+            at: Index of the key, int[].
 
         Returns:
             float[N].

@@ -1,16 +1,12 @@
 """LSTM and GRU over whole sequences, as functions of their weights.
 
-There are two forms of each. The plain one is a scan over time with the input projection taken out of the loop, which
-suits a GPU. The other is for CPUs and has a backward pass written by hand:
+Each cell has two forms. The plain form is a scan over time with the input projection outside the loop, which suits a
+GPU. The form for CPUs has a hand-written backward pass and gives the same results up to rounding, as a test checks:
 
-- Inside it, activations are [features, batch] and a product is weights @ activations: fastest in XLA on a CPU.
-- One product a step, [w_in, w_rec] @ [x, h], with its operands in cache; taking the projection out of the loop would
-  write and read back L x 4H x B numbers.
-- The loop backwards finds the gates' gradients alone. Those of the weights are taken for `CHUNK` steps at a time: one
-  large product instead of many small ones, and the gates' gradients never exist for the whole sequence.
-- An input that needs no gradient (`input_grad=False`) is left out of the product backwards.
-
-Both forms give the same numbers to rounding; a test compares them, gradients included.
+- Activations are [features, batch] and a product is weights @ activations, which is fastest in XLA on a CPU.
+- Each step is one product, [w_in, w_rec] @ [x, h], with operands in cache; a separate projection would leave the cache.
+- The backward loop computes the gradients of the gates. Those of the weights are computed for `CHUNK` steps at a time,
+  in one large product, so that gate gradients are never stored for a whole sequence.
 """
 
 import functools
@@ -22,16 +18,16 @@ import jax.numpy as jnp
 
 from musejax.array_types import Array, Float
 
-# Steps of one product for the gradients of weights; the largest divisor of the length up to this is used.
+# Steps per product for weight gradients; the largest divisor of the length up to this number is used.
 CHUNK = 16
-# Bytes of weight gradients that stay in a core's cache: up to this they are summed at every step.
+# Size of weight gradients, in bytes, that fits a core's cache: up to this size they are summed at every step.
 CACHED = 1 << 20
 
 
 def lstm_gates(
     z: Float[Array, "_ _"], c: Float[Array, "X Y"], axis: int
 ) -> tuple[Float[Array, "X Y"], Float[Array, "X Y"], Float[Array, "_ _"]]:
-    """(h, c) of one step from its pre-activations, and the activated gates."""
+    """Returns h and c after one step, from its pre-activations, and the activated gates."""
     i, f, g, o = jnp.split(z, 4, axis=axis)
     i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
     c = f * c + i * g
@@ -41,7 +37,7 @@ def lstm_gates(
 def gru_gates(
     zx: Float[Array, "P Q"], zh: Float[Array, "P Q"], new_bias: Float[Array, "X Y"], h: Float[Array, "X Y"], axis: int
 ) -> tuple[Float[Array, "X Y"], Float[Array, "_ _"]]:
-    """The state after one step, from the pre-activations of input and state, and what the backward pass needs."""
+    """Returns h after one step, from the pre-activations of input and state, and residuals for the backward pass."""
     xr, xu, xn = jnp.split(zx, 3, axis=axis)
     hr, hu, hn = jnp.split(zh, 3, axis=axis)
     r, u, inner = jax.nn.sigmoid(xr + hr), jax.nn.sigmoid(xu + hu), hn + new_bias
@@ -49,11 +45,11 @@ def gru_gates(
     return n + u * (h - n), jnp.concatenate([r, u, n, inner], axis=axis)
 
 
-def _rows(bias: Float[Array, " G"], rows: int) -> Float[Array, "{rows} G"]:
+def _as_rows(bias: Float[Array, " G"], rows: int) -> Float[Array, "{rows} G"]:
     return jnp.broadcast_to(bias[None], (rows, bias.shape[0]))
 
 
-def _columns(bias: Float[Array, " G"], columns: int) -> Float[Array, "G {columns}"]:
+def _as_columns(bias: Float[Array, " G"], columns: int) -> Float[Array, "G {columns}"]:
     return jnp.broadcast_to(bias[:, None], (bias.shape[0], columns))
 
 
@@ -64,11 +60,10 @@ def lstm_scan(
     w_rec: Float[Array, "H 4*H"],
     bias: Float[Array, " 4*H"],
 ) -> tuple[Float[Array, "B L H"], tuple[Float[Array, "B H"], Float[Array, "B H"]]]:
-    """The plain form of `lstm`."""
-    num = x.shape[0]
+    """Computes `lstm` in its plain form."""
 
     def step(carry: Any, at: Array) -> tuple[Any, Array]:
-        h, c, _ = lstm_gates(at + carry[0] @ w_rec + _rows(bias, num), carry[1], -1)
+        h, c, _ = lstm_gates(at + carry[0] @ w_rec + _as_rows(bias, len(x)), carry[1], -1)
         return (h, c), h
 
     carry, hs = jax.lax.scan(step, carry, jnp.swapaxes(x @ w_in, 0, 1))
@@ -83,41 +78,41 @@ def gru_scan(
     bias: Float[Array, " 3*H"],
     new_bias: Float[Array, " H"],
 ) -> tuple[Float[Array, "B L H"], tuple[Float[Array, "B H"]]]:
-    """The plain form of `gru`."""
+    """Computes `gru` in its plain form."""
     num = x.shape[0]
 
     def step(carry: Any, at: Array) -> tuple[Any, Array]:
-        h, _ = gru_gates(at + _rows(bias, num), carry[0] @ w_rec, _rows(new_bias, num), carry[0], -1)
+        h, _ = gru_gates(at + _as_rows(bias, num), carry[0] @ w_rec, _as_rows(new_bias, num), carry[0], -1)
         return (h,), h
 
     carry, hs = jax.lax.scan(step, carry, jnp.swapaxes(x @ w_in, 0, 1))
     return jnp.swapaxes(hs, 0, 1), carry
 
 
-def _before(first: Float[Array, "H B"], sequence: Float[Array, "L H B"]) -> Float[Array, "L H B"]:
-    """What stood before each step."""
+def _shift_right(first: Float[Array, "H B"], sequence: Float[Array, "L H B"]) -> Float[Array, "L H B"]:
+    """Returns the value before each step."""
     return jnp.concatenate([first[None], sequence[:-1]])
 
 
-def _product(cotangents: Float[Array, "C G B"], values: Float[Array, "C K B"]) -> Float[Array, "G K"]:
-    """The gradient of a weight: [C, G, B] x [C, K, B] -> [G, K]."""
+def _weight_grad(cotangents: Float[Array, "C G B"], values: Float[Array, "C K B"]) -> Float[Array, "G K"]:
+    """Returns the gradient of a weight: [C, G, B] x [C, K, B] -> [G, K]."""
     return jnp.einsum("cgb,ckb->gk", cotangents, values)
 
 
-def _backwards(
+def _scan_backwards(
     step: Callable[..., Any], gradients: Callable[..., Any], zeros: Any, carry: Any, parts: Any
 ) -> tuple[Any, Array, Any]:
-    """Runs `step` backwards over time and sums `gradients` over chunks of it.
+    """Runs `step` backwards over time and sums `gradients` over chunks of steps.
 
     Args:
-        step: (carry, one step's part) -> carry, (gradient of x, gradients of gates).
-        gradients: (gradients of gates, parts), both of C steps -> a tuple of weight gradients.
-        zeros: What the sums begin with.
+        step: (carry, the part of one step) -> carry, (gradient of x, gradients of gates).
+        gradients: (gradients of gates, parts), both for C steps -> a tuple of weight gradients.
+        zeros: Initial values of the sums.
         carry: The cotangent of the last state.
         parts: A tree of arrays [L, ...].
 
     Returns:
-        The cotangent of the first state, the gradient of x [L, D, B], the sums.
+        The cotangent of the initial state, the gradient of x [L, D, B], and the sums.
     """
     length = jax.tree.leaves(parts)[0].shape[0]
     if sum(z.nbytes for z in zeros) <= CACHED:
@@ -141,8 +136,8 @@ def _backwards(
     return carry, dx.reshape(length, *dx.shape[2:]), sums
 
 
-def _transposed(w: Float[Array, "G K"]) -> Float[Array, "K G"]:
-    """A copy of the transpose, made once; the barrier keeps XLA from folding it into each product."""
+def _transpose(w: Float[Array, "G K"]) -> Float[Array, "K G"]:
+    """Copies the transpose once; the barrier keeps XLA from folding it into each product."""
     return jax.lax.optimization_barrier(w.T)
 
 
@@ -150,7 +145,7 @@ def _transposed(w: Float[Array, "G K"]) -> Float[Array, "K G"]:
 def _lstm_cpu(
     w: Float[Array, "G K"], bias: Float[Array, " G"], xs: Float[Array, "L D B"], carry: Any, input_grad: bool
 ) -> tuple[Float[Array, "L H B"], Any]:
-    """Of w [4H, D + H], bias [4H], xs [L, D, B], carry (h, c) of [H, B]: hs [L, H, B], carry."""
+    """Maps w [4H, D + H], bias [4H], xs [L, D, B] and carry (h, c) of [H, B] to hs [L, H, B] and the new carry."""
     return _lstm_forward(w, bias, xs, carry, input_grad)[0]
 
 
@@ -159,7 +154,7 @@ def _lstm_forward(
 ) -> tuple[Any, Any]:
     def step(carry: Any, x: Array) -> tuple[Any, Any]:
         h, c = carry
-        h, c, gates = lstm_gates(w @ jnp.concatenate([x, h]) + _columns(bias, x.shape[1]), c, 0)
+        h, c, gates = lstm_gates(w @ jnp.concatenate([x, h]) + _as_columns(bias, x.shape[1]), c, 0)
         return (h, c), (h, c, gates)
 
     last, (hs, cs, gates) = jax.lax.scan(step, carry, xs)
@@ -170,7 +165,7 @@ def _lstm_backward(input_grad: bool, saved: Any, cotangents: Any) -> tuple[Any, 
     w, xs, (h_first, c_first), hs, cs, gates = saved
     dhs, dlast = cotangents
     size = xs.shape[1]
-    back = _transposed(w if input_grad else w[:, size:])
+    back = _transpose(w if input_grad else w[:, size:])
     reach = size if input_grad else 0
 
     def step(carry: Any, part: Any) -> tuple[Any, Any]:
@@ -186,11 +181,11 @@ def _lstm_backward(input_grad: bool, saved: Any, cotangents: Any) -> tuple[Any, 
 
     def gradients(dz: Array, part: Any) -> Any:
         x, h_before = part[4:]
-        return _product(dz, jnp.concatenate([x, h_before], axis=1)), dz.sum((0, 2))
+        return _weight_grad(dz, jnp.concatenate([x, h_before], axis=1)), dz.sum((0, 2))
 
     zeros = (jnp.zeros_like(w), jnp.zeros(w.shape[0], w.dtype))
-    parts = (dhs, _before(c_first, cs), cs, gates, xs, _before(h_first, hs))
-    dcarry, dx, (dw, dbias) = _backwards(step, gradients, zeros, dlast, parts)
+    parts = (dhs, _shift_right(c_first, cs), cs, gates, xs, _shift_right(h_first, hs))
+    dcarry, dx, (dw, dbias) = _scan_backwards(step, gradients, zeros, dlast, parts)
     return dw, dbias, dx if input_grad else jnp.zeros_like(xs), dcarry
 
 
@@ -207,7 +202,7 @@ def _gru_cpu(
     carry: Any,
     input_grad: bool,
 ) -> tuple[Float[Array, "L H B"], Any]:
-    """w_in [3H, D], w_rec [3H, H], xs [L, D, B], carry (h,) of [H, B] -> hs [L, H, B], carry."""
+    """Maps w_in [3H, D], w_rec [3H, H], xs [L, D, B] and carry (h,) of [H, B] to hs [L, H, B] and the new carry."""
     return _gru_forward(w_in, w_rec, bias, new_bias, xs, carry, input_grad)[0]
 
 
@@ -221,20 +216,19 @@ def _gru_forward(
     input_grad: bool,
 ) -> tuple[Any, Any]:
     def step(carry: Any, x: Array) -> tuple[Any, Any]:
-        num = x.shape[1]
-        zx = w_in @ x + _columns(bias, num)
-        h, kept = gru_gates(zx, w_rec @ carry[0], _columns(new_bias, num), carry[0], 0)
-        return (h,), (h, kept)
+        zx = w_in @ x + _as_columns(bias, x.shape[1])
+        h, residuals = gru_gates(zx, w_rec @ carry[0], _as_columns(new_bias, x.shape[1]), carry[0], 0)
+        return (h,), (h, residuals)
 
-    last, (hs, kept) = jax.lax.scan(step, carry, xs)
-    return (hs, last), (w_in, w_rec, xs, carry, hs, kept)
+    last, (hs, residuals) = jax.lax.scan(step, carry, xs)
+    return (hs, last), (w_in, w_rec, xs, carry, hs, residuals)
 
 
 def _gru_backward(input_grad: bool, saved: Any, cotangents: Any) -> tuple[Any, ...]:
-    w_in, w_rec, xs, (h_first,), hs, kept = saved
+    w_in, w_rec, xs, (h_first,), hs, residuals = saved
     dhs, (dlast,) = cotangents
     hidden = w_rec.shape[1]
-    back_in, back_rec = _transposed(w_in), _transposed(w_rec)
+    back_in, back_rec = _transpose(w_in), _transpose(w_rec)
 
     def step(dh: Array, part: Any) -> tuple[Array, Any]:
         dy, values, _, h_before = part
@@ -248,19 +242,19 @@ def _gru_backward(input_grad: bool, saved: Any, cotangents: Any) -> tuple[Any, .
 
     def gradients(dz: Any, part: Any) -> Any:
         (dzx, dzh), (x, h_before) = dz, part[2:]
-        return _product(dzx, x), _product(dzh, h_before), dzx.sum((0, 2)), dzh[:, 2 * hidden :].sum((0, 2))
+        return _weight_grad(dzx, x), _weight_grad(dzh, h_before), dzx.sum((0, 2)), dzh[:, 2 * hidden :].sum((0, 2))
 
     zeros = tuple(jnp.zeros_like(a) for a in (w_in, w_rec, w_in[:, 0], w_in[:hidden, 0]))
-    parts = (dhs, kept, xs, _before(h_first, hs))
-    dcarry, dx, sums = _backwards(step, gradients, zeros, dlast, parts)
+    parts = (dhs, residuals, xs, _shift_right(h_first, hs))
+    dcarry, dx, sums = _scan_backwards(step, gradients, zeros, dlast, parts)
     return *sums, dx if input_grad else jnp.zeros_like(xs), (dcarry,)
 
 
 _gru_cpu.defvjp(_gru_forward, _gru_backward)
 
 
-def _by_hand(x: Float[Array, "B L D"]) -> bool:
-    """Whether the form for CPUs serves: sequences in float32 on a CPU."""
+def _uses_cpu_form(x: Float[Array, "B L D"]) -> bool:
+    """Returns whether to use the form for CPUs: for sequences in float32 on a CPU."""
     return jax.default_backend() == "cpu" and x.dtype == jnp.float32 and x.shape[1] > 1
 
 
@@ -273,7 +267,7 @@ def lstm(
     *,
     input_grad: bool = True,
 ) -> tuple[Float[Array, "B L H"], tuple[Float[Array, "B H"], Float[Array, "B H"]]]:
-    """An LSTM (Hochreiter and Schmidhuber, 1997; forget gate by Gers et al., 2000).
+    """Runs an LSTM (Hochreiter and Schmidhuber, 1997; forget gate by Gers et al., 2000).
 
     Args:
         x: float[B, L, D].
@@ -281,12 +275,12 @@ def lstm(
         w_in: float[D, 4H], gates in the order input, forget, cell, output.
         w_rec: float[H, 4H].
         bias: float[4H].
-        input_grad: Whether a gradient of x is wanted; without, it is 0.
+        input_grad: Whether to compute the gradient of x; if False, it is 0.
 
     Returns:
-        h at every step, float[B, L, H], and (h, c) after the last.
+        h at every step, float[B, L, H], and (h, c) after the last step.
     """
-    if not _by_hand(x):
+    if not _uses_cpu_form(x):
         return lstm_scan(x, carry, w_in, w_rec, bias)
     w = jnp.concatenate([w_in, w_rec]).T
     flipped = jax.tree.map(jnp.transpose, carry)
@@ -304,7 +298,7 @@ def gru(
     *,
     input_grad: bool = True,
 ) -> tuple[Float[Array, "B L H"], tuple[Float[Array, "B H"]]]:
-    """A GRU (Cho et al., 2014), its reset gate after the recurrent product as in cuDNN.
+    """Runs a GRU (Cho et al., 2014) whose reset gate acts on the recurrent product, as in cuDNN.
 
     Args:
         x: float[B, L, D].
@@ -312,13 +306,13 @@ def gru(
         w_in: float[D, 3H], gates in the order reset, update, new.
         w_rec: float[H, 3H].
         bias: float[3H].
-        new_bias: float[H], inside the reset gate's product.
-        input_grad: Whether a gradient of x is wanted; without, it is 0.
+        new_bias: float[H], added to the recurrent product before the reset gate multiplies it.
+        input_grad: Whether to compute the gradient of x; if False, it is 0.
 
     Returns:
-        h at every step, float[B, L, H], and (h,) after the last.
+        h at every step, float[B, L, H], and (h,) after the last step.
     """
-    if not _by_hand(x):
+    if not _uses_cpu_form(x):
         return gru_scan(x, carry, w_in, w_rec, bias, new_bias)
     flipped = jax.tree.map(jnp.transpose, carry)
     flat = x.transpose(1, 2, 0)

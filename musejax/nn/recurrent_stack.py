@@ -1,4 +1,4 @@
-"""Stacked LSTM and GRU layers as one Flax module: whole sequences and single steps by the same call."""
+"""Stacked LSTM and GRU layers as one Flax module, which runs whole sequences and single steps by the same call."""
 
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ GATES = {"lstm": 4, "gru": 3}
 
 
 def initial(cell: str, num_layers: int, hidden: int, num: int, params: Any = None) -> tuple[Carry, ...]:
-    """Zero states for `num` sequences, one a layer; a net computes in the type of its state, that of `params`."""
+    """Returns zero states of all layers for `num` sequences, in the type of `params`, which sets the compute type."""
     zero = jnp.zeros((num, hidden), jnp.float32 if params is None else jax.tree.leaves(params)[0].dtype)
     return tuple((zero, zero) if cell == "lstm" else (zero,) for _ in range(num_layers))
 
@@ -26,7 +26,7 @@ class Layer(nn.Module):
     Attributes:
         cell: `lstm` (gates in the order input, forget, cell, output) or `gru` (reset, update, new; the reset gate
             acts on the recurrent product, as in cuDNN and PyTorch).
-        hidden: Units, H.
+        hidden: Number of units, H.
     """
 
     cell: Literal["lstm", "gru"]
@@ -44,21 +44,21 @@ class Layer(nn.Module):
         input_grad: bool = True,
         ones: int = 0,
     ) -> tuple[Float[Array, "B L {self.hidden}"], Carry]:
-        """Runs over a sequence.
+        """Runs the layer over a sequence.
 
         Args:
             x: float[B, L, D].
-            carry: The state before it, of arrays [B, H].
-            recurrent_dropout: Share of the recurrent matrix's weights dropped for the whole sequence
+            carry: The state before the sequence, arrays [B, H].
+            recurrent_dropout: Dropout rate of the recurrent matrix's weights, dropped for the whole sequence
                 (Merity et al., 2018).
-            key: None when nothing is to be dropped.
-            embedding: float[N, E] for an x whose first N columns are a one-hot that it replaces.
+            key: Key for dropout, or None to drop nothing.
+            embedding: float[N, E], an embedding of the one-hot in the first N columns of x; None for no embedding.
             input_grad: Whether x needs a gradient.
-            ones: How many of the inputs are 1 at a time where the others are 0; 0 where x is dense. Weights that began
-                by the width of a one-hot would let almost nothing of it through.
+            ones: For sparse x, the number of inputs that are 1 at a time, which scales the initial weights; 0 for dense
+                x. Weights scaled by the width of a one-hot would be far too small.
 
         Returns:
-            float[B, L, H] and the state after it.
+            float[B, L, H] and the state after the sequence.
         """
         gates = GATES[self.cell] * self.hidden
         size = x.shape[-1]
@@ -71,7 +71,7 @@ class Layer(nn.Module):
         w_rec = dropouts.drop(w_rec, recurrent_dropout, key)
         w_in, w_rec, bias = (w.astype(x.dtype) for w in (w_in, w_rec, bias))
         if embedding is not None:
-            # Into the input weights, so that a sequence is read as the one-hot it is and needs no gradient.
+            # Merged into the input weights, so that the layer reads the one-hot itself, which needs no gradient.
             e = embedding.shape[1]
             w_in = jnp.concatenate([embedding @ w_in[:e], w_in[e:]])
         if self.cell == "gru":
@@ -81,29 +81,28 @@ class Layer(nn.Module):
 
 
 def orthogonal(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Float[Array, "..."]:
-    """Rows or columns at right angles, one matrix after the other also where many are made at once.
+    """Initialises an orthogonal matrix; under `vmap`, matrices are initialised one after the other.
 
-    QR factorisations of several batches of matrices, side by side on two cores, wait for each other for ever
-    (jaxlib 0.10).
+    Several batched QR factorisations in parallel on two cores deadlock (jaxlib 0.10).
     """
     return jax.custom_batching.sequential_vmap(lambda key: nn.initializers.orthogonal()(key, shape, dtype))(key)
 
 
 def _forget_bias(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Float[Array, " G"]:
-    """Ones for the forget gate (Jozefowicz et al., 2015), zeros for the others."""
+    """Returns ones for the forget gate (Jozefowicz et al., 2015) and zeros for the other gates."""
     hidden = shape[0] // 4
     return jnp.zeros(shape, dtype).at[hidden : 2 * hidden].set(1.0)
 
 
 class Stack(nn.Module):
-    """Recurrent layers one above the other.
+    """A stack of recurrent layers.
 
     Attributes:
         cell: As in `Layer`.
-        num_layers: How many.
-        hidden: Units in each.
-        dropout: On each layer's output.
-        variational: Whether one dropout mask serves all frames of a sequence (Gal and Ghahramani, 2016).
+        num_layers: Number of layers.
+        hidden: Units in each layer.
+        dropout: Dropout rate of each layer's output.
+        variational: Whether all frames of a sequence share one dropout mask (Gal and Ghahramani, 2016).
         recurrent_dropout: As in `Layer`.
         residual: Whether a layer's input is added to its output from the second layer on.
         layer_norm: Whether each layer's output is normalised.
@@ -129,18 +128,18 @@ class Stack(nn.Module):
         input_grad: bool = True,
         ones: int = 0,
     ) -> tuple[Float[Array, "B L {self.hidden}"], tuple[Carry, ...]]:
-        """Runs over a sequence (of length 1 when sampling).
+        """Runs the stack over a sequence (of length 1 when sampling).
 
         Args:
             x: float[B, L, D].
-            carry: The states before it, one a layer.
-            key: For dropout; None when nothing is to be dropped.
-            embedding: float[N, E] that stands for the one-hot in the first N columns of x.
-            input_grad: Whether x needs a gradient: not when it holds tokens and conditions alone.
-            ones: As in `Layer`, for the first.
+            carry: The state of each layer before the sequence.
+            key: Key for dropout, or None to drop nothing.
+            embedding: As in `Layer`, for the first layer.
+            input_grad: Whether x needs a gradient; False if x consists of tokens and conditions.
+            ones: As in `Layer`, for the first layer.
 
         Returns:
-            float[B, L, H] and the states after it.
+            float[B, L, H] and the states after the sequence.
         """
         after = []
         for i, state in enumerate(carry):

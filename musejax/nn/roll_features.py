@@ -1,7 +1,7 @@
-"""Rolls of several tracks as nets see them, and what can be heard in them: pitch classes, onsets, statistics.
+"""Piano-rolls of several tracks as network inputs, and their features: pitch classes, onsets, statistics.
 
-A roll is float32[N, bars, F, P, K]: F frames a bar, P pitches, K tracks. All functions here can be differentiated but
-for `features`.
+A roll is float32[N, bars, F, P, K]: F frames per bar, P pitches, K tracks. All functions here except `features` are
+differentiable.
 """
 
 import dataclasses
@@ -16,17 +16,17 @@ from musejax.theory import tonal_space
 from musejax.theory.sixteenths import BAR
 
 CLASSES = 12
-# Frames of a bar's quarter are looked at together.
+# Number of beats per bar; `chroma` averages over the frames of a beat.
 BEATS = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """What rolls a net reads and writes.
+    """The shape of the rolls that a network reads and writes.
 
     Attributes:
-        vocabulary: Of rolls whose tracks have equally many pitches.
-        bars: Bars of a roll, each of 4/4.
+        vocabulary: A vocabulary of rolls whose tracks all have the same number of pitches.
+        bars: Number of 4/4 bars in a roll.
     """
 
     vocabulary: vocabularies.Vocabulary
@@ -34,77 +34,77 @@ class Layout:
 
     @property
     def tracks(self) -> int:
-        """K."""
+        """Number of tracks, K."""
         return len(self.vocabulary.tracks)
 
     @property
     def pitches(self) -> int:
-        """P."""
+        """Number of pitches of each track, P."""
         return self.vocabulary.size // self.tracks
 
     @property
     def octaves(self) -> int:
-        """Octaves that hold all pitches."""
+        """Number of octaves that cover all pitches."""
         return -(-self.pitches // CLASSES)
 
     @property
     def frames(self) -> int:
-        """Frames of a whole roll, T."""
+        """Number of frames of a whole roll, T."""
         return self.bars * self.vocabulary.bar
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """bars, F, P, K."""
+        """Shape of a roll: bars, F, P, K."""
         return self.bars, self.vocabulary.bar, self.pitches, self.tracks
 
     @property
     def drums(self) -> tuple[bool, ...]:
-        """Which tracks are drums."""
+        """Whether each track is a drum track."""
         return tuple(r.type.endswith(vocabularies.HIT) for r in self.vocabulary.ranges)
 
     def read(self, batch: Batch) -> Float[Array, "N bars F P K"]:
-        """The rolls of a batch, cells without `loss_mask` silent; what is longer is cut, what is shorter filled up."""
+        """Returns the rolls of a batch, cut or padded to `frames`; frames whose `loss_mask` is 0 are silent."""
         x = jnp.asarray(batch["frames"], jnp.float32) * jnp.asarray(batch["loss_mask"], jnp.float32)[..., None]
-        return self.of_frames(fitted(x, self.frames))
+        return self.of_frames(fit_length(x, self.frames))
 
     def of_frames(self, frames: Shaped[AnyArray, "N T R"]) -> Float[Array, "N bars F P K"]:
-        """[N, T, K P] -> the roll."""
+        """Converts frames [N, T, K P] to rolls."""
         bars, length, pitches, tracks = self.shape
         return jnp.moveaxis(jnp.asarray(frames, jnp.float32).reshape(-1, bars, length, tracks, pitches), 3, 4)
 
     def to_frames(self, x: Num[Array, "N bars F P K"]) -> Int[Array, "N T R"]:
-        """The roll -> int32[N, T, K P]."""
+        """Converts rolls to frames int32[N, T, K P]."""
         return jnp.moveaxis(x, 4, 3).reshape(len(x), self.frames, -1).astype(jnp.int32)
 
 
 def check(vocabulary: vocabularies.Vocabulary) -> None:
-    """Raises ValueError for a vocabulary that is not one of rolls with equally many pitches."""
+    """Raises ValueError unless the vocabulary has rolls of tracks with the same number of pitches."""
     if not vocabulary.tracks:
-        raise ValueError(f"codec {vocabulary.name} has no rolls of tracks; the codecs rolls-... have")
+        raise ValueError(f"codec {vocabulary.name} has no rolls of tracks; use one of the codecs rolls-...")
     if len({r.size for r in vocabulary.ranges}) > 1:
         raise ValueError(f"the tracks of codec {vocabulary.name} have different numbers of pitches")
 
 
-def fitted(x: Shaped[Array, "N T *R"], length: int) -> Shaped[Array, "N {length} *R"]:
-    """The first frames of [N, T, ...], filled up with zeros to the length."""
+def fit_length(x: Shaped[Array, "N T *R"], length: int) -> Shaped[Array, "N {length} *R"]:
+    """Cuts [N, T, ...] to the first `length` frames, or pads it with zeros."""
     x = x[:, :length]
     return jnp.pad(x, [(0, 0), (0, length - x.shape[1])] + [(0, 0)] * (x.ndim - 2))
 
 
-def by_octave(x: Float[Array, "N bars F P C"]) -> Float[Array, "N bars F Q C"]:
-    """[N, bars, F, P, C] -> [N, bars, F, octaves * 12, C]: pitches filled up at the top."""
+def pad_to_octaves(x: Float[Array, "N bars F P C"]) -> Float[Array, "N bars F Q C"]:
+    """Pads the pitches at the top to whole octaves: [N, bars, F, P, C] -> [N, bars, F, octaves * 12, C]."""
     return jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, -x.shape[3] % CLASSES), (0, 0)))
 
 
 def chroma(x: Float[Array, "N bars F P C"]) -> Float[Array, "N bars 4 12 C"]:
-    """How much of each pitch class sounds in each beat of a bar: [N, bars, 4, 12, C], in notes a frame."""
-    x = by_octave(x)
+    """Returns the amount of each pitch class in each beat, in notes per frame: [N, bars, 4, 12, C]."""
+    x = pad_to_octaves(x)
     num, bars, frames, pitches, channels = x.shape
     return x.reshape(num, bars, BEATS, frames // BEATS, pitches // CLASSES, CLASSES, channels).sum(4).mean(3)
 
 
 def onsets(x: Float[Array, "N bars F P C"]) -> Float[Array, "N bars F 1 C"]:
-    """How many notes begin in each frame: [N, bars, F, 1, C]. The frame before the first is silent."""
+    """Returns the number of notes that begin in each frame, [N, bars, F, 1, C]; the music before a roll is silent."""
     num, bars, frames, pitches, channels = x.shape
     flat = x.reshape(num, bars * frames, pitches, channels)
     before = jnp.pad(flat, ((0, 0), (1, 0), (0, 0), (0, 0)))[:, :-1]
@@ -112,16 +112,16 @@ def onsets(x: Float[Array, "N bars F P C"]) -> Float[Array, "N bars F 1 C"]:
 
 
 def features(x: Float[Array, "N bars F P K"], drums: tuple[bool, ...]) -> Float[Array, "N D"]:
-    """MuseGAN's statistics of each piece by itself: float32[N, D], each number of the order of 1.
+    """Returns MuseGAN's statistics of each piece, float32[N, D], scaled to the order of 1.
 
-    Of every track the share of silent bars (EB), notes a frame, notes that begin a frame; of pitched ones the shares of
-    frames with two notes or more and with more (PP), pitch classes a bar in sixths of 12 (UPC), the mean pitch; of
-    drums the share of hits on 16ths (DP); of each pair of pitched tracks the mean tonal distance in bars where both
-    sound (TD).
+    For every track: the share of silent bars (EB), notes per frame, and onsets per frame. For pitched tracks: the
+    shares of frames with at least two and at least three notes (PP), pitch classes per bar divided by 6 (UPC), and the
+    mean pitch. For drums: the share of hits on 16ths (DP). For each pair of pitched tracks: the mean tonal distance in
+    bars where both sound (TD).
 
     Args:
         x: Binary rolls [N, bars, F, P, K].
-        drums: Which tracks are drums.
+        drums: Whether each track is a drum track.
     """
     frames, pitches, tracks = x.shape[2:]
     notes, begun = x.sum(3), onsets(x)[..., 0, :]  # [N, bars, F, K]

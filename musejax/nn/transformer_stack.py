@@ -1,8 +1,8 @@
-"""A pre-norm Transformer stack as one Flax module: whole sequences, single steps over a sliding cache, known sets.
+"""A pre-norm Transformer stack as one Flax module: for whole sequences, single steps with a cache, or any mask.
 
-The cache is an explicit pytree of static shape. A whole sequence is read by a stack whose cache has no room: then
-every position sees those before it within the sequence. A cache with room holds the keys and values of the last C
-positions in a ring, and the stack takes one position at a time. Both give the same numbers under the same band.
+The cache is an explicit pytree of static shape. With a cache of length 0 the stack reads a whole sequence, in which
+every position attends to the positions before it. A longer cache holds the keys and values of the last C positions in a
+ring, and the stack reads one position at a time. Both ways give the same numbers for the same span.
 """
 
 import dataclasses
@@ -21,21 +21,21 @@ from musejax.nn import dropout as dropouts
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What a stack can be.
+    """The hyperparameters of a stack.
 
     Attributes:
-        num_layers: Blocks.
-        width: Features of a position, D.
-        heads: Heads of attention, H; they divide D.
-        kv_heads: Heads of keys and values; 0 for as many as there are queries.
+        num_layers: Number of blocks.
+        width: Number of features of a position, D.
+        heads: Number of attention heads, H, which divides D.
+        kv_heads: Number of heads of keys and values; 0 for as many as there are query heads.
         feed_forward: Units of the feed-forward layers.
-        gated: Whether these are gated (SwiGLU; Shazeer, 2020), else GELU.
-        positions: `relative` (a learnt term for each clipped distance), `rotary`, or `sinusoidal` (added to the input).
-        max_distance: Distance from which `relative` tells no further apart.
-        span: Positions that attention looks back over, its own included; the size of the cache.
-        dropout: On the output of each attention and feed-forward layer.
-        variational: Whether one dropout mask serves all positions of a sequence.
-        remat: Whether the backward pass computes the activations of a block anew instead of keeping them.
+        gated: Whether the feed-forward layers are gated (SwiGLU; Shazeer, 2020); otherwise they use GELU.
+        positions: `relative` (a learned term for each clipped distance), `rotary`, or `sinusoidal` (added to inputs).
+        max_distance: Distance at which `relative` positions are clipped.
+        span: Number of positions that each position attends to, itself included; the largest size of the cache.
+        dropout: Dropout rate of the output of each attention and feed-forward layer.
+        variational: Whether all positions of a sequence share one dropout mask.
+        remat: Whether the backward pass recomputes the activations of a block instead of storing them.
     """
 
     num_layers: int = 4
@@ -53,12 +53,12 @@ class Shape:
 
 
 class Cache(NamedTuple):
-    """What a stack remembers.
+    """The keys and values of earlier positions.
 
     Attributes:
-        keys: For each block a ring in pages, float[N, G, P, d] each; without room where whole sequences are read.
-        values: As keys.
-        pos: Positions so far, int32[].
+        keys: For each block the pages of a ring, float[N, G, P, d] each; of length 0 for whole sequences.
+        values: As `keys`.
+        pos: Number of positions so far, int32[].
     """
 
     keys: tuple[tuple[Float[Array, "N G _ d"], ...], ...]
@@ -67,62 +67,62 @@ class Cache(NamedTuple):
 
 
 def check(shape: Shape) -> None:
-    """Raises ValueError where a field does not fit the others."""
+    """Raises ValueError if the value of a field is invalid or does not fit the other fields."""
     if shape.width % shape.heads or (shape.width // shape.heads) % 2:
-        raise ValueError(f"heads {shape.heads} does not cut width {shape.width} into heads of even width")
+        raise ValueError(f"width is {shape.width} and heads {shape.heads}; width / heads must be an even whole number")
     if shape.kv_heads and shape.heads % shape.kv_heads:
-        raise ValueError(f"kv_heads {shape.kv_heads} does not divide heads {shape.heads}")
+        raise ValueError(f"kv_heads is {shape.kv_heads}; it must divide heads, which is {shape.heads}")
     for name in ("num_layers", "width", "heads", "feed_forward", "max_distance", "span"):
         if getattr(shape, name) < 1:
-            raise ValueError(f"{name} is {getattr(shape, name)}; it must be 1 or more")
+            raise ValueError(f"{name} is {getattr(shape, name)}; it must be at least 1")
 
 
 def initial(shape: Shape, num: int, length: int = 0, params: Any = None) -> Cache:
-    """An empty cache.
+    """Returns an empty cache.
 
     Args:
-        shape: The stack's.
-        num: Rows, N.
-        length: Positions that will be drawn, for a cache of the smaller of it and `span`; 0 for whole sequences.
-        params: Whose type the computation takes; float32 without.
+        shape: Shape of the stack.
+        num: Number of rows, N.
+        length: Number of positions to be sampled, or 0 for whole sequences; the cache holds at most `span` positions.
+        params: Parameters whose type is that of the computation; None for float32.
     """
     dtype = jnp.float32 if params is None else jax.tree.leaves(params)[0].dtype
     groups = shape.kv_heads or shape.heads
-    empty = attention.pages(num, groups, min(length, shape.span), shape.width // shape.heads, dtype)
+    empty = attention.make_pages(num, groups, min(length, shape.span), shape.width // shape.heads, dtype)
     return Cache((empty,) * shape.num_layers, (empty,) * shape.num_layers, jnp.zeros((), jnp.int32))
 
 
-def by_rows(layer: Callable[[Array], Array], x: Float[Array, "B L D"]) -> Float[Array, "B L F"]:
+def apply_to_rows(layer: Callable[[Array], Array], x: Float[Array, "B L D"]) -> Float[Array, "B L F"]:
     """Applies a layer to float[B, L, D] as B L rows.
 
-    The gradient of a kernel is then one product of two matrices as they lie; over three axes XLA copies both transposed
-    for CPUs, which takes longer than the product.
+    The gradient of a kernel is then one product of two matrices without transposition. With three axes, XLA transposes
+    both on CPUs, which takes longer than the product.
     """
     return layer(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
 
 
 @jax.custom_vjp
-def _narrowing(x: Float[Array, "N F"], kernel: Float[Array, "F D"]) -> Float[Array, "N D"]:
-    """float[N, F] and float[F, D], F > D, to their product: the kernel's gradient is taken the way that CPUs like."""
+def _narrowing_product(x: Float[Array, "N F"], kernel: Float[Array, "F D"]) -> Float[Array, "N D"]:
+    """Multiplies float[N, F] by float[F, D], where F > D, with a gradient of the kernel that is fast on CPUs."""
     return x @ kernel
 
 
 def _narrowing_backward(
-    kept: tuple[Float[Array, "N F"], Float[Array, "F D"]], grad: Float[Array, "N D"]
+    residuals: tuple[Float[Array, "N F"], Float[Array, "F D"]], grad: Float[Array, "N D"]
 ) -> tuple[Float[Array, "N F"], Float[Array, "F D"]]:
-    x, kernel = kept
-    # XLA would move the transposition back into the product, which then takes half as long again.
+    x, kernel = residuals
+    # Without the barrier XLA would move the transposition into the product, which would take 50 % longer.
     return grad @ kernel.T, lax.optimization_barrier(grad.T @ x).T
 
 
-_narrowing.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _narrowing_backward)
+_narrowing_product.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _narrowing_backward)
 
 
 class Block(nn.Module):
-    """Attention and feed-forward layers, each added to what it read (pre-norm).
+    """Attention and feed-forward layers with pre-norm residual connections.
 
     Attributes:
-        shape: The stack's.
+        shape: Shape of the stack.
     """
 
     shape: Shape
@@ -137,25 +137,25 @@ class Block(nn.Module):
         key: Key[Array, ""] | None,
         attn_mask: Bool[Array, "B L L"] | None,
     ) -> tuple[Float[Array, "B L D"], tuple[Float[Array, "B G _ d"], ...], tuple[Float[Array, "B G _ d"], ...]]:
-        """Runs over a sequence, or over one position.
+        """Runs the block over a sequence, or over one position.
 
         Args:
             x: float[B, L, D].
-            keys: The block's part of the cache.
-            values: The same.
+            keys: The keys of this block in the cache.
+            values: The values of this block in the cache.
             pos: int32[], the first position of x.
-            key: For dropout; None when nothing is to be dropped.
-            attn_mask: bool[B, L, L] for attention over a known set; None for causal attention.
+            key: Key for dropout, or None to drop nothing.
+            attn_mask: bool[B, L, L], True where a position attends to another; None for causal attention.
 
         Returns:
-            float[B, L, D], and the block's part of the cache after it.
+            float[B, L, D], and the updated keys and values of this block.
         """
         shape, (batch, length, width) = self.shape, x.shape
         heads, d = shape.heads, shape.width // shape.heads
         groups = shape.kv_heads or heads
 
         def dense(features: int, x: Float[Array, "B L D"], **options: Any) -> Float[Array, "B L {features}"]:
-            return by_rows(nn.Dense(features, use_bias=False, dtype=x.dtype, **options), x)
+            return apply_to_rows(nn.Dense(features, use_bias=False, dtype=x.dtype, **options), x)
 
         out_init = nn.initializers.variance_scaling(0.5 / shape.num_layers, "fan_in", "truncated_normal")
         drops = (None, None) if key is None else tuple(jax.random.split(key))
@@ -168,15 +168,15 @@ class Block(nn.Module):
         qkv = dense((heads + 2 * groups) * d, y, name="qkv").reshape(batch, length, heads + 2 * groups, d)
         q, k, v = jnp.split(qkv, [heads, heads + groups], axis=2)
         if shape.positions == "rotary":
-            turns = attention.turns(pos + jnp.arange(length), d, x.dtype)
-            q, k = attention.turn(q, turns), attention.turn(k, turns)
+            turns = attention.compute_rotations(pos + jnp.arange(length), d, x.dtype)
+            q, k = attention.rotate(q, turns), attention.rotate(k, turns)
         if attn_mask is not None:
-            o = attention.known(q, k, v, attn_mask)
+            o = attention.attend_masked(q, k, v, attn_mask)
         elif keys[0].shape[2] == 0:
-            o = attention.causal(q, k, v, table, shape.span)
+            o = attention.attend_causal(q, k, v, table, shape.span)
         else:
             keys, values = attention.write(keys, k, pos), attention.write(values, v, pos)
-            o = attention.step(q, keys, values, table, pos)
+            o = attention.attend_step(q, keys, values, table, pos)
         o = dense(width, o.reshape(batch, length, heads * d), name="out", kernel_init=out_init)
         one_mask = (batch, 1, width) if shape.variational else None
         x = x + dropouts.drop(o, shape.dropout, drops[0], one_mask)
@@ -188,16 +188,18 @@ class Block(nn.Module):
             up = nn.silu(gate) * up
         else:
             up = nn.gelu(up)
-        narrowing: Any = (lambda x, kernel, *_, **__: _narrowing(x, kernel)) if shape.feed_forward > width else None
+        narrowing: Any = (
+            (lambda x, kernel, *_, **__: _narrowing_product(x, kernel)) if shape.feed_forward > width else None
+        )
         y = dense(width, up, name="down", kernel_init=out_init, dot_general=narrowing)
         return x + dropouts.drop(y, shape.dropout, drops[1], one_mask), keys, values
 
 
 class Stack(nn.Module):
-    """Blocks one above the other, and a last normalisation.
+    """A stack of blocks with a final normalisation.
 
     Attributes:
-        shape: What it is.
+        shape: Hyperparameters of the stack.
     """
 
     shape: Shape
@@ -211,16 +213,17 @@ class Stack(nn.Module):
         *,
         attn_mask: Bool[Array, "B L L"] | None = None,
     ) -> tuple[Float[Array, "B L D"], Cache]:
-        """Runs over whole sequences (a cache without room), or over one position (L = 1).
+        """Runs the stack over whole sequences (with a cache of length 0), or over one position (L = 1).
 
         Args:
             x: float[B, L, D].
-            cache: What was read before.
-            key: For dropout; None when nothing is to be dropped.
-            attn_mask: bool[B, L, L], 1 where a position sees another, before or after; None for causal attention.
+            cache: The cache before x.
+            key: Key for dropout, or None to drop nothing.
+            attn_mask: bool[B, L, L], True where a position attends to another, before or after it; None for causal
+                attention.
 
         Returns:
-            float[B, L, D] and the cache after it.
+            float[B, L, D] and the updated cache.
         """
         shape = self.shape
         if shape.positions == "sinusoidal":

@@ -1,10 +1,10 @@
-"""A net over frames of one or more streams: one step of a stack a frame, then the streams one after the other.
+"""A network over frames of one or more streams: one step of a stack per frame, then the streams one after the other.
 
 The stack is any module that reads whole sequences and single steps by the same call (`nn/recurrent_stack.py`,
 `nn/transformer_stack.py`).
 
-The anchors of a stream's head (`nn/interval_head.py`) are its sounding note and the notes already drawn in the frame;
-the match (`nn/features/voice_history.py`) proposes a token. A network that reads the key also sees and scores notes as
+The anchors of a stream's head (`nn/interval_head.py`) are its sounding note and the notes already sampled in the frame;
+the match (`nn/features/voice_history.py`) proposes a token. A network that reads the key also reads and scores notes as
 degrees above the tonic.
 """
 
@@ -25,21 +25,21 @@ from musejax.nn.features.inputs import Feature, field
 
 
 class VoiceNet(nn.Module):
-    """The net; `frame` and `stream` are its two halves.
+    """A network over frames; `frame` runs once per frame and `stream` once per stream of the frame.
 
     Attributes:
-        vocabulary: Of tokens, with several streams.
+        vocabulary: A vocabulary of tokens, with one or more streams.
         stack: The layers over frames: (float[B, T, E], carry, key) -> float[B, T, H], carry.
-        reader: Reads the cells that are given ahead of their turn; None for a net that knows the past alone.
-        conditions: Names of the conditions that are read.
-        place: Whether it reads how many bars the piece has lasted, which a piece that ends wants to know.
-        bars_left: Whether it may be told how many bars are left.
-        phase: Whether it reads the frames since the piece began modulo 48, where no condition tells the beat.
-        order: The streams in the order in which they are drawn.
+        reader: Reader of the given cells; None for a network that reads the past alone.
+        conditions: Names of the conditions that the network reads.
+        place: Whether it reads the number of bars since the start, with which a piece can end at a plausible length.
+        bars_left: Whether it can be conditioned on the number of bars left.
+        phase: Whether it reads the number of frames since the start modulo 48, for pieces without a beat condition.
+        order: The streams in the order in which they are sampled.
         embed: Width E of a frame's embedding.
         head: Width D of a stream's head.
-        feature_dropout: Share of input features dropped.
-        dropout: Inside the heads.
+        feature_dropout: Dropout rate of the input features.
+        dropout: Dropout rate inside the heads.
     """
 
     vocabulary: vocabularies.Vocabulary
@@ -56,7 +56,7 @@ class VoiceNet(nn.Module):
     dropout: float
 
     def setup(self) -> None:
-        """Makes the layers."""
+        """Creates the layers."""
         streams = self.vocabulary.streams
         wide = nn.initializers.normal(0.2)
         self.embedding = nn.Dense(self.embed, kernel_init=wide)
@@ -72,18 +72,18 @@ class VoiceNet(nn.Module):
 
     @property
     def lookahead(self) -> bool:
-        """Whether the heads see features of the given cells (nn/features/lookahead.py)."""
+        """Whether the heads read features of the given cells (nn/features/lookahead.py)."""
         return self.reader is not None and self.reader.lookahead
 
     @property
     def by_degree(self) -> bool:
-        """Whether notes are also seen and scored as degrees of the key."""
+        """Whether notes are also read and scored as degrees of the key."""
         return "key" in self.conditions
 
     def scores(self, j: int) -> interval_head.Scores:
-        """Declares the scores of the stream that is drawn j-th."""
+        """Declares the scores of the j-th stream in sampling order."""
         anchors = ["mine", *(("drawn", u) for u in self.order[:j])]
-        # With lookahead there are intervals to what comes next and to every voice, and a second match.
+        # Lookahead adds intervals to the next given note and to given notes of the other voices, and a second match.
         anchors += ["next", *(("beside", u) for u in self.order[j + 1 :])] if self.lookahead else []
         proposals = ("match", "like") if self.lookahead else ("match",)
         return interval_head.Scores(self.vocabulary, tuple(anchors), proposals, self.by_degree)
@@ -95,54 +95,54 @@ class VoiceNet(nn.Module):
         return [inputs.condition(self.vocabulary, name) for name in self.conditions]
 
     def _frame_wide(self) -> list[Feature]:
-        """Declares what all streams of a frame share."""
-        found = self._conditions()
+        """Declares the features that all streams of a frame share."""
+        features = self._conditions()
         if self.place:
-            found.append(inputs.classes(voice_history.PLACES, "place", read=field("place")))
+            features.append(inputs.classes(voice_history.PLACES, "place", read=field("place")))
         if self.bars_left:  # an unknown number of bars is one beyond the last class, and a row of zeros
-            found.append(inputs.classes(voice_history.LEFT, "bars_left", read=field("bars_left")))
+            features.append(inputs.classes(voice_history.LEFT, "bars_left", read=field("bars_left")))
         if self.phase:
-            found.append(inputs.classes(voice_history.PHASES, "phase", self.vocabulary.bar, read=field("phase")))
+            features.append(inputs.classes(voice_history.PHASES, "phase", self.vocabulary.bar, read=field("phase")))
         match_length = inputs.classes(len(voice_history.MATCHES) + 1, "match_length", read=field("match_length"))
-        return [*found, match_length]
+        return [*features, match_length]
 
     def _voice(self, s: int) -> list[Feature]:
-        """Declares what the past of one stream says."""
+        """Declares the features of the past of one stream."""
         table, now, narrow = self.vocabulary, field("sounding", s), voice_history.NARROW
         return [
             inputs.ids(table, "previous", s, read=field("previous", s)),
             inputs.ids(table, "sounding", s, read=now),
             inputs.classes(len(voice_history.HOLDS) + 1, "hold", s, read=field("hold", s)),
-            inputs.classes(voice_history.relations(narrow), "interval", s, read=field("interval", s)),
+            inputs.classes(voice_history.num_interval_classes(narrow), "interval", s, read=field("interval", s)),
             inputs.step(table, narrow, "match", s, of=field("match", s), above=now),
             *self._degree("sounding", s, of=now),
         ]
 
     def frame_features(self) -> list[Feature]:
-        """Declares what `frame` reads."""
+        """Declares the features that `frame` reads."""
         streams, sounds = self.vocabulary.streams, lambda s: field("sounding", s)
-        found = [f for s in range(streams) for f in self._voice(s)] + self._frame_wide()
+        features = [f for s in range(streams) for f in self._voice(s)] + self._frame_wide()
         for low in range(streams):
             for high in range(low):
-                found.append(
+                features.append(
                     inputs.step(
                         self.vocabulary, voice_history.WIDE, "chord", high, low, of=sounds(high), above=sounds(low)
                     )
                 )
-        return found
+        return features
 
     def stream_features(self, j: int) -> list[Feature]:
-        """Declares what `stream` reads for the stream that is drawn j-th."""
+        """Declares the features that `stream` reads for the j-th stream in sampling order."""
         s = self.order[j]
-        found = self._voice(s) + self._frame_wide()
+        features = self._voice(s) + self._frame_wide()
         for u in self.order[:j]:
-            found += self._drawn(u, s)
-        return found + (self._ahead(j) if self.lookahead else [])
+            features += self._drawn(u, s)
+        return features + (self._ahead(j) if self.lookahead else [])
 
     def _drawn(self, u: int, s: int) -> list[Feature]:
-        """Declares what a stream of the same frame that is drawn already says to stream s."""
+        """Declares the features for stream s of the already sampled stream u of the same frame."""
         table, token, now, before = self.vocabulary, field("drawn", u), field("now", u), field("sounding", u)
-        found = [
+        features = [
             inputs.ids(table, "drawn", u, read=token),
             inputs.step(table, voice_history.NARROW, "drawn", u, of=now, above=before),
             inputs.step(table, voice_history.WIDE, "drawn to mine", u, of=now, above=field("sounding", s)),
@@ -150,14 +150,16 @@ class VoiceNet(nn.Module):
             *self._degree("drawn", u, of=now),
         ]
         return (
-            [*found, inputs.equal("drawn as like", u, one=token, other=field("like", u))] if self.lookahead else found
+            [*features, inputs.equal("drawn as like", u, one=token, other=field("like", u))]
+            if self.lookahead
+            else features
         )
 
     def _ahead(self, j: int) -> list[Feature]:
-        """Declares what the given cells say to the stream that is drawn j-th."""
+        """Declares the features of the given cells for the j-th stream in sampling order."""
         table, s, wide = self.vocabulary, self.order[j], voice_history.WIDE
         mine, comes, like = field("sounding", s), field("next", s), field("like", s)
-        found = [
+        features = [
             inputs.ids(table, "next", s, read=comes),
             inputs.distance("away", s, read=field("away", s)),
             inputs.step(table, wide, "next", s, of=comes, above=mine),
@@ -166,66 +168,67 @@ class VoiceNet(nn.Module):
             *inputs.agreement(),
         ]
         for u in self.order[j + 1 :]:
-            found.append(inputs.ids(table, "beside", u, read=field("given", u)))
-            found.append(inputs.step(table, wide, "beside", u, of=field("given", u), above=mine))
-        return found
+            features.append(inputs.ids(table, "beside", u, read=field("given", u)))
+            features.append(inputs.step(table, wide, "beside", u, of=field("given", u), above=mine))
+        return features
 
     def given_features(self) -> list[Feature]:
-        """Declares what the reader of given cells reads."""
-        found = self._conditions()
+        """Declares the features that the reader of given cells reads."""
+        features = self._conditions()
         for s in range(self.vocabulary.streams):
-            found.append(inputs.ids(self.vocabulary, "given", s, read=field("given", s)))
-            found.append(inputs.ids(self.vocabulary, "given sounding", s, read=field("given_sounding", s)))
-            found += self._degree("given", s, of=field("given_sounding", s))
-        return found
+            features.append(inputs.ids(self.vocabulary, "given", s, read=field("given", s)))
+            features.append(inputs.ids(self.vocabulary, "given sounding", s, read=field("given_sounding", s)))
+            features += self._degree("given", s, of=field("given_sounding", s))
+        return features
 
     def axes(self) -> Axes:
         """Returns the labels of the parameters' axes: path -> axis -> labels."""
         drawn = tuple((s, d) for s in self.order for d in range(self.head))
-        found: dict[str, dict[int, axis_labels.Labels]] = {
+        axes: dict[str, dict[int, axis_labels.Labels]] = {
             "embedding/kernel": {0: inputs.labels(self.frame_features())},
             "context/bias": {0: drawn},
             "reader/embedding/kernel": {0: inputs.labels(self.given_features())},
         }
         for name in ("context", "skip", "heard_by_stream"):
-            found[f"{name}/kernel"] = {1: drawn}
+            axes[f"{name}/kernel"] = {1: drawn}
         for j, s in enumerate(self.order):
-            found[f"present_{j}/kernel"] = {0: inputs.labels(self.stream_features(j))}
-            found[f"outputs_{j}/kernel"] = {1: self.scores(j).labels(s)}
-            found[f"outputs_{j}/bias"] = {0: self.scores(j).labels(s)}
-        return found
+            axes[f"present_{j}/kernel"] = {0: inputs.labels(self.stream_features(j))}
+            axes[f"outputs_{j}/kernel"] = {1: self.scores(j).labels(s)}
+            axes[f"outputs_{j}/bias"] = {0: self.scores(j).labels(s)}
+        return axes
 
     def read(self, batch: Mapping[str, AnyArray], dtype: Any, key: Key[Array, ""] | None) -> dict[str, Array]:
-        """What the given cells say to each frame.
+        """Summarises the given cells for each frame.
 
         Args:
             batch: `given` int32[B, T, S], V where a cell is free, and the conditions.
             dtype: Type of the computation.
-            key: For dropout; None when nothing is to be dropped.
+            key: Key for dropout, or None to drop nothing.
 
         Returns:
-            `heard` float[B, T, E], what the reader found, and with lookahead the features of nn/features/lookahead.py.
+            `heard` float[B, T, E], the output of the reader, and with lookahead the features of
+            nn/features/lookahead.py.
         """
         assert self.reader is not None
         t = voice_history.tables(self.vocabulary)
-        known = {**batch, "given_sounding": given_reader.sounding(t, batch["given"])}
-        heard = self.reader(known, self.given_features(), dtype, key)
-        more = lookahead.over(t, batch["given"]) if self.lookahead else {}
-        return {"heard": heard, **more}
+        fields = {**batch, "given_sounding": given_reader.sounding_tokens(t, batch["given"])}
+        summary = self.reader(fields, self.given_features(), dtype, key)
+        more = lookahead.read_all(t, batch["given"]) if self.lookahead else {}
+        return {"heard": summary, **more}
 
     def frame(
         self, batch: Mapping[str, AnyArray], carry: Any, key: Key[Array, ""] | None
     ) -> tuple[Float[Array, "B T S D"], Any]:
-        """What the past says to each stream of each frame.
+        """Computes the context of each stream of each frame from the past.
 
         Args:
-            batch: History features and conditions, int32[B, T, ...]; for a net that has a reader also what `read`
-                gives.
-            carry: The stack's state; its type is that of the computation.
-            key: For dropout; None when nothing is to be dropped.
+            batch: History features and conditions, int32[B, T, ...], and for a network with a reader the output of
+                `read`.
+            carry: The state of the stack, whose type is that of the computation.
+            key: Key for dropout, or None to drop nothing.
 
         Returns:
-            float[B, T, S, D], streams in the order in which they are drawn; the state after.
+            float[B, T, S, D], with streams in sampling order, and the new state.
         """
         streams, dtype = self.vocabulary.streams, jax.tree.leaves(carry)[0].dtype
         keys = (None,) * 3 if key is None else tuple(jax.random.split(key, 3))
@@ -247,14 +250,14 @@ class VoiceNet(nn.Module):
         j: int,
         key: Key[Array, ""] | None,
     ) -> Float[Array, "B T V"]:
-        """Logits of the stream that is drawn j-th.
+        """Returns the logits of the j-th stream in sampling order.
 
         Args:
-            z: float[B, T, D], its part of `frame`.
+            z: float[B, T, D], the output of `frame` for this stream.
             batch: As in `frame`.
-            tokens: int32[B, T, S]; only the streams drawn before are read.
-            j: Place in the order.
-            key: For dropout; None when nothing is to be dropped.
+            tokens: int32[B, T, S]; only the streams sampled before this one are read.
+            j: Index in the sampling order.
+            key: Key for dropout, or None to drop nothing.
 
         Returns:
             float[B, T, V].
@@ -262,8 +265,8 @@ class VoiceNet(nn.Module):
         t, s = voice_history.tables(self.vocabulary), self.order[j]
         keys = (None,) * 2 if key is None else tuple(jax.random.split(key))
         now = voice_history.sounding(t, tokens, batch["sounding"])
-        known = {**batch, "drawn": tokens, "now": now}
-        ones = inputs.one_hots(self.stream_features(j), known, self.feature_dropout, keys[0], z.dtype)
+        fields = {**batch, "drawn": tokens, "now": now}
+        ones = inputs.one_hots(self.stream_features(j), fields, self.feature_dropout, keys[0], z.dtype)
         y = z + self.present[j](ones)
         y = dropouts.drop(nn.silu(self.norms[j](y)), self.dropout, keys[1])
         anchors = [batch["sounding"][..., s], *(now[..., u] for u in self.order[:j])]
@@ -277,7 +280,7 @@ class VoiceNet(nn.Module):
     def __call__(
         self, batch: Mapping[str, AnyArray], carry: Any, key: Key[Array, ""] | None
     ) -> Float[Array, "B T S V"]:
-        """Logits of every stream of every frame given the ones before: float[B, T, S, V], streams as in the batch."""
+        """Returns the logits of each cell given the cells before it, float[B, T, S, V], streams as in the batch."""
         streams = self.vocabulary.streams
         keys = (None,) * (2 + streams) if key is None else tuple(jax.random.split(key, 2 + streams))
         if self.reader is not None:

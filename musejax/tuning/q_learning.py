@@ -189,7 +189,7 @@ def _make_step(task: policy_gradient.Task, actor: Model, tools: Tools) -> Step:
             cells = rollouts.in_order(some.tokens, order)
 
             def loss(params: Params) -> tuple[Array, Array]:
-                played = losses.chosen(values(net, params, given), cells)
+                played = losses.select_logits(values(net, params, given), cells)
                 return losses.masked_mean(jnp.square(played - wanted), mask)
 
             (error, _), gradient = jax.value_and_grad(loss, has_aux=True)(params)

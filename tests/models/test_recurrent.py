@@ -154,7 +154,7 @@ def test_history_of_whole_pieces_is_that_of_push_and_read(table):
     t = voice_history.tables(table)
     frames = np.random.default_rng(0).integers(0, table.size, (3, 30, table.streams)).astype(np.int32)
     frames[:, 16:26] = frames[:, 4:14]
-    whole = jax.jit(lambda f: voice_history.over(t, f))(frames)
+    whole = jax.jit(lambda f: voice_history.read_all(t, f))(frames)
     push, read = jax.jit(lambda h, f: voice_history.push(t, h, f)), jax.jit(lambda h: voice_history.read(t, h))
     h = voice_history.start(t, 3, 40, table.streams)  # more room than is needed changes nothing
     for i in range(30):
@@ -166,7 +166,7 @@ def test_history_of_whole_pieces_is_that_of_push_and_read(table):
 
 def test_a_piece_without_an_end_is_for_ever_in_its_middle():
     found = {"place": jnp.asarray([3, 7, 8, 11, 12, 8]), "match_length": jnp.asarray([5, 5, 5, 0, 1, 5])}
-    told = voice_history.endless(found, jnp.asarray([1, 1, 1, 1, 1, 0]))
+    told = voice_history.pretend_endless(found, jnp.asarray([1, 1, 1, 1, 1, 0]))
     np.testing.assert_array_equal(told["place"], [3, 7, 4, 7, 4, 8])
     np.testing.assert_array_equal(told["match_length"], [5, 5, 1, 0, 1, 5])
 
@@ -175,7 +175,7 @@ def test_a_match_is_what_followed_the_longest_run_that_occurred_before():
     t = voice_history.tables(TWO)
     cycle = np.array([[0, 1], [1, 2], [2, 0], [2, 2], [0, 0], [1, 1], [0, 2], [2, 1]])
     frames = np.concatenate([cycle, cycle])[None].astype(np.int32)
-    out = voice_history.over(t, frames)
+    out = voice_history.read_all(t, frames)
     np.testing.assert_array_equal(out["match"][0, 9:], frames[0, 9:])
     assert (np.asarray(out["match"])[0, :9] == TWO.size).all()  # nothing had occurred before
     np.testing.assert_array_equal(out["previous"][0, 1:], frames[0, :-1])
@@ -185,7 +185,7 @@ def test_key_history_of_whole_pieces_is_that_of_push_and_read():
     rng = np.random.default_rng(0)
     frames = (rng.random((2, 70, 5)) < 0.4).astype(np.int32)
     frames[:, 40:60] = frames[:, 10:30]
-    whole = jax.jit(key_history.over)(frames)
+    whole = jax.jit(key_history.read_all)(frames)
     push, read = jax.jit(key_history.push), jax.jit(key_history.read)
     h = key_history.start(2, 80, 5)
     for i in range(70):

@@ -189,7 +189,7 @@ def test_the_sampler_keeps_given_cells_and_scores_the_free_ones():
 
 
 def test_masks_for_training_hold_every_kind():
-    masks: np.ndarray = np.asarray(given_reader.masks(jax.random.key(0), 400, 96, 4))
+    masks: np.ndarray = np.asarray(given_reader.sample_masks(jax.random.key(0), 400, 96, 4))
     free = masks.mean((1, 2))
     voices = masks.any(1)
     frames = masks.any(2)
@@ -198,13 +198,13 @@ def test_masks_for_training_hold_every_kind():
     assert (one_kept & (free == 0.75)).mean() > 0.15
     assert (voices.all(1) & ~frames.all(1)).mean() > 0.1  # a gap in all voices
     assert (~voices.all(1) & ~frames.all(1)).mean() > 0.03  # some voices of a stretch
-    one_stream: np.ndarray = np.asarray(given_reader.masks(jax.random.key(0), 400, 96, 1))
+    one_stream: np.ndarray = np.asarray(given_reader.sample_masks(jax.random.key(0), 400, 96, 1))
     assert (one_stream.mean((1, 2)) == 1).mean() > 0.3
     assert 0.2 < one_stream.mean() < 0.9
 
 
 def test_gaps_for_training_are_many_and_mostly_short():
-    free: np.ndarray = np.asarray(given_reader.gaps(jax.random.key(0), 500, 192))
+    free: np.ndarray = np.asarray(given_reader.sample_gaps(jax.random.key(0), 500, 192))
     edges = np.diff(np.pad(free.astype(int), ((0, 0), (1, 1))))
     lengths = np.flatnonzero((edges == -1).ravel()) - np.flatnonzero((edges == 1).ravel())
     assert 0.25 < free.mean() < 0.5
@@ -216,7 +216,7 @@ def test_a_held_given_note_is_known_by_its_pitch_unless_its_onset_is_free():
     t = voice_history.tables(CHORALE)
     hold, pitch, free = CHORALE.id("hold"), CHORALE.id("pitch", 60), CHORALE.size
     cells = jnp.asarray([[[hold], [pitch], [hold], [free], [hold], [pitch], [hold]]])
-    found = given_reader.sounding(t, cells)[0, :, 0]
+    found = given_reader.sounding_tokens(t, cells)[0, :, 0]
     np.testing.assert_array_equal(found, [free, pitch, pitch, free, free, pitch, pitch])
 
 

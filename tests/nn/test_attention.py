@@ -33,7 +33,7 @@ def arrays(groups, rows):
 
 def causal(q, k, v, table, span):
     """Compiled anew, for what the test has changed."""
-    return jax.jit(lambda q, k, v, table: attention.causal(q, k, v, table, span))(q, k, v, table)
+    return jax.jit(lambda q, k, v, table: attention.attend_causal(q, k, v, table, span))(q, k, v, table)
 
 
 def plain(q, k, v, table, seen):
@@ -94,7 +94,7 @@ def test_causal_attention_in_blocks_has_the_gradient_of_attention_elsewhere(monk
     def slope():
         def power(arguments):
             q, k, v, table = arguments
-            return (attention.causal(q, k, v, table, span) ** 3).sum()
+            return (attention.attend_causal(q, k, v, table, span) ** 3).sum()
 
         return jax.tree.leaves(jax.jit(jax.grad(power))(arguments))
 
@@ -120,9 +120,9 @@ def test_a_step_over_a_ring_is_causal_attention_at_every_position(monkeypatch, n
     def advance(keys, values, q, k, v, pos):
         keys, values = attention.write(keys, k, pos), attention.write(values, v, pos)
         table = None if rows == 0 else jnp.asarray(distances)
-        return attention.step(q, keys, values, table, pos), keys, values
+        return attention.attend_step(q, keys, values, table, pos), keys, values
 
-    keys = values = attention.pages(2, groups, capacity, WIDTH, jnp.float32)
+    keys = values = attention.make_pages(2, groups, capacity, WIDTH, jnp.float32)
     for pos in range(LENGTH):
         here = (x[:, pos : pos + 1] for x in (q, k, v))
         found, keys, values = advance(keys, values, *here, np.int32(pos))
@@ -134,14 +134,14 @@ def test_a_step_over_a_ring_is_causal_attention_at_every_position(monkeypatch, n
 def test_pages_have_room_for_as_many_positions_as_the_ring(monkeypatch, capacity, pages, backend):
     monkeypatch.setattr(attention, "SHORT", 8)
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
-    lengths = [page.shape[2] for page in attention.pages(1, 1, capacity, 2, jnp.float32)]
+    lengths = [page.shape[2] for page in attention.make_pages(1, 1, capacity, 2, jnp.float32)]
     assert sum(lengths) == capacity
     assert len(lengths) == (min(pages, max(capacity, 1)) if backend == "cpu" else 1)
     assert lengths == sorted(lengths, reverse=True)
 
 
 def test_a_position_takes_the_slot_of_the_one_that_leaves_the_ring():
-    ring = attention.pages(1, 1, 6, 1, jnp.float32)
+    ring = attention.make_pages(1, 1, 6, 1, jnp.float32)
     write = jax.jit(attention.write)
     for pos in range(8):
         ring = write(ring, np.full((1, 1, 1, 1), pos, np.float32), np.int32(pos))
@@ -156,7 +156,9 @@ def test_the_relative_term_is_a_gather_of_distances(rows):
 
     @jax.jit
     def term(q, table):
-        return blocked_attention.relative(attention._grouped(q, 2), blocked_attention.by_distance(table, LENGTH, 4))
+        return blocked_attention.relative_scores(
+            attention._group_heads(q, 2), blocked_attention.distance_rows(table, LENGTH, 4)
+        )
 
     found = term(late, table)
     distance = np.arange(LENGTH - 4, LENGTH)[:, None] - np.arange(LENGTH)[None]
@@ -173,7 +175,7 @@ def test_attention_over_a_known_set_is_a_plain_masked_softmax(monkeypatch, group
     mask |= np.eye(LENGTH, dtype=bool)[None]
     if backend == "gpu":
         elsewhere(monkeypatch)
-    found = jax.jit(lambda *parts: attention.known(*parts))(q, k, v, mask)
+    found = jax.jit(lambda *parts: attention.attend_masked(*parts))(q, k, v, mask)
     np.testing.assert_allclose(found, plain(q, k, v, None, mask[:, None]), atol=1e-5)
 
 
@@ -203,7 +205,10 @@ def test_rotation_makes_scores_depend_on_distance_alone():
 
     @jax.jit
     def score(query, key):
-        turned = [attention.turn(x[i], attention.turns(at[None], 8, jnp.float32)) for i, at in enumerate((query, key))]
+        turned = [
+            attention.rotate(x[i], attention.compute_rotations(at[None], 8, jnp.float32))
+            for i, at in enumerate((query, key))
+        ]
         return (turned[0] * turned[1]).sum()
 
     np.testing.assert_allclose(score(9, 4), score(25, 20), rtol=1e-4)

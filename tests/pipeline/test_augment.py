@@ -87,7 +87,7 @@ def test_derived_fields_move_as_if_derived_from_moved_music():
     table = vocabulary.chorale()
     t = voice_history.tables(table)
     frames = np.random.default_rng(1).integers(10, 14, (1, 24, 4)).astype(np.int32)
-    over = jax.jit(lambda x: voice_history.over(t, x))
+    over = jax.jit(lambda x: voice_history.read_all(t, x))
     arrays = {"tokens": frames, **{k: np.asarray(v) for k, v in over(frames).items()}}
     moved = augment.transpose(arrays, table, 3)
     for name, value in over(moved["tokens"]).items():

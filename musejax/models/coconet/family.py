@@ -215,9 +215,9 @@ class Coconet:
         hidden = orders.hidden(sets, cells, orders.sizes(numbers, totals))
         if train and config.structured:
             whole = jax.random.bernoulli(rows, config.structured, (len(tokens), 1, 1))
-            hidden = jnp.where(whole, (given_reader.masks(structure, *tokens.shape) > 0) & cells, hidden)
+            hidden = jnp.where(whole, (given_reader.sample_masks(structure, *tokens.shape) > 0) & cells, hidden)
         if train:
-            batch = conditioning.drop(batch, config.conditions, self.vocabulary, config.condition_dropout, unknown)
+            batch = conditioning.drop_conditions(batch, config.conditions, self.vocabulary, config.condition_dropout, unknown)
         logits, after = self.net(train).apply(
             {"params": params, **state},
             tokens,

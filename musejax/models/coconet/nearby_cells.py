@@ -24,11 +24,11 @@ def over(t: voice_history.Tables, known: Int[Array, "B T S"]) -> dict[str, Array
         known: int32[B, T, S], V where a cell is hidden or outside the piece.
 
     Returns:
-        What `lookahead.over` gives (`next` with `away`, `like` with `agree_before` and `agree_after`); `last` and
+        What `lookahead.read_all` gives (`next` with `away`, `like` with `agree_before` and `agree_after`); `last` and
         `since`, the nearest known cell before and the class of its distance, int32[B, T, S]; `shares`, logarithms of
         the shares of pitch classes within each of SPANS and in the piece, float[B, T, K, 12].
     """
-    found = lookahead.over(t, known)
+    found = lookahead.read_all(t, known)
     back = lookahead.upcoming(t, jnp.flip(known, 1))
     found |= {"last": jnp.flip(back["next"], 1), "since": jnp.flip(back["away"], 1)}
     pitch = jnp.asarray(t.pitch)[known]

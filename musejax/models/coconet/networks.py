@@ -249,12 +249,12 @@ class Frames(nn.Module):
         self, x: Float[Array, "B T D"], real: Bool[Array, "B T"], key: Key[Array, ""] | None, at: int
     ) -> Float[Array, "B T D"]:
         """What frames of the piece hear of all others, nothing before training: float[B, T, D]."""
-        turns = attention.turns(jnp.arange(x.shape[1]), self.width // HEADS, x.dtype)
+        turns = attention.compute_rotations(jnp.arange(x.shape[1]), self.width // HEADS, x.dtype)
         y = nn.LayerNorm(name=f"attention_norm_{at}")(x)
         split = nn.DenseGeneral((3, HEADS, self.width // HEADS), use_bias=False, name=f"attention_{at}")(y)
         q, k, v = (split[:, :, i] for i in range(3))
         mask = jnp.broadcast_to(real[:, None], (*real.shape, real.shape[1]))
-        heard = attention.known(attention.turn(q, turns), attention.turn(k, turns), v, mask).reshape(x.shape)
+        heard = attention.attend_masked(attention.rotate(q, turns), attention.rotate(k, turns), v, mask).reshape(x.shape)
         heard = dropouts.drop(heard, self.dropout, key, (x.shape[0], 1, x.shape[2]))
         return nn.Dense(self.width, kernel_init=nn.initializers.zeros, name=f"attention_out_{at}")(heard)
 

@@ -259,7 +259,7 @@ class DeepBach:
         if train:
             rows, shares, cells, unknown, dropout = jax.random.split(key, 5)
             rate = self.config.condition_dropout
-            batch = conditioning.drop(batch, self.config.conditions, self.vocabulary, rate, unknown)
+            batch = conditioning.drop_conditions(batch, self.config.conditions, self.vocabulary, rate, unknown)
             share = jax.random.uniform(shares, (len(tokens), 1, 1))
             share = share * jax.random.bernoulli(rows, self.config.hide, share.shape)
             hidden = jax.random.uniform(cells, tokens.shape) < share

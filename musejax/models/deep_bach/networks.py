@@ -72,7 +72,7 @@ def read(t: voice_history.Tables, tokens: Int[Array, "B T S"]) -> dict[str, Arra
         "tokens": tokens,
         "before": jnp.concatenate([edge, tokens[:, :-1]], 1),
         "after": jnp.concatenate([tokens[:, 1:], edge], 1),
-        "now": given_reader.sounding(t, tokens),
+        "now": given_reader.sounding_tokens(t, tokens),
         "last": jnp.flip(back["next"], 1),
         "since": jnp.flip(back["away"], 1),
         **after,

@@ -174,7 +174,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
             return None
         if frames is None:
             raise ValueError(f"the {config.given} must be given")
-        return given(layout.of_frames(roll_features.fitted(jnp.asarray(frames, jnp.float32), layout.frames)))
+        return given(layout.of_frames(roll_features.fit_length(jnp.asarray(frames, jnp.float32), layout.frames)))
 
     def learns(change: Params, stage: Num[Array, ""]) -> Params:
         kept = {name: jax.tree.map(lambda x: x * (stage <= 0), part) for name, part in change.items()}

@@ -54,7 +54,7 @@ class Stream(nn.Module):
 
         width, octaves = self.kind.width, -(-x.shape[musegan_generator.PITCHES] // roll_features.CLASSES)
         quarter = x.shape[musegan_generator.FRAMES] // roll_features.BEATS
-        whole = roll_features.by_octave(x)
+        whole = roll_features.pad_to_octaves(x)
         first = reduced(whole, musegan_generator.PITCHES, roll_features.CLASSES, width)
         first = reduced(first, musegan_generator.PITCHES, octaves, 2 * width)
         first = reduced(first, musegan_generator.FRAMES, quarter, 2 * width)

@@ -96,7 +96,7 @@ class Trunk(nn.Module):
         if moving is not None:
             found.append(Temporal(self.bars, self.width, self.train)(moving))
         x = jnp.concatenate(found, -1)[:, :, None, None]
-        for factor in axis_products.factors(roll_features.BEATS):
+        for factor in axis_products.prime_factors(roll_features.BEATS):
             x = Active(self.train)(axis_products.Transposed(self.width, FRAMES, factor)(x))
         return x
 
@@ -113,7 +113,7 @@ class Head(nn.Module):
         self, x: Float[Array, "N bars 4 1 C"], frames: Float[Array, "N bars F 1 G"] | None
     ) -> Float[Array, "N bars F P 1"]:
         """[N, bars, 4, 1, C], what is known of each frame [N, bars, F, 1, G] -> logits [N, bars, F, P, 1]."""
-        inside = axis_products.factors(self.layout.vocabulary.bar // roll_features.BEATS)
+        inside = axis_products.prime_factors(self.layout.vocabulary.bar // roll_features.BEATS)
         sizes = [max(self.width // part, 4) for part in (2, 4, 8)]
 
         def over_pitches(x: Array) -> Array:
@@ -144,7 +144,7 @@ class Listener(nn.Module):
         self, x: Float[Array, "N bars F P 1"]
     ) -> tuple[Float[Array, "N bars F 1 C"], Float[Array, "N bars 4 1 C"]]:
         """[N, bars, F, P, 1] -> [N, bars, F, 1, C], [N, bars, 4, 1, C]."""
-        x = roll_features.by_octave(x)
+        x = roll_features.pad_to_octaves(x)
         for width in (roll_features.CLASSES, x.shape[PITCHES] // roll_features.CLASSES):
             x = nn.leaky_relu(axis_products.Convolution(self.width, PITCHES, width, width)(x), SLOPE)
         quarter = x.shape[FRAMES] // roll_features.BEATS

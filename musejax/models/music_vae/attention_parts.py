@@ -65,7 +65,7 @@ class Encoder(nn.Module):
         self, x: Float[Array, "B T D"], lengths: Int[Array, " B"]
     ) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
         """Reads pieces; arguments and result are those of `latent_layers.Encoder`."""
-        return latent_layers.normal(Reader(self.shape, name="reader")(x, lengths)[:, 0], self.latent)
+        return latent_layers.posterior_layers(Reader(self.shape, name="reader")(x, lengths)[:, 0], self.latent)
 
 
 class Decoder(nn.Module):

@@ -36,7 +36,7 @@ def loss(
     config, frame = latent.config, latent.frame
     noise, dropout, sampling, unknown = (jax.random.fold_in(key, i) for i in range(4))
     if train:
-        batch = conditioning.drop(batch, frame.conditions, frame.vocabulary, config.condition_dropout, unknown)
+        batch = conditioning.drop_conditions(batch, frame.conditions, frame.vocabulary, config.condition_dropout, unknown)
     mean, scale = latent.posterior(params, state, batch)
     z = mean + scale * jax.random.normal(noise, mean.shape)
     inputs = batch

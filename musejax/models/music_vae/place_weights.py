@@ -88,7 +88,7 @@ class Encoder(nn.Module):
         """Reads pieces; arguments and result are those of `latent_layers.Encoder`."""
         within = jnp.arange(x.shape[1])[None] < lengths[:, None]
         if not self.segment:
-            return latent_layers.normal(_summary(self, x, within, self.places), self.latent)
+            return latent_layers.posterior_layers(_summary(self, x, within, self.places), self.latent)
         # Segments of all pieces side by side; the last may be cut short.
         size, all_segments = min(self.segment, x.shape[1]), self.places // self.segment
         more = -x.shape[1] % size
@@ -99,7 +99,7 @@ class Encoder(nn.Module):
         begun = within.reshape(num, segments, size).any(-1)
         whole = _summary(self, h, begun, all_segments)
         h = h + Contexts(all_segments, self.factors, self.hidden, added=True, name="others")(whole, segments)
-        mean, scale = latent_layers.normal(h, self.latent // all_segments, sure=True)
+        mean, scale = latent_layers.posterior_layers(h, self.latent // all_segments, sure=True)
         # Of segments that are not there nothing is known.
         missing = ((0, 0), (0, all_segments - segments), (0, 0))
         mean = jnp.pad(jnp.where(begun[..., None], mean, 0.0), missing)

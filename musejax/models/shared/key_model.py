@@ -102,7 +102,7 @@ class KeyModel:
         if ("match" if self.config.history else "last") in batch:
             return dict(batch)
         if self.config.history:
-            return {**batch, **key_history.over(batch["frames"])}
+            return {**batch, **key_history.read_all(batch["frames"])}
         return {**batch, "last": jnp.pad(batch["frames"], ((0, 0), (1, 0), (0, 0)))[:, :-1]}
 
     def init(self, key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:

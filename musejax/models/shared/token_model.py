@@ -111,7 +111,7 @@ class TokenModel:
         if train:
             key, unknown = jax.random.split(key)
             rate = self.config.condition_dropout
-            batch = conditioning.drop(batch, self.config.conditions, self.vocabulary, rate, unknown)
+            batch = conditioning.drop_conditions(batch, self.config.conditions, self.vocabulary, rate, unknown)
         logits, tokens = self.logits(params, batch, key if train else None)
         mask = jnp.repeat(batch["loss_mask"], self.vocabulary.streams, axis=1)
         return losses.cross_entropy(logits, tokens, mask, state)

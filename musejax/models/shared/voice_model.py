@@ -103,7 +103,7 @@ class VoiceModel:
         """Adds what the network reads of the past of each frame (`base.Model.features`)."""
         if "match" in batch:
             return dict(batch)
-        batch = {**batch, **voice_history.over(self.table, self.add_streams(batch["tokens"]))}
+        batch = {**batch, **voice_history.read_all(self.table, self.add_streams(batch["tokens"]))}
         if self.config.bars_left and "pad_mask" in batch:
             lengths = jnp.asarray(batch["pad_mask"]).sum(1)
             batch["bars_left"] = voice_history.bars_left(self.table, lengths, batch["tokens"].shape[1])
@@ -166,9 +166,9 @@ class VoiceModel:
                 is_known = jax.random.bernoulli(length, config.bars_left, (len(tokens), 1))
                 batch["bars_left"] = jnp.where(is_known, batch["bars_left"], voice_history.LEFT)
             if self.reader is not None:
-                free = given_reader.masks(masks, *tokens.shape)
+                free = given_reader.sample_masks(masks, *tokens.shape)
                 mask = mask * free
-            batch = conditioning.drop(batch, config.conditions, self.vocabulary, config.condition_dropout, unknown)
+            batch = conditioning.drop_conditions(batch, config.conditions, self.vocabulary, config.condition_dropout, unknown)
         logits = self.logits(params, batch, key if train else None, free)
         return losses.cross_entropy(logits, tokens, mask, state)
 
@@ -259,7 +259,7 @@ class VoiceModel:
     ) -> dict[str, Any]:
         """Reads the past and advances the stack by a frame."""
         past = voice_history.read(self.table, cache["past"])
-        past = past if endless is None else voice_history.endless(past, endless)
+        past = past if endless is None else voice_history.pretend_endless(past, endless)
         frame = cache["past"].length
         ahead = {
             name: jax.lax.dynamic_index_in_dim(x, frame, 1, keepdims=False)

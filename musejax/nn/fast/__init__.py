@@ -1,1 +1,1 @@
-"""Hardware-specific forms of blocks; each gives the same numbers as its plain form."""
+"""Hardware-specific forms of layers; each gives the same numbers as its plain form."""

@@ -1,8 +1,8 @@
-"""3-D convolutions along one axis at a time, MuseGAN's kind, as matrix products.
+"""MuseGAN's 3-D convolutions along one axis at a time, as matrix products.
 
-All of its kernels are as wide as 1 along all axes but one: 1 x 1 x 12 over pitches, 1 x 2 x 1 over frames. Such a
-convolution is a product of a matrix with neighbours laid side by side, which is fast on every device, keeps its speed
-under a gradient of a gradient, and can be batched over nets of the same shape. A test compares them with XLA's.
+All kernels of MuseGAN have width 1 along all axes but one: 1 x 1 x 12 over pitches, 1 x 2 x 1 over frames. Such a
+convolution is a product of a matrix with concatenated neighbours. This is fast on every device, also for second
+derivatives, and can be batched over networks of the same shape. A test compares the results with XLA's convolutions.
 """
 
 import jax
@@ -13,10 +13,10 @@ from musejax.array_types import Array, Float
 
 
 class Kernel(nn.Module):
-    """A matrix [rows, columns], with spectral normalisation where it is asked for (Miyato et al., 2018).
+    """A matrix [rows, columns] with optional spectral normalisation (Miyato et al., 2018).
 
-    The largest singular value is found by one step of the power method each time it is called with `refine`; its vector
-    stays in the collection `spectral`.
+    Each call with `refine` estimates the largest singular value by one step of power iteration, whose vector is stored
+    in the collection `spectral`.
     """
 
     rows: int
@@ -26,7 +26,7 @@ class Kernel(nn.Module):
 
     @nn.compact
     def __call__(self) -> Float[Array, "{self.rows} {self.columns}"]:
-        """float[rows, columns]."""
+        """Returns the matrix, float[rows, columns]."""
         w = self.param("kernel", nn.initializers.he_uniform(), (self.rows, self.columns))
         if not self.spectral:
             return w
@@ -39,7 +39,7 @@ class Kernel(nn.Module):
             if not self.is_initializing():
                 u.value = right
         right = jax.lax.stop_gradient(right)
-        # The gradient goes through the value w.r.t. the matrix, with both vectors held fixed.
+        # The gradient of the singular value treats both vectors as constants.
         left = jax.lax.stop_gradient(fixed @ right)
         left = left / jnp.maximum(jnp.linalg.norm(left), 1e-12)
         sigma = left @ w.astype(jnp.float32) @ right
@@ -50,14 +50,14 @@ class Convolution(nn.Module):
     """A convolution along one axis.
 
     Attributes:
-        features: Channels that come out.
-        axis: Of [..., channels], from the left.
-        width: Of the kernel.
-        stride: Step; the last places that do not fill a kernel are left out.
-        same: Whether the axis is padded so that it keeps its length (stride 1, odd width).
-        bias: Whether there is one.
-        spectral: As `Kernel`.
-        refine: As `Kernel`.
+        features: Number of output channels.
+        axis: Axis of [..., channels], counted from the left.
+        width: Width of the kernel.
+        stride: Stride; positions at the end that do not fill a kernel are left out.
+        same: Whether the axis is padded to keep its length (with stride 1 and odd width).
+        bias: Whether the layer has a bias.
+        spectral: As in `Kernel`.
+        refine: As in `Kernel`.
     """
 
     features: int
@@ -71,22 +71,22 @@ class Convolution(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "... C"]) -> Float[Array, "... {self.features}"]:
-        """[..., n, ..., C] -> [..., (n - width) // stride + 1, ..., features]."""
+        """Convolves [..., n, ..., C] to [..., (n - width) // stride + 1, ..., features]."""
         axis, channels = self.axis % x.ndim, x.shape[-1]
         w = Kernel(self.width * channels, self.features, self.spectral, self.refine)()
         x = x.astype(w.dtype)
         if self.same and channels == 1 and axis == x.ndim - 2:
-            y = _banded(x[..., 0], w)
+            y = _convolve_banded(x[..., 0], w)
         elif self.same and self.features < channels:
-            y = _narrowing(x, axis, w.reshape(self.width, channels, self.features))
+            y = _convolve_narrowing(x, axis, w.reshape(self.width, channels, self.features))
         else:
-            y = self._side_by_side(x, axis, w)
+            y = self._convolve_windows(x, axis, w)
         if self.bias:
             y = y + self.param("bias", nn.initializers.zeros, (self.features,)).reshape((1,) * (y.ndim - 1) + (-1,))
         return y
 
-    def _side_by_side(self, x: Float[Array, "... C"], axis: int, w: Float[Array, "K D"]) -> Float[Array, "... D"]:
-        """Neighbours as more channels, and one product."""
+    def _convolve_windows(self, x: Float[Array, "... C"], axis: int, w: Float[Array, "K D"]) -> Float[Array, "... D"]:
+        """Convolves by one product, with neighbours concatenated along the channels."""
         x = jnp.moveaxis(x, axis, -2)
         if self.same:
             side = self.width // 2
@@ -101,11 +101,11 @@ class Convolution(nn.Module):
         return jnp.moveaxis(x @ w, -2, axis)
 
 
-def _banded(x: Float[Array, "*B n"], w: Float[Array, "width D"]) -> Float[Array, "*B n D"]:
-    """One channel along the last axis by a kernel [width, D], of the same length: [..., n] -> [..., n, D].
+def _convolve_banded(x: Float[Array, "*B n"], w: Float[Array, "width D"]) -> Float[Array, "*B n D"]:
+    """Convolves one channel along the last axis with a kernel [width, D], keeping the length: [..., n] -> [..., n, D].
 
-    The kernel becomes a matrix [n, n D] with a band. That is more arithmetic and much less memory: of one channel,
-    neighbours side by side are as many copies of everything as the kernel is wide.
+    The kernel becomes a banded matrix [n, n D]. This takes more arithmetic but much less memory than concatenated
+    neighbours, which for one channel would be `width` copies of the input.
     """
     n = x.shape[-1]
     place = jnp.arange(n)
@@ -113,17 +113,17 @@ def _banded(x: Float[Array, "*B n"], w: Float[Array, "width D"]) -> Float[Array,
     return (x @ jnp.einsum("pqk,kd->pqd", hot, w).reshape(n, -1)).reshape(*x.shape, -1)
 
 
-def _narrowing(x: Float[Array, "... C"], axis: int, w: Float[Array, "width C D"]) -> Float[Array, "... D"]:
-    """A kernel [width, C, D] along an axis that keeps its length: what each place gives its neighbours, added up.
+def _convolve_narrowing(x: Float[Array, "... C"], axis: int, w: Float[Array, "width C D"]) -> Float[Array, "... D"]:
+    """Convolves with a kernel [width, C, D] along an axis that keeps its length, by summing shifted products.
 
-    Where fewer channels come out than go in, these are smaller to lay beside each other than what goes in.
+    With fewer output than input channels, the shifted outputs take less memory than concatenated inputs.
     """
     width, channels, features = w.shape
     each = x @ w.transpose(1, 0, 2).reshape(channels, width * features)
     side, n = width // 2, x.shape[axis]
     each = jnp.pad(each, [(side, width - 1 - side) if i == axis else (0, 0) for i in range(x.ndim)])
-    moved = [jax.lax.slice_in_dim(each, i, i + n, axis=axis) for i in range(width)]
-    first, *rest = (part[..., i * features : (i + 1) * features] for i, part in enumerate(moved))
+    shifted = [jax.lax.slice_in_dim(each, i, i + n, axis=axis) for i in range(width)]
+    first, *rest = (part[..., i * features : (i + 1) * features] for i, part in enumerate(shifted))
     return sum(rest, first)
 
 
@@ -131,10 +131,10 @@ class Transposed(nn.Module):
     """A transposed convolution along one axis whose stride is the width of its kernel.
 
     Attributes:
-        features: Channels that come out.
-        axis: Of [..., channels], from the left.
-        width: Places that each place becomes.
-        bias: Whether there is one.
+        features: Number of output channels.
+        axis: Axis of [..., channels], counted from the left.
+        width: Number of output positions per input position.
+        bias: Whether the layer has a bias.
     """
 
     features: int
@@ -144,7 +144,7 @@ class Transposed(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "... C"]) -> Float[Array, "... {self.features}"]:
-        """[..., n, ..., C] -> [..., n width, ..., features]."""
+        """Maps [..., n, ..., C] to [..., n width, ..., features]."""
         x = jnp.moveaxis(x, self.axis, -2)
         w = Kernel(x.shape[-1], self.width * self.features)()
         y = (x.astype(w.dtype) @ w).reshape(*x.shape[:-2], x.shape[-2] * self.width, self.features)
@@ -153,12 +153,12 @@ class Transposed(nn.Module):
         return jnp.moveaxis(y, -2, self.axis)
 
 
-def factors(number: int) -> list[int]:
-    """The prime factors of a number, the smallest first; none of 1."""
-    out, by = [], 2
+def prime_factors(number: int) -> list[int]:
+    """Returns the prime factors of a number in increasing order; the list is empty for 1."""
+    out, factor = [], 2
     while number > 1:
-        while number % by == 0:
-            out.append(by)
-            number //= by
-        by += 1
+        while number % factor == 0:
+            out.append(factor)
+            number //= factor
+        factor += 1
     return out

@@ -1,7 +1,7 @@
-"""Convolutions over a plane of frames x pitches, as large as the plane itself.
+"""Convolutions over a plane of frames x pitches, with zero padding that keeps its size.
 
-On a CPU XLA's gradient of the kernel takes several times as long as the convolution. There it is a sum over pieces of
-one matrix product each: neighbours in pitch laid side by side, times cotangents of neighbouring frames laid likewise.
+On a CPU, XLA's gradient of the kernel takes several times as long as the convolution. There it is computed as a sum
+over pieces, with one matrix product per piece: concatenated neighbours in pitch times cotangents of nearby frames.
 """
 
 import jax
@@ -17,8 +17,8 @@ def _plain(x: Float[Array, "B T P C"], kernel: Float[Array, "H W C F"]) -> Float
 
 
 @jax.custom_vjp
-def same(x: Float[Array, "B T P C"], kernel: Float[Array, "H W C F"]) -> Float[Array, "B T P F"]:
-    """Convolves with zeros around the plane.
+def convolve_same(x: Float[Array, "B T P C"], kernel: Float[Array, "H W C F"]) -> Float[Array, "B T P F"]:
+    """Convolves with zero padding that keeps the size of the plane.
 
     Args:
         x: float[B, T, P, C].
@@ -42,8 +42,8 @@ def _backward(
     x, kernel = kept
     (dx,) = jax.vjp(lambda x: _plain(x, kernel), x)[1](dy)
     if jax.default_backend() != "cpu":
-        (found,) = jax.vjp(lambda kernel: _plain(x, kernel), kernel)[1](dy)
-        return dx, found
+        (dkernel,) = jax.vjp(lambda kernel: _plain(x, kernel), kernel)[1](dy)
+        return dx, dkernel
     height, width, channels, filters = kernel.shape
     rows, pitches = x.shape[1] + height - 1, x.shape[2]
 
@@ -52,11 +52,11 @@ def _backward(
     ) -> tuple[Float[Array, "M N"], None]:
         x, dy = both
         x = jnp.pad(x, ((height // 2, height // 2), (width // 2, width // 2), (0, 0)))
-        beside = jnp.concatenate([x[:, j : j + pitches] for j in range(width)], -1)
+        neighbours = jnp.concatenate([x[:, j : j + pitches] for j in range(width)], -1)
         dy = jnp.pad(dy, ((height - 1, height - 1), (0, 0), (0, 0)))
-        # A row of the padded plane takes part in the outputs of the `height` rows before it.
+        # A row of the padded plane contributes to the outputs of the `height` rows before it.
         before = jnp.concatenate([dy[height - 1 - i :][:rows] for i in range(height)], -1)
-        left, right = (v.reshape(rows * pitches, -1) for v in (beside, before))
+        left, right = (v.reshape(rows * pitches, -1) for v in (neighbours, before))
         return total + jnp.matmul(left.T, right, preferred_element_type=jnp.float32), None
 
     start = jnp.zeros((width * channels, height * filters), jnp.float32)
@@ -64,14 +64,14 @@ def _backward(
     return dx, total.transpose(2, 0, 1, 3).astype(kernel.dtype)
 
 
-same.defvjp(_forward, _backward)
+convolve_same.defvjp(_forward, _backward)
 
 
 class Convolution(nn.Module):
     """A layer of 3 x 3 filters; the parameters are those of `flax.linen.Conv`.
 
     Attributes:
-        filters: F.
+        filters: Number of filters, F.
         bias: Whether each filter has a bias.
     """
 
@@ -80,9 +80,9 @@ class Convolution(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B T P C"]) -> Float[Array, "B T P {self.filters}"]:
-        """float[B, T, P, C] -> float[B, T, P, F], in the type of x."""
+        """Maps float[B, T, P, C] to float[B, T, P, F], in the type of x."""
         kernel = self.param("kernel", nn.initializers.lecun_normal(), (3, 3, x.shape[-1], self.filters))
-        y = same(x, kernel.astype(x.dtype))
+        y = convolve_same(x, kernel.astype(x.dtype))
         if self.bias:
             y = y + self.param("bias", nn.initializers.zeros, (self.filters,)).astype(x.dtype)[None, None, None]
         return y

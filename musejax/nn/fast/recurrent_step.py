@@ -1,10 +1,11 @@
-"""One step of a stack of recurrent layers, for sampling: its weights are laid out once, before the loop.
+"""One step of a stack of recurrent layers, for sampling, with weights that are rearranged once before the loop.
 
-A loop over tokens reads every weight at every step. So what depends on weights alone is computed beforehand: the input
-matrix becomes a table with a row for each token, from which a step takes rows instead of multiplying, and the other
-layers' matrices stand side by side, for one product a layer. Arrays are [features, N] within a step, as in `cells`.
+A loop over tokens reads every weight at every step. So everything that depends on weights alone is computed beforehand:
+the input matrix becomes a table with a row for each token, so that a step gathers rows instead of multiplying, and the
+matrices of each later layer are concatenated for one product. Within a step, arrays are [features, N], as in
+`recurrent_cells`.
 
-The numbers are those of `recurrent.Stack` to rounding; a test compares them.
+The results equal those of `recurrent_stack.Stack` up to rounding; a test compares them.
 """
 
 from typing import Any
@@ -23,9 +24,9 @@ class Layers:
     """The weights of a stack, laid out for `step`.
 
     Attributes:
-        rows: float[R, G H]: what each row of the first layer's input adds to its gates.
-        weights: For each layer its matrices and biases as `step` reads them.
-        norms: The parameters of each layer's normalisation; empty for a stack without.
+        rows: float[R, G H], the contribution of each input row to the gates of the first layer.
+        weights: The matrices and biases of each layer.
+        norms: The parameters of each layer's normalisation; empty for a stack without normalisation.
     """
 
     rows: Float[Array, "R G"]
@@ -34,12 +35,12 @@ class Layers:
 
 
 def lay_out(cell: str, params: Params, rows: Float[Array, "R D"]) -> Layers:
-    """Arranges the parameters of a `recurrent.Stack`.
+    """Arranges the parameters of a `recurrent_stack.Stack`.
 
     Args:
         cell: `lstm` or `gru`.
-        params: The stack's.
-        rows: float[R, D], the inputs that may occur or parts of which an input is the sum.
+        params: Parameters of the stack.
+        rows: float[R, D], the rows of which every input is a sum.
     """
     weights = []
     for i in range(sum(name.startswith("layer_") for name in params)):
@@ -65,14 +66,14 @@ def step(
     """Advances the stack by one step.
 
     Args:
-        layers: As laid out.
-        ids: int32[N, P]: the input of a sequence is the sum of these rows.
-        carry: The state before it, one a layer, of arrays [N, H].
-        residual: As in `recurrent.Stack`.
-        reals: float[N, D]: how much of each of the first D rows is added besides.
+        layers: The output of `lay_out`.
+        ids: int32[N, P], the rows whose sum is the input of each sequence.
+        carry: The state of each layer before the step, arrays [N, H].
+        residual: As in `recurrent_stack.Stack`.
+        reals: float[N, D], factors of the first D rows, which are added to the input; None for no such rows.
 
     Returns:
-        float[H, N] and the state after it.
+        float[H, N] and the new state.
     """
     num = len(ids)
     x, after = layers.rows[ids].sum(1).T, []

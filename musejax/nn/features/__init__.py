@@ -1,1 +1,1 @@
-"""Input features of networks: how they are computed and what stands along their axes."""
+"""Input features of networks: their computation and the labels of their axes."""

@@ -1,6 +1,6 @@
-"""Integer input features of networks over notes: each is declared once, with its values, its labels and how it is read.
+"""Integer input features of networks over notes, each declared once with its labels and a function that reads it.
 
-A list of features gives a network its input (`one_hots`) and the labels of that input's axis (`labels`).
+A list of features defines the input of a network (`one_hots`) and the labels of its axis (`labels`).
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -14,7 +14,7 @@ from musejax import vocabulary as vocabularies
 from musejax.array_types import AnyArray, Array, Float, Int, Key
 from musejax.nn.features import axis_labels, lookahead, voice_history
 
-# Degrees of a scale in semitones, and one for what has no degree.
+# The twelve degrees in semitones above the tonic, and one class for tokens without a degree.
 DEGREES = 13
 
 # Named arrays int32[B, T, ...] -> one feature, int32[B, T] (or [B, T, S] where voices share a network)
@@ -36,7 +36,7 @@ class Feature(NamedTuple):
 def one_hots(
     features: Sequence[Feature], batch: Mapping[str, AnyArray], rate: float, key: Key[Array, ""] | None, dtype: Any
 ) -> Float[Array, "... F"]:
-    """Returns features side by side as one-hots, float[..., F]; with a key, whole features are dropped at `rate`."""
+    """Returns concatenated one-hots of features, float[..., F]; with a key, whole features are dropped at `rate`."""
     columns = [jax.nn.one_hot(f.read(batch), len(f.labels), dtype=dtype) for f in features]
     if key is not None and rate > 0.0:
         shape = (*columns[0].shape[:-1], len(columns))
@@ -52,17 +52,17 @@ def labels(features: Sequence[Feature]) -> axis_labels.Labels:
 
 
 def field(name: str, *index: Any) -> Read:
-    """Reads a field of the batch, or one stream of it."""
+    """Returns a function that reads a field of the batch, or one stream of it."""
     return lambda batch: batch[name][..., *index] if index else batch[name]
 
 
 def ids(vocabulary: vocabularies.Vocabulary, *name: Hashable, read: Read) -> Feature:
-    """Declares a token id, V where there is none."""
+    """Declares a token id, which is V where there is no token."""
     return Feature(axis_labels.events(vocabulary, *name, none=True), read)
 
 
 def classes(size: int, *name: Hashable, read: Read) -> Feature:
-    """Declares a number below `size`; a number beyond it is a row of zeros."""
+    """Declares a number below `size`; the one-hot of a larger number is a row of zeros."""
     return Feature(axis_labels.classes(size, *name), read)
 
 
@@ -72,22 +72,22 @@ def condition(vocabulary: vocabularies.Vocabulary, name: str) -> Feature:
 
 
 def step(vocabulary: vocabularies.Vocabulary, width: int, *name: Hashable, of: Read, above: Read) -> Feature:
-    """Declares the interval in semitones from one token to another, up to `width` either way.
+    """Declares the interval in semitones from one token to another, clipped to `width` up or down.
 
     Args:
-        vocabulary: The table of the tokens.
+        vocabulary: The vocabulary of the tokens.
         width: `voice_history.NARROW` or `voice_history.WIDE`.
-        *name: Of the feature.
-        of: Reads the token whose distance is told.
-        above: Reads the token from which it is measured.
+        *name: Name of the feature.
+        of: Reads the upper token of the interval.
+        above: Reads the token from which the interval is measured.
     """
     tables = voice_history.tables(vocabulary)
     return classes(
-        voice_history.relations(width),
+        voice_history.num_interval_classes(width),
         *name,
         "step",
         width,
-        read=lambda batch: voice_history.relation(tables, of(batch), above(batch), width),
+        read=lambda batch: voice_history.interval_class(tables, of(batch), above(batch), width),
     )
 
 
@@ -108,15 +108,15 @@ def distance(*name: Hashable, read: Read) -> Feature:
 
 
 def agreement() -> list[Feature]:
-    """Declares over how many frames the given cells before and after agree with a like passage."""
+    """Declares how far the given cells before and after a frame agree with the similar passage (`lookahead.py`)."""
     return [classes(len(lookahead.AGREE) + 1, name, read=field(name)) for name in ("agree_before", "agree_after")]
 
 
 def degrees(vocabulary: vocabularies.Vocabulary) -> Int[np.ndarray, "16 V"]:
-    """Returns the semitones of each id's pitch above the tonic of the major key of each signature, modulo 12.
+    """Returns the degree of each id for each key signature, in semitones above the tonic of its major key, modulo 12.
 
     Returns:
-        int32[16, V + 1], a row for each signature from 7 flats to 7 sharps, and one for an unknown key; 12 for what
+        int32[16, V + 1], a row for each signature from 7 flats to 7 sharps, and one for an unknown key; 12 where an id
         has no degree.
     """
     pitch = np.append(vocabulary.values("pitch"), -1)

@@ -1,8 +1,8 @@
-"""What the past of binary frames says about the next one, key by key; the counterpart of `voice_history`.
+"""Features of the past of binary frames for each key of the next frame; the counterpart of `voice_history`.
 
-Every feature of frame t depends on frames before t alone. Matches are kept at several orders: what followed, on
-average, wherever the last 1, 2, 4, 8 or 16 frames occurred before (as in prediction by partial matching), and what
-followed the longest of them.
+Every feature of frame t depends only on frames before t. A match of order n is the average of the frames that followed
+earlier occurrences of the last n frames, for n = 1, 2, 4, 8 and 16 (as in prediction by partial matching). A further
+match is the frame that followed the longest earlier occurrence.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from musejax.array_types import AnyArray, Array, Float, Int, Integer
 LAGS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
 ORDERS = (1, 2, 4, 8, 16)
 FIELDS = ("lags", "hold", "silence", "match", "match_weight", "place")
-# Durations are counted up to this; a key that has never sounded has this silence.
+# Largest duration that is counted; also the silence of a key that has never sounded.
 MOST = 255
 _BLOCK = 64
 
@@ -27,10 +27,10 @@ class KeyHistory(NamedTuple):
     Attributes:
         frames: int32[N, T, V].
         codes: int32[N, T], a hash of each frame.
-        run: int32[N, T]; at j, how many frames that end at j equal those that end at the last frame.
-        hold: int32[N, V], for how many frames a key has sounded.
-        silence: int32[N, V], for how many it has not.
-        length: Frames so far, int32[].
+        run: int32[N, T]; at j, the number of frames up to j that equal those up to the last frame.
+        hold: int32[N, V], the number of frames for which a key has sounded.
+        silence: int32[N, V], the number of frames since a key sounded.
+        length: Number of frames so far, int32[].
     """
 
     frames: Int[Array, "N T V"]
@@ -42,7 +42,7 @@ class KeyHistory(NamedTuple):
 
 
 def start(num: int, length: int, size: int) -> KeyHistory:
-    """The past of pieces that have not begun, with room for `length` frames."""
+    """Returns the history of pieces before their first frame, with room for `length` frames."""
     long = jnp.zeros((num, length), jnp.int32)
     frames = jnp.zeros((num, length, size), jnp.int32)
     key = jnp.zeros((num, size), jnp.int32)
@@ -50,13 +50,13 @@ def start(num: int, length: int, size: int) -> KeyHistory:
 
 
 def _code(frame: Int[Array, "*N V"]) -> Int[Array, " *N"]:
-    """A hash of frames [..., V]: sums of fixed random odd numbers, modulo 2^32."""
+    """Hashes frames [..., V] by sums of fixed random odd numbers, modulo 2^32."""
     weights = np.random.default_rng(88).integers(-(2**31), 2**31, frame.shape[-1]).astype(np.int32) | 1
     return (frame * jnp.broadcast_to(jnp.asarray(weights), frame.shape)).sum(-1)
 
 
 def push(h: KeyHistory, frame: Int[Array, "N V"]) -> KeyHistory:
-    """The past with one more frame, int32[N, V]."""
+    """Appends a frame, int32[N, V], to the history."""
     code = _code(frame)
     place = jnp.arange(h.codes.shape[1])[None]
     before = jnp.pad(h.run, ((0, 0), (1, 0)))[:, :-1]
@@ -74,17 +74,18 @@ def push(h: KeyHistory, frame: Int[Array, "N V"]) -> KeyHistory:
 def _matches(
     run: Int[Array, "R N T"], frames: Int[Array, "N T V"]
 ) -> tuple[Float[Array, "R N 6 V"], Float[Array, "R N 6"]]:
-    """What followed the matches of R rows of `run`.
+    """Returns the frames that followed the matches of R rows of `run`.
 
     Args:
         run: int32[R, N, T].
-        frames: int32[N, T, V]; only frames before each row's own are reached.
+        frames: int32[N, T, V]; only frames before that of each row are read.
 
     Returns:
-        float16[R, N, 6, V] and float16[R, N, 6]: the means of each order and the longest match; how many there were
-        and how long it is, as log2(1 + n) / 4. Half precision, so that stored features equal computed ones.
+        float16[R, N, 6, V] with the mean of each order and the longest match, and float16[R, N, 6] with the number of
+        matches of each order and the length of the longest, as log2(1 + n) / 4. Half precision makes stored and
+        computed features equal.
     """
-    after = jnp.pad(run, ((0, 0), (0, 0), (1, 0)))[:, :, :-1]  # a match that ends at j speaks through frame j + 1
+    after = jnp.pad(run, ((0, 0), (0, 0), (1, 0)))[:, :, :-1]  # a match that ends at j predicts frame j + 1
     longest = after.max(-1, initial=0)
     place = jnp.broadcast_to(jnp.arange(run.shape[2])[None, None], run.shape)
     latest = jnp.max(jnp.where(after == longest[..., None], place, 0), axis=-1)
@@ -98,11 +99,11 @@ def _matches(
 
 
 def read(h: KeyHistory) -> dict[str, Array]:
-    """The features of the next frame.
+    """Returns the features of the next frame.
 
     Returns:
         `lags` uint8[N, 13, V], `hold` and `silence` uint8[N, V], `match` float16[N, 6, V], `match_weight`
-        float16[N, 6], `place` int32[N], the frame's number.
+        float16[N, 6], and `place` int32[N], the index of the frame.
     """
     at = h.length - jnp.asarray(LAGS)
     lags = jnp.where((at >= 0)[None, :, None], jnp.take(h.frames, jnp.maximum(at, 0), axis=1), 0)
@@ -117,10 +118,10 @@ def read(h: KeyHistory) -> dict[str, Array]:
     }
 
 
-def over(frames: Integer[AnyArray, "N T V"]) -> dict[str, Array]:
-    """The features of every frame of whole pieces, as `read` gives them, with T after N.
+def read_all(frames: Integer[AnyArray, "N T V"]) -> dict[str, Array]:
+    """Returns the features of all frames of whole pieces, as `read` does, with axis T after N.
 
-    Matches are read for a block of frames at a time: one product instead of many.
+    Matches are computed for a block of frames at a time: one product instead of many.
 
     Args:
         frames: int32[N, T, V].

@@ -1,11 +1,11 @@
-"""What the past of a piece says about its next frame: durations, last steps, and where this passage stood before.
+"""Features of the past of a piece for its next frame: durations, last intervals, and an earlier similar passage.
 
-One definition serves training and sampling: `push` takes a frame in, `read` gives the features of the next, and `over`
-runs both along whole pieces. Every feature of frame t depends on frames before t alone.
+Training and sampling share one definition: `push` appends a frame, `read` returns the features of the next frame, and
+`read_all` does both for whole pieces. Every feature of frame t depends only on frames before t.
 
-The match is the oldest idea of data compression put to work as an input (prediction by partial matching; the copy
-mechanism of pointer networks): the longest run of frames that ends now and has occurred before in the piece, and what
-came after it then. Chorales repeat their phrases, so it is often right; the net learns when to trust it.
+The match is the longest run of frames that ends now and has occurred before in the piece; it proposes the frame that
+followed then. This is prediction by partial matching, as in data compression, or the copy mechanism of pointer
+networks. Chorales repeat their phrases, so the match is often right; the network learns when to trust it.
 """
 
 import functools
@@ -22,15 +22,15 @@ from musejax.array_types import AnyArray, Array, Int
 HOLDS = tuple(range(1, 17)) + (20, 24, 32)
 MATCHES = (1, 2, 4, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64)
 FIELDS = ("previous", "sounding", "hold", "interval", "match", "match_length", "place", "phase")
-# Classes of how far a piece has come: bars of 4/4, the last for all beyond.
+# Classes of the number of 4/4 bars since the start of a piece; the last class is for all later bars.
 PLACES = 48
-# The bars of a piece that those of one without an end are said to be: the first, and the first beyond them.
+# Bars whose `place` is repeated in a piece that must not end: the first, and the first after them.
 MIDDLE = (4, 8)
-# Classes of how many bars of 4/4 are left, the last for all beyond; a net that is not told has one more.
+# Classes of the number of 4/4 bars left, the last for all larger numbers; an unknown number is one more class.
 LEFT = 17
-# Frames after which the phase begins anew: whole bars of 4/4, 3/4, 6/8 and 2/4 on the 16th grid.
+# Period of the phase in frames: whole bars of 4/4, 3/4, 6/8 and 2/4 on the grid of 16ths.
 PHASES = 48
-# Width of an interval that is told apart, in semitones either way.
+# Largest interval up or down that has a class of its own, in semitones.
 NARROW, WIDE = 12, 24
 
 
@@ -38,14 +38,14 @@ class History(NamedTuple):
     """The past of N pieces of up to T frames of S streams.
 
     Attributes:
-        frames: int32[N, T, S], token by token.
+        frames: int32[N, T, S], the tokens.
         codes: int32[N, T], a hash of each frame.
-        run: int32[N, T]; at j, how many frames that end at j equal those that end at the last frame.
+        run: int32[N, T]; at j, the number of frames up to j that equal those up to the last frame.
         last: int32[N, S], the last frame; V before the first.
-        sounding: int32[N, S], the token of the note (or rest) that sounds in it; V before the first.
-        hold: int32[N, S], how many frames that has sounded.
-        interval: int32[N, S], class of each stream's last melodic step.
-        length: Frames so far, int32[].
+        sounding: int32[N, S], the token of the note (or rest) that sounds in the last frame; V before the first.
+        hold: int32[N, S], the number of frames for which it has sounded.
+        interval: int32[N, S], class of the last melodic interval of each stream.
+        length: Number of frames so far, int32[].
     """
 
     frames: Int[Array, "N T S"]
@@ -59,13 +59,13 @@ class History(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """What history needs to know of a vocabulary.
+    """The properties of a vocabulary that these features need.
 
     Attributes:
-        size: V; also the id that stands before the first frame.
-        pitch: int32[V + 1], the pitch of an id, -1 where it has none.
-        hold: The id of a hold, -1 where there is none.
-        period: Matches are sought at distances that are multiples of so many frames (a quarter).
+        size: V, which is also the id before the first frame.
+        pitch: int32[V + 1], the pitch of each id, or -1 for an id without a pitch.
+        hold: The id of a hold, or -1 for a vocabulary without holds.
+        period: Frames of a quarter note; matches are sought at distances that are multiples of it.
     """
 
     size: int
@@ -76,28 +76,28 @@ class Tables(NamedTuple):
 
 @functools.lru_cache(maxsize=16)
 def tables(vocabulary: vocabularies.Vocabulary) -> Tables:
-    """The tables of a vocabulary of tokens."""
+    """Returns the tables of a vocabulary of tokens."""
     hold = vocabulary.id("hold") if vocabulary.has("hold") else -1
     pitch = np.append(vocabulary.values("pitch"), -1).astype(np.int32)
     return Tables(vocabulary.size, pitch, hold, vocabulary.frames_per_quarter)
 
 
-def relations(width: int) -> int:
-    """Number of classes of `relation`."""
+def num_interval_classes(width: int) -> int:
+    """Returns the number of classes of `interval_class`."""
     return 2 * width + 4
 
 
-def relation(t: Tables, a: Int[AnyArray, " *N"], b: Int[AnyArray, " *N"], width: int) -> Int[Array, " *N"]:
-    """Class of the step from b to a: the interval within +-width semitones (clipped), or what stands instead.
+def interval_class(t: Tables, a: Int[AnyArray, " *N"], b: Int[AnyArray, " *N"], width: int) -> Int[Array, " *N"]:
+    """Returns the class of the step from b to a: the interval clipped to `width` semitones, or a class for other steps.
 
     Args:
         t: The vocabulary's tables.
         a: int32[...], ids.
         b: int32[...], ids.
-        width: In semitones.
+        width: Largest interval in semitones.
 
     Returns:
-        int32[...]: 0..2 width for intervals, then a pitch after none, a hold, anything else.
+        int32[...]: 0..2 width for intervals, then one class each for a pitch after no pitch, a hold, anything else.
     """
     pitch = jnp.asarray(t.pitch)
     p, q = pitch[a], pitch[b]
@@ -106,7 +106,7 @@ def relation(t: Tables, a: Int[AnyArray, " *N"], b: Int[AnyArray, " *N"], width:
 
 
 def start(t: Tables, num: int, length: int, streams: int) -> History:
-    """The past of pieces that have not begun, with room for `length` frames."""
+    """Returns the history of pieces before their first frame, with room for `length` frames."""
     cell = jnp.zeros((num, streams), jnp.int32)
     long = jnp.zeros((num, length), jnp.int32)
     frames = jnp.zeros((num, length, streams), jnp.int32)
@@ -116,15 +116,15 @@ def start(t: Tables, num: int, length: int, streams: int) -> History:
 
 
 def sounding(t: Tables, frame: Int[AnyArray, " *N"], before: Int[AnyArray, " *N"]) -> Int[Array, " *N"]:
-    """The ids that sound in a frame: holds replaced by what sounded before."""
+    """Returns the ids that sound in a frame: holds are replaced by the id that sounded before."""
     return jnp.where(frame == t.hold, before, frame) if t.hold >= 0 else jnp.asarray(frame)
 
 
 def push(t: Tables, h: History, frame: Int[Array, "N S"]) -> History:
-    """The past with one more frame, int32[N, S]."""
+    """Appends a frame, int32[N, S], to the history."""
     now = sounding(t, frame, h.sounding)
     goes_on = frame == t.hold if t.hold >= 0 else frame == h.last
-    step = relation(t, now, h.sounding, NARROW)
+    step = interval_class(t, now, h.sounding, NARROW)
     place = jnp.arange(h.codes.shape[1])[None]
     code = jnp.zeros(frame.shape[0], jnp.int32)
     for s in range(frame.shape[1]):
@@ -144,39 +144,41 @@ def push(t: Tables, h: History, frame: Int[Array, "N S"]) -> History:
 
 
 def read(t: Tables, h: History) -> dict[str, Array]:
-    """The features of the next frame: `FIELDS`, each int32[N, S], `match_length`, `place` and `phase` int32[N].
+    """Returns the features of the next frame.
 
-    Without a match, `match` is V.
+    Returns:
+        The fields `FIELDS`: `match_length`, `place` and `phase` int32[N], the others int32[N, S]. Without a match,
+        `match` is V.
     """
     place = jnp.arange(h.run.shape[1])[None]
     distance = h.length - 1 - place
     run = jnp.where((distance > 0) & (distance % t.period == 0), h.run, 0)
     longest = run.max(axis=1, initial=0)
-    # Of equally long matches the latest.
+    # The latest of equally long matches.
     at = jnp.max(jnp.where(run == longest[:, None], place, -1), axis=1)
     after = jnp.clip(at + 1, 0, h.run.shape[1] - 1)
-    found = jnp.take_along_axis(h.frames, after[:, None, None], axis=1)[:, 0]
+    match = jnp.take_along_axis(h.frames, after[:, None, None], axis=1)[:, 0]
     return {
         "previous": h.last,
         "sounding": h.sounding,
         "hold": jnp.digitize(h.hold, jnp.asarray(HOLDS)),
         "interval": h.interval,
-        "match": jnp.where(longest[:, None] > 0, found, t.size),
+        "match": jnp.where(longest[:, None] > 0, match, t.size),
         "match_length": jnp.digitize(longest, jnp.asarray(MATCHES)),
         "place": jnp.broadcast_to(jnp.minimum(h.length // (4 * t.period), PLACES - 1), longest.shape),
         "phase": jnp.broadcast_to(h.length % PHASES, longest.shape),
     }
 
 
-def over(t: Tables, frames: Int[AnyArray, "N T S"]) -> dict[str, Array]:
-    """The features of every frame of whole pieces.
+def read_all(t: Tables, frames: Int[AnyArray, "N T S"]) -> dict[str, Array]:
+    """Returns the features of all frames of whole pieces.
 
     Args:
         t: The vocabulary's tables.
         frames: int32[N, T, S].
 
     Returns:
-        `FIELDS`, each int32[N, T, S], `match_length`, `place` and `phase` int32[N, T].
+        The fields `FIELDS`: `match_length`, `place` and `phase` int32[N, T], the others int32[N, T, S].
     """
     num, length, streams = frames.shape
 
@@ -187,37 +189,37 @@ def over(t: Tables, frames: Int[AnyArray, "N T S"]) -> dict[str, Array]:
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), features)
 
 
-def endless(found: dict[str, Array], told: Int[AnyArray, " N"]) -> dict[str, Array]:
-    """What a net is told of a piece that may not end yet, so that it does not come to rest as one that ends.
+def pretend_endless(features: dict[str, Array], endless: Int[AnyArray, " N"]) -> dict[str, Array]:
+    """Changes the features of a piece that must not end yet, so that the network does not write an ending.
 
-    From bar 8 on its place is again that of bars 4 to 7, and matches, which are with what the net itself wrote, count
-    as short: a net that trusts them copies its long notes more and more.
+    From bar 8 on, `place` cycles through bars 4 to 7, and matches, which are with music that the network itself wrote,
+    count as short: a network that trusts them copies its own long notes more and more.
 
     Args:
-        found: Of `read`.
-        told: int32[N], 1 where the piece may not end.
+        features: The output of `read`.
+        endless: int32[N], 1 where the piece must not end.
 
     Returns:
-        What `read` gives.
+        The changed features.
     """
     first, last = MIDDLE
-    late = (told > 0) & (found["place"] >= last)
-    place = first + (found["place"] - first) % (last - first)
-    short = jnp.minimum(found["match_length"], 1)
+    late = (endless > 0) & (features["place"] >= last)
+    place = first + (features["place"] - first) % (last - first)
+    short = jnp.minimum(features["match_length"], 1)
     return {
-        **found,
-        "place": jnp.where(late, place, found["place"]),
-        "match_length": jnp.where(late, short, found["match_length"]),
+        **features,
+        "place": jnp.where(late, place, features["place"]),
+        "match_length": jnp.where(late, short, features["match_length"]),
     }
 
 
 def bars_left(t: Tables, lengths: Int[Array, " N"], frames: int) -> Int[Array, "N {frames}"]:
-    """How many whole bars of 4/4 follow the bar that each frame would end if the piece were cut from its end.
+    """Returns the number of 4/4 bars after each frame's bar, with bars counted backwards from the end of the piece.
 
     Args:
         t: The vocabulary's tables.
-        lengths: int32[N], frames of each piece.
-        frames: T.
+        lengths: int32[N], the number of frames of each piece.
+        frames: Number of frames, T.
 
     Returns:
         int32[N, T], 0 in the last 16 frames, at most LEFT - 1.

@@ -82,4 +82,4 @@ def test_spectral_normalisation_finds_the_largest_singular_value():
 
 
 def test_factors():
-    assert [axis_products.factors(n) for n in (1, 4, 24, 12, 7)] == [[], [2, 2], [2, 2, 2, 3], [2, 2, 3], [7]]
+    assert [axis_products.prime_factors(n) for n in (1, 4, 24, 12, 7)] == [[], [2, 2], [2, 2, 2, 3], [2, 2, 3], [7]]

@@ -20,7 +20,7 @@ def test_its_gradients_are_those_of_a_plain_convolution(shape):
         y = jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
         return (y * weights).sum()
 
-    found = jax.grad(lambda x, kernel: (grid_convolutions.same(x, kernel) * weights).sum(), (0, 1))(x, kernel)
+    found = jax.grad(lambda x, kernel: (grid_convolutions.convolve_same(x, kernel) * weights).sum(), (0, 1))(x, kernel)
     for a, b in zip(found, jax.grad(plain, (0, 1))(x, kernel), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
 

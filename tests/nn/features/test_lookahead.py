@@ -17,7 +17,7 @@ def music(frames: int = 64) -> np.ndarray:
 
 
 def over(given: np.ndarray) -> dict[str, np.ndarray]:
-    return {name: np.asarray(x) for name, x in lookahead.over(T, jnp.asarray(given)).items()}
+    return {name: np.asarray(x) for name, x in lookahead.read_all(T, jnp.asarray(given)).items()}
 
 
 def test_the_next_given_cell_of_each_voice_is_told_with_the_class_of_its_distance():
