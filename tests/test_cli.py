@@ -282,7 +282,7 @@ BAD = [
     ([*TRAIN, "--model.hidden", "0"], "--model: hidden is 0; it must be 1 or more"),
     ([*TRAIN, "--model.num-layers", "0"], "num_layers is 0"),
     ([*TRAIN, "--model.dropout", "1"], "dropout is 1.0; it must lie in [0, 1)"),
-    ([*TRAIN, "--model.nade", "4"], "nade does not fit codec melody: it draws the keys of binary frames"),
+    ([*TRAIN, "--model.nade", "4"], "nade does not fit codec melody; it needs a codec of binary frames"),
     ([*TRAIN, "--model.conditions", "weather"], "'weather' is not a condition of codec melody"),
     ([*TRAIN, "--codec", "organ"], "codec melody, not organ"),
     ([*TRAIN, "--data", "no-such", "--codec", "organ"], "codec 'organ' is unknown"),

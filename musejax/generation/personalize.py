@@ -70,7 +70,7 @@ def fit(key: Array, mean: Array, scale: Array, *, size: int, steps: int) -> tupl
         which, spread, inner = (jax.random.fold_in(key, i) for i in range(3))
         rows = jax.random.randint(which, (BATCH,), 0, len(mean))
         z = mean[rows] + scale[rows] * jax.random.normal(spread, (BATCH, mean.shape[1]))
-        out, kl, _ = dense_vae.through(net, params, z, inner)
+        out, kl, _ = dense_vae.autoencode(net, params, z, inner)
         center, width = _normal(out)
         cost = 0.5 * jnp.square((z - center) / width) + jnp.log(width) + 0.5 * math.log(2 * math.pi)
         return (cost.sum(-1) + kl).mean()

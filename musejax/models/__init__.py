@@ -1,1 +1,1 @@
-"""The families of models: one file or folder each; glue and checks that several share are in `shared`."""
+"""The model families, with one file or folder each, and the code that several families share (`shared`)."""

@@ -1,8 +1,8 @@
-"""The pattern page's GAN: two dense nets over a window of tokens, scaled to the range of tanh.
+"""The GAN of the pattern page: two dense networks over a window of tokens, scaled to the range of tanh.
 
-Generator 100 -> 128 -> 256 -> 512 -> 1024 -> 100, discriminator 100 -> 512 -> 256 -> 128 -> 1, leaky rectifiers of 0.2
-between. A token's id runs from -1 to 1; what the generator gives is moved to the nearest id. The sigmoid of the
-discriminator is part of its loss.
+The generator has 100 -> 128 -> 256 -> 512 -> 1024 -> 100 units, the critic 100 -> 512 -> 256 -> 128 -> 1, with leaky
+rectifiers of slope 0.2 between them. Token ids are scaled to -1..1, and the generator's output is rounded to the
+nearest id. The sigmoid of the discriminator is part of the loss.
 """
 
 import dataclasses
@@ -22,17 +22,17 @@ from musejax.nn import roll_features
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """What a dense GAN can be.
+    """The config of a dense GAN.
 
     Attributes:
-        frames: Tokens of a piece.
+        frames: Number of tokens in a piece.
         latent: Size of the latent vector.
-        generator: Units of its hidden layers.
-        critic: Units of its hidden layers.
+        generator: Units of the generator's hidden layers.
+        critic: Units of the critic's hidden layers.
         loss: `logistic`, `wasserstein` or `hinge`.
-        penalty: Weight of the gradient penalty; 0 leaves it out.
-        critic_updates: Updates of the critic in each step, each on its part of the batch.
-        critic_rate: The critic's learning rate over the generator's.
+        penalty: Weight of the gradient penalty; 0 for none.
+        critic_updates: Number of critic updates per step, each on its own part of the batch.
+        critic_rate: Learning rate of the critic divided by that of the generator.
     """
 
     frames: int = 100
@@ -49,7 +49,7 @@ PRESETS: Mapping[str, tuple[str, Config]] = {"sketch-gan": ("melody-100", Config
 
 
 class Dense(nn.Module):
-    """Layers with leaky rectifiers, and one without."""
+    """Dense layers with leaky rectifiers, and a linear output layer."""
 
     hidden: tuple[int, ...]
     outputs: int
@@ -57,7 +57,7 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "N D"]) -> Float[Array, "N {self.outputs}"]:
-        """[N, D] -> [N, outputs]."""
+        """Maps [N, D] to [N, outputs]."""
         for units in self.hidden:
             x = nn.leaky_relu(nn.Dense(units)(x), 0.2)
         return nn.Dense(self.outputs, use_bias=self.bias)(x)
@@ -71,9 +71,11 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     """
     adversarial.check(config)
     if vocabulary.kind != "tokens" or vocabulary.streams > 1:
-        raise ValueError(f"codec {vocabulary.name} has several cells a frame; this net draws one line of tokens")
-    if config.frames < 1 or min((*config.generator, *config.critic), default=1) < 1:
-        raise ValueError("frames and the units of all layers must be 1 or more")
+        raise ValueError(f"codec {vocabulary.name} does not have one token per frame, which this family needs")
+    configs.check_at_least(config, 1, "frames")
+    for name in ("generator", "critic"):
+        if min(getattr(config, name), default=1) < 1:
+            raise ValueError(f"{name} is {getattr(config, name)}; each layer must have 1 unit or more")
     generator = Dense(tuple(config.generator), config.frames)
     critic = Dense(tuple(config.critic), 1, bias=config.loss != "wasserstein")
     silence = vocabulary.silence(0)[1]
@@ -108,8 +110,8 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
 
     def read(batch: Any) -> tuple[Float[Array, "B T"], Float[Array, " B"]]:
         scored = jnp.asarray(batch["loss_mask"]) > 0
-        away = jnp.where(scored, jnp.asarray(batch["tokens"]) - silence, 0)
-        tokens = roll_features.fit_length(away, config.frames) + silence
+        offsets = jnp.where(scored, jnp.asarray(batch["tokens"]) - silence, 0)
+        tokens = roll_features.fit_length(offsets, config.frames) + silence
         return tokens / half - 1.0, scored.any(1).astype(jnp.float32)
 
     players = adversarial.Players(
@@ -120,12 +122,12 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         noise=lambda key: {"z": jax.random.normal(jax.random.fold_in(key, 1), (config.latent,))},
         generate=generate,
         judge=judge,
-        apart=False,
+        per_track=False,
         read=read,
         given=lambda values: None,
         features=lambda values: values.astype(jnp.float32) / config.frames**0.5,
         write=lambda values: {"tokens": jnp.round((values + 1.0) * half).astype(jnp.int32)},
-        known=lambda given: None,
+        read_given=lambda given: None,
         stage=lambda step: jnp.ones(()),
     )
     return adversarial.make(config, players)
@@ -133,7 +135,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
 
 def tiny(config: Config) -> Config:
     """Returns a config at the smallest sizes that run all of its code."""
-    return configs.shrunk(config, latent=4, frames=10, critic_updates=1)
+    return configs.shrink(config, latent=4, frames=10, critic_updates=1)
 
 
 FAMILY = Family("dense_gan", Config, make, PRESETS, tiny)

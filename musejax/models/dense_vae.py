@@ -1,15 +1,15 @@
-"""The dense VAE family: a window of frames as one vector of numbers in 0..1, and two plain nets around a small latent
-vector (Kingma and Welling, 2014).
+"""The dense VAE family: a window of frames as one vector of numbers in 0..1, with a dense encoder and decoder (Kingma
+and Welling, 2014).
 
-The smallest is the pattern page's sketch: 100 numbers -> z of 2 -> 100 through a sigmoid, squared error plus KL. Its
-numbers are 100 frames of a melody, each an id over the largest id, and the codec `melody-100` reads and writes them.
-Binary frames are switches, laid out in one row. A piece is cut into windows that are independent of each other; what
-the last lacks is zeros, and not scored.
+The smallest member is the sketch of the pattern page: 100 numbers -> a latent vector of size 2 -> 100 numbers through a
+sigmoid, with squared error plus KL divergence. Its numbers are the frames of a melody, each an id divided by the
+largest id; the codec is `melody-100`. Binary frames are concatenated. A piece is cut into independent windows; the last
+window is padded with zeros, which are not scored.
 
-The loss over ids is the squared error over twice `spread` squared, a normal of that standard deviation but for a
-constant. The likelihood is that of the ids themselves: the same normal at their places, scaled to sum to 1. Of switches
-both are the cross-entropy. A draw follows that likelihood; with `top_k` at 1 it is what the decoder gives, to the
-nearest id.
+The loss over ids is the squared error divided by twice the square of `spread`: up to a constant, the negative
+log-density of a normal with that standard deviation. The likelihood of ids is the same normal at the values of the ids,
+normalised to sum to 1. For bits, both are the cross-entropy. Sampling follows the likelihood; with `top_k` = 1 it
+rounds the output of the decoder to the nearest id.
 """
 
 import dataclasses
@@ -46,14 +46,14 @@ from musejax.nn.features import axis_labels
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """What a dense VAE can be.
+    """The config of a dense VAE.
 
     Attributes:
-        frames: Frames of a window; best also `training.window`.
+        frames: Number of frames in a window; `training.window` should be the same.
         latent: Size Z of the latent vector.
         layers: Units of the encoder's hidden layers; the decoder has the same in reverse.
-        beta: Weight of the KL divergence.
-        spread: Standard deviation of the numbers that stand for ids, of 0..1, about the decoder's.
+        beta: KL weight.
+        spread: Standard deviation of scaled ids, which lie in 0..1, around the output of the decoder.
     """
 
     frames: int = 100
@@ -71,12 +71,12 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
 
 
 class Net(nn.Module):
-    """Encoder and decoder over vectors.
+    """A dense encoder and decoder.
 
     Attributes:
         layers: Units of the encoder's hidden layers; the decoder has the same in reverse.
-        latent: Z.
-        outputs: Numbers that the decoder gives, O.
+        latent: Size Z of the latent vector.
+        outputs: Size O of the decoder's output.
     """
 
     layers: tuple[int, ...]
@@ -84,45 +84,45 @@ class Net(nn.Module):
     outputs: int
 
     def setup(self) -> None:
-        """The layers."""
+        """Creates the layers."""
         self.down = [nn.Dense(units) for units in self.layers]
         self.mean, self.scale = nn.Dense(self.latent), nn.Dense(self.latent)
         self.up = [nn.Dense(units) for units in self.layers[::-1]]
         self.output = nn.Dense(self.outputs)
 
     def encode(self, x: Float[Array, "B D"]) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
-        """float[B, D] -> mean, scale of a diagonal normal, float32[B, Z] each."""
+        """Maps float[B, D] to the mean and scale of a diagonal normal, float32[B, Z] each."""
         for layer in self.down:
             x = nn.relu(layer(x))
         raw = self.scale(x).astype(jnp.float32)
         return self.mean(x).astype(jnp.float32), jax.nn.softplus(raw) + latent_layers.MIN_SCALE
 
     def decode(self, z: Float[Array, "*B Z"]) -> Float[Array, "*B O"]:
-        """Computes what the last layer puts out for latent vectors."""
+        """Maps latent vectors to the output of the last layer."""
         for layer in self.up:
             z = nn.relu(layer(z))
         return self.output(z)
 
     def __call__(self, x: Float[Array, "B D"]) -> Float[Array, "B O"]:
-        """Runs everything once, to make the parameters."""
+        """Runs the encoder and the decoder once, to create the parameters."""
         mean, scale = self.encode(x)
         return self.decode(mean + scale)
 
 
-def through(
+def autoencode(
     net: Net, params: Params, x: Float[Array, "B D"], key: Key[Array, ""]
 ) -> tuple[Float[Array, "B O"], Float[Array, " B"], Float[Array, " B"]]:
-    """Vectors through one draw of their posteriors and back.
+    """Encodes vectors, samples from their posteriors and decodes the samples.
 
     Args:
         net: Encoder and decoder.
-        params: Their parameters.
+        params: Parameters of `net`.
         x: float[B, D].
-        key: Of the draw.
+        key: Key for the samples.
 
     Returns:
-        What the decoder gives, float[B, O]; the KL divergences from the prior and the negative logarithms of
-        p(z) / q(z|x), whose mean they are, float32[B] each.
+        The output of the decoder, float[B, O]; the KL divergences from the prior, float32[B]; and -log(p(z) / q(z|x)),
+        float32[B], whose expectations are the KL divergences.
     """
     encoded: Any = net.apply({"params": params}, x, method="encode")
     mean, scale = encoded
@@ -140,17 +140,17 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     Raises:
         ValueError: The config does not fit the vocabulary.
     """
-    configs.at_least(config, 1, "frames", "latent")
+    configs.check_at_least(config, 1, "frames", "latent")
     if any(units < 1 for units in config.layers):
-        raise ValueError(f"layers is {config.layers}; each must be 1 or more")
+        raise ValueError(f"layers is {config.layers}; each layer must have 1 unit or more")
     if config.beta < 0:
         raise ValueError(f"beta is {config.beta}; it must be 0 or more")
     if config.spread <= 0:
         raise ValueError(f"spread is {config.spread}; it must be above 0")
     if vocabulary.kind == "groove":
-        raise ValueError(f"codec {vocabulary.name} has rows of real numbers; this net draws ids and switches")
+        raise ValueError(f"codec {vocabulary.name} has rows of real numbers; this family needs tokens or bits")
     if vocabulary.frames_per_quarter == 0:
-        raise ValueError(f"codec {vocabulary.name} has no frames; a VAE reads frames")
+        raise ValueError(f"codec {vocabulary.name} has no frames, which a VAE needs")
     bits, frames, top = vocabulary.kind == "bits", config.frames, vocabulary.size - 1
     field, cells = ("frames", vocabulary.size) if bits else ("tokens", vocabulary.streams)
     net = Net(tuple(config.layers), config.latent, frames * cells)
@@ -158,20 +158,20 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     def cut(
         batch: Batch,
     ) -> tuple[Num[AnyArray, "W T C"], Float[Array, "W D"], Float[Array, "W T"], Float[Array, "W T"]]:
-        """Windows: values int[W, T, C], the vectors float[W, T C], pad_mask and loss_mask float32[W, T]."""
+        """Cuts windows: values int[W, T, C], vectors float[W, T C], pad_mask and loss_mask float32[W, T]."""
         missing = -batch["pad_mask"].shape[1] % frames
 
-        def of(name: str, *tail: int) -> Array:
+        def cut_field(name: str, *tail: int) -> Array:
             x = jnp.asarray(batch[name])
             x = x.reshape(*x.shape[:2], *tail)
             return jnp.pad(x, [(0, 0), (0, missing)] + [(0, 0)] * len(tail)).reshape(-1, frames, *tail)
 
-        values, real, scored = of(field, cells), of("pad_mask"), of("loss_mask")
+        values, real, scored = cut_field(field, cells), cut_field("pad_mask"), cut_field("loss_mask")
         x = values.astype(jnp.float32) / (1 if bits else top) * real[..., None]
         return values, x.reshape(len(x), -1), real.astype(jnp.float32), scored.astype(jnp.float32)
 
     def logits(out: Float[Array, " *N"]) -> Float[Array, "*N V"]:
-        """Of every id, float32[..., V], from what the decoder gives of cells, float[...]."""
+        """Returns the logits of all ids, float32[..., V], from the decoder's output for each cell, float[...]."""
         places = jnp.linspace(0.0, 1.0, vocabulary.size).reshape((1,) * out.ndim + (-1,))
         return -jnp.square((places - jax.nn.sigmoid(out.astype(jnp.float32))[..., None]) / config.spread) / 2
 
@@ -183,23 +183,23 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     ) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
         dtype = jax.tree.leaves(params)[0].dtype
         values, x, real, scored = cut(batch)
-        out, kl, _ = through(net, params, x.astype(dtype), key)
+        out, kl, _ = autoencode(net, params, x.astype(dtype), key)
         out = out.reshape(values.shape).astype(jnp.float32)
         if bits:
             cost, right = losses.bernoulli_nll(out, values), (out > 0) == (values > 0)
         else:
-            given = jax.nn.sigmoid(out)
-            cost = jnp.square((given - x.reshape(values.shape)) / config.spread) / 2
-            right = jnp.round(given * top) == values
+            decoded = jax.nn.sigmoid(out)
+            cost = jnp.square((decoded - x.reshape(values.shape)) / config.spread) / 2
+            right = jnp.round(decoded * top) == values
         weight, windows = scored.sum(), scored.max(1)
         each = jnp.maximum(weight, 1.0)
-        rebuilt, divergence = (cost.sum(-1) * scored).sum(), (kl * windows).sum()
-        total = (rebuilt + config.beta * divergence) / each
+        reconstruction, divergence = (cost.sum(-1) * scored).sum(), (kl * windows).sum()
+        total = (reconstruction + config.beta * divergence) / each
         right = right.all(-1) if bits else right.mean(-1)
         info = {
             "loss": total,
             "weight": weight,
-            "reconstruction": rebuilt / each,
+            "reconstruction": reconstruction / each,
             "kl": divergence / jnp.maximum(windows.sum(), 1.0),
             "accuracy": (right * scored).sum() / each,
         }
@@ -207,7 +207,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
 
     def estimate(params: Params, state: State, key: Key[Array, ""], batch: Batch) -> Float[Array, " B"]:
         values, x, real, _ = cut(batch)
-        out, _, log_ratio = through(net, params, x, key)
+        out, _, log_ratio = autoencode(net, params, x, key)
         out = out.reshape(values.shape)
         cost = losses.bernoulli_nll(out, values) if bits else losses.categorical_nll(logits(out), values)
         nats = (cost.sum(-1) * real).sum(1) + log_ratio * real.max(1)
@@ -226,12 +226,14 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         out: Any = net.apply({"params": params}, z.astype(dtype), method="decode")
         out = out.reshape(len(z), frames, cells) if bits else out
 
-        def step(params: Any, state: State, cache: Any, previous: Array, pos: Array, told: Any) -> tuple[Array, Any]:
+        def step(
+            params: Any, state: State, cache: Any, previous: Array, pos: Array, conditions: Any
+        ) -> tuple[Array, Any]:
             here = jax.lax.dynamic_index_in_dim(cache, pos, 1, False)
             return (here if bits else logits(here)), cache
 
-        pair = Decoder(lambda *_: out, step, 0)
-        return autoregressive.sample_request(pair, vocabulary, params, state, key, request)
+        decoder = Decoder(lambda *_: out, step, 0)
+        return autoregressive.sample_request(decoder, vocabulary, params, state, key, request)
 
     def sample(params: Params, state: State, key: Key[Array, ""], request: Request) -> dict[str, Array]:
         keys = autoregressive.piece_keys(key, request.first, request.num)
@@ -251,19 +253,20 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
 
 
 def axes(config: Config, vocabulary: vocabularies.Vocabulary) -> Axes:
-    """What stands along the axes of the first and the last layer: a number of each cell."""
+    """Returns the axis labels of the first and the last layer, which have one number per cell."""
     if vocabulary.kind == "bits":
         cells = axis_labels.events(vocabulary)
-    else:  # the same number is another event in another table
+    else:  # the same number stands for another event in another vocabulary
         cells = tuple((stream, vocabulary.ranges) for stream in range(vocabulary.streams))
-    found = tuple((frame, cell) for frame in range(config.frames) for cell in cells)
+    labels = tuple((frame, cell) for frame in range(config.frames) for cell in cells)
     firsts = ("down_0",) if config.layers else ("mean", "scale")
-    return {**{f"{name}/kernel": {0: found} for name in firsts}, "output/kernel": {1: found}, "output/bias": {0: found}}
+    outputs = {"output/kernel": {1: labels}, "output/bias": {0: labels}}
+    return {**{f"{name}/kernel": {0: labels} for name in firsts}, **outputs}
 
 
 def tiny(config: Config) -> Config:
     """Returns a config at the smallest sizes that run all of its code."""
-    return configs.shrunk(config, latent=4, frames=10)
+    return configs.shrink(config, latent=4, frames=10)
 
 
 FAMILY = Family("dense_vae", Config, make, PRESETS, tiny)

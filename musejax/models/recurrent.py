@@ -1,8 +1,9 @@
-"""The recurrent family: LSTM and GRU nets over tokens of any codec, over chorale frames, and over binary frames.
+"""The recurrent family: LSTM and GRU networks over tokens of any codec, over chorale frames, and over binary frames.
 
-Three nets share the stack of recurrent layers. The token net reads one token a step, as Magenta's melody and
-performance nets do; streams are serialised frame by frame. The frame nets read a whole frame a step: the one of
-voice_model.py draws its streams one after the other in a small head, that of keys.py draws 88 keys.
+Three networks share the stack of recurrent layers. The token network reads one token per step, like Magenta's melody
+and performance networks; streams are serialised frame by frame. The two frame networks read a whole frame per step:
+`shared/voice_model.py` samples its streams one after the other with a small head, `shared/key_model.py` samples 88
+keys.
 """
 
 import dataclasses
@@ -28,32 +29,32 @@ from musejax.nn.fast import recurrent_step
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """What a recurrent net can be.
+    """The config of a recurrent model.
 
     Attributes:
-        net: `token` reads token by token, `frame` frame by frame.
+        net: `token` reads one token per step, `frame` one frame per step.
         cell: `lstm` or `gru`.
-        num_layers: Recurrent layers.
-        hidden: Units in each.
-        inputs: How a token enters the token net: `one_hot`, `embed`, or `scalar` (its id over the largest id).
+        num_layers: Number of recurrent layers.
+        hidden: Units in each layer.
+        inputs: Input encoding of the token network: `one_hot`, `embed`, or `scalar` (the id divided by the largest id).
         embed: Width of the embedding of a token or a frame.
-        tied: Whether the token net's output matrix is its embedding.
-        conditions: Names of the vocabulary's conditions that are read.
-        condition_dropout: Share of training pieces whose conditions are unknown, for guidance.
-        dropout: On the output of each layer.
-        variational: Whether one dropout mask serves all steps of a sequence.
-        input_dropout: On the inputs.
-        recurrent_dropout: Share of recurrent weights dropped for a sequence.
+        tied: Whether the token network's output matrix is its embedding.
+        conditions: Names of the vocabulary's conditions that the network reads.
+        condition_dropout: Share of training pieces whose conditions are hidden, for classifier-free guidance.
+        dropout: Dropout rate of the output of each layer.
+        variational: Whether all steps of a sequence share one dropout mask.
+        input_dropout: Dropout rate of the inputs.
+        recurrent_dropout: Dropout rate of the recurrent weights, dropped for a whole sequence.
         residual: Whether layers from the second on add their input.
         layer_norm: Whether layers normalise their output.
-        head: Width of the frame net's head for one stream.
-        place: Whether the net over voices reads how many bars the piece has lasted.
-        bars_left: Share of training pieces of which the net over voices is told how many bars are left, so that it can
-            be asked for a length; 0 for a net that is never told.
-        phase: Whether it reads the frames since the piece began modulo 48, for codecs that do not tell the beat.
-        order: The streams in the order in which the frame net draws them; empty for the vocabulary's own.
-        head_dropout: In the frame net's heads, and in its NADE.
-        history: Whether the net over keys reads more of the past than the last frame (nn/features/key_history.py).
+        head: Width of the frame network's head for one stream.
+        place: Whether the voice network reads the number of bars since the start.
+        bars_left: Share of training pieces for which the voice network reads the number of bars left, so that sampling
+            can be conditioned on a length; 0 for a network that never reads it.
+        phase: Whether it reads the number of frames since the start modulo 48, for codecs without a beat condition.
+        order: The streams in the order in which the frame network samples them; empty for the vocabulary's order.
+        head_dropout: Dropout rate in the frame network's heads, and in its NADE.
+        history: Whether the key network reads more of the past than the last frame (nn/features/key_history.py).
         nade: Hidden units of a NADE over the keys of a frame; 0 leaves keys independent given the past.
     """
 
@@ -82,7 +83,7 @@ class Config:
     nade: int = 0
 
 
-# Our own net for chorales: 1.5 million parameters.
+# Our own network for chorales: 1.5 million parameters.
 VOICES = Config(
     net="frame",
     num_layers=1,
@@ -98,7 +99,7 @@ VOICES = Config(
     head_dropout=0.4,
 )
 
-# And for binary frames: 0.8 million.
+# Our own network for binary frames: 0.8 million parameters.
 KEYS = Config(
     net="frame",
     num_layers=1,
@@ -111,7 +112,7 @@ KEYS = Config(
     head_dropout=0.1,
 )
 
-# name -> (codec, config). Sizes of the first six are those of their sources (Magenta's model files; the pattern page).
+# name -> (codec, config). The first six have the sizes of their sources (Magenta's model files; the pattern page).
 PRESETS: Mapping[str, tuple[str, Config]] = {
     "sketch-lstm": ("melody-100", Config(inputs="scalar")),
     "basic-rnn": ("melody-basic", Config(dropout=0.5)),
@@ -126,8 +127,8 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
 }
 
 
-def stack(config: Config) -> recurrent_stack.Stack:
-    """The recurrent layers of a config."""
+def make_stack(config: Config) -> recurrent_stack.Stack:
+    """Creates the recurrent layers of a config."""
     return recurrent_stack.Stack(
         config.cell,
         config.num_layers,
@@ -142,9 +143,9 @@ def stack(config: Config) -> recurrent_stack.Stack:
 
 
 class TokenNet(nn.Module):
-    """Previous tokens and conditions of the next position in, logits of the next token out.
+    """A network that maps the previous token and the conditions of a position to the logits of its token.
 
-    With several streams the inputs are also the stream's index and the token of the same stream one frame before.
+    With several streams it also reads the index of the stream and the token of the same stream one frame before.
     """
 
     config: Config
@@ -159,17 +160,17 @@ class TokenNet(nn.Module):
         carry: Any,
         key: Key[Array, ""] | None,
     ) -> tuple[Float[Array, "B L V"], Any]:
-        """Runs over a sequence.
+        """Runs the network over a sequence.
 
         Args:
             previous: int32[B, L], the token before each position; V at the start.
-            before: int32[B, L], the token of the same stream a frame before; None for one stream.
+            before: int32[B, L], the token of the same stream one frame before; None for one stream.
             conditions: int32[B, L] each.
-            carry: The stack's state; its type is that of the computation.
-            key: For dropout, None when nothing is to be dropped.
+            carry: The state of the stack, whose type is that of the computation.
+            key: Key for dropout, or None to drop nothing.
 
         Returns:
-            logits [B, L, V] and the stack's state.
+            Logits [B, L, V] and the new state of the stack.
         """
         config, size = self.config, self.vocabulary.size
         dtype = jax.tree.leaves(carry)[0].dtype
@@ -189,7 +190,7 @@ class TokenNet(nn.Module):
         keys = (None, None) if key is None else tuple(jax.random.split(key))
         x = dropouts.drop(x, config.input_dropout, keys[0])
         ones = len(parts) if config.inputs == "one_hot" else 0
-        h, carry = stack(config)(x, carry, keys[1], embedding=table, input_grad=False, ones=ones)
+        h, carry = make_stack(config)(x, carry, keys[1], embedding=table, input_grad=False, ones=ones)
         if config.tied and table is not None:
             h = nn.Dense(config.embed, use_bias=False, name="project")(h)
             bias = self.param("output_bias", nn.initializers.zeros, (size,))
@@ -199,10 +200,10 @@ class TokenNet(nn.Module):
 
 @struct.dataclass
 class Prepared:
-    """The token net's parameters, laid out for a loop over tokens.
+    """The parameters of the token network, laid out for a loop over tokens.
 
     Attributes:
-        layers: The stack, its inputs as rows.
+        layers: The stack, with its inputs as rows.
         output: float[V, H].
         bias: float[V].
         offsets: The first row of each part of the input.
@@ -222,7 +223,7 @@ def _lay_out(config: Config, vocabulary: vocabularies.Vocabulary, params: Params
         blocks = [params["embed"] if config.inputs == "embed" else jnp.eye(size + 1, size)]
     names = {n: s for n, s in vocabulary.conditions if n in config.conditions}
     if vocabulary.streams > 1:
-        blocks.append(jnp.eye(size + 1, size))  # the token a frame before
+        blocks.append(jnp.eye(size + 1, size))  # the token one frame before
         names["stream"] = vocabulary.streams
     blocks += [jnp.eye(names[n] + 1, names[n]) for n in sorted(names)]  # an unknown condition is a row of zeros
     offsets = tuple(int(n) for n in np.cumsum([0, *(len(b) for b in blocks[:-1])]))
@@ -241,21 +242,21 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     Raises:
         ValueError: The config does not fit the vocabulary.
     """
-    configs.at_least(config, 1, "num_layers", "hidden", "embed", "head")
+    configs.check_at_least(config, 1, "num_layers", "hidden", "embed", "head")
     key_nets.check(config, vocabulary)
     conditioning.check(
         config, vocabulary, ("dropout", "input_dropout", "recurrent_dropout", "head_dropout", "bars_left")
     )
     if config.tied and config.inputs != "embed":
-        raise ValueError("tied needs inputs = embed")
+        raise ValueError(f"tied needs inputs = embed, but inputs is {config.inputs}")
 
     def start(num: int, length: int, params: Params) -> Any:
         return recurrent_stack.initial(config.cell, config.num_layers, config.hidden, num, params)
 
     if vocabulary.kind == "bits":
-        return key_nets.make(config, stack(config), start, vocabulary)
+        return key_nets.make(config, make_stack(config), start, vocabulary)
     if config.net == "frame":
-        return voice_model.make(config, stack(config), start, vocabulary)
+        return voice_model.make(config, make_stack(config), start, vocabulary)
     return _make_token(config, start, vocabulary)
 
 
@@ -270,11 +271,11 @@ def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabular
         conditions: Mapping[str, AnyArray],
         carry: Any,
     ) -> tuple[Float[Array, "N V"], Any]:
-        ready = params if isinstance(params, Prepared) else prepare(params)
+        prepared = params if isinstance(params, Prepared) else prepare(params)
         parts = [previous, *([] if before is None else [before]), *(conditions[n] for n in sorted(conditions))]
-        ids = jnp.stack([part + offset for part, offset in zip(parts, ready.offsets, strict=True)], axis=1)
-        h, carry = recurrent_step.step(ready.layers, ids, carry, residual=config.residual)
-        logits = ready.output @ h + jnp.broadcast_to(ready.bias[:, None], (vocabulary.size, len(previous)))
+        ids = jnp.stack([part + offset for part, offset in zip(parts, prepared.offsets, strict=True)], axis=1)
+        h, carry = recurrent_step.step(prepared.layers, ids, carry, residual=config.residual)
+        logits = prepared.output @ h + jnp.broadcast_to(prepared.bias[:, None], (vocabulary.size, len(previous)))
         return logits.T, carry
 
     axes = functools.partial(token_model.label_axes, config.conditions, config.inputs, config.embed, vocabulary)
@@ -284,7 +285,7 @@ def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabular
 
 def tiny(config: Config) -> Config:
     """Returns a config at the smallest sizes that run all of its code."""
-    return configs.shrunk(config, hidden=12, embed=10, head=8, num_layers=2)
+    return configs.shrink(config, hidden=12, embed=10, head=8, num_layers=2)
 
 
 FAMILY = Family("recurrent", Config, make, PRESETS, tiny)

@@ -1,9 +1,9 @@
-"""The Transformer family: decoder-only nets over tokens of any codec, over frames of voices, and over binary frames.
+"""The Transformer family: decoder-only networks over tokens of any codec, frames of voices, and binary frames.
 
-The token net is Music Transformer's (Huang et al., 2019): one token a position. The frame net reads a whole frame a
-position and draws its voices, or 88 keys, one after the other in a small head; it shares everything but the stack with
-the recurrent family's. With `reader_layers` it also reads given cells ahead of their turn (`nn/given_reader.py`), which
-makes it a model that fills gaps and harmonises.
+The token network is Music Transformer (Huang et al., 2019), with one token per position. The frame network reads a
+whole frame per position and samples its voices, or 88 keys, one after the other with a small head; apart from the
+stack, its code is that of the recurrent family. With `reader_layers` it also reads all given cells beforehand
+(`nn/given_reader.py`), so that it can infill and harmonise.
 """
 
 import dataclasses
@@ -28,25 +28,24 @@ from musejax.nn.fast import transformer_step
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(transformer_stack.Shape):
-    """What a Transformer can be: the shape of its stack (`nn.transformer_stack.Shape`), and what stands around that.
+    """The config of a Transformer, including the shape of its stack (`nn.transformer_stack.Shape`).
 
     Attributes:
-        net: `token` reads token by token, `frame` frame by frame.
-        tied: Whether the token net's output matrix is its embedding.
-        conditions: Names of the vocabulary's conditions that are read.
-        condition_dropout: Share of training pieces whose conditions are unknown, for guidance.
-        input_dropout: On the inputs.
-        head: Width of the frame net's head for one voice.
-        head_dropout: In the frame net's heads.
-        place: Whether the frame net reads how many bars the piece has lasted.
-        bars_left: Share of training pieces of which the net over voices is told how many bars are left, so that it can
-            be asked for a length; 0 for a net that is never told.
-        phase: Whether it reads the frames since the piece began modulo 48, for codecs that do not tell the beat.
-        order: The voices in the order in which the frame net draws them; empty for the vocabulary's own.
-        reader_layers: Blocks of the frame net's reader of given cells; 0 for a net that knows the past alone.
-        lookahead: Whether the heads also see which given cells come next and what like passages have
-            (nn/features/lookahead.py).
-        history: Whether the net over keys reads more of the past than the last frame (nn/features/key_history.py).
+        net: `token` reads one token per position, `frame` one frame per position.
+        tied: Whether the token network's output matrix is its embedding.
+        conditions: Names of the vocabulary's conditions that the network reads.
+        condition_dropout: Share of training pieces whose conditions are hidden, for classifier-free guidance.
+        input_dropout: Dropout rate of the inputs.
+        head: Width of the frame network's head for one voice.
+        head_dropout: Dropout rate in the frame network's heads.
+        place: Whether the frame network reads the number of bars since the start.
+        bars_left: Share of training pieces for which the voice network reads the number of bars left, so that sampling
+            can be conditioned on a length; 0 for a network that never reads it.
+        phase: Whether it reads the number of frames since the start modulo 48, for codecs without a beat condition.
+        order: The voices in the order in which the frame network samples them; empty for the vocabulary's order.
+        reader_layers: Blocks of the frame network's reader of given cells; 0 for a network that reads only the past.
+        lookahead: Whether the heads also read the next given cells and similar passages (nn/features/lookahead.py).
+        history: Whether the key network reads more of the past than the last frame (nn/features/key_history.py).
         nade: Hidden units of a NADE over the keys of a frame; 0 leaves keys independent given the past.
     """
 
@@ -68,11 +67,11 @@ class Config(transformer_stack.Shape):
 
     @property
     def embed(self) -> int:
-        """Width of a position's embedding: that of the stack."""
+        """Width of the embedding of a position, which is the width of the stack."""
         return self.width
 
 
-# Music Transformer for performances (Huang et al., 2019): 8 layers of 384, filter 1024, relative attention.
+# Music Transformer for performances (Huang et al., 2019): 8 layers of width 384, filter 1024, relative attention.
 PERFORMANCE = Config(
     num_layers=8,
     width=384,
@@ -86,12 +85,12 @@ PERFORMANCE = Config(
     dropout=0.1,
 )
 
-# The same over chorales, serialised voice by voice.
+# Music Transformer for chorales, serialised voice by voice.
 SERIAL = dataclasses.replace(
     PERFORMANCE, num_layers=4, width=128, feed_forward=512, max_distance=512, conditions=("beat",), dropout=0.2
 )
 
-# Our own nets over frames of voices, which also fill gaps.
+# Our own networks over frames of voices, which can also infill.
 VOICES = Config(
     net="frame",
     num_layers=3,
@@ -133,9 +132,9 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
 
 
 class TokenNet(nn.Module):
-    """Previous tokens and conditions of the next position in, logits of the next token out.
+    """A network that maps the previous token and the conditions of a position to the logits of its token.
 
-    With several streams the inputs are also the stream's index and the token of the same stream one frame before.
+    With several streams it also reads the index of the stream and the token of the same stream one frame before.
     """
 
     config: Config
@@ -150,30 +149,32 @@ class TokenNet(nn.Module):
         carry: transformer_stack.Cache,
         key: Key[Array, ""] | None,
     ) -> tuple[Float[Array, "B L V"], transformer_stack.Cache]:
-        """Runs over a sequence, as `models.shared.token_model` calls it."""
+        """Runs the network over a sequence (see `models.shared.token_model`)."""
         config, size = self.config, self.vocabulary.size
         dtype = carry.keys[0][0].dtype
-        inner = (None, None) if key is None else tuple(jax.random.split(key))
+        keys = (None, None) if key is None else tuple(jax.random.split(key))
 
         def table(name: str, rows: int) -> Float[Array, "{rows} D"]:
             return self.param(name, nn.initializers.normal(0.02), (rows, config.width)).astype(dtype)
 
-        def rows(table: Float[Array, "R D"], ids: Int[AnyArray, "B L"]) -> Float[Array, "B L D"]:
-            # A product: the gradient of a gather is a scatter, which is slow on CPUs. An id beyond the rows gives 0.
+        def gather_rows(table: Float[Array, "R D"], ids: Int[AnyArray, "B L"]) -> Float[Array, "B L D"]:
+            # A product, as the gradient of a gather is slow on CPUs. An id after the last row gives 0.
             if previous.shape[1] == 1:
                 return table[ids]
-            return transformer_stack.apply_to_rows(lambda ones: ones @ table, jax.nn.one_hot(ids, len(table), dtype=dtype))
+            return transformer_stack.apply_to_rows(
+                lambda ones: ones @ table, jax.nn.one_hot(ids, len(table), dtype=dtype)
+            )
 
         embedding = table("embed", size + 1)
-        x = rows(embedding, previous)
+        x = gather_rows(embedding, previous)
         if before is not None:
-            x = x + rows(table("before", size + 1), before)
+            x = x + gather_rows(table("before", size + 1), before)
         sizes = {**dict(self.vocabulary.conditions), "stream": self.vocabulary.streams}
         for name in sorted(conditions):
             x = x + jax.nn.one_hot(conditions[name], sizes[name], dtype=dtype) @ table(name, sizes[name])
         x = x * jnp.asarray(config.width**0.5, dtype)
-        x = dropouts.drop(x, config.input_dropout, inner[0])
-        h, carry = transformer_stack.Stack(config, name="stack")(x, carry, inner[1])
+        x = dropouts.drop(x, config.input_dropout, keys[0])
+        h, carry = transformer_stack.Stack(config, name="stack")(x, carry, keys[1])
         if config.tied:
             bias = self.param("output_bias", nn.initializers.zeros, (size,)).astype(dtype)
             logits = transformer_stack.apply_to_rows(lambda h: h @ embedding[:size].T, h)
@@ -182,10 +183,10 @@ class TokenNet(nn.Module):
 
 
 class Bits(nn.Module):
-    """A stack over frames of bits and other numbers.
+    """A stack over frames of bits and other numbers, with an embedding layer.
 
     Attributes:
-        shape: The stack's.
+        shape: Shape of the stack.
     """
 
     shape: transformer_stack.Shape
@@ -194,18 +195,18 @@ class Bits(nn.Module):
     def __call__(
         self, x: Float[Array, "B T F"], carry: transformer_stack.Cache, key: Key[Array, ""] | None
     ) -> tuple[Float[Array, "B T D"], transformer_stack.Cache]:
-        """As the stack, of float[B, T, F]."""
-        # Few bits are 1 at a time: weights of the usual size would let almost nothing of them through.
+        """Embeds float[B, T, F] and runs the stack."""
+        # Few bits are 1 at a time, so the usual initial weights would be far too small.
         x = nn.Dense(self.shape.width, kernel_init=nn.initializers.normal(0.2), name="embedding")(x)
         return transformer_stack.Stack(self.shape, name="stack")(x, carry, key)
 
 
 @struct.dataclass
 class Prepared:
-    """The token net's parameters, laid out for a loop over tokens.
+    """The parameters of the token network, laid out for a loop over tokens.
 
     Attributes:
-        layers: The stack and the output, the inputs as rows.
+        layers: The stack and the output, with the inputs as rows.
         offsets: The first row of each part of the input.
     """
 
@@ -220,7 +221,7 @@ def _lay_out(config: Config, vocabulary: vocabularies.Vocabulary, params: Params
     if vocabulary.streams > 1:
         tables.append(params["before"])
         names.append("stream")
-    # An unknown condition is one beyond its values, and adds nothing.
+    # An unknown condition has the id after its last value, and adds nothing.
     tables += [jnp.pad(params[name], ((0, 1), (0, 0))) for name in sorted(names)]
     offsets = tuple(int(n) for n in np.cumsum([0, *(len(t) for t in tables[:-1])]))
     rows = jnp.concatenate(tables) * jnp.asarray(config.width**0.5, params["embed"].dtype)
@@ -242,10 +243,10 @@ def _make_token(config: Config, start: Start, vocabulary: vocabularies.Vocabular
         conditions: Mapping[str, AnyArray],
         carry: transformer_stack.Cache,
     ) -> tuple[Float[Array, "N V"], transformer_stack.Cache]:
-        ready = params if isinstance(params, Prepared) else prepare(params)
+        prepared = params if isinstance(params, Prepared) else prepare(params)
         parts = [previous, *([] if before is None else [before]), *(conditions[n] for n in sorted(conditions))]
-        ids = jnp.stack([part + offset for part, offset in zip(parts, ready.offsets, strict=True)], axis=1)
-        return transformer_step.step(config, ready.layers, ids, carry)
+        ids = jnp.stack([part + offset for part, offset in zip(parts, prepared.offsets, strict=True)], axis=1)
+        return transformer_step.step(config, prepared.layers, ids, carry)
 
     axes = functools.partial(token_model.label_axes, config.conditions, "embed", config.embed, vocabulary)
     net = TokenNet(config, vocabulary)
@@ -259,16 +260,14 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         ValueError: The config does not fit the vocabulary.
     """
     transformer_stack.check(config)
-    if config.head < 1:
-        raise ValueError(f"head is {config.head}; it must be 1 or more")
-    if config.reader_layers < 0:
-        raise ValueError(f"reader_layers is {config.reader_layers}; it must be 0 or more")
+    configs.check_at_least(config, 1, "head")
+    configs.check_at_least(config, 0, "reader_layers")
     conditioning.check(config, vocabulary, ("dropout", "input_dropout", "head_dropout", "bars_left"))
     key_model.check(config, vocabulary)
     if config.reader_layers and (config.net == "token" or vocabulary.kind == "bits"):
         raise ValueError("reader_layers needs net = frame and a codec of voices")
     if config.lookahead and not config.reader_layers:
-        raise ValueError("lookahead needs reader_layers: it is about given cells")
+        raise ValueError("lookahead needs reader_layers of 1 or more")
 
     def start(num: int, length: int, params: Params) -> transformer_stack.Cache:
         return transformer_stack.initial(config, num, length, params)
@@ -286,7 +285,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
 
 def tiny(config: Config) -> Config:
     """Returns a config at the smallest sizes that run all of its code."""
-    return configs.shrunk(config, head=8)
+    return configs.shrink(config, head=8)
 
 
 FAMILY = Family("transformer", Config, make, PRESETS, tiny)

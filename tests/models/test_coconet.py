@@ -127,14 +127,14 @@ def test_hidden_sets_are_of_their_sizes_and_uniform():
     real = np.ones((400, 3, 4), bool)
     real[:, 2, 1:] = False
     number = jnp.asarray(np.arange(400) % 9 + 1)
-    hidden = np.asarray(orders.hidden(jax.random.key(0), jnp.asarray(real), number))
+    hidden = np.asarray(orders.sample_hidden(jax.random.key(0), jnp.asarray(real), number))
     assert not hidden[~real].any()
     np.testing.assert_array_equal(hidden.sum((1, 2)), number)
     shares = hidden[number == 3].mean(0)[real[0]]
     np.testing.assert_allclose(shares, 3 / 9, atol=0.25)
-    sizes = np.asarray(orders.sizes(jax.random.key(1), jnp.full(90, 9)))
+    sizes = np.asarray(orders.sample_sizes(jax.random.key(1), jnp.full(90, 9)))
     np.testing.assert_allclose(np.bincount(sizes, minlength=10)[1:], 10, atol=1)
-    singles = np.array([orders.sizes(jax.random.key(k), jnp.array([4]))[0] for k in range(60)])
+    singles = np.array([orders.sample_sizes(jax.random.key(k), jnp.array([4]))[0] for k in range(60)])
     assert set(singles.tolist()) == {1, 2, 3, 4}
 
 
@@ -167,9 +167,9 @@ def test_given_cells_are_kept_and_no_cell_is_left_out():
 MISTAKES = [
     ({"num_layers": 3}, "num_layers is 3; it must be even"),
     ({"width": 0}, "width is 0"),
-    ({"attention": 2}, "net = grid reads no conditions, attends to nothing"),
+    ({"attention": 2}, "net = grid has no conditions, attention or dropout"),
     ({"net": "frame", "attention": 2, "width": 12}, "attention is 2, width 12; attention must be 0 or more, and width"),
-    ({"conditions": ("beat",)}, "net = grid reads no conditions"),
+    ({"conditions": ("beat",)}, "net = grid has no conditions"),
     ({"net": "frame", "conditions": ("key",)}, "'key' is not a condition"),
     ({"net": "frame", "dropout": 1.0}, "dropout is 1.0"),
     ({"steps": 0}, "steps is 0"),
@@ -183,5 +183,5 @@ def test_a_config_that_does_not_fit_is_a_mistake(fields, says):
 
 
 def test_it_needs_voices_of_sounding_pitches():
-    with pytest.raises(ValueError, match="needs voices of sounding pitches"):
+    with pytest.raises(ValueError, match="no voices of sounding pitches, which a Coconet needs"):
         coconet.make(coconet.Config(), vocabulary.chorale())

@@ -174,5 +174,5 @@ def test_a_config_that_does_not_fit_is_a_mistake(fields, says):
 
 
 def test_it_needs_voices():
-    with pytest.raises(ValueError, match="needs voices"):
+    with pytest.raises(ValueError, match="no voices, which a DeepBach needs"):
         deep_bach.make(deep_bach.Config(), vocabulary.melody())

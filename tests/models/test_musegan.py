@@ -134,7 +134,7 @@ def test_a_given_track_is_kept_and_the_others_follow_it():
     other[:, :, [0, 2]] = 0
     again = decode(fields, z, given=jnp.asarray(other.reshape(4, FRAMES, -1)))
     np.testing.assert_array_equal(found, again)
-    with pytest.raises(ValueError, match="the mid must be given"):
+    with pytest.raises(ValueError, match="track mid is missing"):
         model.sample(params, state, jax.random.key(0), Request(num=1, length=FRAMES))
 
 
@@ -185,7 +185,7 @@ def test_once_binary_neurons_are_used_the_refiners_can_learn_alone():
         (TABLE, {"latent": 0}, "latent is 0; it must be 1 or more"),
         (TABLE, {"given": "soprano"}, "given is 'soprano'; the tracks are low, mid, high"),
         (TABLE, {"given": "low", "form": "jamming"}, "given does not fit form = jamming"),
-        (TABLE, {"fixed": False, "by_bar": False}, "fixed and by_bar are both off"),
+        (TABLE, {"fixed": False, "by_bar": False}, "fixed and by_bar are both False"),
         (TABLE, {"penalty": -1.0}, "penalty is -1.0"),
         (TABLE, {"critic_rate": 0.0}, "critic_rate is 0.0"),
         (vocabulary.pianoroll(), {}, "codec pianoroll-88 has no rolls of tracks"),

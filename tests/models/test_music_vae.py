@@ -248,9 +248,9 @@ def test_beta_rises_to_its_largest_value():
     ("table", "fields", "message"),
     [
         (MELODY, {"latent": 0}, "latent is 0; it must be 1 or more"),
-        (MELODY, {"places": 6, **UNDER}, "places is 6; it must be a whole number of segments of 4"),
-        (MELODY, {"places": 12, **UNDER}, "latent is 4; it must be 3 equal shares, one for each segment"),
-        (MELODY, {"heads": 3}, "heads 3 does not cut width 8"),
+        (MELODY, {"places": 6, **UNDER}, "places is 6; it must be a multiple of segment, which is 4"),
+        (MELODY, {"places": 12, **UNDER}, "latent is 4; it must be a multiple of 3, the number of segments"),
+        (MELODY, {"heads": 3}, "width is 8 and heads 3"),
         (MELODY, {"nade": 4}, "nade does not fit codec melody"),
         (MELODY, {"beta_rate": 1.0}, "beta_rate is 1.0"),
         (MELODY, {"conditions": ("key",)}, "'key' is not a condition of codec melody"),

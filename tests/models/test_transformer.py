@@ -223,9 +223,9 @@ def test_a_held_given_note_is_known_by_its_pitch_unless_its_onset_is_free():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"heads": 3}, "heads 3 does not cut width 16"),
-        ({"heads": 16}, "heads of even width"),
-        ({"kv_heads": 3}, "kv_heads 3 does not divide heads 2"),
+        ({"heads": 3}, "width is 16 and heads 3; width / heads must be an even"),
+        ({"heads": 16}, "must be an even whole number"),
+        ({"kv_heads": 3}, "kv_heads is 3; it must divide heads"),
         ({"span": 0}, "span is 0"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"reader_layers": 1}, "reader_layers needs net = frame"),

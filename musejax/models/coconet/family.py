@@ -1,9 +1,9 @@
-"""The Coconet family (Huang et al., 2017): every cell given any others, learnt in all orders at once, sampled by Gibbs.
+"""The Coconet family (Huang et al., 2017): an orderless model of cells, sampled by blocked Gibbs sampling.
 
-A net sees some cells of four voices and says at once what each of the others may be. Training hides sets of cells as a
-random order would, and weighs the cost of the hidden ones so that the loss is the mean over all orders of the chain
-rule's cost (`models/coconet/orders.py`): the orderless likelihood, of which the score is an unbiased estimate. What is
-learnt serves any given cells and any order of drawing (`decoding/gibbs.py`).
+The network reads some cells of four voices and returns the logits of all other cells at once. Training hides sets of
+cells as they occur in random orders, and weights the cost of the hidden cells so that the loss is the chain rule's cost
+averaged over all orders (`models/coconet/orders.py`). The score is an unbiased estimate of this orderless likelihood.
+The model can be conditioned on any given cells and sampled in any order (`decoding/gibbs.py`).
 """
 
 import dataclasses
@@ -22,33 +22,33 @@ from musejax.models.coconet import networks, orders
 from musejax.models.shared import configs
 from musejax.nn import conditioning, given_reader, losses
 
-# Sets of hidden cells a piece that one estimate of its cost is the mean of, each of another share of its cells.
+# Number of sets of hidden cells per piece over which an estimate of its cost is averaged, each of a different size.
 STRATA = 4
 SAMPLERS = ("gibbs", "span", "contiguous", "ancestral", "upsampling")
-# The samplers of annealed blocks: what chooses them.
+# For each sampler of annealed blocks, the function that chooses the blocks.
 MASKERS = {"gibbs": gibbs_plans.bernoulli, "span": gibbs_plans.span, "contiguous": gibbs_plans.contiguous}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """What a Coconet can be.
+    """The config of a Coconet.
 
     Attributes:
-        net: `grid` has convolutions over frames x pitches, as published; `frame` over frames alone, with pitches in
-            its heads.
-        num_layers: Convolutions.
-        width: Filters of each.
-        attention: After how many of its residual units the frame net's frames attend to each other; 0 for never.
-        head: Width of the frame net's head for one voice.
-        conditions: Names of the vocabulary's conditions that the frame net reads.
-        condition_dropout: Share of training pieces whose conditions are unknown.
-        input_dropout: Share of input features that the frame net drops.
-        dropout: In its residual units.
-        head_dropout: In its heads.
-        structured: Share of training rows of which whole voices or stretches are hidden, as people ask for, rather
-            than cells here and there.
-        sampler: How cells are drawn unless a request says otherwise (`decoding.gibbs`).
-        steps: How often the net is then asked; 0 for one cell at a time.
+        net: `grid` has convolutions over frames x pitches, as published; `frame` has convolutions over frames, with
+            pitches in its heads.
+        num_layers: Number of convolutions.
+        width: Number of filters of each convolution.
+        attention: Number of residual units of the frame network between layers of attention; 0 for no attention.
+        head: Width of the frame network's head for one voice.
+        conditions: Names of the vocabulary's conditions that the frame network reads.
+        condition_dropout: Share of training pieces whose conditions are hidden.
+        input_dropout: Dropout rate of the frame network's input features.
+        dropout: Dropout rate in its residual units.
+        head_dropout: Dropout rate in its heads.
+        structured: Share of training rows in which whole voices or stretches are hidden, as in users' requests, rather
+            than scattered cells.
+        sampler: Default sampler (`decoding.gibbs`).
+        steps: Default number of network evaluations; 0 for one cell at a time.
     """
 
     net: Literal["grid", "frame"] = "grid"
@@ -66,12 +66,12 @@ class Config:
     steps: int = 64
 
 
-# Our own net for few pieces and a CPU.
+# Our own network for small data sets and CPUs.
 FRAMES = Config(
     net="frame", num_layers=16, width=208, head=144, conditions=("beat",), input_dropout=0.1, dropout=0.2,
     head_dropout=0.2,
 )  # fmt: skip
-# name -> (codec, config). The first is the published net.
+# name -> (codec, config). The first is the published network.
 PRESETS: Mapping[str, tuple[str, Config]] = {
     "coconet-64": ("chorale-pitches", Config()),
     "coconet-16": ("chorale-pitches", Config(num_layers=16, width=32)),
@@ -82,13 +82,13 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
 def _check(config: Config, vocabulary: vocabularies.Vocabulary) -> None:
     if vocabulary.kind != "tokens" or vocabulary.streams < 2 or not vocabulary.has("pitch") or vocabulary.has("hold"):
         raise ValueError(
-            f"a Coconet needs voices of sounding pitches, as of codec chorale-pitches, not {vocabulary.name}"
+            f"codec {vocabulary.name} has no voices of sounding pitches, which a Coconet needs; use chorale-pitches"
         )
-    configs.at_least(config, 1, "num_layers", "width", "head")
+    configs.check_at_least(config, 1, "num_layers", "width", "head")
     if config.steps < 0 or (config.steps == 0 and config.sampler != "ancestral"):
         raise ValueError(f"steps is {config.steps}; it must be 1 or more, or 0 with sampler = ancestral")
     if config.num_layers % 2:
-        raise ValueError(f"num_layers is {config.num_layers}; it must be even, for every second has a residual")
+        raise ValueError(f"num_layers is {config.num_layers}; it must be even, as residual units have two layers")
     if config.attention < 0 or (config.attention and config.width % (2 * networks.HEADS)):
         raise ValueError(
             f"attention is {config.attention}, width {config.width}; attention must be 0 or more, and width a multiple"
@@ -97,14 +97,14 @@ def _check(config: Config, vocabulary: vocabularies.Vocabulary) -> None:
     rates = ("dropout", "input_dropout", "head_dropout", "structured")
     conditioning.check(config, vocabulary, rates)
     if config.net == "grid" and (config.conditions or any(getattr(config, x) for x in ("attention", *rates[:3]))):
-        raise ValueError("net = grid reads no conditions, attends to nothing and drops nothing; net = frame does")
+        raise ValueError("net = grid has no conditions, attention or dropout; use net = frame")
 
 
 def plan(sampling: gibbs.Sampling) -> gibbs_plans.Plan:
-    """The order of drawing that a name stands for.
+    """Returns the sampling plan of a sampler.
 
     Raises:
-        ValueError: It is not for this family.
+        ValueError: If it is not a sampler of this family.
     """
     if sampling.sampler in MASKERS:
         return gibbs_plans.annealed(MASKERS[sampling.sampler], gibbs_plans.yao(sampling.steps), sampling.steps)
@@ -112,7 +112,7 @@ def plan(sampling: gibbs.Sampling) -> gibbs_plans.Plan:
         return gibbs_plans.ancestral(sampling.steps)
     if sampling.sampler == "upsampling":
         return gibbs_plans.upsampling(sampling.steps)
-    raise ValueError(f"sampler {sampling.sampler} is not for a Coconet; it has {', '.join(SAMPLERS)}")
+    raise ValueError(f"sampler is {sampling.sampler}; a Coconet has the samplers {', '.join(SAMPLERS)}")
 
 
 def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
@@ -137,18 +137,18 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Coconet:
-    """A network over partly hidden pieces as the functions of the record.
+    """The functions of `base.Model` for a network over partly hidden pieces.
 
     Attributes:
         config: The family's config.
-        vocabulary: Of voices.
+        vocabulary: A vocabulary of voices.
     """
 
     config: Config
     vocabulary: vocabularies.Vocabulary
 
     def net(self, train: bool) -> networks.Grid | networks.Frames:
-        """Returns the module; that of net = grid normalises by batch in training."""
+        """Returns the network; with net = grid it uses batch statistics in training."""
         config = self.config
         if config.net == "grid":
             return networks.Grid(self.vocabulary, config.num_layers, config.width, train)
@@ -165,14 +165,14 @@ class Coconet:
         )
 
     def conditions(self, batch: Batch) -> dict[str, Array]:
-        """Takes the conditions that the network reads from a batch."""
+        """Returns the conditions of a batch that the network reads."""
         return {name: jnp.asarray(batch[name]) for name in self.config.conditions}
 
     def init(self, key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
-        """Draws parameters; a batch gives the shapes."""
+        """Initialises the parameters; the batch gives the shapes."""
         few = {k: jnp.asarray(v)[:1, :2] for k, v in batch.items()}
-        shape, known = few["tokens"].shape, self.conditions(few)
-        args = (few["tokens"], jnp.ones(shape, bool), jnp.ones(shape[:2], bool), known)
+        shape = few["tokens"].shape
+        args = (few["tokens"], jnp.ones(shape, bool), jnp.ones(shape[:2], bool), self.conditions(few))
         variables = jax.jit(lambda key: self.net(True).init(key, *args, jnp.float32, None))(key)
         return variables["params"], {k: v for k, v in variables.items() if k != "params"}
 
@@ -185,10 +185,10 @@ class Coconet:
         real: Bool[Array, "B T"],
         conditions: Mapping[str, AnyArray],
     ) -> Float[Array, "B T S V"]:
-        """Computes the logits of each cell given those that are not hidden: [B, T, S, V]."""
+        """Computes the logits of each cell given the cells that are not hidden, [B, T, S, V]."""
         dtype = jax.tree.leaves(params)[0].dtype
-        known = self.conditions(conditions)
-        out = self.net(False).apply({"params": params, **state}, tokens, hidden, real, known, dtype, None)
+        own = self.conditions(conditions)
+        out = self.net(False).apply({"params": params, **state}, tokens, hidden, real, own, dtype, None)
         return jnp.asarray(out)
 
     def loss(
@@ -201,9 +201,9 @@ class Coconet:
         step: Int[AnyArray, ""] | int,
         train: bool,
     ) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
-        """Computes the orderless cost of a cell, from one set of hidden cells per piece in training, else from STRATA.
+        """Computes the orderless cost per cell from one set of hidden cells per piece in training, else from STRATA.
 
-        Each hidden cell weighs as many times as the piece has more cells than hidden ones.
+        The weight of a hidden cell is the number of cells of the piece divided by the number of its hidden cells.
         """
         config = self.config
         numbers, sets, structure, rows, unknown, dropout = jax.random.split(key, 6)
@@ -212,12 +212,14 @@ class Coconet:
         tokens, real = jnp.asarray(batch["tokens"]), jnp.asarray(batch["pad_mask"]) > 0
         cells = jnp.broadcast_to(real[..., None], tokens.shape)
         totals = cells.sum((1, 2))
-        hidden = orders.hidden(sets, cells, orders.sizes(numbers, totals))
+        hidden = orders.sample_hidden(sets, cells, orders.sample_sizes(numbers, totals))
         if train and config.structured:
             whole = jax.random.bernoulli(rows, config.structured, (len(tokens), 1, 1))
             hidden = jnp.where(whole, (given_reader.sample_masks(structure, *tokens.shape) > 0) & cells, hidden)
         if train:
-            batch = conditioning.drop_conditions(batch, config.conditions, self.vocabulary, config.condition_dropout, unknown)
+            batch = conditioning.drop_conditions(
+                batch, config.conditions, self.vocabulary, config.condition_dropout, unknown
+            )
         logits, after = self.net(train).apply(
             {"params": params, **state},
             tokens,
@@ -238,23 +240,23 @@ class Coconet:
         return mean, ({**state, **after}, {"loss": mean, "accuracy": accuracy, "weight": weight})
 
     def cost(self, params: Params, state: State, keys: Key[Array, " B"], batch: Batch) -> Float[Array, " B"]:
-        """Estimates the cost of each piece's free cells from STRATA sets of hidden ones, in nats: float[B].
+        """Estimates the cost of each piece's free cells in nats from STRATA sets of hidden cells, float[B].
 
         Args:
             params: The parameters.
-            state: What is not trained.
-            keys: One per piece.
-            batch: Whole pieces; `infill_mask` limits the cells that count.
+            state: State that is not trained by gradient.
+            keys: One key per piece.
+            batch: Whole pieces; only cells where `infill_mask` is 1 count.
         """
         tokens, real = jnp.asarray(batch["tokens"]), jnp.asarray(batch["pad_mask"]) > 0
         cells = jnp.broadcast_to(real[..., None], tokens.shape)
         cells = cells & (jnp.asarray(batch["infill_mask"]) > 0) if "infill_mask" in batch else cells
         totals = cells.sum((1, 2))
-        numbers = jax.vmap(lambda k, n: orders.sizes(k, jnp.full(STRATA, n)))(keys, totals)
+        numbers = jax.vmap(lambda k, n: orders.sample_sizes(k, jnp.full(STRATA, n)))(keys, totals)
 
         def stratum(at: Array) -> Array:
             def hide(key: Array, cells: Array, number: Array) -> Array:
-                return orders.hidden(jax.random.fold_in(key, at), cells[None], number[None])[0]
+                return orders.sample_hidden(jax.random.fold_in(key, at), cells[None], number[None])[0]
 
             hidden = jax.vmap(hide)(keys, cells, numbers[:, at])
             nats = losses.categorical_nll(self.logits(params, state, tokens, hidden, real, batch), tokens)
@@ -263,11 +265,11 @@ class Coconet:
         return jax.lax.map(stratum, jnp.arange(STRATA)).mean(0)
 
     def estimate(self, params: Params, state: State, key: Key[Array, ""], batch: Batch) -> Float[Array, " B"]:
-        """Estimates nats per piece from one random draw (`base.Likelihood.estimate`)."""
+        """Estimates nats per piece (`base.Likelihood.estimate`)."""
         return self.cost(params, state, jax.random.split(key, len(batch["tokens"])), batch)
 
     def sample(self, params: Params, state: State, key: Key[Array, ""], request: Request) -> dict[str, Array]:
-        """Draws pieces by blocked Gibbs sampling (`base.Model.sample`)."""
+        """Samples pieces by blocked Gibbs sampling (`base.Model.sample`)."""
         sampling = request.sampling or gibbs.Sampling(self.config.sampler, self.config.steps)
         if sampling.steps == 0:
             sampling = sampling._replace(steps=request.length * self.vocabulary.streams)
@@ -283,7 +285,7 @@ class Coconet:
 
 def tiny(config: Config) -> Config:
     """Returns a config at the smallest sizes that run all of its code."""
-    return configs.shrunk(config, head=8, width=16, num_layers=2, steps=8)
+    return configs.shrink(config, head=8, width=16, num_layers=2, steps=8)
 
 
 FAMILY = Family("coconet", Config, make, PRESETS, tiny)

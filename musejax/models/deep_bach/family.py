@@ -1,8 +1,9 @@
-"""The DeepBach family (Hadjeres et al., 2017): each voice has a model of its cells given all others; sampled by Gibbs.
+"""The DeepBach family (Hadjeres et al., 2017): a model of each voice's cells given all other cells, for Gibbs sampling.
 
-The models of the voices are one set of functions over stacked parameters. A cell sees all others; with `hide` some
-rows lack a part of them, which regularises, and lets a chain begin from nothing. The score is the pseudo-likelihood:
-each cell given all others, without dropout or any draw. A piece ends where it is told to: END is given, not scored.
+The models of the voices are one set of functions over stacked parameters. A cell is conditioned on all other cells.
+With `hide`, some of them are hidden in some training rows, which regularises the model and lets a Gibbs chain start
+without any notes. The score is the pseudo-likelihood: each cell given all others, without dropout or sampling. The
+length of a piece is given, so END is not scored.
 """
 
 import dataclasses
@@ -24,24 +25,24 @@ from musejax.nn.features import voice_history
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """What a DeepBach can be.
+    """The config of a DeepBach.
 
     Attributes:
-        conditions: What is read beside the notes, of `fermata`, `beat` and `key`; empty for notes alone.
-        condition_dropout: Share of training pieces whose conditions are unknown.
-        beats: Positions that the beat tells apart: 4 for the 16ths of a quarter, 32 for those of a bar.
-        embed: Width of the vector of a note or a condition.
-        num_layers: LSTM layers in each direction.
-        hidden: Their units.
+        conditions: Conditions that the network reads, from `fermata`, `beat` and `key`; empty for none.
+        condition_dropout: Share of training pieces whose conditions are hidden.
+        beats: Number of values of the beat: 4 for the 16ths of a quarter note, 32 for those of a bar.
+        embed: Width of the embedding of a note or a condition.
+        num_layers: Number of LSTM layers in each direction.
+        hidden: Units in each LSTM layer.
         width: Units of the other layers.
-        context: Frames on either side that a cell's layers read; 0 for the whole piece.
-        shared: Whether all voices share the LSTM layers, which then read a piece once for all.
-        intervals: Whether the nets read which note sounds where a hold stands, and score intervals to those around.
-        hide: Share of training rows in which cells around are hidden, a random share of them each.
-        dropout: On the LSTM layers' outputs, and with `intervals` in the heads.
-        share: Of a voice's cells, how many are drawn in its turn of sampling.
-        heat: Temperature at which sampling begins, over that of a request; it falls to 1.
-        steps: Turns of voices in all.
+        context: Number of frames on either side of a cell that its layers read; 0 for the whole piece.
+        shared: Whether all voices share the LSTM layers, which then read a piece once.
+        intervals: Whether the networks read the note that sounds during a hold, and score intervals to nearby notes.
+        hide: Share of training rows in which a random share of the surrounding cells is hidden.
+        dropout: Dropout rate of the LSTM layers' outputs, and with `intervals` in the heads.
+        share: Share of a voice's cells that are sampled in one Gibbs step.
+        heat: Initial sampling temperature, relative to that of the request; it falls to 1.
+        steps: Number of Gibbs steps, each of which samples one voice.
     """
 
     conditions: tuple[str, ...] = ("fermata", "beat", "key")
@@ -63,7 +64,7 @@ class Config:
 
 SMALL = Config(beats=32, hidden=128, width=160, context=0, shared=True, intervals=True, hide=0.5, condition_dropout=0.1)
 
-# name -> (codec, config). The first has the published shapes.
+# name -> (codec, config). The first has the published sizes.
 PRESETS: Mapping[str, tuple[str, Config]] = {
     "deep-bach-256": ("chorale", Config()),
     "deep-bach-shared": ("chorale", SMALL),
@@ -72,10 +73,9 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
 
 def _check(config: Config, vocabulary: vocabularies.Vocabulary) -> None:
     if vocabulary.kind != "tokens" or vocabulary.streams < 2 or not vocabulary.has("pitch"):
-        raise ValueError(f"a DeepBach needs voices, as of codec chorale, not {vocabulary.name}")
-    configs.at_least(config, 1, "embed", "num_layers", "hidden", "width", "beats", "steps")
-    if config.context < 0:
-        raise ValueError(f"context is {config.context}; it must be 0 or more")
+        raise ValueError(f"codec {vocabulary.name} has no voices, which a DeepBach needs; use chorale")
+    configs.check_at_least(config, 1, "embed", "num_layers", "hidden", "width", "beats", "steps")
+    configs.check_at_least(config, 0, "context")
     if not 0 < config.share <= 1:
         raise ValueError(f"share is {config.share}; it must lie in (0, 1]")
     if config.heat < 1:
@@ -104,11 +104,11 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DeepBach:
-    """The models of all voices as the functions of the record.
+    """The functions of `base.Model` for the models of all voices.
 
     Attributes:
         config: The family's config.
-        vocabulary: Of voices.
+        vocabulary: A vocabulary of voices.
     """
 
     config: Config
@@ -116,7 +116,7 @@ class DeepBach:
 
     @functools.cached_property
     def table(self) -> voice_history.Tables:
-        """What the events of the vocabulary mean."""
+        """Properties of the vocabulary that the features need."""
         return voice_history.tables(self.vocabulary)
 
     @functools.cached_property
@@ -148,11 +148,11 @@ class DeepBach:
 
     @property
     def end(self) -> int:
-        """The id of END; -1 where there is none."""
+        """The id of END, or -1 for a vocabulary without END."""
         return self.vocabulary.id("end") if self.vocabulary.has("end") else -1
 
     def conditions(self, batch: Batch, real: Bool[Array, "B T"]) -> dict[str, Array]:
-        """Returns the conditions as the networks read them; an unknown id, or one outside the piece, is their size."""
+        """Returns the conditions as the networks read them; values that are unknown or outside the piece are `size`."""
         out = {}
         for name, size in self.input_sizes.items():
             ids = jnp.asarray(batch[name])
@@ -162,24 +162,24 @@ class DeepBach:
     def neighbours(
         self, tokens: Int[AnyArray, "B T S"], hidden: Bool[Array, "B T S"] | None, real: Bool[Array, "B T"]
     ) -> dict[str, Array]:
-        """Returns what is known around every cell (`networks.read`) where `hidden` cells are not known."""
-        known = real[..., None] if hidden is None else real[..., None] & ~hidden
-        return networks.read(self.table, jnp.where(known, tokens, self.table.size))
+        """Returns the features around every cell (`networks.read`) without the `hidden` cells."""
+        visible = real[..., None] if hidden is None else real[..., None] & ~hidden
+        return networks.read(self.table, jnp.where(visible, tokens, self.table.size))
 
     def read_shared(
-        self, params: Params, notes: Batch, known: Batch, real: Bool[Array, "B T"], key: Key[Array, ""] | None
+        self, params: Params, notes: Batch, conditions: Batch, real: Bool[Array, "B T"], key: Key[Array, ""] | None
     ) -> Float[Array, "B T D"] | None:
-        """Runs the layers that all voices share; None where each voice has its own."""
+        """Runs the layers that all voices share; returns None if each voice has its own."""
         if not self.config.shared:
             return None
         dtype = jax.tree.leaves(params)[0].dtype
-        return self.context.apply({"params": params["context"]}, notes, known, real, None, dtype, key)  # type: ignore[return-value]
+        return self.context.apply({"params": params["context"]}, notes, conditions, real, None, dtype, key)  # type: ignore[return-value]
 
     def voice_logits(
         self,
         params: Params,
         notes: Batch,
-        known: Batch,
+        conditions: Batch,
         real: Bool[Array, "B T"],
         shared: Float[Array, "B T D"] | None,
         voice: Int[Array, ""],
@@ -189,57 +189,60 @@ class DeepBach:
 
         Args:
             params: The parameters of all voices.
-            notes: What is known around every cell.
-            known: The conditions.
-            real: bool[B, T], the frames of each piece.
+            notes: The features around every cell.
+            conditions: The conditions.
+            real: bool[B, T], True in the frames of each piece.
             shared: The output of `read_shared`.
-            voice: int32[], its index.
-            key: For dropout; None for none.
+            voice: int32[], index of the voice.
+            key: Key for dropout, or None to drop nothing.
         """
         dtype = jax.tree.leaves(params)[0].dtype
         params = self._voice_params(params, voice)
         keys = (None, None) if key is None else tuple(jax.random.split(jax.random.fold_in(key, voice)))
-        own = networks.rolled(notes, voice)
+        own = networks.rotate_voices(notes, voice)
         if shared is None:
-            shared = self.context.apply({"params": params["context"]}, own, known, real, voice, dtype, keys[0])  # type: ignore[assignment]
-        return self.head.apply({"params": params["voices"]}, shared, own, known, voice, dtype, keys[1])  # type: ignore[return-value]
+            shared = self.context.apply({"params": params["context"]}, own, conditions, real, voice, dtype, keys[0])  # type: ignore[assignment]
+        return self.head.apply({"params": params["voices"]}, shared, own, conditions, voice, dtype, keys[1])  # type: ignore[return-value]
 
     def _voice_params(self, params: Params, voice: Int[Array, ""]) -> Params:
-        """Takes one voice's parameters from those of all."""
+        """Returns the parameters of one voice."""
         stacked = ("voices",) if self.config.shared else ("voices", "context")
         own = {name: params[name] for name in stacked}
         return {**params, **jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, voice, 0, False), own)}
 
     def logits(
-        self, params: Params, notes: Batch, known: Batch, real: Bool[Array, "B T"], key: Key[Array, ""] | None
+        self, params: Params, notes: Batch, conditions: Batch, real: Bool[Array, "B T"], key: Key[Array, ""] | None
     ) -> Float[Array, "B T S V"]:
-        """Computes the logits of every cell given all others: [B, T, S, V]."""
+        """Computes the logits of every cell given all others, [B, T, S, V]."""
         keys = (None, None) if key is None else tuple(jax.random.split(key))
-        shared = self.read_shared(params, notes, known, real, keys[0])
+        shared = self.read_shared(params, notes, conditions, real, keys[0])
 
         def voice(at: Int[Array, ""]) -> Float[Array, "B T V"]:
-            return self.voice_logits(params, notes, known, real, shared, at, keys[1])
+            return self.voice_logits(params, notes, conditions, real, shared, at, keys[1])
 
         return jnp.moveaxis(jax.lax.map(voice, jnp.arange(self.vocabulary.streams)), 0, 2)
 
     def init(self, key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
-        """Draws parameters; a batch gives the shapes."""
+        """Initialises the parameters; the batch gives the shapes."""
         few = {k: jnp.asarray(v)[:1, :2] for k, v in batch.items()}
         real, streams = jnp.ones((1, 2), bool), self.vocabulary.streams
-        notes, known = self.neighbours(few["tokens"], None, real), self.conditions(few, real)
+        notes, conditions = self.neighbours(few["tokens"], None, real), self.conditions(few, real)
         shared = jnp.zeros((1, 2, 2 * self.config.hidden))
 
-        def layers(key: Array, voice: Array | None) -> Params:
-            return self.context.init(key, notes, known, real, voice, jnp.float32, None)["params"]
+        def init_context(key: Array, voice: Array | None) -> Params:
+            return self.context.init(key, notes, conditions, real, voice, jnp.float32, None)["params"]
 
-        def heads(key: Array, voice: Array) -> Params:
-            return self.head.init(key, shared, notes, known, voice, jnp.float32, None)["params"]
+        def init_head(key: Array, voice: Array) -> Params:
+            return self.head.init(key, shared, notes, conditions, voice, jnp.float32, None)["params"]
 
         @jax.jit
         def init_all(key: Array) -> Params:
             keys, voices = jax.random.split(key, 2 * streams), jnp.arange(streams)
-            context = layers(keys[0], None) if self.config.shared else jax.vmap(layers)(keys[:streams], voices)
-            return {"context": context, "voices": jax.vmap(heads)(keys[streams:], voices)}
+            if self.config.shared:
+                context = init_context(keys[0], None)
+            else:
+                context = jax.vmap(init_context)(keys[:streams], voices)
+            return {"context": context, "voices": jax.vmap(init_head)(keys[streams:], voices)}
 
         return init_all(key), {}
 
@@ -253,7 +256,7 @@ class DeepBach:
         step: Int[AnyArray, ""] | int,
         train: bool,
     ) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
-        """Computes the mean cross-entropy of a cell given all others; training hides some of these."""
+        """Computes the mean cross-entropy per cell given all other cells, some of which are hidden in training."""
         tokens, real = jnp.asarray(batch["tokens"]), jnp.asarray(batch["pad_mask"]) > 0
         hidden, dropout = None, None
         if train:
@@ -263,8 +266,8 @@ class DeepBach:
             share = jax.random.uniform(shares, (len(tokens), 1, 1))
             share = share * jax.random.bernoulli(rows, self.config.hide, share.shape)
             hidden = jax.random.uniform(cells, tokens.shape) < share
-        known = self.conditions(batch, real)
-        logits = self.logits(params, self.neighbours(tokens, hidden, real), known, real, dropout)
+        conditions = self.conditions(batch, real)
+        logits = self.logits(params, self.neighbours(tokens, hidden, real), conditions, real, dropout)
         scored = (jnp.asarray(batch["loss_mask"])[..., None] * (tokens != self.end)).astype(jnp.float32)
         nats, hits = losses.categorical_nll(logits, tokens), losses.hits(logits, tokens)
         mean, weight = losses.masked_mean(nats, scored)
@@ -277,7 +280,7 @@ class DeepBach:
         hits: Float[Array, "B T S"],
         scored: Shaped[AnyArray, "B T S"],
     ) -> Metrics:
-        """Reports the loss of each voice, and the accuracy of all cells and of those with a note."""
+        """Returns the loss of each voice, and the accuracy of all cells and of cells with a note."""
         is_note = scored * (jnp.asarray(self.table.pitch)[tokens] >= 0)
         metrics = {"accuracy": losses.masked_mean(hits, scored)[0]}
         metrics["accuracy_of_notes"] = losses.masked_mean(hits, is_note)[0]
@@ -296,22 +299,22 @@ class DeepBach:
         return jnp.where((tokens != self.end) & real[..., None] & free, losses.categorical_nll(logits, tokens), 0.0)
 
     def sample(self, params: Params, state: State, key: Key[Array, ""], request: Request) -> dict[str, Array]:
-        """Draws pieces by Gibbs sampling, one voice a turn (`base.Model.sample`).
+        """Samples pieces by Gibbs sampling, one voice per step (`base.Model.sample`).
 
         Raises:
-            ValueError: The request names a sampler of another family.
+            ValueError: If the request names a sampler of another family.
         """
         streams = self.vocabulary.streams
         sampling = request.sampling or gibbs.Sampling("rounds", self.config.steps)
         if sampling.sampler != "rounds":
-            raise ValueError(f"sampler {sampling.sampler} is not for a DeepBach, which has rounds")
+            raise ValueError(f"sampler is {sampling.sampler}; a DeepBach has the sampler rounds")
 
         def conditional(
             tokens: Array, hidden: Array, step: Array, real: Array, conditions: Mapping[str, AnyArray]
         ) -> Array:
-            notes, known = self.neighbours(tokens, hidden, real), self.conditions(conditions, real)
-            shared = self.read_shared(params, notes, known, real, None)
-            return self.voice_logits(params, notes, known, real, shared, step % streams, None)[:, :, None]
+            notes, own = self.neighbours(tokens, hidden, real), self.conditions(conditions, real)
+            shared = self.read_shared(params, notes, own, real, None)
+            return self.voice_logits(params, notes, own, real, shared, step % streams, None)[:, :, None]
 
         def cost(keys: Array, batch: Batch) -> Array:
             return self.nll(params, state, batch).sum((1, 2))
@@ -323,7 +326,7 @@ class DeepBach:
             gibbs_plans.cooling(sampling.steps, self.config.heat),
             from_nothing=self.config.hide > 0,
         )
-        # A network that was never trained with hidden cells begins with notes drawn evenly.
+        # A network that was trained without hidden cells starts from uniformly random notes.
         keys = jax.vmap(lambda k: jax.random.fold_in(k, 2))(autoregressive.piece_keys(key, request.first, request.num))
         first, number = self.vocabulary.start("pitch"), self.vocabulary.range("pitch").size
         start = jax.vmap(lambda k: jax.random.randint(k, (request.length, streams), first, first + number))(keys)
@@ -332,7 +335,7 @@ class DeepBach:
 
 def tiny(config: Config) -> Config:
     """Returns a config at the smallest sizes that run all of its code."""
-    return configs.shrunk(config, hidden=12, embed=10, width=16, num_layers=2, steps=8, context=3)
+    return configs.shrink(config, hidden=12, embed=10, width=16, num_layers=2, steps=8, context=3)
 
 
 FAMILY = Family("deep_bach", Config, make, PRESETS, tiny)

@@ -1,13 +1,12 @@
 """The GAN family: MuseGAN (Dong et al., 2018) over rolls of several tracks, with binary neurons (Dong and Yang, 2018).
 
-The generator makes the rolls of all tracks of a few bars at once. In the form *jamming* each track has a generator and
-a critic of its own, which know of no other; in *composer* one set of latent vectors makes all tracks and one critic
-judges them; in *hybrid* tracks have vectors of their own besides. A generator that is given a track writes the others
-around it.
+The generator makes the rolls of all tracks for a few bars at once. In the form *jamming*, each track has a generator
+and a critic of its own, independent of the other tracks. In *composer*, all tracks share one set of latent vectors and
+one critic. In *hybrid*, tracks also have latent vectors of their own. A generator can be conditioned on a given track,
+which it accompanies with the others.
 
-Cells become 0 or 1 by a threshold on what training saw as real values, or by binary neurons behind residual units,
-deterministic or stochastic, whose gradient goes straight through to their probability. Nothing else is done to what
-the generator gives.
+Cells are binarised by a threshold on the real values that training used, or by deterministic or stochastic binary
+neurons after residual units, with a straight-through gradient. The output is not processed further.
 """
 
 import dataclasses
@@ -27,26 +26,26 @@ from musejax.nn import roll_features
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """What a GAN over rolls can be.
+    """The config of a GAN over rolls.
 
     Attributes:
-        bars: Bars of a piece, each of 4/4.
+        bars: Number of 4/4 bars in a piece.
         form: `jamming`, `composer` or `hybrid`.
         latent: Size of each latent vector.
-        fixed: Whether there are latent vectors that hold for the piece.
-        by_bar: Whether there are latent vectors that change by bar.
-        width: Channels of the generator's trunk; its heads have fractions of it.
-        critic_width: Channels of a stream of the critic.
-        given: The track that is given, and around which the others are drawn; empty for none.
-        binarise: `threshold`, `deterministic` or `stochastic` neurons.
-        refiner: Residual units before binary neurons.
-        refine_after: Steps before binary neurons are used; until then the critic sees real values.
-        refine_alone: Whether only the refiners learn once binary neurons are used, as in their paper.
+        fixed: Whether there are latent vectors that are constant over the piece.
+        by_bar: Whether there are latent vectors that change from bar to bar.
+        width: Number of channels of the generator's trunk; its heads have fractions of it.
+        critic_width: Number of channels of a stream of the critic.
+        given: Name of the given track, which the other tracks accompany; empty for none.
+        binarise: `threshold`, or `deterministic` or `stochastic` binary neurons.
+        refiner: Number of residual units before binary neurons.
+        refine_after: Number of steps before binary neurons are used; until then the critic reads real values.
+        refine_alone: Whether only the refiners are trained once binary neurons are used, as in their paper.
         loss: `wasserstein`, `hinge` or `logistic`.
-        penalty: Weight of the gradient penalty; 0 leaves it out.
+        penalty: Weight of the gradient penalty; 0 for none.
         spectral: Whether the critic's kernels are normalised by their largest singular value.
-        critic_updates: Updates of the critic in each step, each on its part of the batch.
-        critic_rate: The critic's learning rate over the generator's.
+        critic_updates: Number of critic updates per step, each on its own part of the batch.
+        critic_rate: Learning rate of the critic divided by that of the generator.
     """
 
     bars: int = 4
@@ -68,7 +67,7 @@ class Config:
     critic_rate: float = 1.0
 
 
-# name -> (codec, config). The first is the paper's grid with its hard threshold, the second that of version 3.
+# name -> (codec, config). The first has the grid and the hard threshold of the paper, the second those of version 3.
 PRESETS: Mapping[str, tuple[str, Config]] = {
     "musegan": ("rolls-band", Config(width=256, critic_width=64, binarise="threshold")),
     "musegan-v3": ("rolls-band-12", Config(width=256, critic_width=64, form="composer", latent=64, refiner=2)),
@@ -80,16 +79,16 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
 def _check(config: Config, vocabulary: vocabularies.Vocabulary) -> None:
     roll_features.check(vocabulary)
     adversarial.check(config)
-    configs.at_least(config, 1, "bars", "width", "critic_width")
-    configs.at_least(config, 0, "refiner", "refine_after")
+    configs.check_at_least(config, 1, "bars", "width", "critic_width")
+    configs.check_at_least(config, 0, "refiner", "refine_after")
     if not config.fixed and not config.by_bar:
-        raise ValueError("fixed and by_bar are both off; a generator needs latent vectors of one kind")
+        raise ValueError("fixed and by_bar are both False; at least one must be True")
     if config.given and config.given not in vocabulary.tracks:
         raise ValueError(f"given is {config.given!r}; the tracks are {', '.join(vocabulary.tracks)}")
     if config.given and config.form == "jamming":
-        raise ValueError("given does not fit form = jamming, whose tracks know of no other")
+        raise ValueError("given does not fit form = jamming, whose tracks are independent; use composer or hybrid")
     if config.given and len(vocabulary.tracks) == 1:
-        raise ValueError(f"given is {config.given!r}, and no other track is left to draw")
+        raise ValueError(f"given is {config.given!r}, the only track, so that no track is left to sample")
 
 
 def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
@@ -109,26 +108,26 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         )  # fmt: skip
 
     def critic(refine: bool) -> musegan_critic.Critic:
-        bias = config.loss != "wasserstein"  # a difference of scores does not see it
+        bias = config.loss != "wasserstein"  # a difference of scores does not depend on it
         kind = musegan_critic.Kind(config.critic_width, bias, config.spectral, refine)
         return musegan_critic.Critic(kind, config.form == "jamming")
 
     parts = generator(False).parts
-    drawn, size = len(generator(False).drawn), max(end for _, end in parts.values())
-    cells = (*layout.shape[:3], drawn) if config.binarise == "stochastic" else (1, 1, 1, drawn)
+    num_drawn, size = len(generator(False).drawn), max(end for _, end in parts.values())
+    cells = (*layout.shape[:3], num_drawn) if config.binarise == "stochastic" else (1, 1, 1, num_drawn)
 
-    @jax.jit  # op by op the many layers would take a minute
+    @jax.jit  # without it the many layers would take a minute
     def init(key: Key[Array, ""]) -> tuple[Params, State]:
         keys = jax.random.split(key)
         x = jnp.zeros((1, *layout.shape))
-        made = {
+        players = {
             "generator": generator(True).init(
                 keys[0], jnp.zeros((1, size)), given(x), jnp.zeros((1, *cells)), jnp.ones(())
             ),
             "critic": critic(True).init(keys[1], x),
         }
-        params = {name: variables["params"] for name, variables in made.items()}
-        return params, {n: {k: v for k, v in variables.items() if k != "params"} for n, variables in made.items()}
+        params = {name: variables["params"] for name, variables in players.items()}
+        return params, {n: {k: v for k, v in variables.items() if k != "params"} for n, variables in players.items()}
 
     finish = jax.jit(generator(False).apply)
 
@@ -169,18 +168,18 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     def given(values: Float[Array, "N bars F P K"]) -> Float[Array, "N bars F P"] | None:
         return None if given_track is None else values[..., given_track]
 
-    def known(frames: Array | None) -> Float[Array, "N bars F P"] | None:
+    def read_given(frames: Array | None) -> Float[Array, "N bars F P"] | None:
         if given_track is None:
             return None
         if frames is None:
-            raise ValueError(f"the {config.given} must be given")
+            raise ValueError(f"track {config.given} is missing; this model accompanies it")
         return given(layout.of_frames(roll_features.fit_length(jnp.asarray(frames, jnp.float32), layout.frames)))
 
     def learns(change: Params, stage: Num[Array, ""]) -> Params:
-        kept = {name: jax.tree.map(lambda x: x * (stage <= 0), part) for name, part in change.items()}
-        return {**kept, "refiners": change["refiners"]}
+        before_refining = {name: jax.tree.map(lambda x: x * (stage <= 0), part) for name, part in change.items()}
+        return {**before_refining, "refiners": change["refiners"]}
 
-    alone = config.refine_alone and config.binarise != "threshold"
+    refine_alone = config.refine_alone and config.binarise != "threshold"
     players = adversarial.Players(
         whole=layout.frames,
         latent=size,
@@ -189,22 +188,22 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         noise=noise,
         generate=generate,
         judge=judge,
-        apart=config.form == "jamming",
+        per_track=config.form == "jamming",
         read=read,
         given=given,
         features=lambda values: roll_features.features(values.astype(jnp.float32), layout.drums),
         write=lambda values: {"frames": layout.to_frames(values)},
-        known=known,
+        read_given=read_given,
         stage=lambda step: jnp.asarray(step >= config.refine_after, jnp.float32),
         given_track=config.given,
-        learns=learns if alone else None,
+        learns=learns if refine_alone else None,
     )
     return adversarial.make(config, players)
 
 
 def tiny(config: Config) -> Config:
     """Returns a config at the smallest sizes that run all of its code."""
-    return configs.shrunk(config, width=16, latent=4, critic_width=4, refiner=1, critic_updates=1, bars=1)
+    return configs.shrink(config, width=16, latent=4, critic_width=4, refiner=1, critic_updates=1, bars=1)
 
 
 FAMILY = Family("musegan", Config, make, PRESETS, tiny)

@@ -1,8 +1,8 @@
-"""Encoder and decoder of a VAE from Transformer blocks, in place of the LSTMs of `latent`.
+"""Encoder and decoder of a VAE with Transformer blocks, in place of the LSTMs of `nn/latent_layers.py`.
 
-The encoder's blocks see a whole piece, and a token of their own in front of it that ends as the summary (as in BERT).
-The decoder's blocks see the frames before, within the segment; a context, of the segment or of the frame, adds to each
-input and so to the stream that every block reads.
+The blocks of the encoder attend to the whole piece and to an extra token in front of it, whose output is the summary
+(as in BERT). The blocks of the decoder attend to the previous frames of the segment. A context for the segment or for
+the frame is added to each input, and so to the residual stream that every block reads.
 """
 
 from typing import Any
@@ -18,42 +18,42 @@ from musejax.nn.fast import transformer_step
 
 
 def shape_of(config: Any) -> transformer_stack.Shape:
-    """Gated blocks with rotary positions, of about as many weights as ungated ones that are four times as wide.
+    """Returns a shape of gated blocks with rotary positions, with about the size of the usual ungated blocks.
 
     Args:
-        config: The family's; read are its num_layers, hidden, heads and dropout.
+        config: The family's config, with the fields num_layers, hidden, heads and dropout.
     """
     sizes = {"num_layers": config.num_layers, "width": config.hidden, "heads": config.heads}
     return transformer_stack.Shape(**sizes, feed_forward=max(1, 8 * config.hidden // 3), dropout=config.dropout)
 
 
 class Reader(nn.Module):
-    """Blocks over whole pieces and a token in front of each.
+    """Transformer blocks over whole pieces with a summary token in front of each.
 
     Attributes:
-        shape: The stack's.
+        shape: Shape of the stack.
     """
 
     shape: transformer_stack.Shape
 
     @nn.compact
     def __call__(self, x: Float[Array, "B T D"], lengths: Int[Array, " B"]) -> Float[Array, "B T+1 H"]:
-        """float[B, T, D], int32[B] (frames of each) -> float[B, 1 + T, H]; what comes after a piece is not read."""
+        """Maps float[B, T, D] and lengths int32[B] in frames to float[B, 1 + T, H]; later frames are ignored."""
         num, frames = x.shape[:2]
         x = nn.Dense(self.shape.width, name="input")(x)
         token = self.param("summary", nn.initializers.normal(1.0), (1, 1, self.shape.width))
         x = jnp.concatenate([jnp.broadcast_to(token.astype(x.dtype), (num, 1, self.shape.width)), x], axis=1)
         within = jnp.arange(frames + 1)[None] <= lengths[:, None]
-        seen = jnp.broadcast_to(within[:, None], (num, frames + 1, frames + 1))
+        mask = jnp.broadcast_to(within[:, None], (num, frames + 1, frames + 1))
         cache = transformer_stack.initial(self.shape, num)
-        return transformer_stack.Stack(self.shape, name="stack")(x, cache, attn_mask=seen)[0]
+        return transformer_stack.Stack(self.shape, name="stack")(x, cache, attn_mask=mask)[0]
 
 
 class Encoder(nn.Module):
-    """Blocks over a piece and a diagonal normal.
+    """An encoder of Transformer blocks with a diagonal normal posterior.
 
     Attributes:
-        shape: The stack's.
+        shape: Shape of the stack.
         latent: Size Z of the latent vector.
     """
 
@@ -64,17 +64,17 @@ class Encoder(nn.Module):
     def __call__(
         self, x: Float[Array, "B T D"], lengths: Int[Array, " B"]
     ) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
-        """Reads pieces; arguments and result are those of `latent_layers.Encoder`."""
+        """Encodes pieces; arguments and result are those of `latent_layers.Encoder`."""
         return latent_layers.posterior_layers(Reader(self.shape, name="reader")(x, lengths)[:, 0], self.latent)
 
 
 class Decoder(nn.Module):
-    """Blocks over the frames of a segment, or of a piece with a context for each frame.
+    """Transformer blocks over the frames of a segment, or of a piece with a context for each frame.
 
     Attributes:
-        shape: The stack's.
-        outputs: Numbers a frame that come out.
-        join: Units of a layer before the output that hears the context again; 0 for none.
+        shape: Shape of the stack.
+        outputs: Size of the output at each frame.
+        join: Units of an extra layer before the output, which reads the context again; 0 for no such layer.
     """
 
     shape: transformer_stack.Shape
@@ -82,7 +82,7 @@ class Decoder(nn.Module):
     join: int = 0
 
     def setup(self) -> None:
-        """The layers."""
+        """Creates the layers."""
         self.input = nn.Dense(self.shape.width, use_bias=False)
         self.stack = transformer_stack.Stack(self.shape)
         if self.join:
@@ -95,7 +95,7 @@ class Decoder(nn.Module):
         context: Float[Array, "B C"] | Float[Array, "B T C"],
         key: Key[Array, ""] | None = None,
     ) -> Float[Array, "B T O"]:
-        """What comes out of each frame; arguments and result are those of `latent_layers.Decoder`."""
+        """Returns the output at each frame; arguments and result are those of `latent_layers.Decoder`."""
         each = context[:, None] if context.ndim == 2 else context
         each = jnp.broadcast_to(each, (*before.shape[:2], context.shape[-1]))
         x = self.input(jnp.concatenate([before, each], axis=-1))
@@ -105,7 +105,7 @@ class Decoder(nn.Module):
         return self.output(h)
 
     def begin(self, context: Float[Array, "B C"]) -> tuple[()]:
-        """Nothing: a segment begins with no frames before it."""
+        """Returns an empty initial state, as a segment begins without previous frames."""
         return ()
 
 
@@ -114,14 +114,14 @@ class Part:
     """One decoder, laid out for sampling.
 
     Attributes:
-        layers: The stack; its rows are the inputs, one of zeros, and N U contexts. Its output is the layer that joins
-            where there is one.
-        joined: float[N, U, J], what contexts give there.
-        kernel: float[J, O], the output after it.
+        layers: The stack. Its rows are the inputs, a row of zeros, and N U contexts; its output is the extra layer if
+            there is one.
+        joined: float[N, U, J], the contribution of contexts to the extra layer, or None.
+        kernel: float[J, O], the output layer.
         bias: float[O].
-        width: D, how many inputs there are beside the context.
-        contexts: U.
-        shape: The stack's.
+        width: Number of inputs besides the context, D.
+        contexts: Number of contexts per piece, U.
+        shape: Shape of the stack.
     """
 
     layers: transformer_step.Layers
@@ -132,8 +132,8 @@ class Part:
     contexts: int = struct.field(pytree_node=False)
     shape: transformer_stack.Shape = struct.field(pytree_node=False)
 
-    def blank(self, num: int, frames: int) -> transformer_stack.Cache:
-        """A state before the first of so many frames."""
+    def init_cache(self, num: int, frames: int) -> transformer_stack.Cache:
+        """Returns the state before the first of `frames` frames."""
         return transformer_stack.initial(self.shape, num, frames, self.kernel)
 
     def advance(
@@ -141,15 +141,15 @@ class Part:
         inputs: Int[Array, "N P"],
         piece: Int[Array, " N"],
         at: Int[Array, ""],
-        anew: tuple[Int[Array, ""], Bool[Array, ""]],
+        start: tuple[Int[Array, ""], Bool[Array, ""]],
         cache: transformer_stack.Cache,
         reals: Float[Array, "N V"] | None = None,
     ) -> tuple[Float[Array, "N O"], transformer_stack.Cache]:
-        """Advances by one frame; arguments and result are those of `latent_stepping.Part`.
+        """Advances by one frame; arguments and result are those of `decoder_step.Part.advance`.
 
-        Where a segment begins, nothing before it is seen.
+        At the start of a segment, earlier frames are forgotten.
         """
-        cache = cache._replace(pos=jnp.where(anew[1], 0, cache.pos))
+        cache = cache._replace(pos=jnp.where(start[1], 0, cache.pos))
         context = self.width + 1 + piece * self.contexts + at
         ids = jnp.concatenate([inputs, context[:, None]], axis=1)
         h, cache = transformer_step.step(self.shape, self.layers, ids, cache, reals)
@@ -163,15 +163,15 @@ def lay_out(shape: transformer_stack.Shape, params: Params, width: int, contexts
     """Arranges a decoder for given contexts.
 
     Args:
-        shape: Its stack's.
+        shape: Shape of its stack.
         params: Its parameters.
-        width: D, its inputs beside the context.
+        width: Number of inputs besides the context, D.
         contexts: float[N, U, C].
     """
     num, segments, size = contexts.shape
     kernel, output = params["input"]["kernel"], params["output"]
-    heard = contexts.reshape(num * segments, size) @ kernel[width:]
-    rows = jnp.concatenate([kernel[:width], jnp.zeros_like(kernel[:1]), heard])
+    context_rows = contexts.reshape(num * segments, size) @ kernel[width:]
+    rows = jnp.concatenate([kernel[:width], jnp.zeros_like(kernel[:1]), context_rows])
     joined = None
     first = (output["kernel"], output["bias"])
     if "joined" in params:

@@ -1,8 +1,8 @@
-"""One frame of a latent variable model's decoders, for sampling: weights and contexts are laid out before the loop.
+"""One frame of a latent variable model's decoders, for sampling, with weights that are rearranged before the loop.
 
-A frame's input is a sum of rows: of the tokens before it, of its conditions, and of its segment's context, whose
-product with the input matrix is taken once. The numbers are those of `latent.Decoder` to rounding; a test compares
-them.
+The input of a frame is a sum of rows for the previous tokens, the conditions, and the context of its segment, whose
+product with the input matrix is computed once. The results equal those of `latent_layers.Decoder` up to rounding; a
+test compares them.
 """
 
 from typing import Any
@@ -19,16 +19,16 @@ from musejax.nn.fast import recurrent_step
 
 @struct.dataclass
 class Part:
-    """One decoder, laid out.
+    """One decoder, laid out for sampling.
 
     Attributes:
-        layers: The stack; its rows are the inputs, one of zeros, and N U contexts.
-        initial: For each layer (h, c) where the decoder begins anew, float[N, R, H] each.
-        kernel: float[H, O], the output; of the layer that joins where there is one.
+        layers: The stack. Its rows are the inputs, a row of zeros, and N U contexts.
+        initial: (h, c) of each layer at the start of each of R segments, float[N, R, H] each.
+        kernel: float[H, O], the output layer, or float[J, O] after the extra layer.
         bias: float[O].
-        join: float[H, J], the layer that hears the context again; None for none.
-        joined: float[N, U, J], what contexts give there.
-        width: D, how many inputs there are beside the context.
+        width: Number of inputs besides the context, D.
+        join: float[H, J], the extra layer, which reads the context again, or None.
+        joined: float[N, U, J], the contribution of contexts to the extra layer, or None.
     """
 
     layers: recurrent_step.Layers
@@ -39,8 +39,8 @@ class Part:
     join: Float[Array, "_ J"] | None = None
     joined: Float[Array, "N U J"] | None = None
 
-    def blank(self, num: int, frames: int) -> Any:
-        """A state before the first of so many frames, which sets its own."""
+    def init_cache(self, num: int, frames: int) -> Any:
+        """Returns a state of zeros, which the first frame replaces by its initial state."""
         return jax.tree.map(lambda x: jnp.zeros((num, x.shape[-1]), x.dtype), self.initial)
 
     def advance(
@@ -48,26 +48,26 @@ class Part:
         inputs: Int[Array, "N P"],
         piece: Int[Array, " N"],
         at: Int[Array, ""],
-        anew: tuple[Int[Array, ""], Bool[Array, ""]],
+        start: tuple[Int[Array, ""], Bool[Array, ""]],
         carry: Any,
         reals: Float[Array, "N V"] | None = None,
     ) -> tuple[Float[Array, "N O"], tuple[Any, ...]]:
         """Advances by one frame.
 
         Args:
-            inputs: int32[N, P], which inputs are 1; D for none.
+            inputs: int32[N, P], the indices of the inputs that are 1; D stands for none.
             piece: int32[N], the row of contexts of each piece.
-            at: int32[], which context the frame has.
-            anew: int32[] and bool[], which of the first states is the frame's, and whether it begins with that.
-            carry: The state before it.
-            reals: float[N, V], the first inputs where they are real numbers.
+            at: int32[], index of the context of the frame.
+            start: int32[] and bool[], the index of the segment, and whether the frame is its first.
+            carry: The state before the frame.
+            reals: float[N, V], the values of the first V inputs if they are real numbers.
 
         Returns:
-            float[N, O] and the state after it.
+            float[N, O] and the new state.
         """
-        which, begins = anew
-        fresh = jax.tree.map(lambda x: x[piece, which], self.initial)
-        carry = jax.tree.map(lambda new, old: jnp.where(begins, new, old), fresh, carry)
+        segment, is_first = start
+        initial = jax.tree.map(lambda x: x[piece, segment], self.initial)
+        carry = jax.tree.map(lambda new, old: jnp.where(is_first, new, old), initial, carry)
         num = len(jax.tree.leaves(self.initial)[0])
         contexts = (len(self.layers.rows) - self.width - 1) // num
         context = self.width + 1 + piece * contexts + at
@@ -80,13 +80,13 @@ class Part:
 
 
 def lay_out(params: Params, width: int, contexts: Float[Array, "N U C"], initial: Any) -> Part:
-    """Arranges a `latent.Decoder` for given contexts.
+    """Arranges a `latent_layers.Decoder` for given contexts.
 
     Args:
-        params: The decoder's.
-        width: D, its inputs beside the context.
+        params: Parameters of the decoder.
+        width: Number of inputs besides the context, D.
         contexts: float[N, U, C].
-        initial: Its first states, (h, c) float[N R, H] for each layer.
+        initial: Its initial states, (h, c) float[N R, H] for each layer.
     """
     num, segments, size = contexts.shape
     rows = jnp.concatenate(

@@ -1,14 +1,15 @@
-"""The VAE family: MusicVAE (Roberts et al., 2018) over melodies, drums and trios, GrooVAE over played drums.
+"""The VAE family: MusicVAE (Roberts et al., 2018) over melodies, drums and trios, and GrooVAE over drum performances.
 
-A bidirectional encoder reads a piece of fixed length and gives a normal distribution over latent vectors z. A decoder
-draws the piece frame by frame from z: a flat one from z itself, a hierarchical one from the contexts that a conductor
-makes of z, one a segment. The streams of a frame are independent given z and the frames before. Frames of the codec
-`groove` are rows of real numbers (Gillick et al., 2019); `decoding/groove_frames.py` says how likely one is. Under
-`humanize` the encoder reads of them what a drum machine would be told, the hits on the grid, and the decoder plays.
+A bidirectional encoder maps a piece of fixed length to a normal distribution over latent vectors z. A decoder samples
+the piece frame by frame, conditioned on z: a flat decoder on z itself, a hierarchical one on the contexts that a
+conductor makes from z, one per segment. The streams of a frame are independent given z and the frames before. Frames of
+the codec `groove` are rows of real numbers (Gillick et al., 2019), whose likelihood is in `decoding/groove_frames.py`.
+With `humanize` the encoder reads only their hits on the grid, as in a drum machine, and the decoder adds velocities and
+timing.
 
-The loss is the mean over frames of reconstruction plus beta times what the KL divergence exceeds its free bits by,
-both in nats. Scheduled sampling draws its inputs in a pass of its own; no gradient passes a draw, so the rest is the
-ordinary pass over inputs that are known.
+The loss is the mean over frames of the reconstruction cost plus the KL weight times the KL divergence above its free
+bits, in nats. Scheduled sampling samples its inputs in a separate pass without gradients; the loss is then computed
+with these inputs as usual.
 """
 
 import dataclasses
@@ -30,36 +31,36 @@ from musejax.nn import conditioning, latent_layers, transformer_stack
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """What a recurrent VAE can be.
+    """The config of a MusicVAE.
 
     Attributes:
         latent: Size Z of the latent vector.
         encoder_hidden: Units of each direction of the encoder.
-        encoder_layers: Its layers.
+        encoder_layers: Number of layers of the encoder.
         hidden: Units of the decoder's layers.
-        num_layers: The decoder's layers.
-        heads: Heads of attention of Transformer blocks in place of LSTM layers: encoder and decoder have `num_layers`
-            blocks of width `hidden` each (models/music_vae/attention_parts.py); 0 for LSTMs.
+        num_layers: Number of layers of the decoder.
+        heads: Number of attention heads of Transformer blocks in place of LSTM layers; encoder and decoder then have
+            `num_layers` blocks of width `hidden` each (models/music_vae/attention_parts.py). 0 for LSTMs.
         conductor: Units of the conductor; 0 for a flat decoder.
-        conductor_layers: Its layers.
-        segment: Frames of a segment under a conductor.
-        places: Frames of a piece, each of which has weights of its own in encoder and decoder (`place_weights.py`),
-            with `encoder_layers` layers of `encoder_hidden` units over them; 0 for MusicVAE's recurrent encoder and its
-            z beside every input. With a conductor each segment has a share of z.
-        factors: The rank of these weights.
-        nade: Hidden units of a NADE over the switches of a frame; 0 leaves them independent.
-        humanize: Whether the encoder reads of a groove its hits alone.
-        spread: Standard deviation of a groove's velocities (of 0..1) and offsets (in frames) about the net's.
+        conductor_layers: Number of layers of the conductor.
+        segment: Number of frames in a segment, with a conductor.
+        places: Number of frames in a piece, if encoder and decoder have weights for each frame (`place_weights.py`),
+            with `encoder_layers` layers of `encoder_hidden` units over them. With a conductor, each segment then has a
+            share of z. 0 for MusicVAE's recurrent encoder, with z concatenated to every input.
+        factors: Rank of these weights.
+        nade: Hidden units of a NADE over the bits of a frame; 0 leaves bits independent.
+        humanize: Whether the encoder reads only the hits of a groove.
+        spread: Standard deviation of a groove's velocities (in 0..1) and offsets (in frames) around the output.
         conditions: Names of the vocabulary's conditions that encoder and decoder read.
-        condition_dropout: Share of training pieces whose conditions are unknown, for guidance.
-        dropout: On the decoder's layers.
-        max_beta: Largest weight of the KL divergence.
-        beta_rate: beta = max_beta * (1 - beta_rate ** step).
-        free_bits: Bits of the whole KL divergence that cost nothing.
-        free_bits_per_dimension: Bits of the batch's mean KL divergence in each dimension that cost nothing.
-        sampling: How the share of the decoder's inputs that are drawn from itself in training grows: `none`,
+        condition_dropout: Share of training pieces whose conditions are hidden, for classifier-free guidance.
+        dropout: Dropout rate of the decoder's layers.
+        max_beta: Largest KL weight.
+        beta_rate: Rate of the KL weight's schedule, max_beta * (1 - beta_rate ** step).
+        free_bits: KL divergence of a piece, in bits, that costs nothing.
+        free_bits_per_dimension: Mean KL divergence of each dimension over the batch, in bits, that costs nothing.
+        sampling: Schedule of the share of decoder inputs that are sampled from the model in training: `none`,
             `constant` (rate), `exponential` (1 - rate ** step), `inverse_sigmoid` (1 - rate / (rate + e^(step/rate))).
-        sampling_rate: Of that schedule.
+        sampling_rate: Rate of that schedule.
     """
 
     latent: int = 256
@@ -97,15 +98,15 @@ MELODY_2BAR_CHORDS = dataclasses.replace(
 )
 DRUMS_2BAR = Config(free_bits=48, sampling="inverse_sigmoid", sampling_rate=1000)
 GROOVE_4BAR = Config(free_bits=48)
-# Our own nets, in which frames have weights of their own.
+# Our own networks, in which each frame has weights of its own.
 PLACES_2BAR = Config(
     latent=128, encoder_layers=2, num_layers=1, places=32, factors=1024, conditions=("beat",), beta_rate=0.995
 )
-# 16 bars, in segments of two.
+# 16 bars in segments of two bars.
 PLACES_16BAR = dataclasses.replace(PLACES_2BAR, latent=512, conductor=512, places=256, segment=32)
 MELODY_16BAR = Config(latent=512, encoder_hidden=2048, encoder_layers=2, hidden=2048, num_layers=3, free_bits=256)
 
-# name -> (codec, config). Sizes are those of Magenta's model files.
+# name -> (codec, config). The sizes are those of Magenta's model files.
 PRESETS: Mapping[str, tuple[str, Config]] = {
     "mel-2bar-small": ("melody-90", MELODY_2BAR),
     "mel-2bar-big": ("melody-90", MELODY_2BAR_BIG),
@@ -137,18 +138,18 @@ PRESETS: Mapping[str, tuple[str, Config]] = {
 
 
 class Net(nn.Module):
-    """Encoder, conductor and decoders.
+    """The encoder, conductor and decoders.
 
     Attributes:
-        config: The family's.
-        frame: How frames are read and written.
+        config: The family's config.
+        frame: Layout of a frame.
     """
 
     config: Config
     frame: frame_layout.Frame
 
     def setup(self) -> None:
-        """Makes the parts."""
+        """Creates the modules."""
         config = self.config
         blocks = attention_parts.shape_of(config) if config.heads else None
         if config.places:
@@ -179,24 +180,24 @@ class Net(nn.Module):
             self.decoders = [latent_layers.Decoder(*shape, num, config.dropout, join) for num in outputs]
 
     def encode(self, batch: Batch) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
-        """mean, scale: float32[B, Z] each."""
+        """Encodes pieces as mean and scale, float32[B, Z] each."""
         x = self.frame.inputs(batch)
         if self.config.humanize:
             x = x[..., : groove_frames.HITS]
-        x = jnp.concatenate([x, *self.frame.told(batch)], axis=-1)
+        x = jnp.concatenate([x, *self.frame.condition_inputs(batch)], axis=-1)
         lengths = jnp.asarray(batch["pad_mask"]).sum(1)
-        if self.config.heads and self.config.places:  # each frame as it stands, and with what is around it
+        if self.config.heads and self.config.places:  # each frame by itself and in its context
             x = jnp.concatenate([x, self.reader(x, lengths)[:, 1:]], axis=-1)
         return self.encoder(x, lengths)
 
     def contexts(self, z: Float[Array, "B Z"], segments: int) -> Float[Array, "B U C"]:
-        """float[B, U, C] of float[B, Z]: one a segment, or one a place."""
+        """Maps float[B, Z] to contexts float[B, U, C], one per segment or per frame."""
         return self.conductor(z, segments) if self.config.conductor or self.config.places else z[:, None]
 
     def decode(
         self, before: Batch, contexts: Float[Array, "B U C"], key: Key[Array, ""] | None
     ) -> tuple[Float[Array, "B T _"], ...]:
-        """What each decoder gives, float[B, T, O], of the frames before each of T (whole segments)."""
+        """Returns the output of each decoder, float[B, T, O], from T previous frames (a multiple of the segment)."""
         num, segments = contexts.shape[:2]
         if self.config.places:
             segments = max(1, segments // self.config.segment) if self.config.conductor else 1
@@ -205,22 +206,21 @@ class Net(nn.Module):
             each = contexts.reshape(num * segments, -1)
         out = []
         for i, (part, decoder) in enumerate(zip(self.frame.parts, self.decoders, strict=True)):
-            x = jnp.concatenate([self.frame.inputs(before, part), *self.frame.told(before)], axis=-1)
+            x = jnp.concatenate([self.frame.inputs(before, part), *self.frame.condition_inputs(before)], axis=-1)
             x = x.reshape(num * segments, x.shape[1] // segments, -1)
-            inner = None if key is None else jax.random.fold_in(key, i)
-            y = decoder(x, each, inner)
+            y = decoder(x, each, None if key is None else jax.random.fold_in(key, i))
             out.append(y.reshape(num, -1, part.outputs))
         return tuple(out)
 
     def initial(self, contexts: Float[Array, "N U C"]) -> tuple[Any, ...]:
-        """The first states of each decoder, of each of R segments: (h, c) float[N R, H] for each layer."""
+        """Returns each decoder's initial states of R segments, (h, c) float[N R, H] for each layer."""
         if self.config.places:
             contexts = contexts[:, :: self.config.segment] if self.config.conductor else contexts[:, :1]
         flat = contexts.reshape(-1, contexts.shape[-1])
         return tuple(decoder.begin(flat) for decoder in self.decoders)
 
     def __call__(self, batch: Batch, before: Batch, z: Float[Array, "B Z"], segments: int) -> Any:
-        """Runs everything once, to make the parameters."""
+        """Runs all modules once, to create the parameters."""
         contexts = self.contexts(z, segments)
         return self.encode(batch), self.decode(before, contexts, None), self.initial(contexts)
 
@@ -241,15 +241,13 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         "segment",
         "factors",
     )
-    for name in sizes:
-        if getattr(config, name) < 1:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must be 1 or more")
+    configs.check_at_least(config, 1, *sizes)
     if config.places and config.conductor and config.places % config.segment:
-        raise ValueError(f"places is {config.places}; it must be a whole number of segments of {config.segment}")
+        raise ValueError(f"places is {config.places}; it must be a multiple of segment, which is {config.segment}")
     if config.places and config.conductor and config.latent % (config.places // config.segment):
         num = config.places // config.segment
-        raise ValueError(f"latent is {config.latent}; it must be {num} equal shares, one for each segment")
-    configs.at_least(
+        raise ValueError(f"latent is {config.latent}; it must be a multiple of {num}, the number of segments")
+    configs.check_at_least(
         config, 0, "conductor", "places", "heads", "nade", "max_beta", "free_bits", "free_bits_per_dimension"
     )
     if not 0.0 <= config.beta_rate < 1.0:
@@ -261,11 +259,11 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     if config.spread <= 0:
         raise ValueError(f"spread is {config.spread}; it must be above 0")
     if config.humanize and vocabulary.kind != "groove":
-        raise ValueError(f"humanize does not fit codec {vocabulary.name}: it reads the hits of a groove")
+        raise ValueError(f"humanize does not fit codec {vocabulary.name}; it needs codec groove")
     if vocabulary.frames_per_quarter == 0:
-        raise ValueError(f"codec {vocabulary.name} has no frames; a VAE reads frames")
+        raise ValueError(f"codec {vocabulary.name} has no frames, which a VAE needs")
     if config.nade and vocabulary.kind != "bits":
-        raise ValueError(f"nade does not fit codec {vocabulary.name}: it draws the switches of a frame")
+        raise ValueError(f"nade does not fit codec {vocabulary.name}; it needs a codec of binary frames")
     separate = bool(config.conductor) and vocabulary.streams > 1
     frame = frame_layout.Frame(vocabulary, tuple(config.conditions), separate, config.nade)
     return latent_model.make(config, Net(config, frame), frame)
@@ -273,7 +271,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
 
 def tiny(config: Config) -> Config:
     """Returns a config at the smallest sizes that run all of its code."""
-    return configs.shrunk(
+    return configs.shrink(
         config,
         hidden=12,
         num_layers=2,

@@ -27,16 +27,18 @@ def loss(
     Args:
         latent: The network.
         params: Its parameters.
-        state: Returned as it is.
-        key: For noise, dropout and scheduled sampling.
+        state: Returned unchanged.
+        key: Key for noise, dropout and scheduled sampling.
         batch: Pieces of [B, T] frames.
-        step: Of training; the KL weight β and the share of sampled inputs depend on it.
-        train: Whether to drop conditions and inputs, and to weigh the KL divergence by β(step) in place of its maximum.
+        step: Training step, on which the KL weight β and the share of sampled inputs depend.
+        train: Whether to drop conditions and inputs, and to use the KL weight β(step) rather than its maximum.
     """
     config, frame = latent.config, latent.frame
     noise, dropout, sampling, unknown = (jax.random.fold_in(key, i) for i in range(4))
     if train:
-        batch = conditioning.drop_conditions(batch, frame.conditions, frame.vocabulary, config.condition_dropout, unknown)
+        batch = conditioning.drop_conditions(
+            batch, frame.conditions, frame.vocabulary, config.condition_dropout, unknown
+        )
     mean, scale = latent.posterior(params, state, batch)
     z = mean + scale * jax.random.normal(noise, mean.shape)
     inputs = batch
@@ -64,18 +66,18 @@ def loss(
 
 
 def beta(config: Any, step: Int[AnyArray, ""] | int, train: bool) -> Float[Array, ""] | float:
-    """Returns the weight of the KL divergence, which rises to config.max_beta in training."""
-    risen = 1.0 - config.beta_rate ** jnp.asarray(step, jnp.float32) if train else 1.0
-    return config.max_beta * risen
+    """Returns the KL weight, which rises to config.max_beta in training."""
+    share = 1.0 - config.beta_rate ** jnp.asarray(step, jnp.float32) if train else 1.0
+    return config.max_beta * share
 
 
 def _kl_penalty(config: Any, by_dimension: Float[Array, "B Z"], is_piece: Float[Array, " B"]) -> Float[Array, ""]:
     """Sums the KL divergence above the free bits, over pieces or over dimensions.
 
     Args:
-        config: Its fields free_bits (per piece) and free_bits_per_dimension are read.
-        by_dimension: float[B, Z], nats.
-        is_piece: float[B], 0 for rows that are padding.
+        config: The family's config, with the fields free_bits (per piece) and free_bits_per_dimension.
+        by_dimension: float[B, Z], in nats.
+        is_piece: float[B], 0 for rows of padding.
     """
     if config.free_bits_per_dimension:
         pieces = jnp.maximum(is_piece.sum(), 1.0)
@@ -87,7 +89,7 @@ def _kl_penalty(config: Any, by_dimension: Float[Array, "B Z"], is_piece: Float[
 def estimate(
     latent: latent_net.LatentNet, params: Params, state: State, key: Key[Array, ""], batch: Batch
 ) -> Float[Array, " B"]:
-    """Draws one importance weight of each piece, as its negative logarithm (`base.Likelihood.estimate`): float[B]."""
+    """Samples the negative log of an importance weight for each piece, float[B] (`base.Likelihood.estimate`)."""
     mean, scale = latent.posterior(params, state, batch)
     noise = jax.random.normal(key, mean.shape)
     z = mean + scale * noise

@@ -1,4 +1,4 @@
-"""Latent variable models over frames: how pieces are drawn from latent vectors, and the record."""
+"""Latent variable models over frames: makes a `base.Model`, which samples pieces given latent vectors."""
 
 import dataclasses
 import functools
@@ -17,12 +17,12 @@ from musejax.models.music_vae import frame_layout, latent_loss, latent_net, vae_
 
 
 def make(config: Any, net: nn.Module, frame: frame_layout.Frame) -> Model:
-    """Binds an encoder with decoders to the record.
+    """Makes a model of an encoder and decoders.
 
     Args:
         config: The family's config.
         net: A module with the methods `encode`, `contexts`, `decode` and `initial`.
-        frame: How frames are read and written.
+        frame: Layout of a frame.
     """
     net_functions = latent_net.LatentNet(config, net, frame)
     info = Info(
@@ -51,7 +51,7 @@ def make(config: Any, net: nn.Module, frame: frame_layout.Frame) -> Model:
 def sample(
     latent: latent_net.LatentNet, params: Params, state: State, key: Key[Array, ""], request: Request
 ) -> dict[str, Any]:
-    """Draws latent vectors from the prior, and pieces from these (`base.Model.sample`)."""
+    """Samples latent vectors from the prior, and pieces given these (`base.Model.sample`)."""
     keys = autoregressive.piece_keys(key, request.first, request.num)
     keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys)
     z = latent_paths.prior(keys, latent.config.latent, state.get("latent_prior"))
@@ -66,10 +66,10 @@ def decode(
     z: Float[Array, "N Z"],
     request: Request,
 ) -> dict[str, Any]:
-    """Draws pieces given latent vectors float[N, Z] (`base.Latent.decode`).
+    """Samples pieces given latent vectors float[N, Z] (`base.Latent.decode`).
 
     Raises:
-        errors.UserError: The request is longer than the network's pieces.
+        errors.UserError: If the request is longer than the pieces of the network.
     """
     config = latent.config
     if config.places and request.length > config.places:
@@ -95,7 +95,7 @@ class _Steps:
     Attributes:
         latent: The network.
         parts: Its decoders, laid out for the latent vectors of the request.
-        request: What to draw.
+        request: The request.
     """
 
     latent: latent_net.LatentNet
@@ -104,7 +104,7 @@ class _Steps:
 
     def init_cache(self, parts: Any, state: State, num: int, length: int) -> Any:
         """Returns the decoders' state before the first frame."""
-        cache = self.latent.loop.blank(self.parts, num, self.request.length)
+        cache = self.latent.loop.init_cache(self.parts, num, self.request.length)
         if self.latent.frame.rows:
             return cache
         vocabulary, layout = self.latent.frame.vocabulary, self.latent.frame
@@ -121,7 +121,7 @@ class _Steps:
         pos: Int[Array, ""],
         conditions: Mapping[str, AnyArray],
     ) -> tuple[Any, Any]:
-        """Advances by a frame that is one row, of switches or of real numbers."""
+        """Advances by a frame that is a row of bits or real numbers."""
         latent, request = self.latent, self.request
         outs, cache = latent.loop.advance(parts, cache, previous, conditions, pos)
         given, free = request.given, request.infill_mask
@@ -138,7 +138,7 @@ class _Steps:
         pos: Int[Array, ""],
         conditions: Mapping[str, AnyArray],
     ) -> tuple[Any, Any]:
-        """Advances by one stream of a frame; the decoders advance at the first."""
+        """Advances by one stream of a frame; the decoders advance at the first stream."""
         frame, streams = self.latent.frame, self.latent.frame.vocabulary.streams
         at, s = pos // streams, pos % streams
         last = jax.lax.dynamic_update_index_in_dim(cache["frame"], previous, (pos - 1) % streams, 1)

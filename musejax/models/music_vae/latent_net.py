@@ -1,4 +1,4 @@
-"""An encoder with decoders over frames, as pure functions of parameters."""
+"""An encoder and decoders over frames, as pure functions of parameters."""
 
 import dataclasses
 import functools
@@ -22,7 +22,7 @@ class LatentNet:
     Attributes:
         config: The family's config.
         net: A module with the methods `encode`, `contexts`, `decode` and `initial`.
-        frame: How frames are read and written.
+        frame: Layout of a frame.
     """
 
     config: Any
@@ -31,12 +31,12 @@ class LatentNet:
 
     @functools.cached_property
     def joint(self) -> nade.Nade:
-        """The distribution over the switches of a frame, where config.nade asks for one."""
+        """The distribution over the bits of a frame; used if config.nade is not 0."""
         return nade.Nade(self.frame.vocabulary.size, self.config.nade, 0)
 
     @functools.cached_property
     def loop(self) -> decoder_loop.Loop:
-        """The decoders, one frame after the other."""
+        """The loop over frames."""
         return decoder_loop.Loop(self.config, self.net, self.frame)
 
     @property
@@ -49,17 +49,17 @@ class LatentNet:
         return self.net.apply({"params": {k: v for k, v in params.items() if k != "nade"}}, *args, method=method)
 
     def num_contexts(self, frames: int) -> int:
-        """Returns the number of contexts that a piece of so many frames has.
+        """Returns the number of contexts of a piece.
 
         Raises:
-            ValueError: The frames are not a whole number of segments.
+            ValueError: If the number of frames is not a multiple of the segment.
         """
         if self.config.places:
             return frames
         if not self.config.conductor:
             return 1
         if frames % self.config.segment:
-            raise ValueError(f"{frames} frames are not a whole number of segments of {self.config.segment}")
+            raise ValueError(f"{frames} frames are not a multiple of segment, which is {self.config.segment}")
         return frames // self.config.segment
 
     def contexts(self, params: Params, z: Float[Array, "N Z"], frames: int) -> Float[Array, "N U C"]:
@@ -68,11 +68,11 @@ class LatentNet:
         return self.apply(params, "contexts", z.astype(dtype), self.num_contexts(frames))
 
     def init(self, key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
-        """Draws parameters; a batch gives the shapes."""
-        few = {k: v[:1, :2] for k, v in batch.items()}  # one segment, whatever its length, or two places
+        """Initialises the parameters; the batch gives the shapes."""
+        few = {k: v[:1, :2] for k, v in batch.items()}  # one segment, of any length, or two places
         z = jnp.zeros((1, self.config.latent))
         contexts = 2 if self.config.places else 1
-        params = self.net.init(key, few, self.frame.before(few), z, contexts)["params"]
+        params = self.net.init(key, few, self.frame.shift(few), z, contexts)["params"]
         if self.config.nade:
             shape = (1, few[self.frame.field].shape[1])
             logits, hidden = (jnp.zeros((*shape, n)) for n in (self.frame.vocabulary.size, self.config.nade))
@@ -92,25 +92,25 @@ class LatentNet:
         Args:
             params: The parameters.
             batch: The pieces.
-            inputs: The pieces that the decoders read; the same as `batch` but for scheduled sampling.
+            inputs: The pieces that the decoders read: `batch`, except in scheduled sampling.
             z: float[B, Z].
-            key: For dropout; None for none.
+            key: Key for dropout, or None to drop nothing.
 
         Returns:
-            Nats, and whether the likeliest value is right: float32[B, T, S] each; S is 1 for rows.
+            Nats, and 1 where the likeliest value is right, float32[B, T, S] each; S is 1 for rows.
         """
         contexts = self.contexts(params, z, batch[self.frame.field].shape[1])
-        return self.costs(params, self.apply(params, "decode", self.frame.before(inputs), contexts, key), batch)
+        return self.costs(params, self.apply(params, "decode", self.frame.shift(inputs), contexts, key), batch)
 
     def nade_context(self, out: Float[Array, "*N _"]) -> nade.Context:
-        """Splits a decoder's output into logits and the hidden layer of a NADE."""
+        """Splits the output of a decoder into logits and the hidden layer of a NADE."""
         size = self.frame.vocabulary.size
         return nade.Context(out[..., :size], out[..., size:], None)
 
     def costs(
         self, params: Params, outs: tuple[Float[Array, "B T _"], ...], batch: Batch
     ) -> tuple[Float[Array, "B T S"], Float[Array, "B T S"]]:
-        """Scores what the decoders put out, as `teacher_forced`. Of a groove, the hits are to be right."""
+        """Returns the costs as in `teacher_forced`; a frame of a groove is right if its hits are right."""
         if self.is_groove:
             rows = jnp.asarray(batch["frames"])
             hits = rows[..., : groove_frames.HITS] > 0
@@ -123,7 +123,7 @@ class LatentNet:
             nats = losses.bernoulli_nll(logits, batch["frames"])
             right = ((logits > 0) == (jnp.asarray(batch["frames"]) > 0)).all(-1, keepdims=True)
             return nats.sum(-1, keepdims=True), right.astype(jnp.float32)
-        tokens, each = self.frame.framed(jnp.asarray(batch["tokens"])), []
+        tokens, each = self.frame.add_streams(jnp.asarray(batch["tokens"])), []
         for s, (start, _) in enumerate(self.frame.spans):
             logits, token = self.frame.logits(outs, s), tokens[..., s] - start
             each.append((losses.categorical_nll(logits, token), losses.hits(logits, token)))
@@ -137,7 +137,7 @@ class LatentNet:
         return self.teacher_forced(params, batch, batch, z, None)
 
     def value_draw(self, params: Params, choice: Choice) -> draws.Draw:
-        """Returns how a value is drawn from the output of a step."""
+        """Returns the sampler of a value from the output of a step."""
         size = self.frame.vocabulary.size
         if not self.frame.rows:
             return draws.categorical(choice)

@@ -1,15 +1,15 @@
-"""What a latent vector says of each place in a piece of fixed length, and what each place says of the vector.
+"""Encoder and decoder layers with weights for each place (frame) of a piece of fixed length.
 
-An LSTM that begins from a vector has to carry all of it to the frame where it matters. Here a place has weights of its
-own, as a rank-limited tensor: z becomes factors, those are weighed by the place's, and become the context of that
-frame. The encoder is the same the other way round: what stands at a place becomes factors, weighed by the place's, and
-their sum over the places is what layers read. All of it is a few products of matrices, and learns within a few hundred
-steps what is far from learnt by recurrence alone.
+An LSTM that starts from a latent vector must carry all of it to the frame where it matters. Here each place has its own
+weights, as a low-rank tensor: z is mapped to factors, which are multiplied by the weights of the place and mapped to
+the context of that frame. The encoder does the reverse: each frame is mapped to factors, which are multiplied by the
+weights of the place and summed over places. This needs only a few matrix products, and learns within a few hundred
+steps what recurrence alone is far from learning.
 
-Of a long piece each segment has a share of z that is written and read so, by the same weights in each. What the other
-segments say of it is added on both sides, in the same way once more: weights by the segment's place in the piece. At
-first that is nothing, so that a long piece is learnt as fast as a short one; weights between all frames and all of z
-had learnt nothing within 150 steps.
+In a long piece, each segment has a share of z, which it writes and reads with the same weights. Encoder and decoder
+also add the influence of the other segments, in the same way, with weights for the place of the segment in the piece.
+It is 0 at initialisation, so that a long piece is learned as fast as a short one; weights between all frames and all of
+z had learned nothing within 150 steps.
 """
 
 import math
@@ -23,17 +23,17 @@ from musejax.nn import latent_layers
 
 
 def _weights(module: nn.Module, places: int, factors: int, frames: int) -> Float[Array, "1 {frames} {factors}"]:
-    """float[1, T, F], of the first T places."""
+    """Returns the weights of the first T places, float[1, T, F]."""
     if frames > places:
-        raise ValueError(f"{frames} frames are more than the {places} places that this net tells apart")
+        raise ValueError(f"the piece has {frames} frames; this network reads at most {places} (places)")
     return module.param("places", nn.initializers.normal(1.0), (places, factors))[None, :frames]
 
 
 def _summary(module: Any, x: Float[Array, "B T D"], within: Bool[Array, "B T"], places: int) -> Float[Array, "B H"]:
-    """float[B, T, D], bool[B, T] -> float[B, H]: what stands where, through the layers of `module`."""
+    """Summarises frames float[B, T, D] where `within` is True by the layers of `module`, float[B, H]."""
     weights = _weights(module, places, module.factors, x.shape[1]).astype(x.dtype)
-    weighed = nn.Dense(module.factors, use_bias=False, name="factors")(x) * weights
-    h = jnp.where(within[..., None], weighed, 0.0).sum(1) / math.sqrt(places)
+    weighted = nn.Dense(module.factors, use_bias=False, name="factors")(x) * weights
+    h = jnp.where(within[..., None], weighted, 0.0).sum(1) / math.sqrt(places)
     h = nn.Dense(module.hidden, name="layer_0")(nn.gelu(nn.LayerNorm(name="norm_0")(h)))
     for i in range(1, module.num_layers):
         inner = nn.gelu(nn.Dense(module.hidden, name=f"inner_{i}")(nn.LayerNorm(name=f"norm_{i}")(h)))
@@ -42,13 +42,13 @@ def _summary(module: Any, x: Float[Array, "B T D"], within: Bool[Array, "B T"], 
 
 
 class Summary(nn.Module):
-    """From the frames of a segment at their places to a vector.
+    """The layers that map the frames of a segment to a vector.
 
     Attributes:
-        places: Frames of a segment, at most.
-        factors: F, the rank of what places say.
+        places: Largest number of frames in a segment.
+        factors: Rank F of the weights.
         hidden: Units of the layers.
-        num_layers: Layers; from the second on each adds to what is there.
+        num_layers: Number of layers; those from the second on are residual.
     """
 
     places: int
@@ -58,20 +58,20 @@ class Summary(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B T D"], within: Bool[Array, "B T"]) -> Float[Array, "B {self.hidden}"]:
-        """float[B, T, D], bool[B, T] (which frames there are) -> float[B, H]."""
+        """Maps float[B, T, D] and bool[B, T], True where there is a frame, to float[B, H]."""
         return _summary(self, x, within, self.places)
 
 
 class Encoder(nn.Module):
-    """From frames at their places to a diagonal normal.
+    """An encoder with weights for each place and a diagonal normal posterior.
 
     Attributes:
-        places: Frames of a piece, at most.
-        factors: F, the rank of what places say.
+        places: Largest number of frames in a piece.
+        factors: Rank F of the weights.
         hidden: Units of the layers.
-        num_layers: Layers; from the second on each adds to what is there.
+        num_layers: Number of layers; those from the second on are residual.
         latent: Size Z of the latent vector.
-        segment: Frames of a segment, each of which has a share of the vector; 0 for a piece in one.
+        segment: Number of frames in a segment, each of which has a share of the vector; 0 for no segments.
     """
 
     places: int
@@ -85,11 +85,11 @@ class Encoder(nn.Module):
     def __call__(
         self, x: Float[Array, "B T D"], lengths: Int[Array, " B"]
     ) -> tuple[Float[Array, "B Z"], Float[Array, "B Z"]]:
-        """Reads pieces; arguments and result are those of `latent_layers.Encoder`."""
+        """Encodes pieces; arguments and result are those of `latent_layers.Encoder`."""
         within = jnp.arange(x.shape[1])[None] < lengths[:, None]
         if not self.segment:
             return latent_layers.posterior_layers(_summary(self, x, within, self.places), self.latent)
-        # Segments of all pieces side by side; the last may be cut short.
+        # The segments of all pieces become rows; the last segment of a piece may be shorter.
         size, all_segments = min(self.segment, x.shape[1]), self.places // self.segment
         more = -x.shape[1] % size
         x, within = jnp.pad(x, ((0, 0), (0, more), (0, 0))), jnp.pad(within, ((0, 0), (0, more)))
@@ -100,7 +100,7 @@ class Encoder(nn.Module):
         whole = _summary(self, h, begun, all_segments)
         h = h + Contexts(all_segments, self.factors, self.hidden, added=True, name="others")(whole, segments)
         mean, scale = latent_layers.posterior_layers(h, self.latent // all_segments, sure=True)
-        # Of segments that are not there nothing is known.
+        # Missing segments have the prior as their posterior.
         missing = ((0, 0), (0, all_segments - segments), (0, 0))
         mean = jnp.pad(jnp.where(begun[..., None], mean, 0.0), missing)
         scale = jnp.pad(jnp.where(begun[..., None], scale, 1.0), missing, constant_values=1.0)
@@ -108,13 +108,13 @@ class Encoder(nn.Module):
 
 
 class Contexts(nn.Module):
-    """From a vector to a context for each place.
+    """The layers that map a vector to a context for each place.
 
     Attributes:
-        places: Frames of a piece, or segments, at most.
-        factors: F, the rank of what places say.
-        size: C.
-        added: Whether the result adds to something; it is 0 before training then.
+        places: Largest number of frames, or of segments.
+        factors: Rank F of the weights.
+        size: Size C of a context.
+        added: Whether the contexts are added to something; they are then 0 at initialisation.
     """
 
     places: int
@@ -124,7 +124,7 @@ class Contexts(nn.Module):
 
     @nn.compact
     def __call__(self, z: Float[Array, "B Z"], num: int) -> Float[Array, "B {num} {self.size}"]:
-        """float[B, Z] -> float[B, T, C], of the first T = num places."""
+        """Maps float[B, Z] to the contexts of the first T = num places, float[B, T, C]."""
         factors = nn.Dense(self.factors, name="factors")(z)[:, None]
         weights = _weights(self, self.places, self.factors, num).astype(z.dtype)
         start = nn.initializers.zeros if self.added else nn.initializers.lecun_normal()
@@ -132,14 +132,14 @@ class Contexts(nn.Module):
 
 
 class Conductor(nn.Module):
-    """From a latent vector to one for each segment, and from that to a context for each of the segment's frames.
+    """The layers that map a latent vector to a vector for each segment, and this to a context for each of its frames.
 
     Attributes:
-        places: Frames of a piece, at most.
-        segment: Frames of a segment.
-        factors: F, the rank of what places say.
-        hidden: Size of a segment's vector.
-        size: C.
+        places: Largest number of frames in a piece.
+        segment: Number of frames in a segment.
+        factors: Rank F of the weights.
+        hidden: Size of the vector of a segment.
+        size: Size C of a context.
     """
 
     places: int
@@ -150,11 +150,11 @@ class Conductor(nn.Module):
 
     @nn.compact
     def __call__(self, z: Float[Array, "B Z"], frames: int) -> Float[Array, "B {frames} {self.size}"]:
-        """float[B, Z] -> float[B, T, C]; T is at most a segment or a whole number of them."""
+        """Maps float[B, Z] to float[B, T, C], where T is at most one segment, or a multiple of the segment."""
         size, all_segments = min(self.segment, frames), self.places // self.segment
         segments = frames // size
         own = nn.Dense(self.hidden, name="own")(z.reshape(len(z), all_segments, -1)[:, :segments])
         others = Contexts(all_segments, self.factors, self.hidden, added=True, name="others")
         each = own + others(z, segments)
-        inner = Contexts(self.segment, self.factors, self.size, name="frames")
-        return inner(each.reshape(-1, self.hidden), size).reshape(len(z), frames, self.size)
+        contexts = Contexts(self.segment, self.factors, self.size, name="frames")
+        return contexts(each.reshape(-1, self.hidden), size).reshape(len(z), frames, self.size)

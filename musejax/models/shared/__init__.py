@@ -1,1 +1,1 @@
-"""Glue between networks and the record that two or more families share."""
+"""Code that two or more families share, mostly to make a `base.Model` of a network."""

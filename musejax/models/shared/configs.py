@@ -1,4 +1,4 @@
-"""The types of configs, checks of their fields, and how tests shrink them."""
+"""Protocols for configs, checks of their fields, and a function with which tests shrink them."""
 
 import dataclasses
 from typing import Any, Protocol, runtime_checkable
@@ -15,7 +15,7 @@ class TokenConfig(Protocol):
 
     @property
     def condition_dropout(self) -> float:
-        """Share of training pieces whose conditions are unknown."""
+        """Share of training pieces whose conditions are hidden."""
         ...
 
 
@@ -30,7 +30,7 @@ class HeadConfig(TokenConfig, Protocol):
 
     @property
     def input_dropout(self) -> float:
-        """Share of the inputs that are dropped."""
+        """Dropout rate of the inputs."""
         ...
 
     @property
@@ -40,7 +40,7 @@ class HeadConfig(TokenConfig, Protocol):
 
     @property
     def head_dropout(self) -> float:
-        """Share of the head's units that are dropped."""
+        """Dropout rate in the heads."""
         ...
 
 
@@ -50,12 +50,12 @@ class VoiceConfig(HeadConfig, Protocol):
 
     @property
     def place(self) -> bool:
-        """Whether the network reads how many bars the piece has lasted."""
+        """Whether the network reads the number of bars since the start."""
         ...
 
     @property
     def bars_left(self) -> float:
-        """Share of training pieces whose number of bars left is known; 0 for a network that does not read it."""
+        """Share of training pieces with a known number of bars left; 0 for a network that does not read it."""
         ...
 
     @property
@@ -65,7 +65,7 @@ class VoiceConfig(HeadConfig, Protocol):
 
     @property
     def order(self) -> tuple[int, ...]:
-        """The streams in the order in which they are drawn; empty for the vocabulary's own."""
+        """The streams in sampling order; empty for the vocabulary's order."""
         ...
 
 
@@ -89,18 +89,18 @@ class KeyConfig(HeadConfig, Protocol):
         ...
 
 
-def shrunk(config: Any, **sizes: int) -> Any:
-    """Returns a config whose fields are at most these sizes; a size of 0 stays 0.
+def shrink(config: Any, **sizes: int) -> Any:
+    """Returns a config whose fields are limited to these sizes.
 
     Args:
         config: A frozen dataclass.
-        **sizes: Field -> its largest value.
+        **sizes: The largest value of each field.
     """
     return dataclasses.replace(config, **{name: min(size, getattr(config, name)) for name, size in sizes.items()})
 
 
-def at_least(config: Any, least: int, *fields: str) -> None:
-    """Raises ValueError for the first of these fields that is below `least`."""
+def check_at_least(config: Any, least: int, *fields: str) -> None:
+    """Raises ValueError if one of these fields is below `least`."""
     for name in fields:
         if getattr(config, name) < least:
             raise ValueError(f"{name} is {getattr(config, name)}; it must be {least} or more")

@@ -1,6 +1,7 @@
-"""Nets over binary frames, of any family: the glue between a stack and the record.
+"""Models over binary frames, for any family: makes a `base.Model` of a stack of layers.
 
-Keys are independent given the past (class A1 of protocol `bl`), or each is given those below it (NADE, class A2).
+Keys are independent given the past (class A1 of protocol `bl`), or each key is conditioned on the keys below it (NADE,
+class A2).
 """
 
 import dataclasses
@@ -34,34 +35,37 @@ from musejax.nn.features import axis_labels, key_history
 
 
 def check(config: configs.KeyConfig, vocabulary: vocabularies.Vocabulary) -> None:
-    """Raises ValueError where a config and a vocabulary do not agree on whether there are keys.
+    """Checks that a config fits the kind of a vocabulary: binary frames or tokens.
 
     Args:
-        config: Of a family; read are its net, nade and condition_dropout.
-        vocabulary: Of any kind.
+        config: The family's config.
+        vocabulary: A vocabulary of any kind.
+
+    Raises:
+        ValueError: If they do not fit.
     """
     if config.nade < 0:
         raise ValueError(f"nade is {config.nade}; it must be 0 or more")
     if vocabulary.kind == "groove":
-        raise ValueError(f"codec {vocabulary.name} has rows of real numbers; this family draws tokens and switches")
+        raise ValueError(f"codec {vocabulary.name} has rows of real numbers; this family needs tokens or bits")
     if vocabulary.kind != "bits":
         if config.nade:
-            raise ValueError(f"nade does not fit codec {vocabulary.name}: it draws the keys of binary frames")
+            raise ValueError(f"nade does not fit codec {vocabulary.name}; it needs a codec of binary frames")
         return
     if config.net == "token":
         raise ValueError(f"net = token does not fit codec {vocabulary.name}; use net = frame")
     if config.condition_dropout:
-        raise ValueError(f"condition_dropout does not fit codec {vocabulary.name}; it is for nets over tokens")
+        raise ValueError(f"condition_dropout does not fit codec {vocabulary.name}; it needs a codec of tokens")
 
 
 def make(config: configs.KeyConfig, stack: nn.Module, start: Start, vocabulary: vocabularies.Vocabulary) -> Model:
-    """Binds a network over keys to a family's config and a vocabulary of bits.
+    """Makes a model over binary frames.
 
     Args:
         config: The family's config.
         stack: The layers over frames.
         start: Makes their state before the first frame.
-        vocabulary: Of binary frames.
+        vocabulary: A vocabulary of bits.
     """
     size = vocabulary.size
     sizes = dict(vocabulary.conditions)
@@ -81,14 +85,14 @@ def make(config: configs.KeyConfig, stack: nn.Module, start: Start, vocabulary: 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class KeyModel:
-    """A network over binary frames as the functions of the record.
+    """The functions of `base.Model` for a network over binary frames.
 
     Attributes:
         config: The family's config.
         net: The network over frames.
-        joint: The distribution over the keys of a frame, where config.nade asks for one.
+        joint: The distribution over the keys of a frame; used if config.nade is not 0.
         start: Makes the state of the stack before the first frame.
-        vocabulary: Of binary frames.
+        vocabulary: A vocabulary of bits.
     """
 
     config: configs.KeyConfig
@@ -98,7 +102,7 @@ class KeyModel:
     vocabulary: vocabularies.Vocabulary
 
     def features(self, batch: Batch) -> dict[str, AnyArray]:
-        """Adds what the network reads of the past of each frame (`base.Model.features`)."""
+        """Adds the features of the past of each frame (`base.Model.features`)."""
         if ("match" if self.config.history else "last") in batch:
             return dict(batch)
         if self.config.history:
@@ -106,7 +110,7 @@ class KeyModel:
         return {**batch, "last": jnp.pad(batch["frames"], ((0, 0), (1, 0), (0, 0)))[:, :-1]}
 
     def init(self, key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
-        """Draws parameters; the bias of the output begins at the frequency of each key in the batch."""
+        """Initialises the parameters, with output biases at the frequency of each key in the batch."""
         few = self.features({k: v[:1, :2] for k, v in batch.items()})
         params = self.net.init(key, few, self.start(1, 0, None), None)["params"]
         frames = jnp.asarray(batch["frames"], jnp.float32)
@@ -124,11 +128,11 @@ class KeyModel:
     def logits(self, params: Params, batch: Batch, key: Key[Array, ""] | None) -> Float[Array, "B T V"]:
         """Computes the logits of all keys, each given the frames before and, with a NADE, the keys below it."""
         batch = self.features(batch)
-        inner = None if key is None else jax.random.fold_in(key, 1)
+        nade_key = None if key is None else jax.random.fold_in(key, 1)
         out, _ = self.apply(params, batch, self.start(len(batch["frames"]), 0, params), key)
         if not self.config.nade:
             return out
-        return self.joint.apply({"params": params["nade"]}, out, batch["frames"], inner)  # type: ignore[return-value]
+        return self.joint.apply({"params": params["nade"]}, out, batch["frames"], nade_key)  # type: ignore[return-value]
 
     def loss(
         self,
@@ -155,7 +159,7 @@ class KeyModel:
         return Decoder(self.init_cache, self.step, 0, draw=self.draw if self.config.nade else None)
 
     def sample(self, params: Params, state: State, key: Key[Array, ""], request: Request) -> dict[str, Array]:
-        """Draws pieces (`base.Model.sample`)."""
+        """Samples pieces (`base.Model.sample`)."""
         return autoregressive.sample_request(self.decoder, self.vocabulary, params, state, key, request)
 
     def init_cache(self, params: Params, state: State, num: int, length: int) -> Any:
@@ -187,21 +191,21 @@ class KeyModel:
         return jax.tree.map(lambda x: x[:, 0], out), {**after, "carry": carry}
 
     def draw(self, params: Params, choice: Choice) -> draws.Draw:
-        """Returns how the keys of a frame are drawn with a NADE."""
+        """Returns the sampler of the keys of a frame with a NADE."""
         return draws.nade_keys(self.joint, params["nade"], choice)
 
 
 def axes(config: configs.KeyConfig, vocabulary: vocabularies.Vocabulary) -> Axes:
-    """What stands along the axes of nets over keys, and of their NADE."""
+    """Returns the axis labels of networks over keys, and of their NADE."""
     out = axis_labels.events(vocabulary)
-    told = tuple(label for name in config.conditions for label in axis_labels.condition(vocabulary, name))
-    common = axis_labels.classes(8, "common") + told
+    conditions = tuple(label for name in config.conditions for label in axis_labels.condition(vocabulary, name))
+    common = axis_labels.classes(8, "common") + conditions
     if config.history:
         parts = ("last", "age", "memory", "longest", "order 4")
         x = tuple(label for part in parts for label in axis_labels.events(vocabulary, part)) + common
     else:
-        x = axis_labels.events(vocabulary, "last") + told
-    found = {f"stack/{entry}": {0: x} for entry in ("layer_0/input", "embedding/kernel")}
-    found |= {"skip/kernel": {0: out, 1: out}, "output/kernel": {1: out}, "output/bias": {0: out}}
-    found |= {"register": {0: out}, "common/kernel": {0: common}, "nade/reads": {0: out}, "nade/writes": {0: out}}
-    return {**found, "nade/below": {0: axis_labels.classes(vocabulary.size, "below")}}
+        x = axis_labels.events(vocabulary, "last") + conditions
+    labels = {f"stack/{entry}": {0: x} for entry in ("layer_0/input", "embedding/kernel")}
+    labels |= {"skip/kernel": {0: out, 1: out}, "output/kernel": {1: out}, "output/bias": {0: out}}
+    labels |= {"register": {0: out}, "common/kernel": {0: common}, "nade/reads": {0: out}, "nade/writes": {0: out}}
+    return {**labels, "nade/below": {0: axis_labels.classes(vocabulary.size, "below")}}

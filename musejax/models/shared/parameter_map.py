@@ -1,7 +1,7 @@
-"""Models over other parameters: each function of a record reads its parameters through one map.
+"""Reparametrised models: every function of a model reads its parameters through one map.
 
-`READS` says of every field of a record how it reads parameters. A new field must be entered there: `map_params` refuses
-a record with a field that it does not know.
+`READS` declares how each field of a record reads parameters. A new field must be added there: `map_params` raises an
+error for a field that is not declared.
 """
 
 import enum
@@ -18,12 +18,12 @@ class Reads(enum.Enum):
     """How a field of a record reads parameters.
 
     Attributes:
-        NO: It does not read any.
-        FIRST: A function whose first argument they are.
-        LAYS_OUT: A function from parameters to the same laid out for a loop, which FIRST functions take as well.
+        NO: It does not read parameters.
+        FIRST: A function with parameters as its first argument.
+        LAYS_OUT: A function that rearranges parameters for a loop; FIRST functions also take its result.
         RECORD: A record with fields of its own.
-        MAKES: A function that makes them.
-        NAMES: Labels of the axes of parameters by path, which other parameters do not have.
+        MAKES: A function that makes parameters.
+        NAMES: Labels of the axes of parameters by path, which do not hold for the new parameters.
     """
 
     NO = enum.auto()
@@ -71,7 +71,7 @@ READS: Mapping[type, Mapping[str, Reads]] = {
 
 @struct.dataclass
 class _LaidOut:
-    """Parameters that went through the map before a loop."""
+    """Parameters that were mapped before a loop."""
 
     params: Any
 
@@ -79,40 +79,40 @@ class _LaidOut:
 def map_params(
     model: Model, init: Callable[[Array, Batch], tuple[Params, State]], to_params: Callable[[Params], Params]
 ) -> Model:
-    """Makes a model of other parameters, from which those of a given model follow.
+    """Reparametrises a model: its parameters become a function of new parameters.
 
-    A loop over cells applies the map once before it begins, through `Decoder.prepare`.
+    A loop over cells applies the map once before it starts, by `Decoder.prepare`.
 
     Args:
-        model: The given model.
-        init: (key, batch) -> the other parameters and the state.
-        to_params: The other parameters -> the given model's.
+        model: The model.
+        init: (key, batch) -> the new parameters and the state.
+        to_params: The new parameters -> the parameters of `model`.
 
     Raises:
-        ValueError: The model has a training step of its own, which makes its parameters itself.
+        ValueError: If the model has a training step of its own, which makes its parameters itself.
     """
     if model.make_step is not None:
         raise ValueError("the family has a training step of its own, which makes its parameters itself")
 
-    def first(function: Callable) -> Callable:
+    def map_first(function: Callable) -> Callable:
         def mapped(params: Params, *args: Any, **options: Any) -> Any:
             return function(params.params if isinstance(params, _LaidOut) else to_params(params), *args, **options)
 
         return mapped
 
-    def lays_out(prepare: Callable[[Params], Any] | None) -> Callable[[Params], _LaidOut]:
+    def map_layout(prepare: Callable[[Params], Any] | None) -> Callable[[Params], _LaidOut]:
         return lambda params: _LaidOut(to_params(params) if prepare is None else prepare(to_params(params)))
 
-    def record(value: Any) -> Any:
+    def map_record(value: Any) -> Any:
         make: Any = type(value)
         reads = READS[make]
-        return make(**{name: field(reads[name], part) for name, part in value._asdict().items()})
+        return make(**{name: map_field(reads[name], part) for name, part in value._asdict().items()})
 
-    def field(reads: Reads, value: Any) -> Any:
+    def map_field(reads: Reads, value: Any) -> Any:
         if reads is Reads.LAYS_OUT:
-            return lays_out(value)
+            return map_layout(value)
         if value is None or reads is Reads.NAMES:
             return None
-        return {Reads.FIRST: first, Reads.RECORD: record}.get(reads, lambda kept: kept)(value)
+        return {Reads.FIRST: map_first, Reads.RECORD: map_record}.get(reads, lambda value: value)(value)
 
-    return record(model)._replace(init=init)
+    return map_record(model)._replace(init=init)

@@ -1,11 +1,11 @@
-"""Networks over tokens, of any family: the glue between a module that reads one token a step and the record.
+"""Models over tokens, for any family: makes a `base.Model` of a module that reads one token per step.
 
 Streams are serialised frame by frame. The module is called as
 
     (previous int32[B, L], before, conditions {name: int32[B, L]}, carry, key) -> logits [B, L, V], carry
 
-where `previous` is the token before each position (V at the start), `before` the token of the same stream a frame
-before (None for one stream), and the conditions include `stream` where there are several.
+where `previous` is the token before each position (V at the start) and `before` the token of the same stream one frame
+before (None for one stream). With several streams the conditions include `stream`.
 """
 
 import dataclasses
@@ -38,16 +38,16 @@ def make(
     advance: Advance | None = None,
     axes: Callable[[], Axes] | None = None,
 ) -> Model:
-    """Binds a network over tokens to a family's config and a vocabulary.
+    """Makes a model over tokens.
 
     Args:
         config: The family's config.
         net: The module.
         start: Makes the state of its stack before the first token.
-        vocabulary: Of tokens.
-        prepare: Lays the parameters out for `advance`.
-        advance: A faster way to take one step from what `prepare` returns; None calls the module with L = 1.
-        axes: The labels of its axes (`base.Info.axes`).
+        vocabulary: A vocabulary of tokens.
+        prepare: Rearranges the parameters for `advance`.
+        advance: A faster function for one step with the output of `prepare`; None calls the module with L = 1.
+        axes: Returns the labels of its axes (`base.Info.axes`).
     """
     model = TokenModel(config, net, start, vocabulary, prepare, advance)
     info = Info(
@@ -61,7 +61,7 @@ def make(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TokenModel:
-    """A network over tokens as the functions of the record; the attributes are the arguments of `make`."""
+    """The functions of `base.Model` for a network over tokens; the attributes are the arguments of `make`."""
 
     config: configs.TokenConfig
     net: nn.Module
@@ -73,7 +73,7 @@ class TokenModel:
     def inputs(
         self, batch: Batch
     ) -> tuple[Int[AnyArray, "B L"], Int[AnyArray, "B L"], Int[AnyArray, "B L"] | None, dict[str, Array]]:
-        """Returns tokens [B, L], the token before each, the token a frame before each, and conditions."""
+        """Returns tokens [B, L], the token before each, the token one frame before each, and conditions."""
         streams, size = self.vocabulary.streams, self.vocabulary.size
         tokens = jnp.asarray(batch["tokens"])
         tokens = tokens.reshape(tokens.shape[0], -1)
@@ -84,7 +84,7 @@ class TokenModel:
         return tokens, shift(tokens, 1, size), shift(tokens, streams, size), conditions
 
     def init(self, key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
-        """Draws parameters; a batch gives the shapes."""
+        """Initialises the parameters; the batch gives the shapes."""
         _, previous, before, conditions = self.inputs({k: v[:1, :2] for k, v in batch.items()})
         return self.net.init(key, previous, before, conditions, self.start(1, 0, None), None)["params"], {}
 
@@ -107,7 +107,7 @@ class TokenModel:
         step: Int[AnyArray, ""] | int,
         train: bool,
     ) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
-        """Computes the mean cross-entropy of a token."""
+        """Computes the mean cross-entropy per token."""
         if train:
             key, unknown = jax.random.split(key)
             rate = self.config.condition_dropout
@@ -132,11 +132,11 @@ class TokenModel:
         return Decoder(self.init_cache, self.step, start, prepare=self.prepare, logits=self.all_logits)
 
     def sample(self, params: Params, state: State, key: Key[Array, ""], request: Request) -> dict[str, Array]:
-        """Draws pieces (`base.Model.sample`)."""
+        """Samples pieces (`base.Model.sample`)."""
         return autoregressive.sample_request(self.decoder, self.vocabulary, params, state, key, request)
 
     def init_cache(self, params: Params, state: State, num: int, length: int) -> Any:
-        """Returns the state before the first token; `recent` holds the last S tokens, the oldest first."""
+        """Returns the state before the first token; `recent` contains the last S tokens, the oldest first."""
         streams = self.vocabulary.streams
         recent = jnp.full((num, streams), self.vocabulary.size, jnp.int32)
         return {"carry": self.start(num, length * streams, params), "recent": recent}
@@ -176,20 +176,22 @@ class TokenModel:
 
 
 def label_axes(conditions: Sequence[str], inputs: str, embed: int, vocabulary: vocabularies.Vocabulary) -> Axes:
-    """Labels the axes of a token network as the recurrent family and the Transformers have it.
+    """Returns the axis labels of the token network of the recurrent and the Transformer family.
 
     Args:
-        conditions: Names of the conditions that it reads.
-        inputs: How a token enters it: `one_hot`, `embed` or `scalar`.
+        conditions: Names of the conditions that the network reads.
+        inputs: Encoding of its input tokens: `one_hot`, `embed` or `scalar`.
         embed: Width of its embedding.
-        vocabulary: Of tokens.
+        vocabulary: A vocabulary of tokens.
     """
     out = axis_labels.events(vocabulary)
     sizes = {name: axis_labels.condition(vocabulary, name) for name in conditions}
     if vocabulary.streams > 1:
         sizes["stream"] = axis_labels.classes(vocabulary.streams, "stream")
     if inputs == "scalar":
-        x: axis_labels.Labels = (("scalar", vocabulary.ranges),)  # the same number is another event in another table
+        x: axis_labels.Labels = (
+            ("scalar", vocabulary.ranges),
+        )  # the same number is another event in another vocabulary
     elif inputs == "one_hot":
         x = axis_labels.events(vocabulary, "previous")
     else:
@@ -197,11 +199,11 @@ def label_axes(conditions: Sequence[str], inputs: str, embed: int, vocabulary: v
     x += axis_labels.events(vocabulary, "before") if vocabulary.streams > 1 else ()
     x += tuple(label for name in sorted(sizes) for label in sizes[name])
     labels = {name: {0: axis_labels.events(vocabulary, none=True)} for name in ("embed", "before")}
-    labels |= {name: {0: own} for name, own in sizes.items()}
+    labels |= {name: {0: values} for name, values in sizes.items()}
     labels |= {"output/kernel": {1: out}, "output/bias": {0: out}, "output_bias": {0: out}}
     return {**labels, "stack/layer_0/input": {0: x}}
 
 
 def shift(tokens: Int[AnyArray, "B L"], by: int, start: int) -> Int[Array, "B L"]:
-    """Moves tokens [B, L] right by `by`, with `start` in front."""
+    """Shifts tokens [B, L] right by `by` positions and fills the front with `start`."""
     return jnp.pad(tokens, ((0, 0), (by, 0)), constant_values=start)[:, : tokens.shape[1]]

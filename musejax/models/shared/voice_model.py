@@ -1,4 +1,4 @@
-"""Networks over frames of voices, of any family: the glue between `nn.voice_net.VoiceNet` and the record."""
+"""Models over frames of voices, for any family: makes a `base.Model` of a `nn.voice_net.VoiceNet`."""
 
 import dataclasses
 import functools
@@ -25,14 +25,14 @@ def make(
     vocabulary: vocabularies.Vocabulary,
     reader: given_reader.Reader | None = None,
 ) -> Model:
-    """Binds a network over frames to a family's config and a vocabulary.
+    """Makes a model over frames of voices.
 
     Args:
         config: The family's config.
         stack: The layers over frames.
         start: Makes their state before the first frame.
-        vocabulary: Of tokens.
-        reader: Reads given cells ahead of their turn; None for a network that reads the past alone.
+        vocabulary: A vocabulary of tokens.
+        reader: Reader of all given cells; None for a network that reads only the past.
 
     Raises:
         ValueError: The config does not fit the vocabulary.
@@ -40,7 +40,7 @@ def make(
     streams = vocabulary.streams
     order = tuple(config.order) or tuple(range(streams))
     if sorted(order) != list(range(streams)):
-        raise ValueError(f"order {config.order} is not an order of {streams} streams")
+        raise ValueError(f"order is {config.order}; it must contain each of the streams 0..{streams - 1} once")
     if vocabulary.frames_per_quarter == 0 or not vocabulary.has("pitch"):
         raise ValueError(f"net = frame does not fit codec {vocabulary.name}; use net = token")
     net = voice_net.VoiceNet(
@@ -72,15 +72,15 @@ def make(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class VoiceModel:
-    """A network over frames as the functions of the record.
+    """The functions of `base.Model` for a network over frames of voices.
 
     Attributes:
         config: The family's config.
         net: The network.
         start: Makes the state of its stack before the first frame.
-        vocabulary: Of tokens.
-        reader: Reads given cells ahead of their turn; None for a network that reads the past alone.
-        order: The streams of a frame in the order in which they are drawn.
+        vocabulary: A vocabulary of tokens.
+        reader: Reader of all given cells; None for a network that reads only the past.
+        order: The streams of a frame in sampling order.
     """
 
     config: configs.VoiceConfig
@@ -92,15 +92,15 @@ class VoiceModel:
 
     @functools.cached_property
     def table(self) -> voice_history.Tables:
-        """What the events of the vocabulary mean."""
+        """Properties of the vocabulary that the features need."""
         return voice_history.tables(self.vocabulary)
 
     def add_streams(self, tokens: Int[AnyArray, "B T *S"]) -> Int[AnyArray, "B T S"]:
-        """Gives tokens an axis for streams where they have none: [B, T, S]."""
+        """Adds an axis for streams to tokens without one: [B, T, S]."""
         return tokens if self.vocabulary.streams > 1 else tokens[..., None]
 
     def features(self, batch: Batch) -> dict[str, AnyArray]:
-        """Adds what the network reads of the past of each frame (`base.Model.features`)."""
+        """Adds the features of the past of each frame (`base.Model.features`)."""
         if "match" in batch:
             return dict(batch)
         batch = {**batch, **voice_history.read_all(self.table, self.add_streams(batch["tokens"]))}
@@ -117,7 +117,7 @@ class VoiceModel:
         return batch
 
     def inputs(self, batch: Batch, infill_mask: Shaped[AnyArray, "B T S"] | None) -> dict[str, AnyArray]:
-        """Completes a batch as the network reads it: tokens [B, T, S], features and given cells."""
+        """Returns a batch as the network reads it, with tokens [B, T, S], features and given cells."""
         batch = self.features(batch)
         batch["tokens"] = self.add_streams(batch["tokens"])
         if self.reader is not None:
@@ -127,7 +127,7 @@ class VoiceModel:
         return batch
 
     def init(self, key: Key[Array, ""], batch: Batch) -> tuple[Params, State]:
-        """Draws parameters; a batch gives the shapes."""
+        """Initialises the parameters; the batch gives the shapes."""
         few = self.inputs(self.hide_length({k: v[:1, :2] for k, v in batch.items()}), None)
         return self.net.init(key, few, self.start(1, 0, None), None)["params"], {}
 
@@ -153,7 +153,7 @@ class VoiceModel:
         step: Int[AnyArray, ""] | int,
         train: bool,
     ) -> tuple[Float[Array, ""], tuple[State, Metrics]]:
-        """Computes the mean cross-entropy of the cells that are not given."""
+        """Computes the mean cross-entropy per free cell."""
         config, tokens = self.config, self.add_streams(batch["tokens"])
         mask = jnp.broadcast_to(batch["loss_mask"][..., None], tokens.shape)
         free = None
@@ -168,7 +168,9 @@ class VoiceModel:
             if self.reader is not None:
                 free = given_reader.sample_masks(masks, *tokens.shape)
                 mask = mask * free
-            batch = conditioning.drop_conditions(batch, config.conditions, self.vocabulary, config.condition_dropout, unknown)
+            batch = conditioning.drop_conditions(
+                batch, config.conditions, self.vocabulary, config.condition_dropout, unknown
+            )
         logits = self.logits(params, batch, key if train else None, free)
         return losses.cross_entropy(logits, tokens, mask, state)
 
@@ -192,7 +194,7 @@ class VoiceModel:
         return Decoder(self.init_cache, self.step, self.table.size, self.order, read=read, logits=self.all_logits)
 
     def sample(self, params: Params, state: State, key: Key[Array, ""], request: Request) -> dict[str, Array]:
-        """Draws pieces (`base.Model.sample`)."""
+        """Samples pieces (`base.Model.sample`)."""
         return autoregressive.sample_request(self.decoder, self.vocabulary, params, state, key, request)
 
     def init_cache(self, params: Params, state: State, num: int, length: int) -> Any:
@@ -220,9 +222,9 @@ class VoiceModel:
         """Reads the given cells of whole pieces (`base.Decoder.read`)."""
         is_free = self.add_streams(infill_mask) > 0
         batch = {**conditions, "given": jnp.where(is_free, self.table.size, self.add_streams(given))}
-        known = self.net.apply({"params": params}, batch, cache["z"].dtype, None, method="read")
-        here = jax.tree.map(lambda x: jnp.zeros_like(x[:, 0]), known)
-        return {**cache, "known": known, "read": {**cache["read"], **here}}
+        summary = self.net.apply({"params": params}, batch, cache["z"].dtype, None, method="read")
+        here = jax.tree.map(lambda x: jnp.zeros_like(x[:, 0]), summary)
+        return {**cache, "known": summary, "read": {**cache["read"], **here}}
 
     def step(
         self,
@@ -233,11 +235,11 @@ class VoiceModel:
         pos: Int[Array, ""],
         conditions: Mapping[str, AnyArray],
     ) -> tuple[Float[Array, "N V"], Any]:
-        """Computes the logits of one cell (`base.Decoder.step`); the stack advances at the first of a frame."""
+        """Computes the logits of one cell (`base.Decoder.step`); the stack advances at the first cell of a frame."""
         streams = self.vocabulary.streams
-        known = {name: conditions[name] for name in self.config.conditions}
+        here = {name: conditions[name] for name in self.config.conditions}
         if self.config.bars_left:
-            known["bars_left"] = conditions.get("bars_left", jnp.full_like(previous, voice_history.LEFT))
+            here["bars_left"] = conditions.get("bars_left", jnp.full_like(previous, voice_history.LEFT))
         place = pos % streams
 
         def store(cache: Any) -> Any:
@@ -249,9 +251,9 @@ class VoiceModel:
 
         cache = jax.lax.cond(pos > 0, store, lambda cache: cache, cache)
         cache = jax.lax.cond((place == 0) & (pos > 0), push, lambda cache: cache, cache)
-        advance = functools.partial(self._begin_frame, params, known, conditions.get("endless"))
+        advance = functools.partial(self._begin_frame, params, here, conditions.get("endless"))
         cache = jax.lax.cond(place == 0, advance, lambda cache: cache, cache)
-        branches = [functools.partial(self._stream_logits, params, known, cache, j) for j in range(streams)]
+        branches = [functools.partial(self._stream_logits, params, here, cache, j) for j in range(streams)]
         return jax.lax.switch(place, branches), cache
 
     def _begin_frame(
@@ -273,7 +275,7 @@ class VoiceModel:
     def _stream_logits(
         self, params: Params, conditions: Mapping[str, AnyArray], cache: Any, place: int
     ) -> Float[Array, "N V"]:
-        """Computes the logits of the stream that is drawn at a place of the order: float[N, V]."""
+        """Computes the logits of the stream at a position of the sampling order, float[N, V]."""
         here = {k: v[:, None] for k, v in {**cache["read"], **conditions}.items()}
         z, frame = cache["z"][:, None, place], cache["frame"][:, None]
         out = self.net.apply({"params": params}, z, here, frame, place, None, method="stream")
