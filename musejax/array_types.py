@@ -1,9 +1,9 @@
-"""Types of arrays with their shapes, for annotations such as `Float[Array, "B T V"]`.
+"""Array types with shapes, for annotations such as `Float[Array, "B T V"]`.
 
-A name is an axis, and equal names in one signature are equal sizes; the letters are B batch, L tokens, T frames,
-P pitches, S voices or streams, K tracks, V vocabulary, D width, H heads, Z latent, N pieces sampled. `...` stands for
-any axes, `*N` for any axes under one name, and `_` for an axis of any size. Tests check the annotations of `nn`,
-`models` and `decoding` in every call; elsewhere they cost nothing.
+A name stands for an axis, and equal names in one signature have equal sizes. The letters are B batch, L tokens, T
+frames, P pitches, S voices or streams, K tracks, V vocabulary, D width, H heads, Z latent, N pieces sampled. `...`
+stands for any axes, `*N` for any axes with one name, and `_` for an axis of any size. Tests check the annotations of
+`nn`, `models` and `decoding` in every call; outside of tests they cost nothing.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ else:
     except ModuleNotFoundError:
 
         class _Plain:
-            """Stands for the type of the array alone where jaxtyping is not installed."""
+            """The plain array type, in place of the jaxtyping annotations if jaxtyping is not installed."""
 
             def __class_getitem__(cls, item: tuple[Any, str]) -> Any:
                 return item[0]

@@ -1,7 +1,7 @@
-"""The record that every family fills, and the few values that travel between the parts.
+"""The interface of a model family, and the values that are passed between parts of the library.
 
-A family bound to a config is one `Model`: a NamedTuple of pure functions, in the way of optax's
-GradientTransformation. Nothing here knows a file, a NoteSequence or a training loop.
+A family bound to a config is one `Model`: a NamedTuple of pure functions, similar to optax's GradientTransformation.
+Nothing here depends on files, NoteSequences or the training loop.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,21 +13,21 @@ from flax import struct
 from musejax.array_types import AnyArray, Array
 
 Params = Any  # a pytree of float arrays
-State = Any  # a pytree of what is not trained by gradient; {} when there is none
-# (rows, positions to be drawn or 0 for whole sequences, params whose type is taken) -> a stack's state
+State = Any  # a pytree of variables that are not trained by gradient; {} if there are none
+# (rows, positions to be sampled or 0 for whole sequences, params that set the type) -> initial state of a stack
 Start = Callable[[int, int, Params], Any]
-Batch = Mapping[str, Any]  # arrays of JAX or NumPy: tokens, loss_mask, one array a condition; leading axis B
-# path of a parameter, such as `stack/layer_0/input` -> axis -> what stands at each place along it
+Batch = Mapping[str, Any]  # JAX or NumPy arrays with leading axis B: tokens, loss_mask, and one for each condition
+# path of a parameter, such as `stack/layer_0/input` -> axis -> labels of the positions along it
 Axes = Mapping[str, Mapping[int, tuple[Any, ...]]]
-Metrics = dict[str, Array]  # scalars; `weight` counts the cells over which `loss` is a mean
+Metrics = dict[str, Array]  # scalars; `weight` is the number of cells over which `loss` is averaged
 
 
 @struct.dataclass
 class Choice:
-    """How a token is chosen from logits; None switches a filter off. Filters apply in this order.
+    """How a token is chosen from logits. Filters apply in this order; None disables a filter.
 
     Attributes:
-        temperature: Divides the logits; near 0 takes the likeliest token.
+        temperature: Divides the logits; near 0 the likeliest token is chosen.
         top_k: Keeps the k likeliest tokens.
         top_p: Keeps the smallest set of tokens whose probability reaches p (Holtzman et al., 2020).
         min_p: Keeps tokens at least min_p times as likely as the likeliest (Nguyen et al., 2024).
@@ -40,38 +40,39 @@ class Choice:
 
     @property
     def sharp(self) -> bool:
-        """Whether likely tokens are chosen more often than the model's own distribution says."""
+        """Whether likely tokens are chosen more often than under the model's own distribution."""
         cuts = (self.top_k is not None, self.top_p is not None and self.top_p < 1.0, bool(self.min_p))
         return self.temperature < 1.0 or any(cuts)
 
 
-# (frame, stream, values so far [N, L, ...] as drawn) -> bool, broadcast to [N, V]: what may stand there. A constraint
-# with arrays in it is a `jax.tree_util.Partial`, so that new arrays do not compile anew. A family that draws cells in
-# any order asks once for each cell, with zeros for the values.
+# (frame, stream, values sampled so far [N, L, ...]) -> the allowed tokens, bool, broadcast to [N, V]. A constraint that
+# contains arrays is a `jax.tree_util.Partial`, so that new arrays do not trigger a new compilation. A family that
+# samples cells in any order calls it once for each cell, with zeros for the values.
 Constraint = Callable[[Array, Array, Array], Array]
 
 
 @struct.dataclass
 class Request:
-    """What to sample: one pytree of static shape.
+    """A request to sample pieces: one pytree of static shape.
 
     Attributes:
         num: Number of pieces, N.
-        length: Number of frames T (tokens where tokens are not frames).
+        length: Number of frames T (number of tokens if tokens are not frames).
         choice: How a token is chosen.
-        first: Index of the first piece: piece i of a larger request is drawn from `fold_in(key, first + i)`.
-        given: Cells that are fixed, int32[N, T, S] (or [N, T]; uint8[N, T, V] for bits, float32 for rows of real
-            numbers); None for a free sample.
-        infill_mask: 1 where a cell is to be drawn, of given's shape ([N, T] for bits). A primer is a prefix of zeros.
-            Of rows of real numbers [N, T], or [N, T, V] where their hits alone are given.
-            A family that accompanies a track reads that track of `given` and needs no mask.
-        conditions: One int32[N, T] array for each condition that the model was trained with. For a family that draws
-            cells in any order also `pad_mask`, 1 in the frames of each piece; None where all are of it.
-        constraint: Which tokens may stand where. A sampler says where it left nothing to draw: `blocked`, in what it
-            returns.
-        grammar: Keeps samples well-formed; it holds as the constraint does.
-        rules: What should hold as well. A rule yields in a cell in which nothing else would be left, the last first.
-        sampling: How a family draws that draws cells in any order (`decoding.gibbs.Sampling`); None for its own way.
+        first: Index of the first piece: piece i is sampled with the key `fold_in(key, first + i)`, so that a large
+            request can be split.
+        given: Given cells, int32[N, T, S] (or [N, T]; uint8[N, T, V] for bits, float32 for rows of real numbers); None
+            for unconditional sampling.
+        infill_mask: 1 where a cell is to be sampled, in the shape of `given` ([N, T] for bits). For a primer, it begins
+            with zeros. For rows of real numbers it is [N, T], or [N, T, V] if only their hits are given. A family that
+            accompanies a track reads this track from `given` and needs no mask.
+        conditions: One int32[N, T] array for each condition that the model reads. For a family that samples cells in
+            any order also `pad_mask`, 1 in the frames of each piece; without it all frames belong to the piece.
+        constraint: The tokens that are allowed in each cell. Samplers return `blocked`, which marks cells in which it
+            left no token.
+        grammar: Constraint that keeps samples well-formed; it holds like `constraint`.
+        rules: Soft constraints. Where no token would be left in a cell, rules are dropped there, the last one first.
+        sampling: Sampler of a family that samples cells in any order (`decoding.gibbs.Sampling`); None for its default.
     """
 
     num: int = struct.field(pytree_node=False)
@@ -88,24 +89,25 @@ class Request:
 
 
 class Decoder(NamedTuple):
-    """What a family that decodes left to right offers to the sampler, to steering, scoring and reinforcement.
+    """The step functions of a left-to-right family, for sampling, steering, scoring and reinforcement learning.
 
     Attributes:
-        init_cache: (params, state, num, length in frames) -> cache, an explicit pytree of static shape. Every array in
-            it of rank 1 or more has the N rows first; those of rank 0 serve all rows.
+        init_cache: (params, state, num, length in frames) -> cache, an explicit pytree of static shape. Arrays of rank
+            1 or more have the N rows as their first axis; arrays of rank 0 are shared by all rows.
         step: (params, state, cache, previous token [N], pos, conditions of pos {name: [N]}) -> logits [N, V], cache.
             At pos 0 the previous token is `start`. For bits and rows of real numbers the token is a frame, [N, V].
-        start: The id that stands before the first token.
-        order: The streams of a frame in the order in which they are drawn; empty for the vocabulary's own.
-        prepare: params -> the same laid out for a loop, which init_cache and step take in place of params; None where
-            nothing is gained. A step without it gives the same and is slower.
-        draw: (params, choice) -> how a value is drawn from a step's output (`decoding.draws.Draw`), where that output
-            is neither the logits of one token nor of switches that are independent of each other.
+        start: The id before the first token.
+        order: The streams of a frame in sampling order; empty for the vocabulary's order.
+        prepare: params -> parameters laid out for a loop, which init_cache and step accept in place of params; None if
+            this saves nothing. A step without it gives the same result, but is slower.
+        draw: (params, choice) -> the sampler of a value from the output of a step (`decoding.draws.Draw`); None if that
+            output is the logits of one token or of independent bits.
         read: (params, state, cache, given int32[N, T, S], infill_mask int32[N, T, S], conditions {name: int32[N, T]})
-            -> cache, for a net that reads given cells ahead of their turn; the sampler calls it once, before the loop.
+            -> cache, for a network that reads all given cells beforehand; the sampler calls it once before the loop.
             Without streams the cells are [N, T].
-        logits: (params, state, batch) -> those of all cells in one pass, each given the true cells before, float[B, T,
-            S, V] in the streams' own order ([B, L, V] of one stream); None where a cell is not one of V tokens.
+        logits: (params, state, batch) -> the logits of all cells in one pass, each given the true cells before it,
+            float[B, T, S, V] in the vocabulary's order of streams ([B, L, V] for one stream); None if a cell is not one
+            of V tokens.
     """
 
     init_cache: Callable[[Params, State, int, int], Any]
@@ -119,17 +121,17 @@ class Decoder(NamedTuple):
 
 
 class Likelihood(NamedTuple):
-    """A likelihood and what kind of likelihood it is.
+    """A likelihood of one of several kinds.
 
     Attributes:
         kind: `exact` (chain rule), `bound` (of a latent variable model), `orderless` or `pseudo`.
-        nll: For an exact likelihood: (params, state, batch) -> nats a cell: [B, T, S], [B, L], or [B, T] for bits. Of a
-            pseudo-likelihood the same, each cell given all others.
-        estimate: For the other kinds: (params, state, key, batch) -> nats a piece, float[B], of one random draw: of a
-            bound the negative logarithm of an importance weight, log q(z|x) - log p(x, z); else an estimate of the
-            piece's cost that is right on average.
-        joint: Whether the cells of a frame are scored given each other; False where they are independent given the
-            past (class A1 of protocol `bl`).
+        nll: For an exact likelihood, (params, state, batch) -> nats per cell: [B, T, S], [B, L], or [B, T] for bits.
+            For a pseudo-likelihood the same, with each cell given all others.
+        estimate: For the other kinds, (params, state, key, batch) -> a random estimate of nats per piece, float[B]. For
+            a bound it is the negative log of an importance weight, log q(z|x) - log p(x, z); otherwise it is an
+            unbiased estimate of the cost of the piece.
+        joint: Whether the cells of a frame are scored given each other; False if they are independent given the past
+            (class A1 of protocol `bl`).
     """
 
     kind: Literal["exact", "bound", "orderless", "pseudo"]
@@ -139,18 +141,18 @@ class Likelihood(NamedTuple):
 
 
 class Latent(NamedTuple):
-    """What a family with a latent vector offers: everything that is done with latents builds on these.
+    """The functions of a family with latent vectors, on which all latent operations build.
 
     Attributes:
-        size: Z.
-        encode: (params, state, batch) -> mean, scale of a diagonal normal, float[B, Z] each; None for a family that
-            draws vectors but finds none for a piece.
-        decode: (params, state, key, z float[N, Z], request) -> as `Model.sample`, of pieces with these vectors.
-        costs: (params, state, batch, z float[B, Z]) -> nats of each cell given the vector and the true frames before,
-            and whether its likeliest value is right, float[B, T, S] each (S = 1 for bits, whose frames are right
-            whole); None where frames are real numbers, which are not right or wrong, or there is no likelihood.
-        length: The frames of a vector's piece, at most; None where it has as many as are asked for.
-        parts: Name -> first and end index of what in z has a meaning of its own.
+        size: Size of a latent vector, Z.
+        encode: (params, state, batch) -> mean and scale of a diagonal normal posterior, float[B, Z] each; None for a
+            family without an encoder.
+        decode: (params, state, key, z float[N, Z], request) -> pieces with these vectors, as `Model.sample` returns.
+        costs: (params, state, batch, z float[B, Z]) -> nats of each cell given the vector and the true frames before
+            it, and whether its likeliest value is right, float[B, T, S] each (S = 1 for bits, where a whole frame must
+            be right); None if frames are real numbers, which are never exactly right, or if there is no likelihood.
+        length: Largest number of frames of a piece; None if there is no limit.
+        parts: Name -> first and end index of each part of z with a meaning of its own.
     """
 
     size: int
@@ -162,15 +164,15 @@ class Latent(NamedTuple):
 
 
 class Tools(NamedTuple):
-    """What the settings of a run's optimiser come to, for a family that makes its own training step.
+    """The optimiser settings of a run as functions, for a family that makes its own training step.
 
     Attributes:
-        optimizer: (updates a step, factor of the learning rate) -> an optax optimiser under the run's schedule, which
-            counts steps, however many updates one has.
-        learning_rate: step -> the rate of a factor of 1.
-        average: (average so far or None, params, step) -> the average after the step; None where the run keeps none.
-        cast: params -> the same in the type in which the run computes.
-        root: The key of which that of step n is fold_in(root, n).
+        optimizer: (updates per step, factor of the learning rate) -> an optax optimiser with the run's schedule, which
+            counts steps rather than updates.
+        learning_rate: step -> the learning rate for a factor of 1.
+        average: (average so far or None, params, step) -> the average after the step; None if the run keeps no average.
+        cast: params -> the parameters in the run's compute type.
+        root: A random key; the key of step n is fold_in(root, n).
     """
 
     optimizer: Callable[[int, float], Any]
@@ -185,8 +187,8 @@ class Step(NamedTuple):
 
     Attributes:
         init: (key, batch) -> TrainState.
-        update: (train_state, batch) -> (train_state, info); one step, its state donated once it is compiled. Of the
-            info `loss` and `grad_norm` must be finite for training to go on, so they cover all that is trained.
+        update: (train_state, batch) -> (train_state, info), one step; its compiled form donates the state. Training
+            stops if `loss` or `grad_norm` in info is not finite, so these must cover everything that is trained.
     """
 
     init: Callable[[Array, Batch], "TrainState"]
@@ -194,31 +196,30 @@ class Step(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What a model is and can do, as data: code outside of a family asks nothing else of its config.
+    """The properties and abilities of a model as data; code outside of a family reads these instead of its config.
 
     Attributes:
         config: The family's frozen config dataclass.
         conditions: Names of the vocabulary's conditions that the model reads.
-        drops_conditions: Whether it was trained without its conditions now and then, so that they can be weighed
-            (classifier-free guidance).
-        piece_frames: Frames of a piece, of a family that draws all of its cells at once; 0 for one that draws cell by
-            cell, to any length. What is drawn at once is not chosen by token: such a family reads no `choice` or
+        drops_conditions: Whether conditions were sometimes hidden in training, so that classifier-free guidance works.
+        piece_frames: Number of frames in a piece, for a family that samples all cells at once; 0 for a family that
+            samples cell by cell, to any length. A family that samples all cells at once ignores `choice` and
             `constraint`.
-        batch_parts: Number of equal parts into which a training step cuts its batch.
-        samplers: The samplers of a family that draws cells in any order (`decoding.gibbs.SAMPLERS`), its own first. The
-            length of a piece is then fixed before it is drawn.
+        batch_parts: Number of equal parts into which a training step splits its batch.
+        samplers: The samplers of a family that samples cells in any order (`decoding.gibbs.SAMPLERS`), its default
+            first. The length of a piece is then fixed before sampling.
         sampling_steps: Default number of steps of these samplers.
-        plans_bars: Whether the model can be asked for a number of bars (condition `bars_left`).
-        reads_place: Whether it reads how far a piece has come.
-        given_track: Name of the track that it accompanies; empty for a model that draws all tracks.
-        humanizes: Whether it plays given hits, and draws their velocities and timing alone.
-        training_only: Names at the top of params and state that only training reads (the critic of a GAN); a packed run
-            is without them.
-        family: Name of the family; `Family.build` fills it in, and the next field.
+        plans_bars: Whether the model can be conditioned on a number of bars (condition `bars_left`).
+        reads_place: Whether it reads the number of bars since the start of the piece.
+        given_track: Name of the track that it accompanies; empty for a model that samples all tracks.
+        humanizes: Whether it performs given hits, and samples only their velocities and timing.
+        training_only: Top-level names in params and state that only training reads (the critic of a GAN); packed runs
+            do not contain them.
+        family: Name of the family; `Family.build` fills in this field and the next one.
         vocabulary: The table of the token ids that the model reads and writes.
         axes: () -> the labels of axes that are laid out by events or conditions (`nn/features/axis_labels.py`), by
-            which weights move to a network over another vocabulary; paths that the network does not have are passed
-            over. None for a family that does not say.
+            which weights are moved to a network over another vocabulary; paths that the network does not have are
+            ignored. None for a family without labels.
     """
 
     config: Any
@@ -242,20 +243,21 @@ class Model(NamedTuple):
     """A family bound to a config and a vocabulary.
 
     Attributes:
-        info: What the model is and can do.
+        info: Properties and abilities of the model.
         init: (key, batch) -> params, state.
-        loss: `(params, state, key, batch, *, step, train)` -> loss, (state, metrics). Validation takes it with
-            train=False; the best checkpoint is the one where it is least. A family with its own `make_step` trains by
-            other losses.
-        sample: (params, state, key, request) -> arrays that the codec decodes, and of a family with a likelihood
-            `log_prob` [N], that of what was drawn in nats, under the model as it is; of the likelihood's own kind.
-        likelihood: The likelihood, where the family has one.
-        decoder: The pair of functions of a left-to-right family.
-        latent: The latent vector of a family that has one.
-        make_step: Tools -> Step (of plain functions), where one loss and one optimiser do not describe training.
-        features: Batch of whole pieces -> the same with what the model derives from the past of each frame. Training
-            calls it once for each piece, before windows are cut, so that a window knows the past that it was cut from;
-            a batch without these fields is completed by the model itself.
+        loss: `(params, state, key, batch, *, step, train)` -> loss, (state, metrics). Validation calls it with
+            train=False; the best checkpoint is the one with the lowest loss. A family with its own `make_step` trains
+            with other losses.
+        sample: (params, state, key, request) -> arrays that the codec decodes, and, for a family with a likelihood,
+            `log_prob` [N], the log-likelihood in nats of the sampled cells under the unmodified model.
+        likelihood: The likelihood, or None.
+        decoder: The step functions of a left-to-right family, or None.
+        latent: The functions of a family with latent vectors, or None.
+        make_step: Tools -> Step (of functions that are not compiled), for families whose training needs more than one
+            loss and one optimiser; else None.
+        features: Batch of whole pieces -> the batch with features of the past of each frame. Training calls it once for
+            each piece, before cutting windows, so that a window has features of the past outside of it. The model adds
+            the features itself if they are missing.
     """
 
     info: Info
@@ -283,14 +285,14 @@ class Model(NamedTuple):
 
 
 class Family(NamedTuple):
-    """A family of models: what the registry knows of it.
+    """A family of models, as the registry stores it.
 
     Attributes:
         name: Its name in run.json and on the command line.
-        config: Its frozen config dataclass; every field has a default.
-        make: (config, vocabulary) -> Model; raises ValueError with one line where they do not fit each other.
+        config: Its frozen config dataclass, in which every field has a default.
+        make: (config, vocabulary) -> Model; raises ValueError with a message of one line if they do not fit.
         presets: Name -> (codec, config) of the models that `create` makes.
-        tiny: Config -> the same at the smallest sizes that run all of its code, for tests.
+        tiny: Config -> a config with the smallest sizes that run all of its code, for tests.
     """
 
     name: str
@@ -317,14 +319,14 @@ class Family(NamedTuple):
 
 @struct.dataclass
 class TrainState:
-    """Everything that training changes.
+    """The state of training.
 
     Attributes:
-        step: Updates done, int32[].
-        params: What the gradient trains, float32.
-        state: What it does not.
-        opt_state: The optimiser's.
-        ema: Exponential moving average of params, or None; evaluation and sampling use it when it is there.
+        step: Number of steps so far, int32[].
+        params: Parameters, float32.
+        state: Variables that are not trained by gradient.
+        opt_state: State of the optimiser.
+        ema: Exponential moving average of params, which evaluation and sampling use, or None.
     """
 
     step: Array
@@ -335,5 +337,5 @@ class TrainState:
 
     @property
     def averaged(self) -> Params:
-        """The parameters to evaluate and to keep: the average where there is one."""
+        """The parameters to evaluate and to save: the average if there is one, else `params`."""
         return self.params if self.ema is None else self.ema

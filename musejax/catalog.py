@@ -1,8 +1,8 @@
-"""Writes catalog.json: the names that come with the package, so that they are known before anything is imported.
+"""Writes catalog.json, the names of the package's records, which can then be listed without importing their modules.
 
     python -m musejax.catalog
 
-A test fails where the file is not what this module writes.
+A test fails if the file differs from the output of this module.
 """
 
 import importlib
@@ -14,12 +14,12 @@ from typing import Any
 
 from musejax import codecs, corpora, models, registry, runs, zoo
 
-# Packages below musejax/models that hold no family.
+# Packages in musejax/models that do not contain a family.
 _NO_FAMILY = ("shared",)
 
 
 def build() -> dict[str, Any]:
-    """Returns the content of catalog.json: modules of families and codecs, corpora, presets and shipped runs."""
+    """Returns the content of catalog.json: the modules of families, codecs and corpora, presets and shipped runs."""
     families = {f.name: (module.__name__, f) for module in _modules(models, _NO_FAMILY) for f in _families(module)}
     codec_modules = {name: module.__name__ for module in _modules(codecs) for name in getattr(module, "CODECS", ())}
     return {
@@ -66,7 +66,7 @@ def _leaves(tree: Any) -> list[Any]:
 
 
 def text() -> str:
-    """Returns catalog.json as it is written."""
+    """Returns the text of catalog.json."""
     return json.dumps(build(), indent=1) + "\n"
 
 

@@ -1,10 +1,10 @@
-"""The registry: families, codecs, corpora, metrics and rewards by name.
+"""The registry of families, codecs, corpora, metrics and rewards by name.
 
-A name is looked up among the records that the user brought (`use`, `register`), then among those of the package, then
-among the entry points of the group `musejax.plugins`. Importing a module registers nothing, and an entry point is
-imported only when its name is asked for.
+A name is looked up first among the user's records (`use`, `register`), then among those of the package, then among the
+entry points of the group `musejax.plugins`. Importing a module registers nothing, and an entry point is imported only
+when its name is looked up.
 
-A record is a NamedTuple with a `name` whose class has the attribute `record_kind`, one of `KINDS`.
+A record is a NamedTuple with a `name`, whose class has the attribute `record_kind`, one of `KINDS`.
 """
 
 import functools
@@ -24,17 +24,17 @@ from musejax import errors
 KINDS = ("family", "codec", "corpus", "metric", "reward")
 PLURALS = {"family": "families", "corpus": "corpora"}
 GROUP = "musejax.plugins"
-# What the names of modules that are read from plugin files begin with.
+# Prefix of the names of modules that are loaded from plugin files.
 PLUGIN_MODULE = "musejax_plugin_"
 CATALOG = Path(__file__).parent / "catalog.json"
 
 
 class Source(NamedTuple):
-    """A record that the user brought, and where it came from.
+    """A record of the user and its origin.
 
     Attributes:
         record: The record.
-        origin: Name of the plugin file, or empty for one that was registered from Python.
+        origin: Name of the plugin file; empty for a record that was registered from Python.
     """
 
     record: Any
@@ -46,12 +46,12 @@ _brought: dict[tuple[str, str], Source] = {}
 
 @functools.cache
 def catalog() -> Mapping[str, Any]:
-    """What comes with the package, as `musejax.catalog` wrote it: no module is imported to read it."""
+    """Returns the records of the package from catalog.json (see `musejax.catalog`), without importing any module."""
     return json.loads(CATALOG.read_text())
 
 
 def kind_of(value: Any) -> str | None:
-    """The kind of a record; None for any other value."""
+    """Returns the kind of a record, or None for any other value."""
     kind = getattr(type(value), "record_kind", None)
     return kind if kind in KINDS else None
 
@@ -63,30 +63,32 @@ def records(module: ModuleType | Mapping[str, Any]) -> list[Any]:
 
 
 def register(*values: Any, origin: str = "") -> None:
-    """Adds records for the rest of the process; a later record of the same name takes the place of an earlier one.
+    """Registers records for the rest of the process; a later record replaces an earlier one of the same name.
 
     Args:
         *values: Records of any kind.
         origin: Name of the file that they come from, for error messages.
 
     Raises:
-        TypeError: A value is not a record.
-        errors.UserError: A name belongs to a record of the package.
+        TypeError: If a value is not a record.
+        errors.UserError: If a record of the package has the same name.
     """
     for value in values:
         kind = kind_of(value)
         if kind is None:
-            raise TypeError(f"{value!r} is not a record of the kinds {', '.join(KINDS)}")
+            raise TypeError(f"{value!r} is not a record; the kinds of records are {', '.join(KINDS)}")
         if value.name in catalog().get(kind, {}):
-            raise errors.UserError(f"{origin or 'register'}: musejax has a {kind} {value.name!r}; choose another name")
+            raise errors.UserError(
+                f"{origin or 'register'}: musejax already has a {kind} {value.name!r}; choose another name"
+            )
         _brought[kind, value.name] = Source(value, origin)
 
 
 def load_file(path: Path) -> ModuleType:
-    """Imports a Python file under a name of its own, once for each content.
+    """Imports a Python file under a unique module name, once for each content.
 
     Raises:
-        errors.UserError: The file does not exist or cannot be imported.
+        errors.UserError: If the file does not exist or cannot be imported.
     """
     try:
         content = path.read_bytes()
@@ -100,7 +102,7 @@ def load_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise errors.UserError(f"{path} is not a Python file; its name must end in .py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their own module up
+    sys.modules[name] = module  # dataclasses look up their own module
     try:
         spec.loader.exec_module(module)
     except Exception as error:
@@ -119,18 +121,18 @@ def use(path: str | Path) -> list[Any]:
         The records.
 
     Raises:
-        errors.UserError: The file cannot be imported, or defines no record.
+        errors.UserError: If the file cannot be imported or defines no record.
     """
     path = Path(path)
-    found = records(load_file(path))
-    if not found:
+    values = records(load_file(path))
+    if not values:
         raise errors.UserError(f"{path} defines no Family, Codec, Corpus, Metric or Reward at module level")
-    register(*found, origin=path.name)
-    return found
+    register(*values, origin=path.name)
+    return values
 
 
 def origin(kind: str, name: str) -> str:
-    """Where a record comes from: a plugin file or `package:NAME`; empty for the package's own."""
+    """Returns the origin of a record: a plugin file or `package:NAME`; empty for a record of musejax."""
     if (kind, name) in _brought:
         return _brought[kind, name].origin
     if name in catalog().get(kind, {}):
@@ -139,15 +141,15 @@ def origin(kind: str, name: str) -> str:
 
 
 def get(kind: str, name: str, *, plugin: str = "") -> Any:
-    """Returns the record of a name.
+    """Returns a record by name.
 
     Args:
         kind: One of `KINDS`.
-        name: The record's name.
-        plugin: Where the record came from when it was last used, for the error message.
+        name: Name of the record.
+        plugin: Origin of the record when it was last used, for the error message.
 
     Raises:
-        errors.UserError: No such record; the message names the plugin that is missing, or the names that exist.
+        errors.UserError: If there is no such record; the message names the missing plugin or the existing records.
     """
     if (kind, name) in _brought:
         return _brought[kind, name].record
@@ -168,18 +170,18 @@ def get(kind: str, name: str, *, plugin: str = "") -> Any:
 
 
 def names(kind: str) -> list[str]:
-    """Names of all records of a kind, those of entry points left out."""
+    """Returns the names of all records of a kind, except those of entry points."""
     return [*catalog().get(kind, {}), *(name for k, name in _brought if k == kind)]
 
 
 def is_known(kind: str, name: str) -> bool:
-    """Whether `get` would find a record, as far as that is known without importing an entry point."""
+    """Returns whether a record exists, without importing entry points: one may turn out to be of another kind."""
     return (kind, name) in _brought or name in catalog().get(kind, {}) or bool(_entry_points(name))
 
 
 def family_of(config: Any) -> Any:
-    """The family whose config class a value is of; None where there is none."""
-    for family in brought("family"):
+    """Returns the family of a config, or None if the value is not a config of any family."""
+    for family in user_records("family"):
         if type(config) is family.config:
             return family
     module = type(config).__module__
@@ -191,8 +193,8 @@ def family_of(config: Any) -> Any:
     return None
 
 
-def brought(kind: str) -> list[Any]:
-    """Records of a kind that the user brought."""
+def user_records(kind: str) -> list[Any]:
+    """Returns the user's records of a kind."""
     return [source.record for (k, _), source in _brought.items() if k == kind]
 
 

@@ -123,7 +123,7 @@ def test_a_reward_has_a_name():
         ("x = 1", "defines no Family, Codec, Corpus, Metric or Reward"),
         (
             "from musejax.base import Family\nF = Family('recurrent', dict, print)",
-            "musejax has a family 'recurrent'; choose another name",
+            "musejax already has a family 'recurrent'; choose another name",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""A data set of arrays with events of its own, which no codec reads or writes: knight's moves on a chessboard.
+"""A data set of arrays with a vocabulary of its own, without a codec: knight's moves on a chessboard.
 
 python my_arrays.py
 musejax train melody-lstm --data knights.npz --codec knights --workdir r
@@ -12,7 +12,7 @@ import numpy as np
 from musejax.pipeline.dataset import Dataset, Item
 from musejax.vocabulary import EventRange, Vocabulary
 
-# 64 squares and END: 65 ids. frames_per_quarter = 0 says that tokens are events and not frames of a grid.
+# 64 squares and END: 65 ids. With frames_per_quarter = 0, tokens are events rather than frames of a grid.
 KNIGHTS = Vocabulary(
     name="knights", version=1, ranges=(EventRange("square", 0, 63), EventRange("end")), frames_per_quarter=0
 )
@@ -20,7 +20,7 @@ MOVES = [(1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2)]
 
 
 def walk(rng: np.random.Generator, steps: int = 30) -> np.ndarray:
-    """Returns the squares that a knight visits, with END behind them: int32[steps + 1]."""
+    """Returns the squares that a knight visits, followed by END: int32[steps + 1]."""
     place, squares = rng.integers(0, 8, 2), []
     for _ in range(steps):
         squares.append(8 * place[0] + place[1])

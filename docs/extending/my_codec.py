@@ -1,4 +1,4 @@
-"""A codec of one's own: the highest voice of any music in eighth notes.
+"""A custom codec: the highest voice of any music in eighth notes.
 
 musejax prepare my_tunes --codec skyline-8ths --plugin my_codec.py --out tunes.npz
 musejax train fine-tune --plugin my_codec.py ...
@@ -16,7 +16,7 @@ from musejax.vocabulary import EventRange, Vocabulary
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-GRID = 2  # frames in a quarter note
+GRID = 2  # frames per quarter note
 RANGES = (EventRange("hold"), EventRange("rest"), EventRange("pitch", 36, 96), EventRange("end"))
 VOCABULARY = Vocabulary(name="skyline-8ths", version=1, ranges=RANGES, frames_per_quarter=GRID)
 HOLD, REST, END = (VOCABULARY.id(name) for name in ("hold", "rest", "end"))
@@ -24,10 +24,10 @@ LOW, HIGH, FIRST = 36, 96, VOCABULARY.start("pitch")
 
 
 def prime(sequence: "NoteSequence") -> Arrays:
-    """Encodes music without END: tokens int32[T]."""
+    """Encodes music without END, as tokens int32[T]."""
     notes = grid.read_notes(sequence, GRID)  # int[N, 3]: first frame, end frame, pitch
     tokens = np.full(notes[:, 1].max(), REST, np.int32)
-    for first, end, pitch in notes[np.argsort(notes[:, 2])]:  # the highest is written last
+    for first, end, pitch in notes[np.argsort(notes[:, 2])]:  # the highest pitch is written last
         if not LOW <= pitch <= HIGH:
             raise DiscardError(f"pitch outside {LOW}..{HIGH}")
         tokens[first:end] = HOLD
@@ -41,7 +41,7 @@ def encode(sequence: "NoteSequence") -> list[Arrays]:
 
 
 def decode(arrays: Arrays, qpm: float) -> "NoteSequence":
-    """Decodes tokens int32[T] to one instrument at a tempo in quarter notes a minute."""
+    """Decodes tokens int32[T] to one instrument, at a tempo in quarter notes per minute."""
     sequence, seconds, note = noteseq.load().NoteSequence(ticks_per_quarter=220), 60 / qpm / GRID, None
     sequence.tempos.add(qpm=qpm)
     for frame, token in enumerate(np.asarray(arrays["tokens"])):

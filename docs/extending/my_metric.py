@@ -1,4 +1,4 @@
-"""A metric of one's own: the share of melodic intervals that are steps.
+"""A custom metric: the share of melodic intervals that are steps.
 
 musejax metrics music --reference folk-tunes:test --plugin my_metric.py
 """
@@ -10,19 +10,19 @@ from musejax.evaluation.note_rolls import Rolls
 
 
 def steps(rolls: Rolls) -> np.ndarray:
-    """Returns for each piece the share of successive onsets of a track that lie one or two semitones apart.
+    """Returns the share of successive onsets of a track that are one or two semitones apart, for each piece.
 
     Args:
         rolls: N pieces.
 
     Returns:
-        float[N]; NaN where a piece has no two onsets in one track.
+        float[N]; NaN for a piece in which no track changes its pitch.
     """
     shares = []
     for piece in rolls.onset:
-        moves = [np.abs(np.diff(np.nonzero(track)[1])) for track in piece]
-        moves = np.concatenate(moves)[np.concatenate(moves) > 0]
-        shares.append(np.mean(moves <= 2) if len(moves) else np.nan)
+        intervals = np.concatenate([np.abs(np.diff(np.nonzero(track)[1])) for track in piece])
+        intervals = intervals[intervals > 0]
+        shares.append(np.mean(intervals <= 2) if len(intervals) else np.nan)
     return np.array(shares)
 
 

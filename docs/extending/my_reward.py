@@ -1,4 +1,4 @@
-"""A reward of one's own: melodies that move by step.
+"""A custom reward: melodies that move by step.
 
 musejax train melody-rl --plugin my_reward.py --tuning.rewards steps 4 variety 3.5 --workdir r
 """
@@ -7,11 +7,11 @@ import jax.numpy as jnp
 
 from musejax.tuning.rewards import Reward
 
-FIRST = 2  # codec melody-basic: 0 holds, 1 ends a note, then the pitches
+FIRST = 2  # in codec melody-basic, 0 holds, 1 ends a note, and pitches follow
 
 
 def steps(arrays: dict) -> jnp.ndarray:
-    """Returns minus the mean size of the leaps in semitones, float[N], of tokens int32[N, T]."""
+    """Returns the negative size of leaps beyond a step, in semitones per frame: float[N] for tokens int32[N, T]."""
     tokens = arrays["tokens"]
     pitch, last, cost = tokens[:, 0], tokens[:, 0], 0.0
     for frame in range(1, tokens.shape[1]):

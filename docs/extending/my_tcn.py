@@ -1,4 +1,4 @@
-"""A family of one's own: a causal convolutional network (TCN; Bai et al., 2018) over the tokens of any codec.
+"""A custom family: a causal convolutional network (TCN; Bai et al., 2018) over the tokens of any codec.
 
 musejax train my_tcn.py --workdir r
 musejax sample r --plugin my_tcn.py --num 2 --out music
@@ -20,7 +20,7 @@ from musejax.vocabulary import Vocabulary
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """Sizes of the network; `conditions` names what it reads beside the tokens (here: nothing)."""
+    """The sizes of the network, and the conditions that it reads (none here)."""
 
     num_layers: int = 5
     width: int = 64
@@ -31,14 +31,14 @@ class Config:
 
 
 class Net(nn.Module):
-    """Dilated causal convolutions with residual connections; layer i reaches (kernel - 1) 2^i positions back."""
+    """Dilated causal convolutions with residual connections; layer i reads (kernel - 1) 2^i positions back."""
 
     config: Config
     size: int
 
     @nn.compact
     def __call__(self, previous: Any, before: Any, conditions: Any, carry: Any, key: Any) -> Any:
-        """Maps token ids int32[B, L] and the carry of each layer to logits [B, L, V] and the next carry."""
+        """Maps token ids int32[B, L] and the carry of each layer to logits [B, L, V] and the new carry."""
         x, after = nn.Embed(self.size + 1, self.config.width)(previous), []
         for i, past in enumerate(carry):
             past = jnp.concatenate([past, x.astype(past.dtype)], axis=1)
@@ -50,7 +50,7 @@ class Net(nn.Module):
 
 
 def make(config: Config, vocabulary: Vocabulary) -> Model:
-    """Binds the network to a vocabulary; the carry of a layer is the input that its kernel still reaches."""
+    """Makes a model of the network; the carry of a layer is the past input that its kernel reads."""
 
     def start(num: int, length: int, params: Any) -> Any:
         dtype = jnp.float32 if params is None else jax.tree.leaves(params)[0].dtype

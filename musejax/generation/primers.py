@@ -118,7 +118,7 @@ def complete_key(sequence: "NoteSequence", sharps: int, say: sources.Say) -> Non
     """Adds a key signature of so many sharps (negative: flats) where a sequence has none; else says that it holds."""
     if not sequence.key_signatures:
         sequence.key_signatures.add(key=keys.tonic(sharps))
-    elif any(keys.sharps(s.key, s.mode == s.MINOR) != keys.wrapped(sharps) for s in sequence.key_signatures):
+    elif any(keys.sharps(s.key, s.mode == s.MINOR) != keys.wrap_sharps(sharps) for s in sequence.key_signatures):
         ignored = keys.signature_name(sharps)
         say(f"{sources.name_of(sequence)}: it has a key signature of its own; the one of {ignored} is ignored")
 

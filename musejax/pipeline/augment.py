@@ -79,7 +79,7 @@ def transpose(
             out[field] = _shifted(vocabulary, semitones)[arrays[field]]
     if "key" in arrays:
         moved = arrays["key"] - vocabularies.NO_SHARPS + 7 * semitones
-        out["key"] = vocabularies.NO_SHARPS + keys.wrapped(moved, -6)
+        out["key"] = vocabularies.NO_SHARPS + keys.wrap_sharps(moved, -6)
     if "chord" in arrays:
-        out["chord"] = chords.transposed(arrays["chord"], semitones)
+        out["chord"] = chords.transpose(arrays["chord"], semitones)
     return out

@@ -158,7 +158,7 @@ def _own(side: note_rolls.Rolls) -> Statistics:
         errors.UserError: One of them fails, or does not give one number for each piece.
     """
     out = {}
-    for metric in registry.brought("metric"):
+    for metric in registry.user_records("metric"):
         where = f"metric {metric.name} of {registry.origin('metric', metric.name) or 'this process'}"
         try:
             values = np.asarray(metric.measure(side), float)

@@ -1,1 +1,1 @@
-"""Theory of music without a file or a NoteSequence: pitch names, scales, keys and chords. NumPy only."""
+"""Music theory: pitch names, scales, keys and chords. NumPy only, without files or NoteSequences."""

@@ -1,6 +1,7 @@
-"""Chords: their symbols, and the classes in which models read them.
+"""Chord symbols, and the chord classes that models read.
 
-A class is 0 for no chord, else 1 + 12 * the index in `TRIADS` + the root's pitch class (`vocabulary.CHORDS` in all).
+A class is 0 for no chord, else 1 + 12 * the index in `TRIADS` + the pitch class of the root. There are
+`vocabulary.CHORDS` classes.
 """
 
 import re
@@ -32,7 +33,7 @@ QUALITIES = {
     "add9": (0, 2, 4, 7),
     "9": (0, 2, 4, 7, 10),
 }
-# Quality, third and fifth above the root of each kind of class; a chord that is none of the first four is of the last.
+# Quality, third and fifth above the root for each kind of chord class; the last is for all other chords.
 TRIADS = (("", 4, 7), ("m", 3, 7), ("aug", 4, 8), ("dim", 3, 6), ("sus4", 5, 7))
 NO_CHORD = "N.C."
 _SYMBOL = re.compile(r"([A-G][#b]?)([^/]*)(?:/[A-G][#b]?)?")
@@ -42,8 +43,8 @@ def triad(root: int, pitch_classes: Sequence[int]) -> int:
     """Returns the class of a chord.
 
     Args:
-        root: Its pitch class.
-        pitch_classes: Pitch classes of all that sounds.
+        root: Pitch class of the root.
+        pitch_classes: Pitch classes of all notes.
     """
     above = {(p - root) % 12 for p in pitch_classes}
     kinds = [i for i, (_, third, fifth) in enumerate(TRIADS[:-1]) if {third, fifth} <= above]
@@ -51,24 +52,24 @@ def triad(root: int, pitch_classes: Sequence[int]) -> int:
 
 
 def symbol(chord: int) -> str:
-    """Returns the symbol of a class; `N.C.` for 0."""
+    """Returns the chord symbol of a class, `N.C.` for 0."""
     return pitch_names.NAMES[(chord - 1) % 12] + TRIADS[(chord - 1) // 12][0] if chord else NO_CHORD
 
 
-def transposed(chord: np.ndarray, semitones: int) -> np.ndarray:
-    """Moves the roots of classes, int32 of any shape; what is no chord stays as it is."""
+def transpose(chord: np.ndarray, semitones: int) -> np.ndarray:
+    """Transposes chord classes, int32 of any shape; 0 (no chord) stays 0."""
     above = chord - 1
     return np.where(chord > 0, 1 + above // 12 * 12 + (above + semitones) % 12, 0).astype(np.int32)
 
 
 def parse(symbol: str) -> tuple[int | None, np.ndarray]:
-    """Reads a chord symbol such as `C`, `F#m7` or `G/B`; the bass is ignored, and `N` or `-` stands for no chord.
+    """Parses a chord symbol such as `C`, `F#m7` or `G/B`; the bass is ignored, and `N` or `-` stands for no chord.
 
     Returns:
-        The root, None for no chord; and the pitch classes that fit, bool[12].
+        The root, or None for no chord; and the pitch classes of the chord, bool[12], all True for no chord.
 
     Raises:
-        ValueError: It is not a chord symbol.
+        ValueError: If it is not a chord symbol.
     """
     if symbol in ("N", "-"):
         return None, np.ones(12, bool)
@@ -77,8 +78,8 @@ def parse(symbol: str) -> tuple[int | None, np.ndarray]:
     if match is None or root is None or match[2] not in QUALITIES:
         qualities = ", ".join(q for q in QUALITIES if q)
         raise ValueError(
-            f"chord {symbol!r} is unknown; a chord is a root (C, F#, Bb) alone or with one of {qualities}, then a bass "
-            "(/E) if there is one; N or - is any pitch"
+            f"chord {symbol!r} is unknown; a chord is a root (C, F#, Bb), optionally followed by one of {qualities}, "
+            "and by a bass note (/E); N or - allows any pitch"
         )
     allowed = np.zeros(12, bool)
     allowed[[(root + step) % 12 for step in QUALITIES[match[2]]]] = True
@@ -89,30 +90,30 @@ def progression(text: str, frames_per_chord: int, length: int) -> np.ndarray:
     """Returns the pitch classes of each frame of a chord progression such as `C Am F7 Dm7b5 G/B N`.
 
     Args:
-        text: Chord symbols with blanks between them, as `parse` reads them.
-        frames_per_chord: Frames that each chord lasts.
-        length: Frames in all, T; the progression begins anew until they are full.
+        text: Chord symbols separated by spaces, in the syntax of `parse`.
+        frames_per_chord: Number of frames that each chord lasts.
+        length: Total number of frames, T; the progression is repeated to fill them.
 
     Returns:
-        bool[T, 12], C first.
+        bool[T, 12], starting at C.
 
     Raises:
-        ValueError: A symbol is not a chord (the message names it), or there is nothing to play.
+        ValueError: If a symbol is not a chord (the message names it), or there are no chords.
     """
-    return _repeated([allowed for _, allowed in _parsed(text, frames_per_chord)], frames_per_chord, length)
+    return _repeat([allowed for _, allowed in _parse_all(text, frames_per_chord)], frames_per_chord, length)
 
 
 def classes(text: str, frames_per_chord: int, length: int) -> np.ndarray:
-    """Returns a chord progression as models read it: int32[T], the class of each frame.
+    """Returns the chord class of each frame of a progression, int32[T].
 
     Arguments and errors are those of `progression`.
     """
-    chords = _parsed(text, frames_per_chord)
+    chords = _parse_all(text, frames_per_chord)
     numbers = [0 if root is None else triad(root, np.flatnonzero(allowed).tolist()) for root, allowed in chords]
-    return _repeated(numbers, frames_per_chord, length).astype(np.int32)
+    return _repeat(numbers, frames_per_chord, length).astype(np.int32)
 
 
-def _parsed(text: str, frames_per_chord: int) -> list[tuple[int | None, np.ndarray]]:
+def _parse_all(text: str, frames_per_chord: int) -> list[tuple[int | None, np.ndarray]]:
     symbols = text.split()
     if not symbols:
         raise ValueError("the progression has no chords")
@@ -121,6 +122,6 @@ def _parsed(text: str, frames_per_chord: int) -> list[tuple[int | None, np.ndarr
     return [parse(symbol) for symbol in symbols]
 
 
-def _repeated(rows: Sequence, frames_per_chord: int, length: int) -> np.ndarray:
-    """Rows, one a chord, over and over: [T, ...]."""
+def _repeat(rows: Sequence, frames_per_chord: int, length: int) -> np.ndarray:
+    """Repeats rows, one per chord, to fill all frames: [T, ...]."""
     return np.array(rows)[np.arange(length) // frames_per_chord % len(rows)]

@@ -1,7 +1,7 @@
 """Scales, keys and key signatures.
 
-A key is its tonic, a pitch class with 0 for C, and whether it is minor. A key signature is a number of sharps, negative
-for flats. Keys that sound alike have one signature: of 6 sharps and 6 flats it is 6 sharps.
+A key is given by its tonic, a pitch class with 0 for C, and whether it is minor. A key signature is a number of sharps,
+negative for flats. Enharmonically equivalent keys have one signature: 6 sharps stands for 6 flats, too.
 """
 
 import re
@@ -23,15 +23,15 @@ _FEWEST = -5
 Sharps = TypeVar("Sharps", int, np.ndarray)
 
 
-def wrapped(sharps: Sharps, fewest: int = _FEWEST) -> Sharps:
-    """Returns the number of sharps from `fewest` to `fewest` + 11 whose keys sound like those of `sharps`."""
+def wrap_sharps(sharps: Sharps, fewest: int = _FEWEST) -> Sharps:
+    """Returns the enharmonically equivalent number of sharps from `fewest` to `fewest` + 11."""
     return (sharps - fewest) % 12 + fewest
 
 
 def sharps(tonic: int, minor: bool = False) -> int:
-    """Returns the sharps of a key's signature, -5..6."""
-    # The major key with the same signature lies a minor third above a minor key.
-    return wrapped(7 * (tonic + 3 * minor))
+    """Returns the number of sharps in the signature of a key, -5..6."""
+    # The relative major of a minor key is a minor third above it.
+    return wrap_sharps(7 * (tonic + 3 * minor))
 
 
 def tonic(sharps: int, minor: bool = False) -> int:
@@ -56,19 +56,19 @@ def parse(text: str) -> tuple[int | None, str]:
     """Splits a key or scale such as `G`, `Bb:minor` or `F# minor`.
 
     Returns:
-        The tonic, None where the text does not begin with one; and the name of the scale, empty where there is none.
+        The tonic, or None if the text does not begin with one; and the name of the scale, or an empty string.
     """
     first, scale = [*re.split(r"\s*[:\s]\s*", text.strip(), maxsplit=1), ""][:2]
     return pitch_names.pitch_class(first), scale
 
 
 def in_scale(tonic: int, scale: Sequence[int]) -> np.ndarray:
-    """Returns which pitch classes belong to a scale: bool[12]."""
+    """Returns whether each pitch class belongs to a scale, bool[12]."""
     return np.isin((np.arange(12) - tonic) % 12, scale)
 
 
 def guess(weights: Iterable[tuple[int, float]]) -> int:
-    """Returns the key signature, -5..6, whose scale leaves out least; of equal ones that with fewest accidentals.
+    """Returns the key signature, -5..6, whose scale covers the largest total duration; ties go to fewer accidentals.
 
     Args:
         weights: (MIDI pitch, duration) of all notes.

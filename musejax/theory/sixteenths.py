@@ -1,10 +1,10 @@
-"""The grid of 16ths, on which most music is read: the frames of a quarter note and of a bar."""
+"""The grid of 16ths, which most representations use: the number of frames in a quarter note and in a bar."""
 
-# Frames of a quarter note, and of a bar of 4/4.
+# Number of frames in a quarter note, and in a 4/4 bar.
 QUARTER = 4
 BAR = 16
 
 
 def bar_length(numerator: int, denominator: int) -> int:
-    """Returns the frames of a bar of a time signature, at least one."""
+    """Returns the number of frames in a bar of a time signature, at least 1."""
     return max(1, round(BAR * numerator / denominator))

@@ -1,4 +1,4 @@
-"""Event tables of every representation, and the type of such a table. NumPy only."""
+"""Vocabularies of all representations, and their type. NumPy only."""
 
 from musejax.vocabulary.events import HIT, KEY, EventRange, Vocabulary
 from musejax.vocabulary.tables import (

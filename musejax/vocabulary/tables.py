@@ -1,54 +1,53 @@
-"""Event tables of every representation: which token id stands for which typed symbol. NumPy only.
+"""The vocabularies of all representations. NumPy only.
 
-A vocabulary is a list of event ranges, numbered one after the other; nothing else decides a token's id. It is saved
-with every run, so that a run can be read without the code that made it. The layout follows the event tables of MT3
-(Gardner et al., 2021) in spirit; the ids of `melody` and `performance` are those of note-seq's encoders.
+A vocabulary is a list of event ranges, numbered in order, which fully determines the id of each event. It is similar to
+the vocabularies of MT3 (Gardner et al., 2021); the ids of `melody` and `performance` are those of note-seq's encoders.
 """
 
 from musejax.theory.chords import TRIADS
 from musejax.theory.sixteenths import QUARTER
 from musejax.vocabulary.events import HIT, KEY, EventRange, Vocabulary
 
-# Positions in a bar (in 16ths) a beat condition tells apart; longer bars wrap.
+# Number of positions in a bar, in 16ths, of a beat condition; positions in longer bars wrap around.
 BEATS = 32
-# Key signatures from 7 flats to 7 sharps, as 0..14, and the one without sharps or flats.
+# Number of key signatures, from 7 flats to 7 sharps, and the index of the one without sharps or flats.
 KEYS = 15
 NO_SHARPS = KEYS // 2
-# No chord, then the twelve roots of major, minor, augmented, diminished and other chords (theory/chords).
+# Number of chord classes: no chord, then twelve roots each of major, minor, augmented, diminished and other chords.
 CHORDS = 1 + 12 * len(TRIADS)
-# Classes of drums: kick, snare, closed and open hat, low, middle and high tom, crash, ride.
+# Number of drum classes: kick, snare, closed and open hi-hat, low, middle and high tom, crash, ride.
 DRUMS = 9
 
 
 def melody(
     min_pitch: int = 0, max_pitch: int = 127, *, name: str = "melody", beat: bool = False, chords: bool = False
 ) -> Vocabulary:
-    """note-seq's melody events: 0 holds, 1 ends the note, then a note-on for each pitch; frames are 16ths.
+    """Returns note-seq's melody events: 0 holds, 1 ends a note, then a note-on for each pitch; frames are 16ths.
 
     Args:
         min_pitch: Lowest MIDI pitch.
-        max_pitch: Highest MIDI pitch, included.
-        name: The codec's name.
-        beat: Whether the position in the bar comes with each frame.
-        chords: Whether the class of a chord does.
+        max_pitch: Highest MIDI pitch, inclusive.
+        name: Name of the codec.
+        beat: Whether the position in the bar is a condition.
+        chords: Whether the class of the chord is a condition.
     """
     ranges = (EventRange("hold"), EventRange("note_off"), EventRange("pitch", min_pitch, max_pitch))
-    told = (("beat", BEATS),) * beat + (("chord", CHORDS),) * chords
-    return Vocabulary(name=name, version=1, ranges=ranges, conditions=told)
+    conditions = (("beat", BEATS),) * beat + (("chord", CHORDS),) * chords
+    return Vocabulary(name=name, version=1, ranges=ranges, conditions=conditions)
 
 
 def sketch() -> Vocabulary:
-    """The 100 classes of the pattern page's window: 98 pitches (15..112), rest, hold; frames are 16ths."""
+    """Returns the 100 events of the pattern page: 98 pitches (15..112), rest, hold; frames are 16ths."""
     ranges = (EventRange("pitch", 15, 112), EventRange("rest"), EventRange("hold"))
     return Vocabulary(name="melody-100", version=1, ranges=ranges)
 
 
 def performance(velocity_bins: int = 32, *, name: str = "performance") -> Vocabulary:
-    """note-seq's performance events: note-on, note-off, time-shift of 10 ms to 1 s, velocity bins (388 with 32 bins).
+    """Returns note-seq's performance events: note-on, note-off, time shifts of 10 ms to 1 s, and velocity bins.
 
     Args:
-        velocity_bins: Number of velocity bins; 0 leaves dynamics out (356 events).
-        name: The codec's name.
+        velocity_bins: Number of velocity bins: 32 for 388 events in all, 0 for 356 events without dynamics.
+        name: Name of the codec.
     """
     ranges = [EventRange("note_on", 0, 127), EventRange("note_off", 0, 127), EventRange("time_shift", 1, 100)]
     if velocity_bins:
@@ -57,12 +56,12 @@ def performance(velocity_bins: int = 32, *, name: str = "performance") -> Vocabu
 
 
 def chorale(*, holds: bool = True, name: str = "chorale") -> Vocabulary:
-    """Four voices on the 16th grid, pitches 36..81, soprano to bass.
+    """Returns the events of four voices, soprano to bass, on a grid of 16ths, with pitches 36..81.
 
     Args:
-        holds: Whether a held note is told apart from a repeated one (with END); without, a cell is the sounding
-            pitch or a rest, as in the `jsb16` file, and pieces have no END.
-        name: The codec's name.
+        holds: Whether there are events for holds, which distinguish held from repeated notes, and END. Otherwise a cell
+            is the sounding pitch or a rest, as in the `jsb16` file.
+        name: Name of the codec.
     """
     ranges = [EventRange("rest"), EventRange("pitch", 36, 81)]
     if holds:
@@ -72,7 +71,7 @@ def chorale(*, holds: bool = True, name: str = "chorale") -> Vocabulary:
 
 
 def pianoroll(min_pitch: int = 21, max_pitch: int = 108, *, frames_per_quarter: int = 2) -> Vocabulary:
-    """Binary frames of 88 keys (MIDI 21..108): each id a switch; eighth-note frames by default."""
+    """Returns the vocabulary of binary frames of 88 keys (MIDI 21..108); frames are eighth notes by default."""
     return Vocabulary(
         name="pianoroll-88",
         version=1,
@@ -92,15 +91,15 @@ def rolls(
     *,
     drums: tuple[str, ...] = (),
 ) -> Vocabulary:
-    """Binary rolls of several tracks side by side, each id a switch: K ranges of P pitches.
+    """Returns the vocabulary of binary rolls of several tracks: K ranges of P pitches.
 
     Args:
-        name: The codec's name.
+        name: Name of the codec.
         tracks: Names of the tracks.
-        min_pitch: The lowest pitch of each.
-        max_pitch: The highest, included.
-        frames_per_quarter: Frames in a quarter note, a multiple of 4.
-        drums: Which of the tracks are drums: transposition leaves them as they are.
+        min_pitch: Lowest pitch of each track.
+        max_pitch: Highest pitch of each track, inclusive.
+        frames_per_quarter: Number of frames in a quarter note, a multiple of 4.
+        drums: Names of the drum tracks, which are not transposed.
     """
     return Vocabulary(
         name=name,
@@ -113,11 +112,11 @@ def rolls(
 
 
 def tracks() -> Vocabulary:
-    """Melody, bridge and piano bar by bar, each bar of a track opened by controls of its own.
+    """Returns the events of melody, bridge and piano, bar by bar, where controls precede each bar of a track.
 
-    In the way of MMM (Ens and Pasquier, 2020) and REMI (Huang and Yang, 2020). `bar` has the length of the bar in
-    16ths, `density`, `polyphony` and `duration` are bins of what follows (0 where the track is silent), `position`
-    and `length` count 16ths.
+    The representation is similar to MMM (Ens and Pasquier, 2020) and REMI (Huang and Yang, 2020). The value of `bar` is
+    the length of the bar in 16ths; `density`, `polyphony` and `duration` are bins of the attributes of the track's bar
+    (0 if it is silent); `position` and `length` are in 16ths.
     """
     ranges = (
         EventRange("end"),
@@ -134,20 +133,20 @@ def tracks() -> Vocabulary:
 
 
 def drums() -> Vocabulary:
-    """Nine classes of drums struck in each 16th, as one of the 512 sets of them: class k is bit k of the value."""
+    """Returns the 512 sets of the nine drum classes that are struck in a 16th; bit k of the value is class k."""
     return Vocabulary(name="drums", version=1, ranges=(EventRange("drums", 0, 2**DRUMS - 1),))
 
 
 def drum_bits() -> Vocabulary:
-    """The nine classes of `drums`, each a switch of its own; frames are 16ths."""
+    """Returns the nine drum classes as bits; frames are 16ths."""
     return Vocabulary(name="drums-bits", version=1, ranges=(EventRange("drum", 0, DRUMS - 1),), kind="bits")
 
 
 def trio() -> Vocabulary:
-    """Melody, bass and drums on the 16th grid, three streams with ids of their own: 90 + 90 + 512.
+    """Returns the events of melody, bass and drums on a grid of 16ths: three streams with 90 + 90 + 512 ids.
 
-    As MusicVAE's trio (Roberts et al., 2018): note-seq's melody events over pitches 21..108 for each of two lines, and
-    the sets of `drums`.
+    These are the events of MusicVAE's trio (Roberts et al., 2018): note-seq's melody events over pitches 21..108 for
+    melody and bass, and the sets of `drums`.
     """
     lines = [(EventRange(f"{n}_hold"), EventRange(f"{n}_off"), EventRange(n, 21, 108)) for n in ("melody", "bass")]
     streams = (*lines, drums().ranges)
@@ -161,9 +160,9 @@ def trio() -> Vocabulary:
 
 
 def groove() -> Vocabulary:
-    """Played drums (Gillick et al., 2019): 27 columns, for the nine classes whether, how loud and how early or late.
+    """Returns the 27 columns of drum performances (Gillick et al., 2019): hit, velocity and offset of nine classes.
 
-    `hit` is 0 or 1, `velocity` 0..1, `offset` -.5..+.5 of a frame; frames are 16ths.
+    `hit` is 0 or 1, `velocity` is in 0..1, and `offset` is in -0.5..0.5 frames; frames are 16ths.
     """
     ranges = tuple(EventRange(column, 0, DRUMS - 1) for column in ("hit", "velocity", "offset"))
     return Vocabulary(name="groove", version=1, ranges=ranges, kind="groove")

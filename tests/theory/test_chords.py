@@ -71,6 +71,6 @@ def test_transposing_moves_roots_and_keeps_qualities():
     # None, C, Am and B; a step up they are none, D, Bm and C sharp.
     before = np.array([0, 1, 1 + 12 + 9, 1 + 11], np.int32)
     assert [chords.symbol(c) for c in before.tolist()] == ["N.C.", "C", "Am", "B"]
-    after = chords.transposed(before, 2)
+    after = chords.transpose(before, 2)
     assert after.dtype == np.int32
     assert [chords.symbol(c) for c in after.tolist()] == ["N.C.", "D", "Bm", "C#"]

@@ -31,8 +31,8 @@ def test_names_signatures_and_tonics_belong_together(sharps, major, minor):
 
 
 def test_keys_that_sound_alike_have_one_signature():
-    assert [keys.wrapped(s) for s in (-7, -6, 6, 7, 12)] == [5, 6, 6, -5, 0]
-    assert keys.wrapped(np.array([6, -7]), -6).tolist() == [-6, 5]
+    assert [keys.wrap_sharps(s) for s in (-7, -6, 6, 7, 12)] == [5, 6, 6, -5, 0]
+    assert keys.wrap_sharps(np.array([6, -7]), -6).tolist() == [-6, 5]
 
 
 @pytest.mark.parametrize(
