@@ -24,7 +24,7 @@ def training(model: Any, data: dict[str, Any], **fields: Any) -> workers.Job:
     from musejax.training import mesh, settings, step
 
     mesh.use_cores()
-    devices = mesh.make(mesh.useful(model, data, len(next(iter(data.values())))))
+    devices = mesh.make(mesh.choose_device_count(model, data, len(next(iter(data.values())))))
     optimizer = settings.Optimizer(name="adam", schedule="constant", warmup_steps=0, **fields)
     steps = step.make_step(model, optimizer, steps=1000, seed=0, devices=devices)
     state = [mesh.replicate(devices, steps.init(jax.random.key(0), data))]

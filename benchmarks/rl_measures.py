@@ -115,8 +115,10 @@ def speed(experiment: experiments.Experiment, base: runs.Run, batches: Sequence[
     model, vocabulary, length = base.model, base.vocabulary, experiment.training.window
     pair, prior = model.decoder, base.variables
     assert pair is not None and pair.prepare is not None
-    reward = rewards.total([(rewards.of_rules(vocabulary, experiment.tuning.rules), 1.0)])
-    tuned = policy_gradient.tuned(policy_gradient.Task(model, vocabulary, prior, reward, experiment.tuning, length))
+    reward = rewards.combine([(rewards.make_rules_reward(vocabulary, experiment.tuning.rules), 1.0)])
+    tuned = policy_gradient.make_tunable(
+        policy_gradient.Task(model, vocabulary, prior, reward, experiment.tuning, length)
+    )
     draw = draws.categorical(Choice())
     params = pair.prepare(prior["params"])
     score = jax.jit(reward)
@@ -132,10 +134,10 @@ def speed(experiment: experiments.Experiment, base: runs.Run, batches: Sequence[
     def learn(params: Any, opt_state: Any, tokens: Any, earned: Any) -> Any:
         ones = jnp.ones(tokens.shape, jnp.int32)
         pieces = {"tokens": tokens, "pad_mask": ones, "loss_mask": ones}
-        said = rollouts.scored(model, vocabulary, prior["params"], prior["state"], pieces)
+        said = rollouts.score_cells(model, vocabulary, prior["params"], prior["state"], pieces)
 
         def loss(params: Any) -> Any:
-            now = rollouts.scored(model, vocabulary, params, prior["state"], pieces)
+            now = rollouts.score_cells(model, vocabulary, params, prior["state"], pieces)
             return policy_gradient.surrogate(now, said, earned, jnp.ones(tokens.shape), experiment.tuning)[0]  # type: ignore[arg-type]
 
         change, opt_state = optimizer.update(jax.grad(loss)(params), opt_state, params)

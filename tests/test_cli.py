@@ -382,7 +382,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(made, tmp_path, capfd):
         capfd.readouterr().err.splitlines()[-1].endswith("every checkpoint is damaged; train it with `musejax train`")
     )
     assert run("train", made / "tunes.py", "--workdir", tmp_path / "run") == 1
-    assert "every checkpoint below" in capfd.readouterr().err.splitlines()[-1]
+    assert "every checkpoint in" in capfd.readouterr().err.splitlines()[-1]
 
 
 def test_a_loss_that_is_not_finite_is_one_last_line_and_status_1(made, tmp_path, capfd):

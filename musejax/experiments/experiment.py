@@ -153,10 +153,10 @@ def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], ta
     else:
         model = start.model
     try:
-        if freezing.is_asked(optimizer):
+        if freezing.is_enabled(optimizer):
             like, _ = jax.eval_shape(model.init, jax.random.key(0), data.vocabulary.example_batch())
-            freezing.groups(optimizer, restoring.flat(like), start.restored)
-        devices = mesh.make(mesh.useful(model, data.vocabulary.example_batch(), training.batch_size))
+            freezing.assign_groups(optimizer, restoring.flat(like), start.restored)
+        devices = mesh.make(mesh.choose_device_count(model, data.vocabulary.example_batch(), training.batch_size))
         step = steps.make_step(
             model, optimizer, steps=training.steps, seed=training.seed, restored=start.restored, devices=devices
         )

@@ -68,9 +68,9 @@ def _named(
         ValueError: It does not fit the codec.
     """
     if name == "rules":
-        return rewards.of_rules(vocabulary, tuning.rules)
+        return rewards.make_rules_reward(vocabulary, tuning.rules)
     if name == "variety":
-        return rewards.of_variety(vocabulary)
+        return rewards.make_variety_reward(vocabulary)
     if name == "nearness":
         melody_features.check(vocabulary)
         rng = np.random.default_rng(0)
@@ -79,13 +79,13 @@ def _named(
             raise ValueError(f"no training piece has {length} frames")
         chosen = [long[i] for i in rng.integers(0, len(long), REFERENCE)]
         starts = [int(rng.integers(0, len(tokens) - length + 1)) for tokens in chosen]
-        return rewards.of_nearness(vocabulary, np.stack([t[s : s + length] for t, s in zip(chosen, starts)]))
+        return rewards.make_nearness_reward(vocabulary, np.stack([t[s : s + length] for t, s in zip(chosen, starts)]))
     kind, _, rest = name.partition(":")
     if kind == "critic" and rest:
         critic = runs.load(zoo.find(rest), lambda text: None)
         if critic.vocabulary != vocabulary:
             raise ValueError(f"it reads codec {critic.vocabulary.name}, not {vocabulary.name}")
-        return rewards.of_critic(critic.model, vocabulary, critic.variables)
+        return rewards.make_critic_reward(critic.model, vocabulary, critic.variables)
     if ".py:" in name:
         return _own(name)
     if registry.is_known("reward", name):
@@ -137,14 +137,17 @@ def bind(
     for name, factor in tuning.rewards:
         try:
             function = _named(name, tuning, vocabulary, data.splits.get("train", []), length)
-            parts.append((rewards.ready(function, pieces, name), factor))
+            parts.append((rewards.prepare(function, pieces, name), factor))
             if parts[-1][0] is not function:
                 say(f"reward {name} cannot be compiled with JAX: it is called back at every step")
         except ValueError as error:
             raise errors.UserError(f"--tuning.rewards {name}: {error}") from None
-    method = {"policy": policy_gradient.tuned, "preferences": preferences.tuned}.get(tuning.method, q_learning.tuned)
+    modules = {"policy": policy_gradient, "preferences": preferences}
+    make_tunable = modules.get(tuning.method, q_learning).make_tunable
     try:
-        return method(policy_gradient.Task(model, vocabulary, prior, rewards.total(parts), tuning, length, adapted))
+        return make_tunable(
+            policy_gradient.Task(model, vocabulary, prior, rewards.combine(parts), tuning, length, adapted)
+        )
     except ValueError as error:
         raise errors.UserError(f"--tuning: {error}") from None
 

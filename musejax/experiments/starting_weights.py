@@ -173,6 +173,6 @@ def _adapted(
             "has others; `musejax train fine-tune` takes them from there"
         )
     try:
-        return adapters.adapted(model, trained.params, trained.state, config)
+        return adapters.adapt(model, trained.params, trained.state, config)
     except ValueError as error:
         raise errors.UserError(f"--adapters: {error}") from None

@@ -284,7 +284,7 @@ def _load_adapted(
     except (KeyError, TypeError, ValueError) as error:
         raise errors.UserError(f"{path / 'run.json'} does not describe adapters: {error}") from None
     trained = base.variables["params"], without(base.variables["state"], ("latent_prior",))
-    wrapped, vocabulary = build(description, path, lambda model: lora.adapted(model, *trained, config))
+    wrapped, vocabulary = build(description, path, lambda model: lora.adapt(model, *trained, config))
     like = jax.eval_shape(wrapped.init, jax.random.key(0), vocabulary.example_batch())
     own, state, step = checkpoints.load(path, like, say)
     state = _with_prior(path, state, step)

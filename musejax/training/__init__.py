@@ -1,1 +1,1 @@
-"""One step builder, one loop, one run directory for every family."""
+"""The training step, training loop and checkpoints that all model families share."""

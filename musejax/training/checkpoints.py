@@ -1,7 +1,7 @@
-"""Checkpoints of a run: the last two and the best, each complete or absent, each with a digest of its content.
+"""Checkpoints of a run: the last two and the best two, each written atomically and with a digest of its content.
 
-Orbax writes into a temporary folder and renames it, so a kill during a save leaves the checkpoint before. A digest
-in the same folder tells a damaged checkpoint from a good one, which Orbax does not.
+Orbax writes into a temporary folder and renames it, so a kill during a save leaves the previous checkpoint intact. The
+digest in the same folder reveals damaged checkpoints, which Orbax does not detect.
 """
 
 import functools
@@ -23,12 +23,12 @@ KINDS = ("best", "last")
 
 
 class Restored(NamedTuple):
-    """What `Checkpoints.restore` found.
+    """A checkpoint that was restored.
 
     Attributes:
-        train_state: As it was saved.
-        loop: The loop's own state: data position, best loss, patience.
-        step: Its step.
+        train_state: Train state as it was saved.
+        loop: State of the training loop: data position, best loss, patience.
+        step: Step of the checkpoint.
     """
 
     train_state: TrainState
@@ -37,7 +37,7 @@ class Restored(NamedTuple):
 
 
 def digest(tree: Any) -> str:
-    """SHA-256 over the path, type, shape and bytes of every leaf."""
+    """Returns the SHA-256 hash of the path, type, shape and bytes of every leaf."""
     sha = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         array = np.asarray(leaf)
@@ -59,26 +59,31 @@ def _abstract(tree: Any) -> Any:
 
 
 def _rest(ts: TrainState) -> dict[str, Any]:
-    """What training needs beyond what evaluation reads."""
+    """Returns the parts of a train state that training needs but evaluation does not."""
     rest = {"step": ts.step, "opt_state": ts.opt_state}
     return rest if ts.ema is None else {**rest, "params": ts.params}
 
 
 class Checkpoints:
-    """The checkpoints below one run directory."""
+    """The checkpoints of one run directory."""
 
     def __init__(self, run: Path):
-        """Opens (and creates where needed) `run`/checkpoints."""
+        """Opens `run`/checkpoints, which is created if it does not exist."""
         ocp = _orbax()
         options = ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
         root = run.absolute() / "checkpoints"
         self._managers = {kind: ocp.CheckpointManager(root / kind, options=options) for kind in KINDS}
 
     def save(self, kind: str, ts: TrainState, loop: dict[str, Any]) -> None:
-        """Writes a checkpoint of `last` or `best`; `best` keeps only what evaluation reads.
+        """Writes a checkpoint.
+
+        Args:
+            kind: `last`, or `best`, which stores only what evaluation needs.
+            ts: Train state.
+            loop: State of the training loop.
 
         Raises:
-            errors.TrainingError: It could not be written; names the last complete one.
+            errors.TrainingError: The checkpoint cannot be written. The message names the last complete one.
         """
         ocp = _orbax()
         step = int(ts.step)
@@ -90,31 +95,31 @@ class Checkpoints:
         items = {name: ocp.args.StandardSave(part) for name, part in parts.items()}
         meta = {"loop": loop, "digests": {name: digest(part) for name, part in parts.items()}}
         try:
-            # Only after a resume: steps that are done again, or damaged ones. Orbax would not write below them.
+            # After a resume, later checkpoints may exist: repeated steps or damaged ones. Orbax writes only newer steps.
             for later in [s for s in manager.all_steps() if s >= step]:
                 manager.delete(later)
             if not manager.save(step, args=ocp.args.Composite(**items, meta=ocp.args.JsonSave(meta))):
-                raise ValueError("it was passed over")
+                raise ValueError("Orbax skipped it")
         except Exception as error:  # tensorstore reports a full disk as ValueError
             good = max((s for s in manager.all_steps() if s != step), default=None)
             raise errors.TrainingError(
                 f"the checkpoint of step {step} could not be written ({_reason(error)}); "
-                + (f"the last complete one is of step {good}" if good is not None else "there is none before it")
+                + (f"the last complete one is from step {good}" if good is not None else "there is no earlier one")
             ) from error
 
     def latest(self) -> int | None:
-        """The step of the newest complete checkpoint of `last`."""
+        """Returns the step of the newest complete `last` checkpoint, or None if there is none."""
         return max(self._managers["last"].all_steps(), default=None)
 
     def restore(self, like: TrainState, say: Callable[[str], None]) -> Restored | None:
-        """The newest good checkpoint of `last`, or None when there is none at all.
+        """Returns the newest intact `last` checkpoint, or None if there are no checkpoints.
 
         Args:
-            like: A train state of the wanted structure and shapes.
-            say: Is told of every damaged checkpoint that was passed over.
+            like: Train state with the expected structure and shapes.
+            say: Receives a message for each damaged checkpoint that is skipped.
 
         Raises:
-            errors.TrainingError: There are checkpoints, and none is good.
+            errors.TrainingError: There are checkpoints, but all are damaged.
         """
         steps = sorted(self._managers["last"].all_steps(), reverse=True)
         parent = Path(self._managers["last"].directory)
@@ -124,53 +129,53 @@ class Checkpoints:
                 parts = _read(folder, {"model": {"params": like.averaged, "state": like.state}, "train": _rest(like)})
                 loop = _meta(folder)["loop"]
             except Exception as error:
-                say(f"checkpoint {folder.name} is damaged ({_reason(error)}); going back to the one before it")
+                say(f"checkpoint {folder.name} is damaged ({_reason(error)}); using the one before it")
                 continue
             averaged, rest = parts["model"]["params"], parts["train"]
             params, ema = (averaged, None) if like.ema is None else (rest["params"], averaged)
             ts = TrainState(rest["step"], params, parts["model"]["state"], rest["opt_state"], ema)
             return Restored(ts, loop, step)
         if steps:
-            raise errors.TrainingError(f"every checkpoint below {parent} is damaged; start in another --workdir")
+            raise errors.TrainingError(f"every checkpoint in {parent} is damaged; give another --workdir")
         return None
 
 
 def load(run: Path, like: tuple[Params, State], say: Callable[[str], None]) -> tuple[Params, State, int]:
-    """The parameters and state to use of a run: the best checkpoint, else an older best, else the last.
+    """Returns the parameters, the state and the step of a run's newest intact `best` checkpoint, or else `last` one.
 
     Args:
-        run: The run directory.
-        like: Params and state of the wanted structure and shapes; the stored type of numbers is kept as float32.
-        say: Is told of every damaged checkpoint that was passed over.
+        run: Path of the run directory.
+        like: Parameters and state with the expected structure, shapes and types; stored values are cast to these types.
+        say: Receives a message for each damaged checkpoint that is skipped.
 
     Raises:
-        errors.UserError: There is no good checkpoint.
+        errors.UserError: There is no intact checkpoint.
     """
-    wanted = {"model": {"params": like[0], "state": like[1]}}
-    found = False
+    expected = {"model": {"params": like[0], "state": like[1]}}
+    any_damaged = False
     for kind in KINDS:
         root = run / "checkpoints" / kind
         names = (p.name for p in root.iterdir()) if root.is_dir() else ()
         for step in sorted((int(n) for n in names if n.isdigit()), reverse=True):
-            found = True
             try:
-                model = _read((root / str(step)).absolute(), wanted)["model"]
+                model = _read((root / str(step)).absolute(), expected)["model"]
             except Exception as error:
+                any_damaged = True
                 say(f"{kind} checkpoint {step} of {run} is damaged ({_reason(error)}); using the one before it")
                 continue
             return model["params"], model["state"], step
-    what = "every checkpoint is damaged" if found else "there is no checkpoint"
-    raise errors.UserError(f"{run}: {what}; train it with `musejax train`")
+    problem = "every checkpoint is damaged" if any_damaged else "there is no checkpoint"
+    raise errors.UserError(f"{run}: {problem}; train it with `musejax train`")
 
 
 def write_model(folder: Path, params: Params, state: State, scales: dict[str, np.ndarray] | None = None) -> None:
-    """Writes params and state alone as a checkpoint folder that `load` reads (for shipped runs).
+    """Writes only parameters and state, as a checkpoint folder that `load` reads (for shipped runs).
 
     Args:
-        folder: The folder of the step, as `run/checkpoints/best/1200`.
-        params: Of the type in which they are to be stored.
-        state: Beside them.
-        scales: Of arrays of eight bits, as `quantisation.quantise` gives them.
+        folder: Folder of the step, such as `run/checkpoints/best/1200`.
+        params: Parameters, in the types in which they are stored.
+        state: Model state.
+        scales: Scales of eight-bit arrays, as returned by `quantisation.quantise`.
     """
     ocp = _orbax()
     parts: dict[str, Any] = {"model": jax.tree.map(np.asarray, {"params": params, "state": state})}
@@ -180,7 +185,7 @@ def write_model(folder: Path, params: Params, state: State, scales: dict[str, np
     items["meta"] = ocp.args.JsonSave({"loop": {}, "digests": {name: digest(part) for name, part in parts.items()}})
     ocp.Checkpointer(ocp.CompositeCheckpointHandler()).save(folder.absolute(), args=ocp.args.Composite(**items))
     for mark in folder.rglob("commit_success.txt"):
-        mark.write_text("\n")  # Orbax writes the absolute path of this machine into it and reads only that it is there
+        mark.write_text("\n")  # Orbax writes an absolute path into this file, but reads only whether it exists
 
 
 def _meta(folder: Path) -> dict[str, Any]:
@@ -191,9 +196,9 @@ def _meta(folder: Path) -> dict[str, Any]:
 
 @functools.cache
 def _ignore_late_reads() -> None:
-    """Keeps tensorstore's traces off the screen: when one read fails, the others report to a loop that is closed.
+    """Suppresses error traces of tensorstore: when one read fails, the other reads report to a closed event loop.
 
-    They come from threads that nothing waits for, so the hook stays; it drops that one message.
+    The traces come from threads that nobody waits for, so the hook, which drops only this message, stays installed.
     """
     before = sys.unraisablehook
 
@@ -204,16 +209,16 @@ def _ignore_late_reads() -> None:
     sys.unraisablehook = hook
 
 
-def _read(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Reads parts of a checkpoint and checks their digests; floats come in the type that `wanted` has."""
+def _read(folder: Path, expected: dict[str, Any]) -> dict[str, Any]:
+    """Reads parts of a checkpoint, checks their digests and casts them to the types of `expected`."""
     ocp = _orbax()
     _ignore_late_reads()
     digests = _meta(folder)["digests"]
     out = {}
-    for name, tree in wanted.items():
+    for name, tree in expected.items():
         handler = ocp.Checkpointer(ocp.StandardCheckpointHandler())
         target = tree
-        if name == "model":  # a tree of dictionaries, perhaps stored in a smaller type
+        if name == "model":  # a tree of dictionaries, possibly stored with fewer bits
             metadata = handler.metadata(folder / name).item_metadata
             if metadata is None:
                 raise ValueError("its arrays cannot be read")
@@ -223,16 +228,16 @@ def _read(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
             types = jax.tree.unflatten(jax.tree.structure(tree), [x.dtype for x in stored])
             target = jax.tree.map(lambda x, d: jax.ShapeDtypeStruct(x.shape, d), tree, types)
         part = handler.restore(folder / name, args=ocp.args.StandardRestore(_abstract(target)))
-        _compare(part, digests[name])
+        _check_digest(part, digests[name])
         if name == "model" and "scales" in digests:
             scales = handler.restore(folder / "scales")
-            _compare(scales, digests["scales"])
+            _check_digest(scales, digests["scales"])
             part = {**part, "params": quantisation.restore(part["params"], scales)}
         out[name] = jax.tree.map(lambda x, like: x.astype(like.dtype), part, tree)
     return out
 
 
-def _compare(part: Any, expected: str) -> None:
+def _check_digest(part: Any, expected: str) -> None:
     if digest(part) != expected:
         raise ValueError("its content does not match its digest")
 

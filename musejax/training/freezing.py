@@ -1,7 +1,7 @@
-"""Which parameters train, from which step on, and how fast: groups of an optimiser, by patterns of their paths.
+"""Parameter groups of an optimiser, by path patterns: which parameters train, from which step on, and how fast.
 
-A frozen parameter has no gradient, no moments and no weight decay, and counts nothing where gradients are clipped. One
-that thaws begins like a new one, with moments of its own, at the learning rate that the schedule has come to.
+A frozen parameter has no gradient, moments or weight decay, and does not count in the norm for gradient clipping. A
+parameter that is unfrozen later starts with new moments, at the schedule's current learning rate.
 """
 
 import fnmatch
@@ -16,141 +16,147 @@ import optax
 from musejax.base import Array, Params
 from musejax.training import settings as configs
 
-# (first step of a group) -> an optimiser that counts its steps from there, under the run's schedule
+# (first step of a group) -> an optimiser that counts its steps from there and follows the run's schedule
 MakeCore = Callable[[int], optax.GradientTransformation]
 
 
 class Group(NamedTuple):
-    """How a parameter trains: from step `start` on (never where it is None), at `rate` times the learning rate."""
+    """A group of parameters that train from step `start` (None: never) at `rate` times the learning rate."""
 
     start: int | None
     rate: float
 
     @property
     def label(self) -> str:
-        """A name."""
+        """Name of the group for Optax."""
         return "frozen" if self.start is None else f"from_{self.start}_rate_{self.rate}"
 
 
-def is_asked(config: configs.Optimizer) -> bool:
-    """Whether anything here is set."""
+def is_enabled(config: configs.Optimizer) -> bool:
+    """Returns whether any setting of parameter groups differs from its default."""
     return bool(config.freeze or config.unfreeze or config.restored_rate != 1.0)
 
 
-def thaws(config: configs.Optimizer) -> list[tuple[int, str]]:
-    """The steps and patterns of `unfreeze`.
+def _parse_unfreeze(config: configs.Optimizer) -> list[tuple[int, str]]:
+    """Returns the steps and patterns of `unfreeze`.
 
     Raises:
-        ValueError: One is not STEP:PATTERN.
+        ValueError: An entry is not of the form STEP:PATTERN.
     """
-    found = []
+    entries = []
     for text in config.unfreeze:
         step, colon, pattern = text.partition(":")
         if not (colon and pattern and step.isdecimal() and int(step) > 0):
             raise ValueError(f"unfreeze is {text!r}; give STEP:PATTERN, such as 200:stack/*")
-        found.append((int(step), pattern))
-    return found
+        entries.append((int(step), pattern))
+    return entries
 
 
-def groups(config: configs.Optimizer, paths: Collection[str], restored: Collection[str] = ()) -> dict[str, Group]:
-    """The group of each parameter.
+def assign_groups(
+    config: configs.Optimizer, paths: Collection[str], restored: Collection[str] = ()
+) -> dict[str, Group]:
+    """Returns the group of each parameter, by path.
 
     Args:
-        config: Read are freeze, unfreeze and restored_rate.
-        paths: Of all parameters.
-        restored: Of those that came from another run as they were.
+        config: Optimiser settings, of which freeze, unfreeze and restored_rate are used.
+        paths: Paths of all parameters.
+        restored: Paths of the parameters that were restored unchanged from another run.
 
     Raises:
-        ValueError: A pattern matches nothing, or nothing is left to train.
+        ValueError: A pattern matches no parameter, or all parameters are frozen.
     """
-    later = thaws(config)
-    for field, patterns in (("freeze", config.freeze), ("unfreeze", [pattern for _, pattern in later])):
+    unfreeze = _parse_unfreeze(config)
+    for field, patterns in (("freeze", config.freeze), ("unfreeze", [pattern for _, pattern in unfreeze])):
         for pattern in patterns:
             if not fnmatch.filter(paths, pattern):
-                raise ValueError(f"{field}: {pattern!r} matches no parameter; there are {', '.join(sorted(paths))}")
-    found = {}
+                raise ValueError(
+                    f"{field}: {pattern!r} matches no parameter; the parameters are {', '.join(sorted(paths))}"
+                )
+    groups = {}
     for path in paths:
-        steps = [step for step, pattern in later if fnmatch.fnmatchcase(path, pattern)]
+        steps = [step for step, pattern in unfreeze if fnmatch.fnmatchcase(path, pattern)]
         frozen = any(fnmatch.fnmatchcase(path, pattern) for pattern in config.freeze)
         start = min(steps) if steps else None if frozen else 0
-        found[path] = Group(start, config.restored_rate if path in restored else 1.0)
-    if all(group.start is None for group in found.values()):
-        raise ValueError(f"freeze {' '.join(config.freeze)} leaves nothing to train")
-    return found
+        groups[path] = Group(start, config.restored_rate if path in restored else 1.0)
+    if all(group.start is None for group in groups.values()):
+        raise ValueError(f"freeze {' '.join(config.freeze)} leaves no parameter to train")
+    return groups
 
 
-def optimizer(
-    config: configs.Optimizer, core: MakeCore, restored: Collection[str] = ()
+def make_optimizer(
+    config: configs.Optimizer, make_core: MakeCore, restored: Collection[str] = ()
 ) -> optax.GradientTransformation:
-    """Clipping over what trains, then for each group an optimiser of its own.
+    """Returns an optimiser that clips the gradients of trained parameters and then updates each group separately.
 
     Args:
-        config: Read are clip, freeze, unfreeze and restored_rate.
-        core: Makes the optimiser.
-        restored: As for `groups`.
+        config: Optimiser settings, of which clip, freeze, unfreeze and restored_rate are used.
+        make_core: Makes the optimiser of a group, given its first step.
+        restored: Paths of the parameters that were restored unchanged from another run.
     """
 
-    def by_path(params: Params, of: Callable[[Group], Any]) -> Any:
+    def map_groups(params: Params, function: Callable[[Group], Any]) -> Any:
         paths = jax.tree_util.tree_map_with_path(lambda path, _: _path(path), params)
-        found = groups(config, jax.tree.leaves(paths), restored)
-        return jax.tree.map(lambda path: of(found[path]), paths)
+        groups = assign_groups(config, jax.tree.leaves(paths), restored)
+        return jax.tree.map(lambda path: function(groups[path]), paths)
 
-    def inner(group: Group) -> optax.GradientTransformation:
+    def make_inner(group: Group) -> optax.GradientTransformation:
         if group.start is None:
             return optax.set_to_zero()
-        scaled = core(group.start) if group.rate == 1.0 else optax.chain(core(group.start), optax.scale(group.rate))
+        core = make_core(group.start)
+        scaled = core if group.rate == 1.0 else optax.chain(core, optax.scale(group.rate))
         return _from_step(scaled, group.start) if group.start else scaled
 
-    # All groups that there may be: which there are is known when the parameters are.
-    starts = (None, 0, *dict.fromkeys(step for step, _ in thaws(config)))
-    every = [Group(start, rate) for start in starts for rate in dict.fromkeys((1.0, config.restored_rate))]
-    table: dict[Any, Any] = {group.label: inner(group) for group in every}
-    starts_of = functools.partial(by_path, of=lambda group: -1 if group.start is None else group.start)
-    whole = [_only(starts_of), optax.multi_transform(table, functools.partial(by_path, of=lambda group: group.label))]
+    # All possible groups, because the groups that exist are known only together with the parameters.
+    starts = (None, 0, *dict.fromkeys(step for step, _ in _parse_unfreeze(config)))
+    groups = [Group(start, rate) for start in starts for rate in dict.fromkeys((1.0, config.restored_rate))]
+    table: dict[Any, Any] = {group.label: make_inner(group) for group in groups}
+    get_starts = functools.partial(map_groups, function=lambda group: -1 if group.start is None else group.start)
+    get_labels = functools.partial(map_groups, function=lambda group: group.label)
+    transforms = [_zero_frozen(get_starts), optax.multi_transform(table, get_labels)]
     if config.clip:
-        whole.insert(1, optax.clip_by_global_norm(config.clip))
-    return optax.chain(*whole)
+        transforms.insert(1, optax.clip_by_global_norm(config.clip))
+    return optax.chain(*transforms)
 
 
-def still(config: configs.Optimizer, params: Params) -> Params:
-    """Params through which no gradient reaches those that never train."""
+def stop_frozen(config: configs.Optimizer, params: Params) -> Params:
+    """Returns the parameters with a stopped gradient for those that are never trained."""
     if not config.freeze:
         return params
-    found = groups(config, [_path(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)])
+    groups = assign_groups(config, [_path(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)])
 
-    def one(path: Any, leaf: Array) -> Array:
-        return jax.lax.stop_gradient(leaf) if found[_path(path)].start is None else leaf
+    def stop_leaf(path: Any, leaf: Array) -> Array:
+        return jax.lax.stop_gradient(leaf) if groups[_path(path)].start is None else leaf
 
-    return jax.tree_util.tree_map_with_path(one, params)
+    return jax.tree_util.tree_map_with_path(stop_leaf, params)
 
 
 def _path(path: Any) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
-def _only(starts: Callable[[Params], Any]) -> optax.GradientTransformation:
-    """Gradients of what trains at a step, 0 for the rest."""
+def _zero_frozen(get_starts: Callable[[Params], Any]) -> optax.GradientTransformation:
+    """Returns a transformation that sets the gradients of parameters that are frozen at a step to 0."""
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        def one(gradient: Array, start: int) -> Array:
+        def zero_leaf(gradient: Array, start: int) -> Array:
             return jnp.where((start >= 0) & (state >= start), gradient, 0.0)
 
-        return jax.tree.map(one, updates, starts(updates)), state + 1
+        return jax.tree.map(zero_leaf, updates, get_starts(updates)), state + 1
 
     return optax.GradientTransformation(lambda params: jnp.zeros((), jnp.int32), update)
 
 
 def _from_step(inner: optax.GradientTransformation, start: int) -> optax.GradientTransformation:
-    """An optimiser that stands still, moments and all, before a step."""
+    """Returns an optimiser that, before step `start`, gives zero updates and leaves its moments unchanged."""
 
     def init(params: Params) -> Any:
         return jnp.zeros((), jnp.int32), inner.init(params)
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         count, before = state
-        moved, after = inner.update(updates, before, params)
-        runs = count >= start
-        moved = jax.tree.map(lambda x: jnp.where(runs, x, 0.0), moved)
-        return moved, (count + 1, jax.tree.map(lambda a, b: jnp.where(runs, a, b), after, before))
+        updates, after = inner.update(updates, before, params)
+        started = count >= start
+        updates = jax.tree.map(lambda x: jnp.where(started, x, 0.0), updates)
+        return updates, (count + 1, jax.tree.map(lambda a, b: jnp.where(started, a, b), after, before))
 
     return optax.GradientTransformation(init, update)

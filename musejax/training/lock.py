@@ -1,7 +1,7 @@
-"""A lock on a run directory: one training at a time writes there.
+"""A lock that lets only one training process write to a run directory.
 
-The operating system holds the lock for a process and drops it when the process ends, however it ends, so a killed
-training leaves nothing to clean up. The file stays where it is.
+The operating system releases the lock when the process ends, however it ends, so a killed training process leaves
+nothing to clean up. The lock file itself stays in the directory.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from pathlib import Path
 from musejax import errors
 
 FILE = "train.lock"
-# Directories that this process holds: a lock keeps other processes out, not other threads.
+# Directories that this process has locked, because the lock of the operating system does not exclude other threads.
 _held: set[Path] = set()
 _TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
@@ -27,41 +27,41 @@ else:
     import fcntl
 
     def _lock(handle: int) -> None:
-        # Of the kind that belongs to the process alone: worker processes that outlive it do not inherit the lock.
+        # This kind of lock belongs to one process: worker processes that outlive it do not inherit the lock.
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextlib.contextmanager
 def hold(run: Path) -> Iterator[None]:
-    """Holds a run directory for training.
+    """Locks a run directory for training while the context is open.
 
     Args:
-        run: The directory; made when it is not there.
+        run: Path of the run directory, which is created if it does not exist.
 
     Raises:
-        errors.UserError: Another training holds it, or it cannot be written.
+        errors.UserError: Another training process holds the lock, or the directory cannot be written.
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise errors.UserError(f"{run} cannot be made ({error.strerror}); give another --workdir") from error
-    where = run.resolve()
+        raise errors.UserError(f"{run} cannot be created ({error.strerror}); give another --workdir") from error
+    path = run.resolve()
     taken = errors.UserError(f"another training is writing to {run}; wait until it ends, or give another --workdir")
-    if where in _held:
+    if path in _held:
         raise taken
     try:
-        file = (where / FILE).open("ab")
+        file = (path / FILE).open("ab")
     except OSError as error:
         raise errors.UserError(f"{run / FILE} cannot be written ({error.strerror}); give another --workdir") from error
     with file:
         try:
             _lock(file.fileno())
         except OSError as error:
-            # A file system without locks keeps nobody out, and keeps nobody from training either.
+            # Some file systems do not support locks; training is allowed there, without protection.
             if error.errno in _TAKEN:
                 raise taken from None
-        _held.add(where)
+        _held.add(path)
         try:
             yield
         finally:
-            _held.discard(where)
+            _held.discard(path)

@@ -1,4 +1,4 @@
-"""Metrics as JSON lines, for TensorBoard, and as a progress line for people."""
+"""Writes training metrics as JSON lines, for TensorBoard and as a progress line on the terminal."""
 
 import contextlib
 import json
@@ -13,13 +13,13 @@ class Logs:
     """Writes `metrics.jsonl` (and TensorBoard events) and shows progress on standard error."""
 
     def __init__(self, run: Path, *, steps: int, start: int, tensorboard: bool):
-        """Opens the logs of a run; lines of steps after `start` (lost in a kill) are dropped.
+        """Opens the logs of a run and drops lines of steps after `start`, which were lost in a kill.
 
         Args:
-            run: The run directory.
-            steps: Steps in all.
-            start: The step from which training goes on.
-            tensorboard: Whether to write TensorBoard events too.
+            run: Path of the run directory.
+            steps: Total number of steps.
+            start: Step from which training starts or resumes.
+            tensorboard: Whether to also write TensorBoard events.
         """
         path = run / "metrics.jsonl"
         kept = [line for line in _lines(path) if _step(line) <= start]
@@ -51,7 +51,13 @@ class Logs:
             self._progress.start()
 
     def write(self, step: int, part: str, values: dict[str, float]) -> None:
-        """Adds one line: part is `train` or `valid`."""
+        """Writes the metrics of a step.
+
+        Args:
+            step: Number of the step.
+            part: `train` or `valid`.
+            values: Metrics by name.
+        """
         self._file.write(json.dumps({"step": step, "part": part, "time": round(time.time(), 3), **values}) + "\n")
         self._file.flush()
         if self._board is not None:
@@ -65,10 +71,10 @@ class Logs:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Shows what is being done while it lasts, and then how long it took.
+        """Shows the name of a stage while it runs, and then how long it took.
 
         Args:
-            name: What is done, such as `compiling the training step`.
+            name: Name of the stage, such as `compiling the training step`.
         """
         begin = time.perf_counter()
         if self._progress is None:
@@ -81,7 +87,7 @@ class Logs:
             self._progress.update(self._task, text="")
 
     def say(self, text: str) -> None:
-        """One plain line to standard error."""
+        """Prints one line to standard error."""
         if self._progress is not None:
             self._progress.console.print(text, highlight=False)
         else:
@@ -96,18 +102,18 @@ class Logs:
         self._file.close()
 
 
-# Values that people see, and what they are called there.
+# Metrics that are shown on the terminal, and their names there.
 _SHOWN = {"loss": "loss", "best": "best", "tokens_per_second": "tokens/s"}
 
 
 def _lines(path: Path) -> list[str]:
-    """The whole lines of a file; a last line without an end was cut by a kill."""
+    """Returns the complete lines of a file; a last line without a newline was cut off by a kill."""
     text = path.read_text() if path.exists() else ""
     return text[: text.rfind("\n") + 1].splitlines()
 
 
 def _step(line: str) -> float:
-    """The step of a line; a line that cannot be read belongs to none."""
+    """Returns the step of a line, or infinity if the line cannot be parsed."""
     try:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""The one training loop: any model, any stream of batches; it can be killed at any moment and resumed bit for bit."""
+"""The training loop for all models: it can be killed at any time, and resuming gives the same bits."""
 
 import contextlib
 import dataclasses
@@ -21,13 +21,13 @@ from musejax.training import settings as configs
 
 
 class Result(NamedTuple):
-    """How training ended.
+    """The result of training.
 
     Attributes:
-        train_state: The last state.
-        step: Its step.
-        best: The best validation loss and the step at which it was reached, where there was an evaluation.
-        stopped: `done`, `early` (patience ran out), or the name of the signal that stopped it.
+        train_state: Train state after the last step.
+        step: Number of the last step.
+        best: Best validation loss and the step at which it was reached, or None without an evaluation.
+        stopped: Reason why training ended: `done`, `early` (patience ran out) or the name of a signal.
     """
 
     train_state: TrainState
@@ -37,13 +37,13 @@ class Result(NamedTuple):
 
     @property
     def learnt(self) -> bool:
-        """Whether any weights were better than those that training began with, as far as these were evaluated."""
+        """Whether training improved on the initial weights; also True if these were not evaluated."""
         return self.best is None or self.best[1] > 0
 
 
 @dataclasses.dataclass
 class _Progress:
-    """What the loop itself must remember over a kill."""
+    """The loop's own state, which is saved in checkpoints."""
 
     best: float | None = None
     best_step: int = 0
@@ -51,7 +51,7 @@ class _Progress:
 
 
 class _Signals:
-    """Turns SIGTERM and Ctrl-C into a flag that the loop reads between steps; a second one acts at once."""
+    """Turns SIGTERM and Ctrl-C into a flag that the loop checks between steps; a second signal acts immediately."""
 
     def __init__(self) -> None:
         self.received: str | None = None
@@ -73,13 +73,13 @@ class _Signals:
 
 
 def make_evaluate(model: Model) -> Callable[[Any, Any, Iterable[Batch]], dict[str, float]]:
-    """A function (params, state, batches) -> means of the loss's info, weighted by cells.
+    """Returns a function (params, state, batches) that computes the mean of each metric of the loss, weighted by cells.
 
-    What a loss draws is the same at each evaluation, and another in each batch.
+    The random numbers of the loss differ between batches but are the same in each evaluation.
     """
 
     @jax.jit
-    def one(params: Any, state: Any, batch: Batch, index: jax.Array) -> dict[str, jax.Array]:
+    def evaluate_batch(params: Any, state: Any, batch: Batch, index: jax.Array) -> dict[str, jax.Array]:
         key = jax.random.fold_in(jax.random.key(0), index)
         _, (_, info) = model.loss(params, state, key, batch, step=0, train=False)
         return info
@@ -88,7 +88,8 @@ def make_evaluate(model: Model) -> Callable[[Any, Any, Iterable[Batch]], dict[st
         sums: dict[str, float] = {}
         weight = 0.0
         for index, batch in enumerate(batches):
-            info = {k: float(v) for k, v in one(params, state, batch, jax.numpy.asarray(index)).items()}
+            arrays = evaluate_batch(params, state, batch, jax.numpy.asarray(index))
+            info = {k: float(v) for k, v in arrays.items()}
             w = info.pop("weight")
             weight += w
             for name, value in info.items():
@@ -107,19 +108,19 @@ def train(
     run: Path,
     devices: jax.sharding.Mesh | None = None,
 ) -> Result:
-    """Trains until the last step, early stopping or a signal, going on from the run's last checkpoint.
+    """Trains until the last step, early stopping or a signal, starting from the run's last checkpoint if there is one.
 
     Args:
-        model: The record that is evaluated.
-        step: Its training step.
-        stream: Batches, with a position that is saved and restored.
-        validation: Makes the validation batches anew at each evaluation; None for no evaluation.
-        config: The loop's settings.
-        run: The run directory.
-        devices: The mesh that batches are cut over; None for one over all local devices.
+        model: Model record, used for evaluation.
+        step: Training step of the model.
+        stream: Stream of training batches, whose position is saved and restored.
+        validation: Returns the validation batches, called for each evaluation; None for no evaluation.
+        config: Settings of the loop.
+        run: Path of the run directory.
+        devices: Mesh over which batches are divided; None for a mesh over all local devices.
 
     Raises:
-        errors.TrainingError: The loss is not finite, or a checkpoint could not be written.
+        errors.TrainingError: The loss is not finite, or a checkpoint cannot be written.
     """
     devices = devices or mesh.make()
     store = checkpoints.Checkpoints(run)
@@ -133,7 +134,7 @@ def train(
         ts = restored.train_state
         progress = _Progress(**restored.loop["progress"])
         stream.set_state(restored.loop["stream"])
-        notes.append(f"going on from step {restored.step}")
+        notes.append(f"resuming from step {restored.step}")
     log = logs.Logs(run, steps=config.steps, start=int(ts.step), tensorboard=config.tensorboard)
     for note in notes:
         log.say(note)
@@ -141,11 +142,11 @@ def train(
         with _Signals() as signals:
             return _run(model, step, stream, validation, config, mesh.replicate(devices, ts), devices, store, progress,
                         log, signals)  # fmt: skip
-    except OSError as error:  # the logs: checkpoints raise their own
+    except OSError as error:  # raised by the logs; checkpoints raise errors of their own
         last = store.latest()
         raise errors.TrainingError(
             f"{run} cannot be written ({error.strerror or error}); "
-            + ("there is no checkpoint yet" if last is None else f"the last complete checkpoint is of step {last}")
+            + ("there is no checkpoint yet" if last is None else f"the last complete checkpoint is from step {last}")
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -167,27 +168,29 @@ def _run(
 ) -> Result:
     evaluate = make_evaluate(model)
     at = first = saved = int(ts.step)
-    kept = at > 0  # whether there is a checkpoint at all
+    has_checkpoint = at > 0
     pending: tuple[int, dict[str, jax.Array]] | None = None  # metrics are read one step late
     since, cells = time.perf_counter(), 0.0
-    is_new = True  # The first evaluation compiles it.
+    is_new = True  # The first evaluation includes compilation.
 
     def check(values: dict[str, float], when: int) -> None:
         for name in ("reward", "loss", "grad_norm"):
             if not math.isfinite(values.get(name, 0.0)):
-                good = f"the last good checkpoint is of step {saved}" if kept else "there is no checkpoint yet"
+                last = (
+                    f"the last good checkpoint is from step {saved}" if has_checkpoint else "there is no checkpoint yet"
+                )
                 hint = "Try a lower --optimizer.learning-rate or a smaller --optimizer.clip"
                 if name == "reward":
                     hint = "A reward must be finite for every piece"
-                raise errors.TrainingError(f"{name} is {values[name]} at step {when}; {good}. {hint}")
+                raise errors.TrainingError(f"{name} is {values[name]} at step {when}; {last}. {hint}")
 
     def save() -> None:
-        nonlocal saved, kept
+        nonlocal saved, has_checkpoint
         loop = {"progress": dataclasses.asdict(progress), "stream": stream.get_state()}
         store.save("last", ts, loop)
-        saved, kept = at, True
+        saved, has_checkpoint = at, True
 
-    def finished(stopped: str) -> Result:
+    def finish(stopped: str) -> Result:
         if saved != at:
             save()
         return Result(ts, at, None if progress.best is None else (progress.best, progress.best_step), stopped)
@@ -206,7 +209,7 @@ def _run(
             log.write(when, "train", {**values, "tokens_per_second": cells / max(now - since, 1e-9)})
             since, cells = now, 0.0
 
-    def score() -> None:
+    def validate() -> None:
         nonlocal progress, since, is_new
         assert validation is not None
         pause = time.perf_counter()
@@ -224,16 +227,16 @@ def _run(
         since += time.perf_counter() - pause
 
     if at == 0 and config.eval_first and validation is not None:
-        score()
+        validate()
     while at < config.steps:
         if config.patience and progress.worse >= config.patience:
-            return finished("early")
+            return finish("early")
         batch = mesh.shard(devices, next(stream))
         if at == first:
             with log.stage("compiling the training step"):
                 ts, info = step.update(ts, batch)
                 jax.block_until_ready(info)
-            since = time.perf_counter()  # Compilation is not part of the speed.
+            since = time.perf_counter()  # The speed excludes compilation.
         else:
             ts, info = step.update(ts, batch)
         read_pending()
@@ -243,9 +246,9 @@ def _run(
         if due or at % config.save_every == 0 or signals.received:
             read_pending()
         if due and validation is not None:
-            score()
+            validate()
         if at % config.save_every == 0:
             save()
         if signals.received:
-            return finished(signals.received)
-    return finished("done")
+            return finish(signals.received)
+    return finish("done")

@@ -1,4 +1,4 @@
-"""Weights in eight bits, for runs that are shipped: a matrix is whole numbers times a scale for each of its columns."""
+"""Eight-bit weights for shipped runs: each matrix is stored as integers and one scale per column."""
 
 from typing import Any
 
@@ -8,45 +8,46 @@ import numpy as np
 
 from musejax.base import Params
 
-# Arrays of fewer numbers stay as they are: they weigh little, and scales would eat what is saved.
-LEAST = 4096
+# Smaller arrays are not quantised: they take little space, and their scales would use up what is saved.
+MIN_SIZE = 4096
 
 
 def quantise(params: Params, dtype: Any) -> tuple[Params, dict[str, np.ndarray]]:
-    """Rounds matrices to eight bits, and the rest to a type of floating point.
+    """Rounds large matrices to eight bits and all other arrays to a floating-point type.
 
     Args:
-        params: Of float32.
-        dtype: For vectors and for small arrays.
+        params: Parameters, float32.
+        dtype: Type in which vectors and small arrays are stored.
 
     Returns:
-        Params with int8 in place of each array of two axes or more that is large enough, and the scales of these by
-        path, float32 of the last axis: the largest of a column becomes 127.
+        A tuple (params, scales). In `params`, each array with at least two axes and `MIN_SIZE` elements is int8.
+        `scales` has the float32 scales of these arrays by path, one per element of the last axis; the largest
+        magnitude of a column becomes 127.
     """
     scales = {}
 
-    def one(path: Any, p: Any) -> np.ndarray:
+    def quantise_leaf(path: Any, p: Any) -> np.ndarray:
         p = np.asarray(p)
-        if p.ndim < 2 or p.size < LEAST:
+        if p.ndim < 2 or p.size < MIN_SIZE:
             return p.astype(dtype)
-        top = np.abs(p).max(axis=tuple(range(p.ndim - 1)))
-        scale = np.where(top > 0, top / 127, 1).astype(np.float32)
-        scales[name(path)] = scale
+        maximum = np.abs(p).max(axis=tuple(range(p.ndim - 1)))
+        scale = np.where(maximum > 0, maximum / 127, 1).astype(np.float32)
+        scales[_name(path)] = scale
         return np.round(p / scale).astype(np.int8)
 
-    return jax.tree_util.tree_map_with_path(one, params), scales
+    return jax.tree_util.tree_map_with_path(quantise_leaf, params), scales
 
 
 def restore(params: Params, scales: dict[str, np.ndarray]) -> Params:
-    """The params that `quantise` rounded, float32 where it was int8."""
+    """Returns the parameters that `quantise` rounded, with int8 arrays converted back to float32."""
 
-    def one(path: Any, p: Any) -> Any:
-        scale = scales.get(name(path))
+    def restore_leaf(path: Any, p: Any) -> Any:
+        scale = scales.get(_name(path))
         return p if scale is None else jnp.asarray(p, jnp.float32) * jnp.expand_dims(scale, tuple(range(p.ndim - 1)))
 
-    return jax.tree_util.tree_map_with_path(one, params)
+    return jax.tree_util.tree_map_with_path(restore_leaf, params)
 
 
-def name(path: Any) -> str:
-    """A leaf's path as text."""
+def _name(path: Any) -> str:
+    """Returns the path of a leaf as text."""
     return jax.tree_util.keystr(path, simple=True, separator=".")

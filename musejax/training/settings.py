@@ -1,4 +1,4 @@
-"""What a training run can set: frozen dataclasses, every field overridable on the command line."""
+"""Settings of a training run, as frozen dataclasses whose fields can be overridden on the command line."""
 
 import dataclasses
 from typing import Literal
@@ -6,25 +6,25 @@ from typing import Literal
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Optimizer:
-    """The optimiser and its schedule.
+    """Settings of the optimiser and its learning-rate schedule.
 
     Attributes:
-        name: `adamw`, `adam` (no weight decay) or `muon` (optax.contrib; matrices by Muon, the rest by AdamW).
-        learning_rate: Peak rate.
-        warmup_steps: Steps of linear warm-up from 0.
-        schedule: After warm-up: `cosine` to `final_fraction` of the peak at the last step, or `constant`.
-        final_fraction: Where the cosine ends, as a fraction of the peak.
-        weight_decay: Decoupled decay, on matrices only.
-        b1: First-moment decay of Adam.
-        b2: Second-moment decay of Adam.
-        clip: Largest global norm of the gradient; 0 switches clipping off.
-        accumulate: Micro-batches a step: the batch is cut in so many parts, their gradients averaged by weight.
+        name: `adamw`, `adam` (no weight decay) or `muon` (optax.contrib; Muon for matrices, AdamW for the rest).
+        learning_rate: Peak learning rate.
+        warmup_steps: Number of steps of linear warm-up from 0.
+        schedule: Schedule after warm-up: `cosine` to `final_fraction` of the peak at the last step, or `constant`.
+        final_fraction: Final learning rate of the cosine schedule, as a fraction of the peak.
+        weight_decay: Decoupled weight decay, applied to matrices only.
+        b1: Decay rate of Adam's first moment.
+        b2: Decay rate of Adam's second moment.
+        clip: Largest global norm of the gradient; 0 disables clipping.
+        accumulate: Number of micro-batches per step, whose gradients are averaged by weight.
         precision: Type in which the loss is computed; parameters stay float32.
-        ema_decay: Decay of the average of parameters that is evaluated and kept; 0 switches it off.
-        freeze: Patterns, such as `stack/*`, of the paths of parameters that stay as they are.
-        unfreeze: STEP:PATTERN, such as `200:stack/layer_1/*`: these are frozen before that step, and train from it on,
-            whether `freeze` names them or not; of several steps the first counts.
-        restored_rate: Factor of the learning rate for what came from another run as it was.
+        ema_decay: Decay of the moving average of parameters that is evaluated and saved; 0 disables it.
+        freeze: Patterns, such as `stack/*`, of the paths of parameters that are not trained.
+        unfreeze: STEP:PATTERN, such as `200:stack/layer_1/*`: matching parameters are frozen before that step and
+            trained from then on, even if they match `freeze`. If several patterns match, the earliest step counts.
+        restored_rate: Factor of the learning rate for parameters that were restored unchanged from another run.
     """
 
     name: Literal["adamw", "adam", "muon"] = "adamw"
@@ -44,7 +44,7 @@ class Optimizer:
     restored_rate: float = 1.0
 
 
-# For two players, after Gulrajani et al. (2017): no momentum to speak of, no clipping; and an average of the generator.
+# For GANs, after Gulrajani et al. (2017): low momentum and no clipping, plus a moving average of the generator.
 TWO_PLAYERS = Optimizer(
     name="adam", learning_rate=1e-3, warmup_steps=50, schedule="constant", b1=0.5, b2=0.9, clip=0.0, ema_decay=0.995
 )
@@ -52,25 +52,25 @@ TWO_PLAYERS = Optimizer(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
-    """The loop.
+    """Settings of the training loop.
 
     Attributes:
-        steps: Optimiser updates in all.
-        batch_size: Windows in a batch, over all devices. A GAN cuts it into a part for each update of its critic.
-        window: Frames in a window (tokens where tokens are not frames).
-        bars: Cuts the music into windows of so many bars of 4/4, each once (`pipeline.windows`); `window` must be as
-            long. 0 leaves pieces whole, and windows begin anywhere.
-        context: Leading frames of a window inside a piece that are read but not scored.
-        transpose: Largest transposition of a training window either way, in semitones.
-        eval_every: Steps between evaluations on the validation split.
-        eval_first: Whether the weights that training starts from are evaluated too; those of another run may be best.
-        eval_batch_size: Rows of an evaluation batch.
-        patience: Evaluations without a better loss after which training stops; 0 never stops early.
-        hold_out: Fewest melody groups to validate on: where a small set has fewer, whole pieces are taken out of its
-            training split (`pipeline.holdout`); 0 takes none.
-        log_every: Steps between lines of metrics.
-        save_every: Steps between checkpoints.
-        seed: Root of every random choice of the run.
+        steps: Total number of optimiser updates.
+        batch_size: Number of windows in a batch, over all devices. A GAN divides it among the updates of its critic.
+        window: Length of a window in frames (in tokens, if the codec has no frames).
+        bars: If positive, the music is cut into non-overlapping windows of this many bars of 4/4 (`pipeline.windows`),
+            and `window` must have the same length. If 0, pieces are kept whole, and windows begin anywhere.
+        context: Number of leading frames of a window inside a piece that the model reads but that are not scored.
+        transpose: Largest transposition of a training window, up or down, in semitones.
+        eval_every: Number of steps between evaluations on the validation split.
+        eval_first: Whether the initial weights are evaluated too; weights of another run may be the best ones.
+        eval_batch_size: Number of rows in an evaluation batch.
+        patience: Number of evaluations without a better loss after which training stops; 0 disables early stopping.
+        hold_out: Smallest number of melody groups in the validation split. If a small corpus has fewer, whole pieces
+            are moved there from its training split (`pipeline.holdout`); 0 moves none.
+        log_every: Number of steps between lines of metrics.
+        save_every: Number of steps between checkpoints.
+        seed: Seed of all random choices of the run.
         tensorboard: Whether metrics are also written for TensorBoard (needs tensorboardX).
     """
 

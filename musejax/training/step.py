@@ -1,4 +1,4 @@
-"""The step builder: from a model's loss and an optimiser to one compiled update."""
+"""Builds a compiled training step from a model's loss and an optimiser."""
 
 import dataclasses
 import functools
@@ -16,9 +16,9 @@ from musejax.training import settings as configs
 
 
 def make_schedule(config: configs.Optimizer, steps: int) -> optax.Schedule:
-    """The learning rate by step."""
+    """Returns the learning rate as a function of the step."""
     warmup = min(config.warmup_steps, max(steps - 1, 0))
-    if config.schedule == "constant" and not warmup:  # optax's warm-up of no steps stays at its start
+    if config.schedule == "constant" and not warmup:  # a warm-up of 0 steps in optax would stay at its initial value
         return optax.schedules.constant_schedule(config.learning_rate)
     if config.schedule == "constant":
         return optax.schedules.warmup_constant_schedule(0.0, config.learning_rate, warmup)
@@ -30,57 +30,58 @@ def make_schedule(config: configs.Optimizer, steps: int) -> optax.Schedule:
 def make_optimizer(
     config: configs.Optimizer, steps: int, restored: Collection[str] = ()
 ) -> optax.GradientTransformation:
-    """Clipping, then the named optimiser under its schedule, perhaps in groups (`training.freezing`)."""
-    if freezing.is_asked(config):
-        return freezing.optimizer(config, functools.partial(_core, config, steps), restored)
+    """Returns the named optimiser with its schedule and clipping, in groups if needed (`training.freezing`)."""
+    if freezing.is_enabled(config):
+        return freezing.make_optimizer(config, functools.partial(_core, config, steps), restored)
     core = _core(config, steps, 0)
     return optax.chain(optax.clip_by_global_norm(config.clip), core) if config.clip else core
 
 
 def _core(config: configs.Optimizer, steps: int, start: int) -> optax.GradientTransformation:
-    """The named optimiser, its first step the run's step `start`."""
-    whole = make_schedule(config, steps)
+    """Returns the named optimiser, which starts to count at step `start` of the run."""
+    run_schedule = make_schedule(config, steps)
 
     def schedule(count: Any) -> Array:
-        return jnp.asarray(whole(count + start))
+        return jnp.asarray(run_schedule(count + start))
 
-    def matrices(params: Any) -> Any:
+    def mask_matrices(params: Any) -> Any:
         return jax.tree.map(lambda p: p.ndim > 1, params)
 
     if config.name == "adam":
         return optax.adam(schedule, b1=config.b1, b2=config.b2)
     if config.name == "muon":
         return optax.contrib.muon(schedule, weight_decay=config.weight_decay, adam_b1=config.b1, adam_b2=config.b2)
-    return optax.adamw(schedule, b1=config.b1, b2=config.b2, weight_decay=config.weight_decay, mask=matrices)
+    return optax.adamw(schedule, b1=config.b1, b2=config.b2, weight_decay=config.weight_decay, mask=mask_matrices)
 
 
 def _cast(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(lambda p: p.astype(dtype) if jnp.issubdtype(p.dtype, jnp.floating) else p, tree)
 
 
-def _sums(
+def _sum_gradients(
     model: Model, config: configs.Optimizer, params: Any, state: Any, key: Array, batch: Batch, step: Array
 ) -> tuple[Any, Any, Metrics]:
-    """Gradients of the summed loss over a batch, taken in `config.accumulate` parts, and the means of what is told.
+    """Returns gradients of the summed loss over a batch, the new state and the mean metrics.
 
-    Each part's mean counts by its weight, so that the result does not depend on how the batch was cut.
+    The batch is processed in `config.accumulate` parts. The mean of each part is weighted by its cells, so that the
+    result does not depend on how the batch is divided.
     """
 
-    def weighted(params: Any, state: Any, key: Array, part: Batch) -> tuple[Array, tuple[Any, Metrics]]:
+    def weighted_loss(params: Any, state: Any, key: Array, part: Batch) -> tuple[Array, tuple[Any, Metrics]]:
         dtype = jnp.dtype(config.precision)
-        params = _cast(freezing.still(config, params), dtype)
+        params = _cast(freezing.stop_frozen(config, params), dtype)
         loss, (state, info) = model.loss(params, state, key, part, step=step, train=True)
         return loss.astype(jnp.float32) * info["weight"], (state, info)
 
-    grad = jax.grad(weighted, has_aux=True)
+    grad = jax.grad(weighted_loss, has_aux=True)
     if config.accumulate == 1:
         grads, (state, info) = grad(params, state, key, batch)
         return grads, state, info
 
     def add(carry: tuple, inputs: tuple[Array, Mapping[str, Array]]) -> tuple[tuple, Metrics]:
         grads, state = carry
-        more, (state, info) = grad(params, state, inputs[0], inputs[1])
-        return (jax.tree.map(jnp.add, grads, more), state), info
+        part_grads, (state, info) = grad(params, state, inputs[0], inputs[1])
+        return (jax.tree.map(jnp.add, grads, part_grads), state), info
 
     parts = jax.tree.map(lambda x: x.reshape(config.accumulate, -1, *x.shape[1:]), batch)
     keys = jax.random.split(key, config.accumulate)
@@ -90,63 +91,63 @@ def _sums(
     return grads, state, {**info, "weight": weight}
 
 
-def _apart(sums: Callable[..., Any], devices: jax.sharding.Mesh) -> Callable[..., Any]:
-    """`_sums` of each device's rows by itself, then added: devices meet once a step.
+def _shard_gradients(sum_gradients: Callable[..., Any], devices: jax.sharding.Mesh) -> Callable[..., Any]:
+    """Returns a form of `_sum_gradients` in which devices process their own rows and communicate once per step.
 
-    Left to the compiler they would meet wherever a gradient is summed, in a loop over frames at each of them.
+    If this is left to the compiler, devices synchronise wherever a gradient is summed, such as in each iteration of a
+    loop over frames.
     """
-    whole, rows = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec("data")
+    replicated, rows = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec("data")
 
-    def mine(params: Any, state: Any, key: Array, batch: Batch, step: Array) -> Any:
+    def sum_rows(params: Any, state: Any, key: Array, batch: Batch, step: Array) -> Any:
         key = jax.random.fold_in(key, jax.lax.axis_index("data"))
-        grads, state, info = sums(params, state, key, batch, step)
+        grads, state, info = sum_gradients(params, state, key, batch, step)
         weight = info["weight"]
-        told = {k: v if k == "weight" else v * weight for k, v in info.items()}
-        flat, restore = jax.flatten_util.ravel_pytree((grads, told))
-        grads, told = restore(jax.lax.psum(flat, "data"))
-        total = jnp.maximum(told["weight"], 1.0)
-        return grads, state, {k: v if k == "weight" else v / total for k, v in told.items()}
+        sums = {k: v if k == "weight" else v * weight for k, v in info.items()}
+        flat, restore = jax.flatten_util.ravel_pytree((grads, sums))
+        grads, sums = restore(jax.lax.psum(flat, "data"))
+        total = jnp.maximum(sums["weight"], 1.0)
+        return grads, state, {k: v if k == "weight" else v / total for k, v in sums.items()}
 
-    return jax.shard_map(
-        mine, mesh=devices, in_specs=(whole, whole, whole, rows, whole), out_specs=whole, check_vma=False
-    )
+    in_specs = (replicated, replicated, replicated, rows, replicated)
+    return jax.shard_map(sum_rows, mesh=devices, in_specs=in_specs, out_specs=replicated, check_vma=False)
 
 
 def _gradients(
     model: Model, config: configs.Optimizer, devices: jax.sharding.Mesh | None, params: Any, state: Any, key: Array,
     batch: Batch, step: Array,
 ) -> tuple[Any, Any, Metrics]:  # fmt: skip
-    """Gradients of the mean loss over the whole batch."""
-    sums = functools.partial(_sums, model, config)
+    """Returns gradients of the mean loss over the whole batch, the new state and the metrics."""
+    sum_gradients = functools.partial(_sum_gradients, model, config)
     if devices is not None and devices.size > 1 and not jax.tree.leaves(state):
         parts = devices.size * config.accumulate
         if all(len(x) % parts == 0 for x in batch.values()):
-            sums = _apart(sums, devices)
-    grads, state, info = sums(params, state, key, batch, step)
+            sum_gradients = _shard_gradients(sum_gradients, devices)
+    grads, state, info = sum_gradients(params, state, key, batch, step)
     total = jnp.maximum(info["weight"], 1.0)
     return jax.tree.map(lambda g: g / total, grads), state, info
 
 
 def _average(config: configs.Optimizer, ema: Any, params: Any, step: Array) -> Any:
-    """The average of parameters after a step; None where none is kept."""
+    """Returns the moving average of the parameters after a step, or None if there is no average."""
     if ema is None:
         return None
-    # A young average forgets its random start quickly.
+    # The decay is smaller during the first steps, so that the average forgets its random start quickly.
     decay = jnp.minimum(config.ema_decay, (1.0 + step) / (10.0 + step))
-    # In this form the average of what does not move stays as it is, bit for bit.
+    # In this form, the average of a parameter that does not change stays the same bit for bit.
     return jax.tree.map(lambda e, p: e + (p - e) * (1.0 - decay), ema, params)
 
 
 def make_tools(config: configs.Optimizer, *, steps: int, seed: int) -> Tools:
-    """The settings of a run as a family's own `make_step` takes them; arguments as for `make_step`.
+    """Returns what a family with its own `make_step` needs from a run; for the arguments see `make_step`.
 
     Raises:
-        ValueError: A setting is not for such families.
+        ValueError: A setting is not supported for families with their own training step.
     """
     if config.accumulate > 1:
-        raise ValueError(f"accumulate is {config.accumulate}; this family cuts its batches by itself")
-    if freezing.is_asked(config):
-        raise ValueError("freeze, unfreeze and restored_rate are not for a family that has a training step of its own")
+        raise ValueError(f"accumulate is {config.accumulate}; it must be 1 for this family, which divides its batches")
+    if freezing.is_enabled(config):
+        raise ValueError("freeze, unfreeze and restored_rate do not apply to a family with its own training step")
 
     def optimizer(updates: int, rate: float) -> optax.GradientTransformation:
         scaled = {"learning_rate": config.learning_rate * rate, "warmup_steps": config.warmup_steps * updates}
@@ -169,21 +170,21 @@ def make_step(
     restored: Collection[str] = (),
     devices: jax.sharding.Mesh | None = None,
 ) -> Step:
-    """The training step of a model.
+    """Returns the training step of a model.
 
-    The update's key is fold_in(root, step), so a resumed run draws what the uninterrupted one would have drawn. Over
-    several devices each takes the gradient of its own rows, with a key of its own.
+    The key of an update is fold_in(root, step), so a resumed run uses the same random numbers as an uninterrupted one.
+    Each of several devices computes the gradient of its own rows with its own key.
 
     Args:
-        model: The record; its own `make_step` is used where it has one.
-        config: The optimiser's settings.
-        steps: Steps in all, for the schedule.
-        seed: Root of the run's keys.
-        restored: Paths of parameters that came from another run as they were.
-        devices: The mesh that batches are cut over (`training.mesh`).
+        model: Model record. If it has a `make_step` of its own, that is used.
+        config: Optimiser settings.
+        steps: Total number of steps, used by the schedule.
+        seed: Seed of the run's root key.
+        restored: Paths of the parameters that were restored unchanged from another run.
+        devices: Mesh over which batches are divided (`training.mesh`).
 
     Raises:
-        ValueError: A setting is not for the model's family.
+        ValueError: A setting is not supported by the model's family.
     """
     if model.make_step is not None:
         own = model.make_step(make_tools(config, steps=steps, seed=seed))

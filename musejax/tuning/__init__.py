@@ -1,1 +1,1 @@
-"""Tuning of trained models: functions over records and parameters, trained by the one loop."""
+"""Reinforcement learning and preference tuning of trained models, which use the common training loop."""

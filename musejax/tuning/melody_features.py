@@ -1,18 +1,18 @@
-"""What the music rules of RL Tuner find in melodies, as arrays over a batch.
+"""Features of melodies that the music rules of RL Tuner use, as arrays over a batch.
 
-After Jaques et al., "Sequence Tutor" (ICML 2017), and Magenta's `rl_tuner`, which goes through one melody in Python.
-Corrected here, and why:
+After Jaques et al., "Sequence Tutor" (ICML 2017), and Magenta's `rl_tuner`, which processes one melody in Python.
+These errors of Magenta's are corrected here:
 
-* Its ids 0 and 1 are named note-off and hold, and decoded the other way round; here an event is what its name says.
-* The tonic counts in any octave, not as middle C alone. The last bar is on the tonic if the tonic begins it and nothing
-  else begins after; there any hold counted, whatever it held.
-* An interval is of the key if both notes are (tonic and third, tonic and fifth); there a fourth down from the tonic
-  counted as a fifth of the key, and a third up from the third as one of the key, outside of it.
-* The highest note is sought among notes; there a melody without any had one.
+* Its ids 0 and 1 are named note-off and hold, but decoded the other way round.
+* Only middle C counts as the tonic; here the tonic of any octave does. Any hold in the last bar counts as the tonic;
+  here the last bar must begin with the tonic, and no other note may begin in it.
+* A fourth down from the tonic counts as a fifth of the key, and a third up from the third as a third of the key,
+  although it may leave the key. Here the two notes must be tonic and third, or tonic and fifth.
+* A melody without notes has a highest note; here it has none.
 
-Kept, though it surprises: a frame in which a note is held counts as repeated from the sixth in a row on; a bar is four
-frames at the end and eight in a motif; a leap that is answered by one back within six frames counts as neither resolved
-nor doubled; the autocorrelation is of events numbered 0 for note-off, 1 for a hold, and from 2 (MIDI 48) for notes.
+These surprising properties are kept: a held frame counts as repeated from the sixth in a row on; a bar has four frames
+at the end and eight in a motif; a leap followed within six frames by a leap back is neither resolved nor doubled; the
+autocorrelation uses 0 for note-off, 1 for a hold, and numbers from 2 (MIDI pitch 48) on for notes.
 """
 
 import jax
@@ -23,7 +23,7 @@ from musejax.base import Array
 from musejax.theory import keys
 from musejax.vocabulary import Vocabulary
 
-# Frames of a motif, of the last bar, and before a leap back resolves one.
+# Lengths in frames of a motif and of the last bar, and the number of frames after which a leap back is a resolution.
 MOTIF, LAST, PATIENCE = 8, 4, 6
 LEAP = 7  # semitones
 LAGS = (1, 2, 3)
@@ -31,14 +31,14 @@ LAGS = (1, 2, 3)
 
 @struct.dataclass
 class Melodies:
-    """Melodies as events; a frame is an onset, a hold or a note-off.
+    """A batch of melodies, whose frames are onsets, holds or note-offs.
 
     Attributes:
-        tokens: int32[N, L].
-        pitch: MIDI pitch where a note begins, else -1, int32[N, L].
-        hold: Where nothing begins or ends, bool[N, L].
-        off: Where a note ends, bool[N, L].
-        last: Pitch of the last note that began before each frame, -1 where there is none, int32[N, L].
+        tokens: Tokens, int32[N, L].
+        pitch: MIDI pitch in frames where a note begins, else -1, int32[N, L].
+        hold: True in frames where no note begins or ends, bool[N, L].
+        off: True in frames where a note ends, bool[N, L].
+        last: Pitch of the last note that began before each frame, -1 if there is none, int32[N, L].
     """
 
     tokens: Array
@@ -49,58 +49,60 @@ class Melodies:
 
     @property
     def onset(self) -> Array:
-        """Where a note begins, bool[N, L]."""
+        """True in frames where a note begins, bool[N, L]."""
         return self.pitch >= 0
 
 
 def check(vocabulary: Vocabulary) -> None:
-    """Raises ValueError for a codec that is not one of a single melody."""
+    """Raises ValueError if the codec is not one for a single melody."""
     rests = vocabulary.has("note_off") or vocabulary.has("rest")
     one = vocabulary.kind == "tokens" and vocabulary.streams == 1
     if not (one and rests and vocabulary.has("pitch") and vocabulary.has("hold")):
-        raise ValueError(f"the music rules are for one melody; codec {vocabulary.name} is not one")
+        raise ValueError(f"the codec is {vocabulary.name}; the music rules need a codec for a single melody")
 
 
 def read(vocabulary: Vocabulary, tokens: Array) -> Melodies:
-    """Tokens int32[N, L] as events.
+    """Returns the melodies of tokens int32[N, L].
 
-    Where the codec has a rest for each silent frame, the first of a row is the note-off and the others go on.
+    If the codec has a rest token for each silent frame, the first of several in a row is a note-off, the others are
+    holds.
     """
     pitch = jnp.asarray(vocabulary.values("pitch"))[tokens]
     hold = tokens == vocabulary.id("hold")
     off = tokens == vocabulary.id("note_off" if vocabulary.has("note_off") else "rest")
     if not vocabulary.has("note_off"):
-        again = off & jnp.pad(off, ((0, 0), (1, 0)))[:, :-1]
-        hold, off = hold | again, off & ~again
+        repeated_rest = off & jnp.pad(off, ((0, 0), (1, 0)))[:, :-1]
+        hold, off = hold | repeated_rest, off & ~repeated_rest
 
-    def remember(last: Array, now: Array) -> tuple[Array, Array]:
+    def advance(last: Array, now: Array) -> tuple[Array, Array]:
         return jnp.where(now >= 0, now, last), last
 
-    _, last = jax.lax.scan(remember, jnp.full(len(tokens), -1, jnp.int32), pitch.T)
+    _, last = jax.lax.scan(advance, jnp.full(len(tokens), -1, jnp.int32), pitch.T)
     return Melodies(tokens, pitch, hold, off, last.T)
 
 
 def outside_key(m: Melodies, tonic: int) -> Array:
-    """Where a note outside the major key begins, bool[N, L]."""
+    """Returns True in frames where a note outside the major key begins, bool[N, L]."""
     return m.onset & ~jnp.asarray(keys.in_scale(tonic, keys.MAJOR))[m.pitch % 12]
 
 
 def on_tonic(m: Melodies, tonic: int) -> Array:
-    """Where the tonic stands at the first frame and in the last bar, bool[N, L]."""
+    """Returns True in the first frame if the tonic begins there, and in frames of the last bar it fills, bool[N, L]."""
     final = m.pitch.shape[1] - LAST
-    struck = m.onset & (m.pitch % 12 == tonic)
-    at = jnp.arange(m.pitch.shape[1])[None]
-    # In the last bar: the tonic at its start, a hold, then holds or a note-off.
-    kept = jnp.where(at == final, struck, jnp.where(at == final + 1, m.hold, ~m.onset))
-    unbroken = jnp.cumprod(jnp.where(at < final, True, kept), axis=1) > 0
-    return ((at == 0) & struck) | ((at >= final) & unbroken)
+    begins = m.onset & (m.pitch % 12 == tonic)
+    frame = jnp.arange(m.pitch.shape[1])[None]
+    # The last bar must begin with the tonic and a hold, followed by holds or a note-off.
+    allowed = jnp.where(frame == final, begins, jnp.where(frame == final + 1, m.hold, ~m.onset))
+    unbroken = jnp.cumprod(jnp.where(frame < final, True, allowed), axis=1) > 0
+    return ((frame == 0) & begins) | ((frame >= final) & unbroken)
 
 
 def repeated(m: Melodies) -> Array:
-    """Where an event is repeated excessively, bool[N, L].
+    """Returns True in frames whose event is repeated excessively, bool[N, L].
 
-    Since another pitch began: a note for the sixth time, or for the eighth where there are holds or note-offs between;
-    a hold for the sixth time in a row, or the eighth with a note-off between; a note-off for the third.
+    Repetitions of a note are counted from the last change of pitch, and those of holds and note-offs from the last
+    onset. A note is excessive from the sixth on, or the eighth with holds or note-offs in between; a hold from the
+    sixth on, or the eighth with a note-off in between; and a note-off from the third on.
     """
     num = len(m.pitch)
 
@@ -110,27 +112,27 @@ def repeated(m: Melodies) -> Array:
         onset, gap = new >= 0, holds + offs > 0
         same = onset & (new == pitch)
         note = same & (notes > jnp.where(between | gap, 6, 4))
-        found = note | (hold & (holds > jnp.where(offs > 0, 6, 4))) | (off & (offs > 1))
+        excessive = note | (hold & (holds > jnp.where(offs > 0, 6, 4))) | (off & (offs > 1))
         notes = jnp.where(onset, jnp.where(same, notes + 1, 1), notes)
-        between = jnp.where(onset, (same & between) | gap, between)  # since a note of another pitch began
+        between = jnp.where(onset, (same & between) | gap, between)  # between notes of the current pitch
         holds = jnp.where(onset, 0, holds + hold)
         offs = jnp.where(onset, 0, offs + off)
-        return (jnp.where(onset, new, pitch), notes, between, holds, offs), found
+        return (jnp.where(onset, new, pitch), notes, between, holds, offs), excessive
 
-    none = jnp.zeros(num, jnp.int32)
-    first = (jnp.full(num, -1, jnp.int32), none, jnp.zeros(num, bool), none, none)
-    _, found = jax.lax.scan(advance, first, (m.pitch.T, m.hold.T, m.off.T))
-    return found.T
+    zeros = jnp.zeros(num, jnp.int32)
+    initial = (jnp.full(num, -1, jnp.int32), zeros, jnp.zeros(num, bool), zeros, zeros)
+    _, excessive = jax.lax.scan(advance, initial, (m.pitch.T, m.hold.T, m.off.T))
+    return excessive.T
 
 
 def _windows(x: Array, fill: int) -> Array:
-    """The last `MOTIF` values at each frame, oldest first: [N, L, MOTIF] of [N, L]."""
+    """Returns the last `MOTIF` values at each frame, oldest first: [N, L] -> [N, L, MOTIF]."""
     padded = jnp.pad(x, ((0, 0), (MOTIF - 1, 0)), constant_values=fill)
     return jnp.stack([padded[:, j : j + x.shape[1]] for j in range(MOTIF)], axis=-1)
 
 
 def motif(m: Melodies) -> Array:
-    """How many pitches differ among those that began in the last 8 frames; 0 before there are 8. int32[N, L]."""
+    """Returns the number of different pitches that began in the last 8 frames, 0 in the first 7 frames: int32[N, L]."""
     window = _windows(m.pitch, -1)
     same = window[..., :, None] == window[..., None, :]
     earlier = jnp.tri(MOTIF, k=-1, dtype=bool)[None, None]
@@ -139,20 +141,21 @@ def motif(m: Melodies) -> Array:
 
 
 def repeated_motif(m: Melodies) -> Array:
-    """Where the last 8 frames are a motif that stands event by event before them, bool[N, L]."""
+    """Returns True in frames where the last 8 frames are a motif that also occurs earlier, bool[N, L]."""
     length = m.tokens.shape[1]
     equal = m.tokens[:, :, None] == m.tokens[:, None, :]
-    for by in (1, 2, 4):  # runs of 2, 4, 8 equal events that end at each pair of frames
-        equal = equal & jnp.pad(equal, ((0, 0), (by, 0), (by, 0)))[:, :length, :length]
-    before = jnp.tri(length, k=-MOTIF, dtype=bool)[None]
-    return (motif(m) >= 3) & (equal & before).any(-1)
+    for shift in (1, 2, 4):  # whether the last 2, 4 and 8 events are equal at each pair of frames
+        equal = equal & jnp.pad(equal, ((0, 0), (shift, 0), (shift, 0)))[:, :length, :length]
+    earlier = jnp.tri(length, k=-MOTIF, dtype=bool)[None]
+    return (motif(m) >= 3) & (equal & earlier).any(-1)
 
 
 def leaps(m: Melodies) -> Array:
-    """1 where a leap is resolved, -1 where one is doubled, else 0: int32[N, L].
+    """Returns 1 in frames where a leap is resolved, -1 where one is doubled, else 0: int32[N, L].
 
-    A leap is a fifth or more. It is resolved once the melody has come back, without another leap, to the note from
-    which it leapt or beyond, or by a leap back after more than 6 frames; and doubled by another in its direction.
+    A leap is an interval of a fifth or more. It is resolved when the melody returns, without another leap, to the note
+    before the leap or beyond, or when it leaps back after more than 6 frames. It is doubled by another leap in the same
+    direction.
     """
     num = len(m.pitch)
 
@@ -161,38 +164,38 @@ def leaps(m: Melodies) -> Array:
         new, last = now
         onset = (new >= 0) & (last >= 0)
         leap = onset & (jnp.abs(new - last) >= LEAP)
-        way = jnp.sign(new - last)
-        back = leap & (direction == -way)
-        doubled = leap & (direction == way)
+        sign = jnp.sign(new - last)
+        back = leap & (direction == -sign)
+        doubled = leap & (direction == sign)
         begun = leap & (direction == 0)
         returned = jnp.where(direction > 0, new <= origin, new >= origin) & (direction != 0) & onset & ~leap
         out = jnp.where(doubled, -1, (returned | (back & (since > PATIENCE))).astype(jnp.int32))
-        direction = jnp.where(begun, way, jnp.where(back | returned, 0, direction))
+        direction = jnp.where(begun, sign, jnp.where(back | returned, 0, direction))
         return (direction, jnp.where(begun, last, origin), jnp.where(leap, 0, since + 1)), out
 
-    none = jnp.zeros(num, jnp.int32)
-    _, found = jax.lax.scan(advance, (none, none, none), (m.pitch.T, m.last.T))
-    return found.T
+    zeros = jnp.zeros(num, jnp.int32)
+    _, outcomes = jax.lax.scan(advance, (zeros, zeros, zeros), (m.pitch.T, m.last.T))
+    return outcomes.T
 
 
 def autocorrelation(m: Melodies, lag: int) -> Array:
-    """The coefficient of the events up to each frame with themselves `lag` frames before; 0 for constant ones."""
+    """Returns the autocorrelation at a lag, in frames, of the events up to each frame; 0 if they are constant."""
     x = jnp.where(m.onset, m.pitch - 46, jnp.where(m.hold, 1, 0)).astype(jnp.float32)
     count = jnp.arange(1, x.shape[1] + 1, dtype=jnp.float32)[None]
     total, squares = jnp.cumsum(x, 1), jnp.cumsum(x * x, 1)
-    spread = count * squares - total * total  # count^2 times the variance: a whole number
+    spread = count * squares - total * total  # count^2 times the variance, an integer
     mean = total / count
     shifted = jnp.pad(x, ((0, 0), (lag, 0)))[:, : x.shape[1]]
-    early = jnp.pad(total, ((0, 0), (lag, 0)))[:, : x.shape[1]]  # of all but the last `lag`
-    late = total - total[:, lag - 1 : lag]  # of all but the first
+    early = jnp.pad(total, ((0, 0), (lag, 0)))[:, : x.shape[1]]  # sum of all but the last `lag` events
+    late = total - total[:, lag - 1 : lag]  # sum of all but the first `lag` events
     products = jnp.cumsum(x * shifted, 1) - mean * (early + late) + (count - lag) * mean * mean
     defined = (spread > 0.5) & (count > lag)
     return jnp.where(defined, count * products / jnp.where(defined, spread, 1.0), 0.0)
 
 
 def unique(m: Melodies) -> tuple[Array, Array]:
-    """Whether the highest note of each melody begins once, and the lowest: bool[N] each."""
+    """Returns whether the highest and the lowest pitch of each melody begin only once, bool[N] each."""
     high = m.pitch.max(1, keepdims=True)
     low = jnp.where(m.onset, m.pitch, 128).min(1, keepdims=True)
-    some = m.onset.any(1)
-    return some & ((m.pitch == high).sum(1) == 1), some & ((m.pitch == low).sum(1) == 1)
+    has_notes = m.onset.any(1)
+    return has_notes & ((m.pitch == high).sum(1) == 1), has_notes & ((m.pitch == low).sum(1) == 1)

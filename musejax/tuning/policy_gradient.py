@@ -1,13 +1,14 @@
-"""Policy gradient with a leash to the prior, for any left-to-right family and codec.
+"""Policy gradient with a penalty on the divergence from the prior, for all left-to-right families and codecs.
 
-What is made larger is  E[reward] - leash x KL(policy, prior)  over whole pieces, whose best policy is the prior times
-exp(reward / leash). One step draws pieces from the policy, scores them and takes one update, in one compiled call.
+The objective to maximise is  E[reward] - leash x KL(policy, prior)  over whole pieces. The optimal policy is
+proportional to the prior times exp(reward / leash). One step samples pieces from the policy, scores them and makes one
+update, in one compiled call.
 
-The gradient is that of the expectation, without bias: a cell is credited with what is earned from it on, and charged
-with the divergence of the cells behind it; its own divergence is differentiated as it stands. What a cell earns is
-compared with the mean of the other pieces of its group at the same cell (REINFORCE with a leave-one-out baseline; Kool
-et al., 2019; Ahmadian et al., 2024). With `normalise` it is divided by the group's standard deviation, as in GRPO (Shao
-et al., 2024), which is not the gradient of an expectation any more, and does not depend on the scale of the reward.
+The gradient estimate is unbiased. The return of a cell is the reward from that cell on, minus the penalty of the cells
+after it; the penalty of the cell itself is differentiated directly. The baseline of a return is the mean return of the
+other pieces in the group at the same cell (REINFORCE with a leave-one-out baseline; Kool et al., 2019; Ahmadian et al.,
+2024). `normalise` divides the advantages by the standard deviation of the group, as GRPO does (Shao et al., 2024). The
+result is no longer the gradient of an expectation, but it does not depend on the scale of the reward.
 """
 
 from collections.abc import Callable
@@ -24,16 +25,16 @@ from musejax.vocabulary import Vocabulary
 
 
 class Task(NamedTuple):
-    """What is tuned, from where, by what.
+    """A model to tune, its prior and its reward.
 
     Attributes:
-        model: A record of a left-to-right family.
-        vocabulary: Its table.
-        prior: `params` and `state` of a trained run of it.
-        reward: arrays -> scores; None for preferences that are given.
-        config: The settings.
-        length: Frames of a piece.
-        adapted: The record of the same model over adapters, where these train in place of its parameters.
+        model: Model record of a left-to-right family.
+        vocabulary: Its vocabulary.
+        prior: `params` and `state` of a trained run of the model.
+        reward: Function from arrays to rewards; None if preferences are given as pairs.
+        config: Settings.
+        length: Length of a piece in frames.
+        adapted: Record of the adapted model, if adapters are trained instead of the parameters.
     """
 
     model: Model
@@ -46,58 +47,58 @@ class Task(NamedTuple):
 
     @property
     def policy(self) -> Model:
-        """The record whose parameters train."""
+        """Record of the model whose parameters are trained."""
         return self.adapted or self.model
 
 
-def to_go(rewards: Array) -> Array:
-    """What is earned from each cell on: [N, C]."""
+def _sum_from(rewards: Array) -> Array:
+    """Returns the sum of the rewards from each cell on: [N, C]."""
     return jnp.cumsum(rewards[:, ::-1], axis=1)[:, ::-1]
 
 
-def advantages(earned: Array, group: int) -> Array:
-    """What is earned more than by the others of the group on average.
+def advantages(returns: Array, group: int) -> Array:
+    """Returns the difference between each return and the mean return of the other pieces in its group.
 
     Args:
-        earned: What is earned from each cell on, float[N, C].
-        group: Pieces of a group, which stand next to each other; 2 or more.
+        returns: Return of each cell, float[N, C].
+        group: Number of pieces in a group, at least 2; the pieces of a group are contiguous.
     """
-    by_group = earned.reshape(-1, group, earned.shape[1])
+    by_group = returns.reshape(-1, group, returns.shape[1])
     others = (by_group.sum(1, keepdims=True) - by_group) / (group - 1)
-    return (by_group - others).reshape(earned.shape)
+    return (by_group - others).reshape(returns.shape)
 
 
-def spread(earned: Array, group: int) -> Array:
-    """The standard deviation within its group of what each whole piece earns, float[N]."""
-    return jnp.repeat(earned[:, 0].reshape(-1, group).std(1) + 1e-4, group)
+def _group_deviation(returns: Array, group: int) -> Array:
+    """Returns, for each piece, the standard deviation of the returns of whole pieces in its group, float[N]."""
+    return jnp.repeat(returns[:, 0].reshape(-1, group).std(1) + 1e-4, group)
 
 
 def surrogate(
-    policy: rollouts.Scored, prior: rollouts.Scored, rewards: Array, mask: Array, config: configs.Tuning
+    policy: rollouts.Scores, prior: rollouts.Scores, rewards: Array, mask: Array, config: configs.Tuning
 ) -> tuple[Array, Metrics]:
-    """A loss whose gradient, on average over the policy's own pieces, is minus that of what is made larger.
+    """Returns a loss whose expected gradient over samples of the policy is minus the gradient of the objective.
 
     Args:
-        policy: What the policy says of its pieces; differentiated.
-        prior: What the prior says.
-        rewards: float[N, C].
-        mask: 1 for the cells that were drawn, float[N, C].
-        config: Read are leash, group and normalise.
+        policy: Scores of the pieces under the policy, which are differentiated.
+        prior: Scores of the pieces under the prior.
+        rewards: Reward of each cell, float[N, C].
+        mask: 1 for the cells that were sampled, float[N, C].
+        config: Settings, of which leash, group and normalise are used.
 
     Returns:
-        The loss, and `reward`, `kl` and `entropy` in nats of a piece on average.
+        The loss, and the mean `reward`, `kl` and `entropy` (both in nats) of a piece.
     """
     group = config.group or len(rewards)
     divergence = rollouts.divergence(policy, prior) * mask
-    charged = config.leash * divergence
-    earned = to_go(rewards) - to_go(charged)
+    penalty = config.leash * divergence
+    returns = _sum_from(rewards) - _sum_from(penalty)
     if policy.logits is not None:
-        earned = earned + charged  # a cell's own divergence is differentiated as it stands
-    loss = -(policy.log_prob * mask * jax.lax.stop_gradient(advantages(earned, group))).sum(1)
+        returns = returns + penalty  # the penalty of a cell itself is differentiated directly
+    loss = -(policy.log_prob * mask * jax.lax.stop_gradient(advantages(returns, group))).sum(1)
     if policy.logits is not None:
-        loss = loss + charged.sum(1)
+        loss = loss + penalty.sum(1)
     if config.normalise:
-        loss = loss / jax.lax.stop_gradient(spread(earned, group))
+        loss = loss / jax.lax.stop_gradient(_group_deviation(returns, group))
     info = {
         "reward": rewards.sum(1).mean(),
         "kl": divergence.sum(1).mean(),
@@ -106,64 +107,69 @@ def surrogate(
     return loss.mean(), info
 
 
-def tuned(task: Task) -> Model:
-    """The record with a training step that tunes it by a reward, from the prior on.
+def make_tunable(task: Task) -> Model:
+    """Returns the record with a training step that tunes it by a reward, starting from the prior.
 
-    What it trains is an ordinary run of the model's family. Validation draws pieces anew and takes for its loss minus
-    what is made larger.
+    The trained run is an ordinary run of the model's family. The validation loss is minus the objective, over new
+    samples.
 
     Raises:
-        ValueError: The model cannot be tuned.
+        ValueError: Reinforcement learning does not support the model.
     """
     rollouts.check(task.model, task.vocabulary)
-    return task.policy._replace(loss=validation(task, task.policy), make_step=lambda tools: _make_step(task, tools))
+    loss = make_validation_loss(task, task.policy)
+    return task.policy._replace(loss=loss, make_step=lambda tools: _make_step(task, tools))
 
 
-def earned(
+def sample_and_score(
     task: Task, actor: Model, params: Params, state: State, key: Array, conditions: dict[str, Array], num: int
-) -> tuple[dict[str, Array], Array, Array, rollouts.Scored]:
-    """Pieces of a policy: the batch, rewards float[N, C], the mask of drawn cells, and what the prior says of them.
+) -> tuple[dict[str, Array], Array, Array, rollouts.Scores]:
+    """Samples pieces and computes their rewards.
 
     Args:
-        task: With a reward.
-        actor: The policy's record.
+        task: A task with a reward.
+        actor: Record of the policy.
         params: Its parameters.
-        state: What it keeps beside them.
-        key: Of the draws.
-        conditions: int32[N, T] each.
-        num: Pieces.
+        state: Its state.
+        key: PRNG key.
+        conditions: Conditions by name, int32[N, T] each.
+        num: Number of pieces, N.
+
+    Returns:
+        A tuple (batch, rewards, mask, scores): the pieces, the reward of each cell, float[N, C], 1 for the cells that
+        were sampled, float[N, C], and the scores of the pieces under the prior.
     """
     assert task.reward is not None
-    batch = rollouts.draw_rollouts(actor, params, state, key, num, task.length, conditions)
-    mask = rollouts.drawn_mask(batch, task.vocabulary, rollouts.order_of(actor, task.vocabulary))
+    batch = rollouts.sample_rollouts(actor, params, state, key, num, task.length, conditions)
+    mask = rollouts.sampled_mask(batch, task.vocabulary, rollouts.get_order(actor, task.vocabulary))
     arrays = {k: v for k, v in batch.items() if k not in ("pad_mask", "loss_mask")}
-    rewards = rollouts.by_cell(jax.lax.stop_gradient(task.reward(arrays)), mask)
-    said = rollouts.scored(task.model, task.vocabulary, task.prior["params"], task.prior["state"], batch)
-    return batch, rewards, mask, jax.lax.stop_gradient(said)
+    rewards = rollouts.spread_rewards(jax.lax.stop_gradient(task.reward(arrays)), mask)
+    scores = rollouts.score_cells(task.model, task.vocabulary, task.prior["params"], task.prior["state"], batch)
+    return batch, rewards, mask, jax.lax.stop_gradient(scores)
 
 
-def validation(task: Task, actor: Model) -> Callable[..., tuple[Array, tuple[State, Metrics]]]:
-    """`Model.loss` of a tuned model: minus what is made larger, of pieces that are drawn anew.
+def make_validation_loss(task: Task, actor: Model) -> Callable[..., tuple[Array, tuple[State, Metrics]]]:
+    """Returns the `Model.loss` of a tuned model: minus the objective, over new samples.
 
     Args:
-        task: With a reward.
-        actor: The policy's record.
+        task: A task with a reward.
+        actor: Record of the policy.
     """
 
     def loss(
         params: Params, state: State, key: Array, batch: Batch, *, step: Array | int, train: bool
     ) -> tuple[Array, tuple[State, Metrics]]:
-        num = rollouts.rows(batch)
-        told = rollouts.conditions_of(batch, task.vocabulary, task.length, 1)
-        pieces, rewards, mask, said = earned(task, actor, params, state, key, told, num)
-        policy = rollouts.scored(actor, task.vocabulary, params, state, pieces)
-        divergence = (rollouts.divergence(policy, said) * mask).sum(1).mean()
-        gain = rewards.sum(1).mean()
+        num = rollouts.count_rows(batch)
+        conditions = rollouts.select_conditions(batch, task.vocabulary, task.length, 1)
+        pieces, rewards, mask, prior = sample_and_score(task, actor, params, state, key, conditions, num)
+        policy = rollouts.score_cells(actor, task.vocabulary, params, state, pieces)
+        divergence = (rollouts.divergence(policy, prior) * mask).sum(1).mean()
+        reward = rewards.sum(1).mean()
         info = {
-            "loss": task.config.leash * divergence - gain,
-            "reward": gain,
+            "loss": task.config.leash * divergence - reward,
+            "reward": reward,
             "kl": divergence,
-            "nll_per_cell_under_prior": -(said.log_prob * mask).sum() / mask.sum(),
+            "nll_per_cell_under_prior": -(prior.log_prob * mask).sum() / mask.sum(),
             "weight": jnp.asarray(num, jnp.float32),
         }
         return info["loss"], (state, info)
@@ -171,14 +177,14 @@ def validation(task: Task, actor: Model) -> Callable[..., tuple[Array, tuple[Sta
     return loss
 
 
-def first(task: Task, key: Array, batch: Batch) -> tuple[Params, State]:
-    """Returns the parameters and the state that training begins with: the prior's, or new adapters."""
+def initial_variables(task: Task, key: Array, batch: Batch) -> tuple[Params, State]:
+    """Returns the initial parameters and state: those of the prior, or new adapters."""
     if task.adapted is not None:
         return task.adapted.init(key, batch)
     return jax.tree.map(jnp.array, task.prior["params"]), task.prior["state"]
 
 
-def start(tools: Tools, params: Params, state: State, opt_state: Any) -> TrainState:
+def make_train_state(tools: Tools, params: Params, state: State, opt_state: Any) -> TrainState:
     """Returns the train state before the first step."""
     zero = jnp.zeros((), jnp.int32)
     return TrainState(zero, params, state, opt_state, tools.average(params, params, zero))
@@ -189,23 +195,23 @@ def _make_step(task: Task, tools: Tools) -> Step:
     optimizer = tools.optimizer(1, 1.0)
 
     def init(key: Array, batch: Batch) -> TrainState:
-        params, state = first(task, key, batch)
-        return start(tools, params, state, optimizer.init(params))
+        params, state = initial_variables(task, key, batch)
+        return make_train_state(tools, params, state, optimizer.init(params))
 
     def update(ts: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(tools.root, ts.step)
-        num = rollouts.rows(batch)
-        told = rollouts.conditions_of(batch, vocabulary, task.length, config.group or num)
+        num = rollouts.count_rows(batch)
+        conditions = rollouts.select_conditions(batch, vocabulary, task.length, config.group or num)
         params = tools.cast(ts.params)
-        before = task._replace(prior={"params": tools.cast(prior["params"]), "state": prior["state"]})
-        pieces, rewards, mask, said = earned(before, model, params, ts.state, key, told, num)
+        cast_task = task._replace(prior={"params": tools.cast(prior["params"]), "state": prior["state"]})
+        pieces, rewards, mask, scores = sample_and_score(cast_task, model, params, ts.state, key, conditions, num)
 
         def loss(params: Params) -> tuple[Array, Metrics]:
-            policy = rollouts.scored(model, vocabulary, tools.cast(params), ts.state, pieces)
-            return surrogate(policy, said, rewards, mask, config)
+            policy = rollouts.score_cells(model, vocabulary, tools.cast(params), ts.state, pieces)
+            return surrogate(policy, scores, rewards, mask, config)
 
         gradient, info = jax.grad(loss, has_aux=True)(ts.params)
-        return updated(ts, gradient, optimizer, tools, {
+        return apply_gradient(ts, gradient, optimizer, tools, {
             **info,
             "loss": config.leash * info["kl"] - info["reward"],
             "weight": mask.sum(),
@@ -214,12 +220,12 @@ def _make_step(task: Task, tools: Tools) -> Step:
     return Step(init, update)
 
 
-def updated(
+def apply_gradient(
     ts: TrainState, gradient: Params, optimizer: Any, tools: Tools, info: Metrics
 ) -> tuple[TrainState, Metrics]:
-    """The state after one update of the optimiser."""
+    """Returns the train state after one update of the optimiser, and the metrics `info` with those of the update."""
     change, opt_state = optimizer.update(gradient, ts.opt_state, ts.params)
     params: Any = optax.apply_updates(ts.params, change)
     ema = tools.average(ts.ema, params, ts.step)
-    told = {"grad_norm": optax.tree.norm(gradient), "learning_rate": jnp.asarray(tools.learning_rate(ts.step))}
-    return TrainState(ts.step + 1, params, ts.state, opt_state, ema), {**info, **told}
+    metrics = {"grad_norm": optax.tree.norm(gradient), "learning_rate": jnp.asarray(tools.learning_rate(ts.step))}
+    return TrainState(ts.step + 1, params, ts.state, opt_state, ema), {**info, **metrics}

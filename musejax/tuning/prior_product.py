@@ -1,6 +1,7 @@
-"""A policy that is a frozen prior times what a net of the same family adds to it: what G-learning trains.
+"""The policy of G-learning: the product of a frozen prior and a trained network of the same family.
 
-The logits of a token are the net's plus the prior's log-probability; the prior is state, so that a run of it is whole.
+The logits of a token are the logits of the network plus the log-probability under the prior. The parameters of the
+prior are model state, so that a run contains them.
 """
 
 from typing import Any
@@ -15,26 +16,26 @@ from musejax.vocabulary import Vocabulary
 
 
 def make(model: Model, vocabulary: Vocabulary, prior: Model | None = None) -> Model:
-    """The record of such a policy; `state` is {"prior": parameters}.
+    """Returns the record of the policy; its state is {"prior": parameters of the prior}.
 
     Args:
-        model: The net that is added.
-        vocabulary: Its table.
-        prior: The record of the prior, where its parameters are not of the same kind as the net's; None for `model`.
+        model: Record of the trained network.
+        vocabulary: Its vocabulary.
+        prior: Record of the prior, if its parameters have another structure (adapters); None for `model`.
 
     Raises:
-        ValueError: The family has no logits, or a state of its own.
+        ValueError: The family has no logits, or it has a state.
     """
     frozen = prior or model
     pair, other = model.decoder, frozen.decoder
     if pair is None or pair.logits is None or pair.read is not None or other is None or other.logits is None:
-        raise ValueError("it does not draw token by token from left to right alone")
+        raise ValueError("it does not predict one token after another from the previous tokens alone")
     added_logits, prior_logits = pair.logits, other.logits
 
     def init(key: Array, batch: Batch) -> tuple[Params, State]:
         params, state = model.init(key, batch)
         if state:
-            raise ValueError("it keeps a state")
+            raise ValueError("it has a state; G-learning needs a model without one")
         return params, {"prior": frozen.init(key, batch)[0]}
 
     def init_cache(params: Params, state: State, num: int, length: int) -> Any:
@@ -43,9 +44,9 @@ def make(model: Model, vocabulary: Vocabulary, prior: Model | None = None) -> Mo
     def step(
         params: Params, state: State, cache: Any, previous: Array, pos: Array, conditions: dict[str, Array]
     ) -> tuple[Array, Any]:
-        added, mine = pair.step(params, {}, cache[0], previous, pos, conditions)
-        before, its = other.step(state["prior"], {}, cache[1], previous, pos, conditions)
-        return added + jax.nn.log_softmax(before.astype(jnp.float32)), (mine, its)
+        added, own_cache = pair.step(params, {}, cache[0], previous, pos, conditions)
+        before, prior_cache = other.step(state["prior"], {}, cache[1], previous, pos, conditions)
+        return added + jax.nn.log_softmax(before.astype(jnp.float32)), (own_cache, prior_cache)
 
     def logits(params: Params, state: State, batch: Batch) -> Array:
         before = prior_logits(jax.lax.stop_gradient(state["prior"]), {}, batch).astype(jnp.float32)

@@ -1,7 +1,7 @@
-"""Pieces drawn within a training step, and their cells in the order in which they were drawn.
+"""Samples pieces in a training step and scores their cells in the order in which they are sampled.
 
-Every left-to-right family and codec comes to the same arrays here: a piece is C cells one after the other, S of each
-frame (1 where a frame is drawn whole), of which those up to END count.
+The arrays are the same for all left-to-right families and codecs. A piece is a sequence of C cells with S cells per
+frame, one per stream (S = 1 if a frame is sampled as a whole). The cells after END are masked.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,50 +15,51 @@ from musejax.nn import losses
 from musejax.vocabulary import Vocabulary
 
 Variables = Mapping[str, Any]  # params and state of a trained run
-# {tokens int32[N, T, S] or frames, length int32[N], conditions} -> float[N], or float[N, T] by frame
+# {tokens int32[N, T, S] or frames, length int32[N], conditions} -> float[N] per piece, or float[N, T] per frame
 RewardFunction = Callable[[dict[str, Any]], Any]
 
 
-class Scored(NamedTuple):
-    """What a model says of given pieces.
+class Scores(NamedTuple):
+    """Scores of given pieces under a model.
 
     Attributes:
-        log_prob: Of each cell given those before, in nats, float32[N, C].
-        logits: float32[N, C, V]; None for a family that has none.
+        log_prob: Log-probability of each cell given the previous cells, in nats, float32[N, C].
+        logits: Logits of each cell, float32[N, C, V]; None for a family without logits.
     """
 
     log_prob: Array
     logits: Array | None
 
 
-def conditions_of(batch: Batch, vocabulary: Vocabulary, length: int, group: int) -> dict[str, Array]:
-    """What the pieces of a batch are told: the pieces of a group the same, that of its first row.
+def select_conditions(batch: Batch, vocabulary: Vocabulary, length: int, group: int) -> dict[str, Array]:
+    """Returns the conditions for the pieces to sample: those of the first row of each group, for the whole group.
 
     Args:
-        batch: Of the loop, its conditions int32[N, T].
-        vocabulary: Its table.
-        length: Frames to draw; conditions that are shorter go on with their last value.
-        group: Rows of a group.
+        batch: Training batch, with conditions int32[N, T].
+        vocabulary: Vocabulary of the model.
+        length: Length of a piece in frames; shorter conditions are extended with their last value.
+        group: Number of rows in a group.
     """
     out = {}
     for name, _ in vocabulary.conditions:
-        told = jnp.repeat(jnp.asarray(batch[name])[::group, :length], group, axis=0)
-        out[name] = jnp.pad(told, ((0, 0), (0, length - told.shape[1])), mode="edge")
+        values = jnp.repeat(jnp.asarray(batch[name])[::group, :length], group, axis=0)
+        out[name] = jnp.pad(values, ((0, 0), (0, length - values.shape[1])), mode="edge")
     return out
 
 
-def rows(batch: Batch) -> int:
-    """How many pieces a batch asks for."""
+def count_rows(batch: Batch) -> int:
+    """Returns the number of rows in a batch."""
     return jax.tree.leaves(dict(batch))[0].shape[0]
 
 
-def draw_rollouts(
+def sample_rollouts(
     model: Model, params: Params, state: State, key: Array, num: int, length: int, conditions: dict[str, Array]
 ) -> dict[str, Array]:
-    """Pieces of the model's own distribution, as a batch that its likelihood reads.
+    """Samples pieces from the model's distribution.
 
     Returns:
-        `tokens` or `frames`, `length` int32[N] in frames, the conditions, `pad_mask` and `loss_mask` [N, T].
+        A batch for the model's likelihood, with `tokens` or `frames`, `length` int32[N] in frames, the conditions,
+        and `pad_mask` and `loss_mask`, int32[N, T].
     """
     out = model.sample(params, state, key, Request(num=num, length=length, conditions=conditions))
     out.pop("log_prob", None)
@@ -66,47 +67,47 @@ def draw_rollouts(
     return jax.lax.stop_gradient({**out, "pad_mask": mask, "loss_mask": mask})
 
 
-def order_of(model: Model, vocabulary: Vocabulary) -> tuple[int, ...]:
-    """The streams of a frame as they are drawn; one where a frame is drawn whole."""
+def get_order(model: Model, vocabulary: Vocabulary) -> tuple[int, ...]:
+    """Returns the streams of a frame in sampling order; (0,) if a frame is sampled as a whole."""
     assert model.decoder is not None
     if vocabulary.kind != "tokens":
         return (0,)
     return model.decoder.order or tuple(range(vocabulary.streams))
 
 
-def in_order(x: Array, order: tuple[int, ...]) -> Array:
-    """[N, T, S, ...] (without S for one stream) as [N, C, ...] in the order in which cells are drawn."""
+def order_cells(x: Array, order: tuple[int, ...]) -> Array:
+    """Reshapes [N, T, S, ...], or [N, T, ...] for one stream, to [N, C, ...] with cells in sampling order."""
     if len(order) == 1:
         return x
     return x[:, :, jnp.asarray(order)].reshape(len(x), -1, *x.shape[3:])
 
 
-def drawn_mask(batch: Batch, vocabulary: Vocabulary, order: tuple[int, ...]) -> Array:
-    """1 for the cells up to and including END: float32[N, C]."""
+def sampled_mask(batch: Batch, vocabulary: Vocabulary, order: tuple[int, ...]) -> Array:
+    """Returns 1 for the cells up to and including END, float32[N, C]."""
     if not vocabulary.has("end"):
         return jnp.repeat(jnp.asarray(batch["pad_mask"], jnp.float32), len(order), axis=1)
-    cells = in_order(jnp.asarray(batch["tokens"]), order)
+    cells = order_cells(jnp.asarray(batch["tokens"]), order)
     ended = (cells == vocabulary.id("end")).astype(jnp.int32)
     return (jnp.cumsum(ended, axis=1) - ended == 0).astype(jnp.float32)
 
 
-def scored(model: Model, vocabulary: Vocabulary, params: Params, state: State, batch: Batch) -> Scored:
-    """What a model says of each cell of a batch, from one pass over whole pieces, without dropout."""
-    pair, order = model.decoder, order_of(model, vocabulary)
+def score_cells(model: Model, vocabulary: Vocabulary, params: Params, state: State, batch: Batch) -> Scores:
+    """Scores each cell of a batch in one pass over whole pieces, without dropout."""
+    pair, order = model.decoder, get_order(model, vocabulary)
     assert pair is not None and model.likelihood is not None and model.likelihood.nll is not None
     if pair.logits is None:
         nll = model.likelihood.nll(params, state, batch).astype(jnp.float32)
-        return Scored(-in_order(nll, order), None)
-    logits = in_order(pair.logits(params, state, batch), order).astype(jnp.float32)
-    cells = in_order(jnp.asarray(batch["tokens"]), order)
-    return Scored(-losses.categorical_nll(logits, cells), logits)
+        return Scores(-order_cells(nll, order), None)
+    logits = order_cells(pair.logits(params, state, batch), order).astype(jnp.float32)
+    cells = order_cells(jnp.asarray(batch["tokens"]), order)
+    return Scores(-losses.categorical_nll(logits, cells), logits)
 
 
-def divergence(policy: Scored, prior: Scored) -> Array:
-    """KL of the policy from the prior at each cell, in nats: float32[N, C].
+def divergence(policy: Scores, prior: Scores) -> Array:
+    """Returns the KL divergence of the policy from the prior at each cell, in nats, float32[N, C].
 
-    Summed over the vocabulary where there are logits; else the difference of the log-probabilities of what was drawn,
-    which is the same on average over the policy's own pieces.
+    With logits, it is the exact sum over the vocabulary. Otherwise, it is estimated as the difference of the
+    log-probabilities of the sampled cells, whose expectation over samples of the policy is the same.
     """
     if policy.logits is None or prior.logits is None:
         return policy.log_prob - prior.log_prob
@@ -114,23 +115,26 @@ def divergence(policy: Scored, prior: Scored) -> Array:
     return (jnp.exp(log_p) * (log_p - log_q)).sum(-1)
 
 
-def by_cell(reward: Array, mask: Array) -> Array:
-    """Rewards of pieces [N] or of frames [N, T] as float32[N, C]: each at the last cell that it is of.
+def spread_rewards(reward: Array, mask: Array) -> Array:
+    """Assigns rewards to cells: the reward of a piece or a frame belongs to its last cell.
 
     Args:
-        reward: What is earned.
-        mask: 1 for the cells that were drawn, float32[N, C]; what is earned behind them counts at the last of them.
+        reward: Reward of each piece, float[N], or of each frame, float[N, T].
+        mask: 1 for the cells that were sampled, float32[N, C]. Rewards after them are added to the last of them.
+
+    Returns:
+        Reward of each cell, float32[N, C].
     """
     frames = reward.astype(jnp.float32).reshape(len(reward), -1)
-    behind = ((0, 0), (0, 0), (mask.shape[1] // frames.shape[1] - 1, 0))
-    cells = jnp.pad(frames[..., None], behind).reshape(mask.shape)
+    padding = ((0, 0), (0, 0), (mask.shape[1] // frames.shape[1] - 1, 0))
+    cells = jnp.pad(frames[..., None], padding).reshape(mask.shape)
     last = mask * (1.0 - jnp.pad(mask[:, 1:], ((0, 0), (0, 1))))
     return cells * mask + last * (cells * (1.0 - mask)).sum(1, keepdims=True)
 
 
 def check(model: Model, vocabulary: Vocabulary) -> None:
-    """Raises ValueError for a model that reinforcement cannot tune."""
+    """Raises ValueError if reinforcement learning does not support the model."""
     if model.decoder is None or model.likelihood is None or model.likelihood.nll is None:
-        raise ValueError("it has no exact likelihood from left to right")
+        raise ValueError("it has no exact left-to-right likelihood")
     if vocabulary.kind == "groove":
-        raise ValueError("its frames are real numbers, not tokens or switches")
+        raise ValueError("its frames are real numbers; tokens or binary frames are needed")

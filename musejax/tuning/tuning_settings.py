@@ -1,4 +1,4 @@
-"""What a run that tunes a trained model can set: frozen dataclasses, every field overridable on the command line."""
+"""Settings of a tuning run, as frozen dataclasses whose fields can be overridden on the command line."""
 
 import dataclasses
 import math
@@ -11,13 +11,13 @@ METHODS = ("policy", "preferences", "q", "psi", "g")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Exploration:
-    """How the Q-network's melodies are drawn for the replay memory.
+    """Settings for sampling the melodies of the replay memory from the Q-network.
 
     Attributes:
-        kind: `boltzmann` draws from the softmax of the values, `greedy` takes the best.
-        first: Share of tokens drawn from all alike at the first step.
-        last: The same once `steps` steps are done, as it falls in a straight line.
-        steps: How many.
+        kind: `boltzmann` samples from the softmax of the values, `greedy` takes the token with the largest value.
+        first: Share of tokens sampled uniformly in the first step.
+        last: Share of tokens sampled uniformly after `steps` steps; in between, the share changes linearly.
+        steps: Number of steps until `last` is reached.
     """
 
     kind: Literal["boltzmann", "greedy"] = "boltzmann"
@@ -28,28 +28,28 @@ class Exploration:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """Reinforcement learning from a trained run, which is the prior.
+    """Settings of reinforcement learning that starts from a trained run, the prior.
 
-    The batch of the loop says how many pieces a step draws, its window how long they are, its conditions what they are
-    told.
+    The training batch determines the number of pieces sampled per step (rows), their length (`window`) and their
+    conditions.
 
     Attributes:
-        base: The prior: a shipped run's name, or a run directory.
+        base: The prior: name of a shipped run, or path of a run directory.
         method: `policy` (policy gradient), `preferences` (DPO), or RL Tuner's `q`, `psi` and `g`.
         rewards: Names of rewards and their factors: `rules`; `nearness`, to the training pieces; `variety`, among the
-            pieces of a step; `critic:RUN`, the likelihood under another run; `FILE.py:FUNCTION`, one of your own.
-        rules: Factors of the music rules.
-        leash: What a nat of KL divergence from the prior costs, in units of reward. RL Tuner's methods have 1.
-        group: Pieces that are told the same and are compared with each other, 2 or more; 0 for the whole batch.
-        normalise: Whether what a piece earns more than its group is divided by the group's standard deviation (GRPO).
-        online: Whether preferences are between pieces of the tuned model; else they are between the prior's.
-        discount: Of what later tokens earn, in RL Tuner's methods.
-        replay: Melodies in the replay memory.
-        minibatch: Melodies of each update from it.
-        updates: Updates a step.
-        target_rate: How far the target network goes towards the other at each update.
-        exploration: How the replay memory is filled.
-        validation: Pieces drawn at each evaluation.
+            pieces of a step; `critic:RUN`, the likelihood under another run; `FILE.py:FUNCTION`, your own function.
+        rules: Weights of the music rules.
+        leash: Penalty per nat of KL divergence from the prior, in units of reward. RL Tuner's methods always use 1.
+        group: Number of pieces with the same conditions that are compared, at least 2; 0 for the whole batch.
+        normalise: Whether advantages are divided by the standard deviation of their group (GRPO).
+        online: Whether preference pairs are sampled from the tuned model; otherwise from the prior.
+        discount: Discount factor of later rewards, in RL Tuner's methods.
+        replay: Number of melodies in the replay memory.
+        minibatch: Number of melodies used by each update from the replay memory.
+        updates: Number of updates per step.
+        target_rate: Fraction by which the target network moves towards the trained network in each update.
+        exploration: Settings for sampling the melodies of the replay memory.
+        validation: Number of pieces sampled in each evaluation.
     """
 
     base: str
@@ -70,7 +70,7 @@ class Tuning:
 
 
 def check(config: Tuning, batch_size: int) -> None:
-    """Raises ValueError for a field that does not fit, or not the batch."""
+    """Raises ValueError if a field is out of range or does not fit the batch size."""
     if config.method not in METHODS:
         raise ValueError(f"method is {config.method!r}; it must be one of {', '.join(METHODS)}")
     for name in ("replay", "minibatch", "updates", "validation"):
@@ -80,22 +80,23 @@ def check(config: Tuning, batch_size: int) -> None:
     shares = {f"exploration.{n}": getattr(explore, n) for n in ("first", "last")}
     for name, value in {"discount": config.discount, "target_rate": config.target_rate, **shares}.items():
         if not 0 <= value <= 1:
-            raise ValueError(f"{name} is {value}; it must lie in 0..1")
-    if explore.steps < 1 or explore.kind not in ("boltzmann", "greedy"):
-        raise ValueError(f"exploration is {explore.kind!r} over {explore.steps} steps; it must be boltzmann or greedy, "
-                         "over 1 or more")  # fmt: skip
+            raise ValueError(f"{name} is {value}; it must be in 0..1")
+    if explore.kind not in ("boltzmann", "greedy"):
+        raise ValueError(f"exploration.kind is {explore.kind!r}; it must be boltzmann or greedy")
+    if explore.steps < 1:
+        raise ValueError(f"exploration.steps is {explore.steps}; it must be 1 or more")
     if not 0 <= config.leash < math.inf or (config.method == "preferences" and not config.leash):
-        raise ValueError(f"leash is {config.leash}; it must be 0 or more, and above 0 for preferences")
+        raise ValueError(f"leash is {config.leash}; it must be 0 or more, and positive for preferences")
     group = config.group or batch_size
     if config.method in ("policy", "preferences") and (group < 2 or batch_size % group):
-        raise ValueError(f"a batch of {batch_size} does not divide into groups of {group}, of 2 pieces or more")
+        raise ValueError(f"group is {group} and the batch size {batch_size}; group must be at least 2 and divide it")
     if not config.rewards:
         raise ValueError("rewards is empty; give a name and a factor, such as rules 1")
     for name, factor in config.rewards:
         if not math.isfinite(factor):
-            raise ValueError(f"the factor of reward {name} is {factor}")
+            raise ValueError(f"the factor of reward {name} is {factor}; it must be finite")
     for field in dataclasses.fields(config.rules):
         if not math.isfinite(getattr(config.rules, field.name)):
-            raise ValueError(f"rules.{field.name} is {getattr(config.rules, field.name)}")
+            raise ValueError(f"rules.{field.name} is {getattr(config.rules, field.name)}; it must be finite")
     if not 0 <= config.rules.tonic < 12:
-        raise ValueError(f"rules.tonic is {config.rules.tonic}; it is a pitch class, 0..11")
+        raise ValueError(f"rules.tonic is {config.rules.tonic}; it must be a pitch class, 0..11")

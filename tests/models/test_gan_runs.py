@@ -190,7 +190,7 @@ BAD = [
     ([*TRAIN, "--model.bars", "2"], "give --training.window 32 and --training.bars 2"),
     ([*TRAIN, "--model.given", "bells"], "--model: given is 'bells'; the tracks are soprano, alto, tenor, bass"),
     ([*TRAIN, "--model.form", "duet"], "--model.form"),
-    ([*TRAIN, "--optimizer.accumulate", "2"], "--optimizer: accumulate is 2; this family cuts its batches by itself"),
+    ([*TRAIN, "--optimizer.accumulate", "2"], "--optimizer: accumulate is 2; it must be 1 for this family"),
 ]
 
 

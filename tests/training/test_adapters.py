@@ -21,7 +21,7 @@ nets = pytest.mark.parametrize(("family", "preset"), NETS, ids=[p for _, p in NE
 def adapted(family, preset):
     """A model, its adapted form, adapters that do something, and the same merged."""
     t = tiny.make(family, preset)
-    model = adapters.adapted(t.model, t.params, t.state, CONFIG)
+    model = adapters.adapt(t.model, t.params, t.state, CONFIG)
     own, _ = model.init(jax.random.key(3), t.batch)
     leaves, tree = jax.tree.flatten(own)
     rng = np.random.default_rng(0)
@@ -106,7 +106,7 @@ def test_patterns_choose_and_matrices_that_adapters_would_outgrow_are_passed_ove
     with pytest.raises(ValueError, match="match no matrix"):
         adapters.init(jax.random.key(0), t.params, adapters.Config(rank=2, patterns=("organ",)))
     for wrong in (adapters.Config(rank=-1), adapters.Config(rank=2, alpha=0.0)):
-        with pytest.raises(ValueError, match="give a rank of 1 or more"):
+        with pytest.raises(ValueError, match="rank must be at least 1"):
             adapters.init(jax.random.key(0), t.params, wrong)
 
 
@@ -124,5 +124,5 @@ def test_every_adapter_trains_in_any_precision():
 
 def test_a_family_with_its_own_step_has_no_adapters():
     t = tiny.make("dense_gan", "sketch-gan")
-    with pytest.raises(ValueError, match="training step of its own"):
-        adapters.adapted(t.model, t.params, t.state, CONFIG)
+    with pytest.raises(ValueError, match="its own training step"):
+        adapters.adapt(t.model, t.params, t.state, CONFIG)

@@ -105,7 +105,7 @@ def test_when_all_are_damaged_it_is_an_error(tmp_path):
     for folder in [*(root / "last").iterdir(), *(root / "best").iterdir()]:
         flip(folder)
     said = []
-    with pytest.raises(errors.TrainingError, match="every checkpoint below .* is damaged; start in another --workdir"):
+    with pytest.raises(errors.TrainingError, match="every checkpoint in .* is damaged; give another --workdir"):
         checkpoints.Checkpoints(tmp_path).restore(state(0), said.append)
     assert len(said) == 2
     like = jax.eval_shape(lambda: (state(0).params, state(0).state))
@@ -147,7 +147,7 @@ def check_failed_save(run, store):
         store.save("last", state(2), LOOP)
     message = str(e.value)
     assert message.startswith("the checkpoint of step 2 could not be written (")
-    assert message.endswith("; the last complete one is of step 1") and "\n" not in message
+    assert message.endswith("; the last complete one is from step 1") and "\n" not in message
     restored = checkpoints.Checkpoints(run).restore(state(0), pytest.fail)
     assert restored is not None and restored.step == 1
 

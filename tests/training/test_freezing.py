@@ -80,7 +80,7 @@ def test_restored_parts_move_by_their_share():
 
 
 def test_clipping_counts_what_trains_alone():
-    optimizer = freezing.optimizer(
+    optimizer = freezing.make_optimizer(
         settings.Optimizer(clip=1.0, freeze=("huge",), unfreeze=("2:late",)), lambda start: optax.sgd(1.0)
     )
     params = {"huge": jnp.zeros(2), "late": jnp.zeros(1), "own": jnp.zeros(2)}
@@ -98,21 +98,21 @@ def test_clipping_counts_what_trains_alone():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"freeze": ("organ/*",)}, "freeze: 'organ/\\*' matches no parameter; there are bias, table"),
+        ({"freeze": ("organ/*",)}, "freeze: 'organ/\\*' matches no parameter; the parameters are bias, table"),
         ({"unfreeze": ("9:organ",)}, "unfreeze: 'organ' matches no parameter"),
         ({"unfreeze": ("table",)}, "unfreeze is 'table'; give STEP:PATTERN"),
         ({"unfreeze": ("-1:table",)}, "give STEP:PATTERN"),
-        ({"freeze": ("*",)}, "freeze \\* leaves nothing to train"),
+        ({"freeze": ("*",)}, "freeze \\* leaves no parameter to train"),
     ],
 )
 def test_patterns_that_mean_nothing(fields, message):
     with pytest.raises(ValueError, match=message):
-        freezing.groups(dataclasses.replace(PLAIN, **fields), ["bias", "table"])
+        freezing.assign_groups(dataclasses.replace(PLAIN, **fields), ["bias", "table"])
 
 
 def test_a_family_with_its_own_step_says_that_it_freezes_nothing():
     t = tiny.make("dense_gan", "sketch-gan")
-    with pytest.raises(ValueError, match="training step of its own"):
+    with pytest.raises(ValueError, match="its own training step"):
         step.make_step(t.model, dataclasses.replace(PLAIN, freeze=("critic/*",)), steps=2, seed=0)
 
 

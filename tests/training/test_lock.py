@@ -74,7 +74,7 @@ def test_a_lock_is_dropped_when_training_fails(tmp_path):
 def test_a_directory_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(errors.UserError, match="cannot be made .*; give another --workdir"),
+        pytest.raises(errors.UserError, match="cannot be created .*; give another --workdir"),
         lock.hold(tmp_path / "file" / "run"),
     ):
         pass

@@ -85,7 +85,7 @@ def test_a_signal_saves_and_stops_and_the_run_goes_on(number, tmp_path, whole, c
     assert (result.stopped, result.step) == (number.name, 5)
     assert signal.getsignal(number) is old
     assert_same_end(tmp_path, train(tmp_path), whole)
-    assert "going on from step 5" in capsys.readouterr().err
+    assert "resuming from step 5" in capsys.readouterr().err
 
 
 def test_a_finished_run_is_left_as_it_is(whole):
@@ -130,7 +130,7 @@ def test_the_weights_that_training_starts_from_may_be_the_best(tmp_path):
 def test_a_loss_that_is_not_finite_stops_training_and_names_the_last_checkpoint(tmp_path):
     with pytest.raises(errors.TrainingError) as e:
         train(tmp_path, model=toy.make(fail_at=7))
-    assert str(e.value).startswith("loss is nan at step 8; the last good checkpoint is of step 6. Try a lower --opt")
+    assert str(e.value).startswith("loss is nan at step 8; the last good checkpoint is from step 6. Try a lower --opt")
     like = step.make_step(toy.make(), OPTIMIZER, steps=12, seed=0).init(jax.random.key(0), toy.source()[0])
     restored = checkpoints.Checkpoints(tmp_path).restore(like, pytest.fail)
     assert restored is not None and restored.step == 6
@@ -175,7 +175,7 @@ def test_logs_that_cannot_be_written_stop_training_with_the_last_checkpoint(tmp_
         write(self, at, part, values)
 
     monkeypatch.setattr(logs.Logs, "write", full)
-    with pytest.raises(errors.TrainingError, match="No space left on device.*last complete checkpoint is of step 3"):
+    with pytest.raises(errors.TrainingError, match="No space left on device.*last complete checkpoint is from step 3"):
         train(tmp_path)
 
 

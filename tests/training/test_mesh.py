@@ -23,7 +23,7 @@ import test_loop
 import toy
 from musejax.training import loop, mesh, step
 model = toy.make(counts=not apart)
-devices = mesh.make(mesh.useful(model, toy.source()[0], 4) if apart else None)
+devices = mesh.make(mesh.choose_device_count(model, toy.source()[0], 4) if apart else None)
 assert devices.size == num
 s = step.make_step(model, test_loop.OPTIMIZER, steps=12, seed=0, devices=devices if apart else None)
 result = loop.train(model, s, toy.plain_stream(), toy.validation, test_loop.TRAINING, folder / "run", devices)
@@ -57,7 +57,7 @@ def test_cores_are_used_as_far_as_they_divide_the_rows(monkeypatch):
     cores = [jax.local_devices()[0]] * 6
     monkeypatch.setattr(jax, "local_devices", lambda: cores)
     example = toy.source()[0]
-    assert [mesh.useful(toy.make(counts=False), example, rows) for rows in (1, 4, 7, 12)] == [1, 4, 1, 6]
+    assert [mesh.choose_device_count(toy.make(counts=False), example, rows) for rows in (1, 4, 7, 12)] == [1, 4, 1, 6]
     # What has statistics of the batch, or a step of its own, stays on one.
-    assert mesh.useful(toy.make(), example, 12) == 1
-    assert mesh.useful(toy.make(counts=False)._replace(make_step=lambda tools: None), example, 12) == 1
+    assert mesh.choose_device_count(toy.make(), example, 12) == 1
+    assert mesh.choose_device_count(toy.make(counts=False)._replace(make_step=lambda tools: None), example, 12) == 1

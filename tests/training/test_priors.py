@@ -57,7 +57,7 @@ def test_it_finds_the_mean_and_the_axes_of_what_training_has(monkeypatch):
     np.testing.assert_allclose(found["mean"], vectors.mean(0), atol=1e-4)
     covariance = found["axes"].T @ found["axes"]
     np.testing.assert_allclose(covariance, np.cov(vectors.T), atol=1e-4)
-    with pytest.raises(ValueError, match="1 pieces; two or more"):
+    with pytest.raises(ValueError, match="number of training pieces is 1; a prior needs at least 2"):
         priors.fit(reading(vectors), {}, {}, batches(1, 1))
 
 

@@ -35,7 +35,7 @@ def wanted(params, leash):
 
 
 def scored(params, tokens, with_logits):
-    return rollouts.scored(net.make(with_logits), net.VOCABULARY, params, {}, net.batch_of(tokens))
+    return rollouts.score_cells(net.make(with_logits), net.VOCABULARY, params, {}, net.batch_of(tokens))
 
 
 @pytest.mark.parametrize("with_logits", [True, False])
@@ -100,7 +100,9 @@ BATCH = {"tokens": np.zeros((256, 4), np.int32), "loss_mask": np.ones((256, 4), 
 
 
 def test_training_ends_at_the_prior_times_the_exponential_of_the_reward():
-    model = policy_gradient.tuned(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, by_token, TUNING, net.LENGTH))
+    model = policy_gradient.make_tunable(
+        policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, by_token, TUNING, net.LENGTH)
+    )
     ts, info = train(model, BATCH)
     best = net.log_probs(PRIOR["params"]) + EARNED.sum(1) / TUNING.leash
     best = np.exp(best - jax.nn.logsumexp(best))
@@ -110,7 +112,9 @@ def test_training_ends_at_the_prior_times_the_exponential_of_the_reward():
 
 
 def test_validation_estimates_what_is_made_larger():
-    model = policy_gradient.tuned(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, by_token, TUNING, net.LENGTH))
+    model = policy_gradient.make_tunable(
+        policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, by_token, TUNING, net.LENGTH)
+    )
     params = net.params(2)
     many = {k: np.tile(v, (20, 1)) for k, v in BATCH.items()}
     loss, (_, info) = model.loss(params, {}, jax.random.key(0), many, step=0, train=False)
@@ -130,10 +134,10 @@ def test_a_reward_that_is_called_back_gives_the_same_update():
         return by_token(arrays).sum(1)
 
     pieces = {"tokens": net.PIECES, "length": np.full(len(net.PIECES), 2)}
-    ready = [rewards.ready(f, pieces, "mine") for f in (called, compiled)]
+    ready = [rewards.prepare(f, pieces, "mine") for f in (called, compiled)]
     assert ready[1] is compiled and ready[0] is not called
     models = [
-        policy_gradient.tuned(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, f, TUNING, net.LENGTH))
+        policy_gradient.make_tunable(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, f, TUNING, net.LENGTH))
         for f in ready
     ]
     first, second = (train(m, BATCH, 2)[0].params["table"] for m in models)
@@ -157,7 +161,9 @@ def test_the_best_and_the_worst_of_a_group():
 @pytest.mark.parametrize("online", [True, False])
 def test_preferences_raise_what_is_preferred(online):
     tuning = dataclasses.replace(TUNING, method="preferences", group=4, online=online, leash=0.5)
-    model = preferences.tuned(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, by_token, tuning, net.LENGTH))
+    model = preferences.make_tunable(
+        policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, by_token, tuning, net.LENGTH)
+    )
     ts, _ = train(model, BATCH, 60)
 
     def earns(params):
@@ -175,7 +181,7 @@ def test_given_pairs_go_through_the_one_loop(tmp_path):
         (tuple(b), tuple(w)) for b, w in zip(better["tokens"], worse["tokens"])
     }
     tuning = dataclasses.replace(TUNING, method="preferences")
-    model = preferences.tuned(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, None, tuning, net.LENGTH))
+    model = preferences.make_tunable(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, None, tuning, net.LENGTH))
     config = training.Training(steps=30, batch_size=4, window=2, eval_every=30, save_every=30, log_every=10)
     result = loop.train(model, step_of(model, 30), stream.ArrayStream(pairs), None, config, tmp_path)
     gained = net.log_probs(result.train_state.params) - net.log_probs(PRIOR["params"])
@@ -183,9 +189,9 @@ def test_given_pairs_go_through_the_one_loop(tmp_path):
 
 
 def test_pairs_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="pairs do not fit each other"):
+    with pytest.raises(ValueError, match="they must have the same names and shapes"):
         preferences.Pairs({"tokens": net.PIECES}, {"tokens": net.PIECES[:2]}, batch_size=1)
-    with pytest.raises(ValueError, match="0 pairs do not make batches of 4"):
+    with pytest.raises(ValueError, match="there are 0 pairs, and batch_size is 4"):
         preferences.Pairs({"tokens": net.PIECES[:0]}, {"tokens": net.PIECES[:0]}, batch_size=4)
 
 
@@ -199,7 +205,7 @@ KINDS = [pytest.param("recurrent", "basic-rnn", id="basic-rnn"), pytest.param("r
 def test_any_left_to_right_model_and_codec_is_tuned(family, preset):
     t = tiny.make(family, preset)
     tuning = dataclasses.replace(TUNING, leash=0.1)
-    model = policy_gradient.tuned(
+    model = policy_gradient.make_tunable(
         policy_gradient.Task(
             t.model,
             t.vocabulary,
@@ -217,10 +223,10 @@ def test_any_left_to_right_model_and_codec_is_tuned(family, preset):
     ts, info = step.update(ts, t.batch)
     assert all(np.isfinite(float(v)) for v in info.values())
     # Pieces are drawn from the model as it is: what was drawn is as likely as the sampler says.
-    told = rollouts.conditions_of(t.batch, t.vocabulary, tiny.FRAMES, 1)
-    pieces = rollouts.draw_rollouts(t.model, t.params, t.state, jax.random.key(1), 3, tiny.FRAMES, told)
-    mask = rollouts.drawn_mask(pieces, t.vocabulary, rollouts.order_of(t.model, t.vocabulary))
-    said = rollouts.scored(t.model, t.vocabulary, t.params, t.state, pieces)
+    told = rollouts.select_conditions(t.batch, t.vocabulary, tiny.FRAMES, 1)
+    pieces = rollouts.sample_rollouts(t.model, t.params, t.state, jax.random.key(1), 3, tiny.FRAMES, told)
+    mask = rollouts.sampled_mask(pieces, t.vocabulary, rollouts.get_order(t.model, t.vocabulary))
+    said = rollouts.score_cells(t.model, t.vocabulary, t.params, t.state, pieces)
     request = tiny.request(t.vocabulary, 3).replace(conditions=told)
     out = tiny.sampler(family, preset)(t.params, t.state, jax.random.key(1), request)
     np.testing.assert_allclose((said.log_prob * mask).sum(1), out["log_prob"], rtol=2e-4, atol=1e-3)

@@ -38,9 +38,9 @@ def test_targets_by_hand():
         30,
     ]
     for method, by_hand in (("q", q), ("psi", psi), ("g", g)):
-        found = q_learning.targets(method, rewards, ones, values, log_prior, 0.5)
+        found = q_learning.compute_targets(method, rewards, ones, values, log_prior, 0.5)
         np.testing.assert_allclose(found, [by_hand], rtol=1e-6)
-    ended = q_learning.targets("q", rewards, jnp.asarray([[1.0, 1.0, 0.0]]), values, None, 0.5)
+    ended = q_learning.compute_targets("q", rewards, jnp.asarray([[1.0, 1.0, 0.0]]), values, None, 0.5)
     np.testing.assert_allclose(ended, [[10.25, 20.0, 30.0]])
 
 
@@ -64,7 +64,9 @@ BATCH = {"tokens": np.zeros((256, 2), np.int32), "loss_mask": np.ones((256, 2), 
 @pytest.mark.parametrize("method", ["q", "psi", "g"])
 def test_training_finds_the_values_of_a_small_process(method):
     tuning = dataclasses.replace(TUNING, method=method)
-    model = q_learning.tuned(policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, by_transition, tuning, net.LENGTH))
+    model = q_learning.make_tunable(
+        policy_gradient.Task(net.make(), net.VOCABULARY, PRIOR, by_transition, tuning, net.LENGTH)
+    )
     step = steps.make_step(model, OPTIMIZER, steps=40, seed=0)
     ts = step.init(jax.random.key(0), BATCH)
     for _ in range(40):
@@ -104,13 +106,13 @@ def test_the_memory_forgets_its_oldest_melodies():
 
 def test_exploration_falls_in_a_straight_line():
     explore = configs.Exploration(first=0.9, last=0.1, steps=4)
-    shares = [float(q_learning.annealed(explore, jnp.asarray(s))) for s in (0, 1, 2, 4, 9)]
+    shares = [float(q_learning.exploration_share(explore, jnp.asarray(s))) for s in (0, 1, 2, 4, 9)]
     np.testing.assert_allclose(shares, [0.9, 0.7, 0.5, 0.1, 0.1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["boltzmann", "greedy"])
 def test_exploring_mixes_the_policy_with_all_tokens(kind):
-    bold = q_learning.exploring(net.make(), net.VOCABULARY, kind, jnp.asarray(0.3))
+    bold = q_learning.add_exploration(net.make(), net.VOCABULARY, kind, jnp.asarray(0.3))
     out = bold.sample(PRIOR["params"], {}, jax.random.key(0), Request(num=20000, length=1))
     found = np.bincount(np.asarray(out["tokens"][:, 0]), minlength=net.SIZE) / 20000
     row = PRIOR["params"]["table"][net.SIZE]
@@ -138,8 +140,8 @@ def test_a_product_is_the_prior_times_what_is_added():
 def test_families_that_have_no_logits_are_refused():
     t = tiny.make("recurrent", "rnn-nade")
     prior = {"params": t.params, "state": t.state}
-    with pytest.raises(ValueError, match="method q needs a net that gives each token a logit"):
-        q_learning.tuned(
+    with pytest.raises(ValueError, match="method q needs a model that gives a logit for each token"):
+        q_learning.make_tunable(
             policy_gradient.Task(
                 t.model, t.vocabulary, prior, by_transition, dataclasses.replace(TUNING, method="q"), 8
             )

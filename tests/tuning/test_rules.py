@@ -245,5 +245,5 @@ def test_a_codec_with_rests_says_the_same():
 
 @pytest.mark.parametrize("vocabulary", [vocabularies.chorale(), vocabularies.performance(), vocabularies.drums()])
 def test_rules_are_for_one_melody(vocabulary):
-    with pytest.raises(ValueError, match="the music rules are for one melody"):
+    with pytest.raises(ValueError, match="the music rules need a codec for a single melody"):
         melody_features.check(vocabulary)
