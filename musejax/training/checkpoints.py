@@ -95,7 +95,7 @@ class Checkpoints:
         items = {name: ocp.args.StandardSave(part) for name, part in parts.items()}
         meta = {"loop": loop, "digests": {name: digest(part) for name, part in parts.items()}}
         try:
-            # After a resume, later checkpoints may exist: repeated steps or damaged ones. Orbax writes only newer steps.
+            # After a resume, later checkpoints may exist (repeated or damaged ones). Orbax writes only newer steps.
             for later in [s for s in manager.all_steps() if s >= step]:
                 manager.delete(later)
             if not manager.save(step, args=ocp.args.Composite(**items, meta=ocp.args.JsonSave(meta))):

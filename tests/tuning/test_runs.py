@@ -263,7 +263,7 @@ BAD = [
     ([*TRAIN, "--optimizer.accumulate", "2"], "--optimizer: accumulate is 2"),
     ([*TRAIN[:3], "{root}/policy", "--tuning.leash", "3"], "holds a run with another tuning"),
     (["train", "{root}/base.py", "--workdir", "{root}/policy"], "holds a run with another tuning"),
-    (["evaluate", "chorale-lstm", "--rules"], "chorale-lstm: the codec is chorale; the music rules need a codec for a single melody"),
+    (["evaluate", "chorale-lstm", "--rules"], "the music rules need a codec for a single melody"),
     (["evaluate", "melody-vae-2bar", "--rules"], "melody-vae-2bar: it has no exact left-to-right likelihood"),
     (["evaluate", "{root}/policy", "--rules", "--num", "0"], "--num 0: it must be 1 or more"),
     (["evaluate", "{root}/policy", "--rules", "--seed", "-1"], "--seed -1"),
