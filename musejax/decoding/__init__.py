@@ -1,1 +1,1 @@
-"""Compiled sampling loops: they take a step function, not a model."""
+"""Compiled sampling loops, which take the step function of a model, and constraints for them."""

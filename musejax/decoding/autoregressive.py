@@ -1,4 +1,4 @@
-"""The sampler of every left-to-right model: batched, one compiled loop, given cells kept exactly."""
+"""The sampler of all left-to-right models: batched, with one compiled loop that keeps given cells exactly."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -12,19 +12,19 @@ from musejax.array_types import AnyArray, Array, Bool, Float, Int, Key, Num, Sha
 from musejax.base import Constraint, Decoder, Params, Request, State
 from musejax.decoding import allowed, draws
 
-# (cache, previous value [N, ...], pos, conditions {name: [N]}) -> logits [N, V] or what `draw` reads, cache
+# (cache, previous value [N, ...], pos, conditions {name: [N]}) -> logits [N, V] or another input of `draw`, cache
 StepFn = Callable[[Any, Array, Array, dict[str, Array]], tuple[Any, Any]]
 
 
 class Drawn(NamedTuple):
-    """What the loop returns.
+    """The result of the loop.
 
     Attributes:
-        values: int32[N, L] tokens, int32[N, L, V] bits, or float32[N, L, V] rows of real numbers.
-        nll: float32[N, L], nats of each value under the model's own distribution; 0 after the end.
-        lengths: int32[N], cells up to and including END, or L.
-        blocked: int32[N, 3], frame, stream and reason (`decoding.allowed`) of the cell in which a piece stopped because
-            nothing could be drawn, -1 where there is none; None where nothing is required.
+        values: Tokens int32[N, L], bits int32[N, L, V], or rows of real numbers float32[N, L, V].
+        nll: Negative log-likelihood of each value under the model in nats, 0 after the end, float32[N, L].
+        lengths: Number of cells up to and including END, or L, int32[N].
+        blocked: Frame, stream and reason (`decoding.allowed`) of the cell in which a piece stopped because no token was
+            allowed, int32[N, 3], -1 if there is none; None without a constraint or grammar.
     """
 
     values: Num[Array, "N L *V"]
@@ -34,29 +34,37 @@ class Drawn(NamedTuple):
 
 
 def piece_keys(key: Key[Array, ""], first: Int[Array, ""] | int, num: int) -> Key[Array, " {num}"]:
-    """The keys of pieces first .. first + num - 1: piece i is drawn from fold_in(key, i)."""
+    """Returns the keys of pieces first .. first + num - 1; that of piece i is fold_in(key, i)."""
     return jax.vmap(lambda i: jax.random.fold_in(key, i))(first + jnp.arange(num))
 
 
 def last_given(infill_mask: Shaped[AnyArray, "N L"]) -> Int[Array, " N"]:
-    """Where the last given cell of each piece stands, -1 where there is none: int32[N] of [N, L]."""
+    """Returns the index of the last given cell of each piece, -1 if there is none: [N, L] -> int32[N]."""
     return jnp.where(infill_mask.astype(bool), -1, jnp.arange(infill_mask.shape[1])[None]).max(-1)
 
 
 def not_before(last: Int[Array, " N"], pos: Int[Array, ""], end: int, size: int) -> Bool[Array, "N {size}"]:
-    """Forbids END before the last given cell: bool[N, V].
+    """Returns which tokens are allowed if END may not precede the last given cell: bool[N, V].
 
     Args:
-        last: int32[N], what `last_given` returns.
-        pos: Index of the cell in drawing order.
-        end: The END id.
-        size: V.
+        last: Result of `last_given`, int32[N].
+        pos: Index of the cell in sampling order.
+        end: Id of END.
+        size: Size of the vocabulary, V.
     """
     return (jnp.arange(size)[None] != end) | (pos >= last)[:, None]
 
 
 def until_end(values: Num[Array, "N L *V"], end: int | None) -> tuple[Num[Array, "N L *V"], Int[Array, " N"]]:
-    """Values [N, L, ...] with END after the first END, and int32[N] how many there are, END included."""
+    """Replaces all values after the first END by END.
+
+    Args:
+        values: Values, [N, L, ...].
+        end: Id of END, or None if there is none.
+
+    Returns:
+        The values, and the length of each piece including END, int32[N].
+    """
     num, length = values.shape[:2]
     if end is None:
         return values, jnp.full((num,), length, jnp.int32)
@@ -82,25 +90,25 @@ def sample(
     end: int | None = None,
     order: tuple[int, ...] = (0,),
 ) -> Drawn:
-    """Draws N sequences of at most `length` values; the loop ends when all have ended.
+    """Samples N sequences of at most `length` values; the loop stops when all of them have ended.
 
     Args:
-        step: The model's step.
-        cache: Its state before the first value.
-        keys: [N], one a piece.
-        length: L, static.
-        start: [N, ...], what stands before the first value.
-        draw: How a value is drawn.
-        conditions: {name: int32[N, L]}.
-        given: int32[N, L, ...], values to keep where infill_mask is 0.
-        infill_mask: [N, L], 1 where a value is drawn, or of given's shape; None draws all. A piece may not end before
-            its last given value.
-        constraint: Which tokens may stand where; given values are kept even against it. A piece stops at a token for
-            which nothing is left.
-        grammar: Keeps pieces well-formed; it holds as the constraint does.
-        rules: Constraints that yield where nothing else is left, the last first.
-        end: The END id, which stops a piece; None never stops.
-        order: The streams of a frame in the order of their values, for the constraint.
+        step: Step function of the model.
+        cache: Cache before the first value.
+        keys: A key for each piece, [N].
+        length: Number of cells, L; static.
+        start: Input of the first step in place of a previous value, [N, ...].
+        draw: Distribution of a value.
+        conditions: Conditions by name, int32[N, L] each.
+        given: Values to keep where infill_mask is 0, int32[N, L, ...].
+        infill_mask: 1 for values to sample, [N, L] or the shape of `given`; None samples all. A piece may not end
+            before its last given value.
+        constraint: Restricts the sampled tokens, but not the given ones. A piece stops at a cell in which no token is
+            allowed.
+        grammar: Constraint that keeps pieces well-formed; it applies in addition to `constraint`.
+        rules: Soft constraints, ignored in cells where they would leave no token; the first has the highest priority.
+        end: Id of END, which ends a piece; None if pieces have no END.
+        order: Streams of a frame in sampling order, which constraints need.
     """
     num = keys.shape[0]
     uniform = jax.vmap(lambda k: jax.random.uniform(k, (length, *draw.noise_shape)))(keys)
@@ -114,15 +122,15 @@ def sample(
     def permit(logits: Any, pos: Int[Array, ""], values: Num[Array, "N L *V"]) -> allowed.Allowed:
         frame, stream = pos // len(order), jnp.asarray(order)[pos % len(order)]
 
-        def ask(part: Constraint) -> Array:
+        def evaluate(part: Constraint) -> Array:
             return part(frame, stream, values)
 
-        if not tokens:  # a frame of switches that must all be off is silent, which is a frame as any other
-            asked = [part for part in (constraint, *grammars, *rules) if part is not None]
-            parts = [jnp.broadcast_to(ask(part), (num, *draw.value_shape)) for part in asked]
+        if not tokens:  # a binary frame can always be silent, so no piece is ever blocked
+            functions = [part for part in (constraint, *grammars, *rules) if part is not None]
+            parts = [jnp.broadcast_to(evaluate(part), (num, *draw.value_shape)) for part in functions]
             return allowed.Allowed(functools.reduce(jnp.logical_and, parts) if parts else None, None)
-        before = () if last is None or end is None else (not_before(last, pos, end, logits.shape[-1]),)
-        return allowed.combine(logits, ask, constraint, (*grammars, *before), rules)
+        no_end = () if last is None or end is None else (not_before(last, pos, end, logits.shape[-1]),)
+        return allowed.combine(logits, evaluate, constraint, (*grammars, *no_end), rules)
 
     def unfinished(carry: tuple) -> Bool[Array, ""]:
         pos, _, _, _, _, done, _ = carry
@@ -132,9 +140,9 @@ def sample(
         pos, previous, cache, values, nll, done, blocked = carry
         here = {name: jax.lax.dynamic_index_in_dim(c, pos, 1, False) for name, c in conditions.items()}
         logits, cache = step(cache, previous, pos, here)
-        may = permit(logits, pos, values)
-        value = draw.draw(logits, may.tokens, jax.lax.dynamic_index_in_dim(uniform, pos, 1, False))
-        reason = may.reason
+        permitted = permit(logits, pos, values)
+        value = draw.draw(logits, permitted.tokens, jax.lax.dynamic_index_in_dim(uniform, pos, 1, False))
+        reason = permitted.reason
         if given is not None and infill_mask is not None:
             free = jax.lax.dynamic_index_in_dim(infill_mask, pos, 1, False).astype(bool)
             fixed = jax.lax.dynamic_index_in_dim(given, pos, 1, False)
@@ -162,17 +170,17 @@ def sample(
 
 
 class Layout(NamedTuple):
-    """A request laid out for a loop over its cells in drawing order.
+    """A request in the form of a loop over its cells in sampling order.
 
     Attributes:
-        step: The model's step, its parameters bound.
-        params: The parameters as the step takes them.
-        cache: Before the first cell; given cells have been read where the model reads ahead.
-        conditions: {name: int32[N, L]}.
-        given: int32[N, L, ...], or None.
-        infill_mask: [N, L], or None.
-        order: The streams of a frame as they are drawn.
-        end: The END id, or None.
+        step: Step function of the model, with its parameters.
+        params: Parameters as the step uses them.
+        cache: Cache before the first cell; it includes the given cells if the model reads them in advance.
+        conditions: Conditions by name, int32[N, L] each.
+        given: Given values, int32[N, L, ...], or None.
+        infill_mask: 1 for cells to sample, [N, L], or None.
+        order: Streams of a frame in sampling order.
+        end: Id of END, or None.
     """
 
     step: StepFn
@@ -188,7 +196,7 @@ class Layout(NamedTuple):
 def lay_out(
     model: Decoder, vocabulary: vocabularies.Vocabulary, params: Params, state: State, request: Request
 ) -> Layout:
-    """What a loop over the cells of a request needs, whatever it does with them."""
+    """Prepares a request for a loop over its cells, such as sampling or beam search."""
     num, frames, streams = request.num, request.length, vocabulary.streams
     order = model.order or tuple(range(streams))
     given, infill_mask = request.given, request.infill_mask
@@ -201,8 +209,8 @@ def lay_out(
     cache = model.init_cache(params, state, num, frames)
     if model.read is not None:
         free = jnp.ones((num, frames, streams) if streams > 1 else (num, frames), jnp.int32)
-        known = (free, free) if request.given is None else (request.given, request.infill_mask)
-        cache = model.read(params, state, cache, *known, request.conditions)
+        cells = (free, free) if request.given is None else (request.given, request.infill_mask)
+        cache = model.read(params, state, cache, *cells, request.conditions)
     return Layout(
         step=lambda cache, previous, pos, here: model.step(params, state, cache, previous, pos, here),
         params=params,
@@ -216,7 +224,7 @@ def lay_out(
 
 
 def by_frame(values: Num[Array, "N L *V"], order: tuple[int, ...]) -> Num[Array, "N ..."]:
-    """Cells in drawing order [N, L] as frames [N, T, S] of streams in their own order; of one stream as they are."""
+    """Reshapes cells in sampling order, [N, L], to frames [N, T, S] in stream order (no change for one stream)."""
     streams = len(order)
     if streams == 1:
         return values
@@ -231,14 +239,15 @@ def sample_request(
     key: Key[Array, ""],
     request: Request,
 ) -> dict[str, Array]:
-    """Answers a request with a left-to-right model: what every such family uses as its `sample`.
+    """Answers a request with a left-to-right model; the `sample` function of all such families uses it.
 
-    Streams are drawn in turn within a frame, in the model's order.
+    The streams of a frame are sampled one after another, in the order of the model.
 
     Returns:
-        `tokens` int32[N, T, S] ([N, T] for one stream) or `frames` [N, T, V], int32 for bits and float32 for rows of
-        real numbers; `length` int32[N] in frames, END included; `log_prob` float32[N] in nats of what was drawn, given
-        cells left out; the request's conditions; with a constraint or a grammar also `blocked`, as in `Drawn`.
+        A dictionary with `tokens`, int32[N, T, S] ([N, T] for one stream), or `frames`, [N, T, V], int32 for bits and
+        float32 for rows of real numbers; `length`, int32[N], in frames including END; `log_prob`, float32[N], of the
+        sampled cells in nats; the conditions of the request; and, with a constraint or grammar, `blocked` as in
+        `Drawn`.
     """
     layout = lay_out(model, vocabulary, params, state, request)
     if model.draw is not None:

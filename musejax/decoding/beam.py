@@ -1,4 +1,4 @@
-"""Beam search over any left-to-right model of tokens: the likeliest sequence that a few hypotheses a piece can find."""
+"""Beam search for left-to-right models of tokens."""
 
 import dataclasses
 import functools
@@ -12,19 +12,19 @@ from musejax.array_types import Array, Bool, Float, Int, Num
 from musejax.base import Constraint, Decoder, Params, Request, State
 from musejax.decoding import allowed, autoregressive
 
-# The exponent of the length penalty of Wu et al. (2016, section 7).
+# Exponent of the length penalty in Wu et al. (2016, section 7).
 LENGTH_PENALTY = 0.6
 
 
 class Beams(NamedTuple):
-    """The hypotheses of N pieces that go on, W each: row n W + w is the w-th best of piece n.
+    """The W unfinished hypotheses of each of N pieces; row n W + w is the w-th best hypothesis of piece n.
 
     Attributes:
-        values: int32[N W, L], tokens in drawing order; what lies ahead is 0.
-        cache: The model's, its rows those of the hypotheses.
-        score: float32[N W], log p in nats of the cells that count, see `search`; -inf where there is no hypothesis.
-        log_prob: float32[N W], log p of the drawn cells alone.
-        cells: int32[N W], how many cells were drawn.
+        values: Tokens in sampling order, 0 in later cells, int32[N W, L].
+        cache: Cache of the model, with a row for each hypothesis.
+        score: Log-probability of the scored cells (see `search`) in nats, float32[N W]; -inf for an empty row.
+        log_prob: Log-probability of the free cells in nats, float32[N W].
+        cells: Number of free cells so far, int32[N W].
     """
 
     values: Int[Array, "NW L"]
@@ -35,13 +35,13 @@ class Beams(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The best ended hypothesis of each of N pieces.
+    """The best finished hypothesis of each of N pieces.
 
     Attributes:
-        values: int32[N, L], tokens in drawing order.
-        rank: float32[N], its score divided by the length penalty; -inf where none has ended.
-        log_prob: float32[N], log p of its drawn cells.
-        number: int32[N], how many hypotheses have ended.
+        values: Tokens in sampling order, int32[N, L].
+        rank: Score divided by the length penalty, float32[N]; -inf if no hypothesis is finished.
+        log_prob: Log-probability of the free cells in nats, float32[N].
+        number: Number of finished hypotheses, int32[N].
     """
 
     values: Int[Array, "N L"]
@@ -51,27 +51,27 @@ class Ended(NamedTuple):
 
 
 def _gather(cache: Any, rows: Int[Array, " NW"]) -> Any:
-    """The cache of these rows; what has no rows serves all."""
+    """Selects rows of the cache; scalars are unchanged."""
     return jax.tree.map(lambda x: x[rows] if jnp.ndim(x) else x, cache)
 
 
 def _repeat(request: Request, beams: int) -> Request:
-    """The same request with each piece `beams` times."""
+    """Returns the request with each piece repeated `beams` times."""
 
-    def rows(x: Array) -> Array:
+    def repeat(x: Array) -> Array:
         return jnp.repeat(jnp.asarray(x), beams, axis=0)
 
     return dataclasses.replace(
         request,
         num=request.num * beams,
-        given=None if request.given is None else rows(request.given),
-        infill_mask=None if request.infill_mask is None else rows(request.infill_mask),
-        conditions={name: rows(c) for name, c in request.conditions.items()},
+        given=None if request.given is None else repeat(request.given),
+        infill_mask=None if request.infill_mask is None else repeat(request.infill_mask),
+        conditions={name: repeat(c) for name, c in request.conditions.items()},
     )
 
 
 def penalty(cells: Num[Array, " *N"], exponent: Float[Array, ""] | float) -> Float[Array, " *N"]:
-    """The length penalty of a number of cells, ((5 + cells) / 6) ** exponent (Wu et al., 2016, equation 14)."""
+    """Returns the length penalty ((5 + cells) / 6) ** exponent (Wu et al., 2016, equation 14)."""
     return ((5.0 + cells) / 6.0) ** exponent
 
 
@@ -85,39 +85,38 @@ def search(
     beams: int,
     length_penalty: Float[Array, ""] | float = LENGTH_PENALTY,
 ) -> dict[str, Array]:
-    """Answers a request with the best sequence that a beam search finds; nothing is drawn, so there is no key.
+    """Answers a request with the best sequence that a beam search finds; the search is deterministic and needs no key.
 
-    At each cell the best W hypotheses are considered. Those that end there are set aside, and the best W that go on are
-    searched further, until W hypotheses of the piece have ended or the length is reached. The result is the ended
-    hypothesis of the highest score divided by `penalty`; if none has ended, the best of those that go on.
+    At each cell, the best W continuations are considered. Those that end there are finished, and the best W of the
+    others are extended, until W hypotheses of the piece are finished or the length is reached. The result is the
+    finished hypothesis with the highest score divided by `penalty`, or the best unfinished one if none is finished.
 
-    The score of a hypothesis is the sum of log p from the first drawn cell on. It includes given cells behind that
-    one: of two hypotheses the better one is that which also explains what must follow. A net that reads given cells
-    ahead has told the drawn ones of them, so there the sum is of drawn cells alone. The request's `choice` and `first`
-    do not count. One beam is the greedy choice.
-
-    A hypothesis for which the constraint leaves no token is dropped.
+    The score of a hypothesis is the sum of log-probabilities from the first free cell on. It includes later given
+    cells, so that a hypothesis is better if it also predicts what must follow. A model that reads given cells in
+    advance predicts free cells conditioned on them, so there the sum is over free cells only. A hypothesis is dropped
+    when the constraint leaves no token for it. The `choice` and `first` of the request are ignored. With one beam, the
+    search is greedy.
 
     Args:
-        model: A net over tokens.
-        vocabulary: The model's.
-        params: Its parameters.
-        state: Its state.
-        request: What to answer; given cells are kept, and no piece ends before its last given cell.
-        beams: Hypotheses a piece, W; static.
-        length_penalty: Exponent of the length penalty: 0 compares hypotheses of different length by likelihood, which
-            favours an early END, and 1 (nearly) by the mean of a cell.
+        model: Decoder of a model of tokens.
+        vocabulary: Vocabulary of the model.
+        params: Model parameters.
+        state: Model state.
+        request: The request. Given cells are kept, and no piece ends before its last given cell.
+        beams: Number of hypotheses per piece, W; static.
+        length_penalty: Exponent of the length penalty. With 0, hypotheses of different lengths are compared by
+            likelihood, which favours an early END; with 1, approximately by the mean log-probability per cell.
 
     Returns:
-        What `autoregressive.sample_request` returns, of the best hypothesis of each piece: `tokens` int32[N, T, S] or
-        [N, T], `length` int32[N] in frames, `log_prob` float32[N] in nats of the drawn cells, `blocked` where a
-        constraint left no hypothesis, the conditions.
+        The same as `autoregressive.sample_request`, for the best hypothesis of each piece: `tokens` int32[N, T, S] or
+        [N, T], `length` int32[N] in frames, `log_prob` float32[N] of the free cells in nats, the conditions, and
+        `blocked` for pieces in which a constraint left no hypothesis.
 
     Raises:
-        ValueError: The vocabulary or the model is not one of single tokens, or there is not even one beam.
+        ValueError: The cells are not single tokens, or `beams` is less than 1.
     """
     if vocabulary.kind == "bits" or model.draw is not None:
-        raise ValueError(f"beam search ranks single tokens; {vocabulary.name} has frames of switches")
+        raise ValueError(f"the codec is {vocabulary.name}, whose frames are not tokens; beam search needs tokens")
     if beams < 1:
         raise ValueError(f"beams is {beams}; it must be 1 or more")
     num, size, length = request.num, vocabulary.size, request.length * vocabulary.streams
@@ -128,7 +127,8 @@ def search(
         given, infill_mask = jnp.zeros((total, length)), jnp.ones((total, length))
     last = None if end is None or request.given is None else autoregressive.last_given(infill_mask)
     given, infill_mask = given.astype(jnp.int32), infill_mask.astype(bool)
-    # What is given first is the same for all. A net that reads ahead is not trained to tell what it was given.
+    # Cells before the first free one are the same for all hypotheses. A model that reads given cells in advance is not
+    # trained to predict them.
     counts = infill_mask if model.read is not None else jnp.cumsum(infill_mask, axis=1) > 0
     ids = jnp.arange(size)[None]
     first = jnp.arange(num)[:, None] * beams
@@ -136,14 +136,14 @@ def search(
     order = jnp.asarray(layout.order)
 
     def permit(logits: Float[Array, "NW V"], pos: Int[Array, ""], values: Int[Array, "NW L"]) -> allowed.Allowed:
-        def ask(part: Constraint) -> Array:
-            """A constraint's answer for each rank of hypotheses: it may have a row for each piece."""
-            of_rank = functools.partial(part, pos // len(order), order[pos % len(order)])
+        def evaluate(part: Constraint) -> Array:
+            """Evaluates a constraint separately for each rank of hypotheses, as it may have a row for each piece."""
+            function = functools.partial(part, pos // len(order), order[pos % len(order)])
             ranked = values.reshape(num, beams, length)
-            return jax.vmap(lambda v: jnp.broadcast_to(of_rank(v), (num, size)), 1, 1)(ranked).reshape(total, size)
+            return jax.vmap(lambda v: jnp.broadcast_to(function(v), (num, size)), 1, 1)(ranked).reshape(total, size)
 
-        before = () if last is None or end is None else (autoregressive.not_before(last, pos, end, size),)
-        return allowed.combine(logits, ask, request.constraint, (*grammars, *before), request.rules)
+        no_end = () if last is None or end is None else (autoregressive.not_before(last, pos, end, size),)
+        return allowed.combine(logits, evaluate, request.constraint, (*grammars, *no_end), request.rules)
 
     def unfinished(carry: tuple[Array, Beams, Ended, Array]) -> Bool[Array, ""]:
         pos, held, ended, _ = carry
@@ -156,32 +156,32 @@ def search(
         here = {name: jax.lax.dynamic_index_in_dim(c, pos, 1, False) for name, c in layout.conditions.items()}
         logits, cache = layout.step(held.cache, jnp.where(pos > 0, before, model.start), pos, here)
         log_p = jax.nn.log_softmax(logits.astype(jnp.float32))
-        may = permit(logits, pos, held.values)
+        permitted = permit(logits, pos, held.values)
 
         fixed, free, count = (jax.lax.dynamic_index_in_dim(x, pos, 1, False) for x in (given, infill_mask, counts))
         gain = jnp.where(count[:, None], log_p, 0.0)
-        drawn = gain if may.tokens is None else jnp.where(may.tokens, gain, -jnp.inf)
-        # A given cell has one continuation.
-        gain = jnp.where(free[:, None], drawn, jnp.where(ids == fixed[:, None], gain, -jnp.inf))
+        free_gain = gain if permitted.tokens is None else jnp.where(permitted.tokens, gain, -jnp.inf)
+        # A given cell has a single continuation.
+        gain = jnp.where(free[:, None], free_gain, jnp.where(ids == fixed[:, None], gain, -jnp.inf))
         score = held.score[:, None] + gain
         log_prob = held.log_prob[:, None] + jnp.where(free[:, None], log_p, 0.0)
         cells = held.cells + free
-        searched = ended.number < beams
+        searching = ended.number < beams
 
-        # Of the best 2 W continuations W or more go on, for each hypothesis has one END.
+        # At least W of the best 2 W continuations do not end, because each hypothesis has only one END.
         top, best = jax.lax.top_k(score.reshape(num, beams * size), min(2 * beams, beams * size))
         rows, value = first + best // size, best % size
         if end is not None:
             rank = jnp.where(value == end, top, -jnp.inf)[:, :beams] / penalty(cells[rows[:, :beams]], length_penalty)
             winner = rank.argmax(1)[:, None]
             row, rank_of_winner = (jnp.take_along_axis(x, winner, axis=1)[:, 0] for x in (rows, rank))
-            better = searched & (rank_of_winner > ended.rank)
+            better = searching & (rank_of_winner > ended.rank)
             values = jnp.where(jnp.arange(length) < pos, held.values[row], end)
             ended = Ended(
                 values=jnp.where(better[:, None], values, ended.values),
                 rank=jnp.where(better, rank_of_winner, ended.rank),
                 log_prob=jnp.where(better, log_prob[row, end], ended.log_prob),
-                number=ended.number + jnp.where(searched, jnp.isfinite(rank).sum(1), 0),
+                number=ended.number + jnp.where(searching, jnp.isfinite(rank).sum(1), 0),
             )
             top = jnp.where(value == end, -jnp.inf, top)
         best = jnp.take_along_axis(best, jax.lax.top_k(top, beams)[1], axis=1)
@@ -189,14 +189,14 @@ def search(
         after = score[rows, value]
         if end is not None:
             after = jnp.where(value == end, -jnp.inf, after)
-        # The rows of no hypothesis tie at -inf, at values that cannot stand there. They keep what is given all the
-        # same, but not its score: they would be copies of a hypothesis.
+        # Rows without a hypothesis tie at -inf and may have impossible values. They take the given values too, but not
+        # their scores, which would make them copies of a hypothesis.
         value = jnp.where(free[rows], value, fixed[rows])
 
-        if may.reason is not None:
-            alive, goes_on = (jnp.isfinite(x).reshape(num, beams) for x in (held.score, after))
-            reason = jnp.where(alive, may.reason.reshape(num, beams), 0).max(1)
-            stops = searched & alive.any(1) & ~goes_on.any(1) & (ended.number == 0)
+        if permitted.reason is not None:
+            alive, continues = (jnp.isfinite(x).reshape(num, beams) for x in (held.score, after))
+            reason = jnp.where(alive, permitted.reason.reshape(num, beams), 0).max(1)
+            stops = searching & alive.any(1) & ~continues.any(1) & (ended.number == 0)
             place = allowed.blocked(pos // len(order), order[pos % len(order)], reason)
             blocked = jnp.where(stops[:, None], place, blocked)
         held = Beams(
@@ -212,7 +212,7 @@ def search(
     held = Beams(
         values=jnp.zeros((total, length), jnp.int32),
         cache=layout.cache,
-        # All hypotheses of a piece begin alike: only one may go on.
+        # All hypotheses of a piece are equal at the start, so only the first may be extended.
         score=jnp.where(jnp.arange(total) % beams == 0, zeros, -jnp.inf),
         log_prob=zeros,
         cells=jnp.zeros((total,), jnp.int32),

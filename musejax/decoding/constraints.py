@@ -1,4 +1,4 @@
-"""Constraints: functions that say which tokens may stand at a position, for use inside the compiled loop."""
+"""Constraints: functions that return the allowed tokens at a position, for use in compiled sampling loops."""
 
 import functools
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ def _table(
 
 
 def by_stream(allowed: Bool[np.ndarray, "S V"]) -> Constraint:
-    """Allows the tokens of a stream's row.
+    """Returns a constraint that allows each stream a fixed set of tokens.
 
     Args:
-        allowed: bool[S, V], a row for each stream, or bool[1, V] for all.
+        allowed: Allowed tokens of each stream, bool[S, V], or of all streams, bool[1, V].
     """
     return jax.tree_util.Partial(_table, jnp.asarray(allowed))
 
@@ -33,30 +33,39 @@ _PITCHED = ("pitch", "note_on", "key", "melody", "bass")
 
 
 def pitched(vocabulary: vocabularies.Vocabulary) -> bool:
-    """Whether the vocabulary has pitches, which drums alone have not."""
+    """Returns whether the vocabulary has pitches; vocabularies of drums have none."""
     return any(vocabulary.has(type) for type in _PITCHED)
 
 
 def pitches(vocabulary: vocabularies.Vocabulary) -> Int[np.ndarray, " V"]:
-    """The MIDI pitch of each token, -1 where it has none: int32[V]; raises KeyError where drums alone are."""
+    """Returns the MIDI pitch of each token, -1 for tokens without a pitch: int32[V].
+
+    Raises:
+        KeyError: The vocabulary has no pitches.
+    """
     if not pitched(vocabulary):
         raise KeyError(f"{vocabulary.name} has no pitches")
     return np.max([vocabulary.values(type) for type in _PITCHED if vocabulary.has(type)], axis=0)
 
 
 def pitch_range(vocabulary: vocabularies.Vocabulary, ranges: Sequence[tuple[int, int]]) -> Constraint:
-    """Keeps sounding pitches within MIDI (low, high), both included: one pair for all streams, or one for each."""
+    """Returns a constraint that keeps pitches within ranges.
+
+    Args:
+        vocabulary: Vocabulary of the model.
+        ranges: Lowest and highest MIDI pitch of each stream, or a single pair for all streams.
+    """
     pitch = pitches(vocabulary)
     return by_stream(np.stack([(pitch < 0) | ((pitch >= low) & (pitch <= high)) for low, high in ranges]))
 
 
 def scale(vocabulary: vocabularies.Vocabulary, tonic: int, name: str = "major") -> Constraint:
-    """Keeps sounding pitches within a scale.
+    """Returns a constraint that keeps pitches within a scale.
 
     Args:
-        vocabulary: The model's.
-        tonic: Pitch class of the tonic, 0 = C.
-        name: A key of `theory.keys.SCALES`; `minor` has both sevenths.
+        vocabulary: Vocabulary of the model.
+        tonic: Pitch class of the tonic, 0 for C.
+        name: Name of the scale in `theory.keys.SCALES`; `minor` has both sevenths.
     """
     pitch = pitches(vocabulary)
     inside = keys.in_scale(tonic, keys.SCALES[name])[pitch % 12]
@@ -66,18 +75,18 @@ def scale(vocabulary: vocabularies.Vocabulary, tonic: int, name: str = "major") 
 def _all_of(
     parts: tuple[Constraint, ...], frame: Int[Array, ""], stream: Int[Array, ""], values: Num[Array, "N L ..."]
 ) -> Bool[Array, "_ V"]:
-    # A part may have one row for all pieces, [V], or one for each, [N, V].
+    # A constraint returns one row for all pieces, [V], or one for each piece, [N, V].
     rows = [jnp.atleast_2d(part(frame, stream, values)) for part in parts]
     return functools.reduce(jnp.logical_and, rows)
 
 
 def all_of(*parts: Constraint) -> Constraint:
-    """Allows what every part allows; plain functions may be among them."""
+    """Returns a constraint that allows the tokens that all given constraints, or plain functions, allow."""
     return jax.tree_util.Partial(_all_of, tuple(partial(part) for part in parts))
 
 
 class _ByIdentity:
-    """A callable without a hash, which is told apart by identity."""
+    """A wrapper that makes an unhashable callable hashable by identity."""
 
     def __init__(self, function: Constraint) -> None:
         self.function = function
@@ -95,9 +104,9 @@ class _ByIdentity:
 
 
 def partial(constraint: Any) -> Constraint:
-    """Wraps a function as a `jax.tree_util.Partial`, in which form the compiled loop takes it.
+    """Wraps a function as a `jax.tree_util.Partial`, which compiled loops accept as an argument.
 
-    The loop is compiled once for a function; what the function reads from outside is read then.
+    The loop is compiled once for each function, which captures the outer variables of the function at that time.
 
     Raises:
         TypeError: The constraint is not callable.
@@ -105,7 +114,7 @@ def partial(constraint: Any) -> Constraint:
     if isinstance(constraint, jax.tree_util.Partial):
         return constraint
     if not callable(constraint):
-        raise TypeError(f"a constraint is a function (frame, stream, values) -> bool; found {constraint!r}")
+        raise TypeError(f"it must be a function (frame, stream, values) -> bool array; it is {constraint!r}")
     function: Any = constraint
     try:
         hash(function)
@@ -117,14 +126,14 @@ def partial(constraint: Any) -> Constraint:
 def table(
     constraint: Constraint, vocabulary: vocabularies.Vocabulary, num: int, frames: int
 ) -> Bool[Array, "_ {frames} S V"]:
-    """What a constraint allows in each cell if all values are 0: bool[N or 1, T, S, V]."""
+    """Returns the tokens that a constraint allows in each cell if all values are 0: bool[N or 1, T, S, V]."""
     values = jnp.zeros((num, frames * vocabulary.streams), jnp.int32)
 
-    def cell(frame: Int[Array, ""], stream: Int[Array, ""]) -> Bool[Array, "_ V"]:
-        answer = jnp.atleast_2d(constraint(frame, stream, values))
-        return jnp.broadcast_to(answer, (len(answer), vocabulary.size))
+    def evaluate(frame: Int[Array, ""], stream: Int[Array, ""]) -> Bool[Array, "_ V"]:
+        rows = jnp.atleast_2d(constraint(frame, stream, values))
+        return jnp.broadcast_to(rows, (len(rows), vocabulary.size))
 
-    over_streams = jax.vmap(cell, in_axes=(None, 0), out_axes=1)
+    over_streams = jax.vmap(evaluate, in_axes=(None, 0), out_axes=1)
     return jax.vmap(over_streams, in_axes=(0, None), out_axes=1)(jnp.arange(frames), jnp.arange(vocabulary.streams))
 
 
@@ -139,20 +148,20 @@ def _no_end_before(
 
 
 def no_end_before(vocabulary: vocabularies.Vocabulary, frames: int) -> Constraint:
-    """Forbids END in the first `frames` frames."""
+    """Returns a constraint that forbids END in the first `frames` frames."""
     end = np.arange(vocabulary.size) == vocabulary.id("end")
     return jax.tree_util.Partial(_no_end_before, jnp.asarray(end), jnp.asarray(frames))
 
 
 def narrowed(vocabulary: vocabularies.Vocabulary, allowed: Bool[Array, "*B T S V"]) -> Bool[Array, "*B T S V"]:
-    """What is allowed by cell, without holds of what may no longer sound.
+    """Returns allowed tokens without the holds that could prolong a pitch that is no longer allowed.
 
-    A hold is forbidden where some pitch that is allowed in the frame before is not allowed: then what sounds is allowed
-    everywhere, however holds and notes come to lie. Where nothing but a hold is allowed it stays.
+    A hold is forbidden if a pitch that is allowed in the previous frame is not allowed in this one. Sounding pitches
+    are then allowed in every frame, wherever the holds are. A hold stays allowed if no other token is.
 
     Args:
-        vocabulary: The model's.
-        allowed: bool[..., T, S, V].
+        vocabulary: Vocabulary of the model.
+        allowed: Allowed tokens of each cell, bool[..., T, S, V].
     """
     if not vocabulary.has("hold"):
         return allowed
@@ -172,10 +181,10 @@ def _by_cell(
 
 
 def by_cell(vocabulary: vocabularies.Vocabulary, allowed: Bool[np.ndarray, "T S V"]) -> Constraint:
-    """Allows in every cell the tokens of its own row.
+    """Returns a constraint that allows each cell a set of tokens of its own.
 
     Args:
-        vocabulary: The model's, of several streams.
-        allowed: bool[T, S, V]; frames beyond the last are as it is.
+        vocabulary: Vocabulary of a model with several streams.
+        allowed: Allowed tokens of each cell, bool[T, S, V]; the last frame also applies to later frames.
     """
     return jax.tree_util.Partial(_by_cell, narrowed(vocabulary, jnp.asarray(allowed)))

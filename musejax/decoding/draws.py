@@ -1,7 +1,7 @@
-"""How a value is drawn from a step's output with uniform noise that was made before the loop.
+"""Samples values from the output of a step, with uniform noise that is generated before the loop.
 
-Noise is drawn once for a whole piece, from `fold_in(key, i)`, so the loop holds no random generator and piece i
-does not depend on its neighbours. A token needs one uniform number: it is found by inverting the distribution.
+The noise of piece i is generated at once from `fold_in(key, i)`, so that the loop contains no random number generator,
+and pieces do not depend on each other. A token needs one uniform number, by which its distribution is inverted.
 """
 
 from collections.abc import Callable
@@ -16,13 +16,14 @@ from musejax.nn import losses, nade
 
 
 class Draw(NamedTuple):
-    """A way to draw.
+    """A distribution over the values of a cell, given the output of a step.
 
     Attributes:
         noise_shape: Shape of the uniform noise for one cell.
-        draw: (a step's output, mostly logits [N, V]; allowed bool [N, V]; uniform [N, *noise_shape]) -> value [N, ...].
-        nll: (a step's output, value) -> nats [N].
-        value_shape: Shape of one value: () for a token, (V,) for a frame of bits or a row of real numbers.
+        draw: Function (output of a step, usually logits [N, V]; allowed values, bool[N, V]; uniform noise
+            [N, *noise_shape]) -> values [N, ...].
+        nll: Function (output of a step, values) -> negative log-likelihood in nats, [N].
+        value_shape: Shape of one value: () for a token, (V,) for a binary frame or a row of real numbers.
         dtype: Type of a value.
     """
 
@@ -34,9 +35,9 @@ class Draw(NamedTuple):
 
 
 def filter_logits(logits: Float[Array, "*N V"], choice: Choice) -> Float[Array, "*N V"]:
-    """Logits [N, V] after temperature, top-k, top-p and min-p; what is dropped becomes -inf.
+    """Applies temperature, top-k, top-p and min-p to logits; those of dropped tokens become -inf.
 
-    The likeliest token always stays.
+    The likeliest token is always kept.
     """
     logits = logits.astype(jnp.float32) / jnp.maximum(choice.temperature, 1e-4)
     if choice.top_k is not None:
@@ -45,7 +46,7 @@ def filter_logits(logits: Float[Array, "*N V"], choice: Choice) -> Float[Array, 
     if choice.top_p is not None:
         ordered = -jnp.sort(-logits, axis=-1)
         probs = jax.nn.softmax(ordered, axis=-1)
-        before = jnp.cumsum(probs, axis=-1) - probs  # probability of what is likelier
+        before = jnp.cumsum(probs, axis=-1) - probs  # total probability of the likelier tokens
         kept = jnp.where(before < choice.top_p, ordered, jnp.inf)
         logits = jnp.where(logits < jnp.minimum(kept.min(-1, keepdims=True), ordered[..., :1]), -jnp.inf, logits)
     if choice.min_p is not None:
@@ -55,24 +56,24 @@ def filter_logits(logits: Float[Array, "*N V"], choice: Choice) -> Float[Array, 
 
 
 def invert(logits: Float[Array, "N V"], uniform: Float[Array, " N"]) -> Int[Array, " N"]:
-    """The token at which the cumulative distribution passes `uniform`.
+    """Returns the token at which the cumulative distribution exceeds `uniform`.
 
     Args:
-        logits: [N, V]; a token at -inf is never returned.
-        uniform: [N], in [0, 1).
+        logits: Logits, [N, V]; a token at -inf is never returned.
+        uniform: Numbers in [0, 1), [N].
 
     Returns:
-        int32[N].
+        Tokens, int32[N].
     """
     weights = jnp.exp(logits - logits.max(-1, keepdims=True))
-    # A parallel sum need not rise from one token to the next, so tokens of no weight are passed over by name.
+    # A parallel cumulative sum may decrease by rounding, so tokens with weight 0 are excluded explicitly.
     cumulative = jnp.where(weights > 0, jnp.cumsum(weights, axis=-1), 0.0)
     total = cumulative.max(-1, keepdims=True)
     return jnp.argmax(cumulative > uniform[:, None] * total, axis=-1).astype(jnp.int32)
 
 
 def restrict(logits: Float[Array, "*N V"], allowed: Bool[Array, "..."] | None) -> Float[Array, "*N V"]:
-    """Logits with what is not allowed at -inf; where nothing is allowed the row is left as it is."""
+    """Sets the logits of tokens that are not allowed to -inf, except in rows in which no token is allowed."""
     if allowed is None:
         return logits
     allowed = jnp.broadcast_to(allowed, logits.shape)
@@ -80,7 +81,7 @@ def restrict(logits: Float[Array, "*N V"], allowed: Bool[Array, "..."] | None) -
 
 
 def categorical(choice: Choice) -> Draw:
-    """Draws one token from a softmax."""
+    """Returns a `Draw` of tokens from a softmax."""
 
     def draw(
         logits: Float[Array, "N V"], allowed: Bool[Array, "..."] | None, uniform: Float[Array, " N"]
@@ -91,7 +92,7 @@ def categorical(choice: Choice) -> Draw:
 
 
 def bernoulli(size: int, choice: Choice) -> Draw:
-    """Draws every one of `size` switches on its own; of the filters only temperature has a meaning here."""
+    """Returns a `Draw` of `size` independent binary values; of the filters, only the temperature applies."""
 
     def draw(
         logits: Float[Array, "N V"], allowed: Bool[Array, "..."] | None, uniform: Float[Array, "N V"]
@@ -103,38 +104,38 @@ def bernoulli(size: int, choice: Choice) -> Draw:
 
 
 def ordered(size: int, choice: Choice, logit: Callable[..., Array], nll: Callable[..., Array]) -> Draw:
-    """Draws switches from the first to the last, each given those before it.
+    """Returns a `Draw` of binary values that are sampled in order, each given the previous ones.
 
     Args:
-        size: Switches, V.
-        choice: Of the filters only temperature has a meaning here.
-        logit: (a step's output, bits int32[N, V] so far, index) -> the switch's logit, [N].
-        nll: (a step's output, bits) -> nats [N].
+        size: Number of values, V.
+        choice: Sampling filters, of which only the temperature applies.
+        logit: Function (output of a step, bits int32[N, V] so far, index) -> logit of the bit at the index, [N].
+        nll: Function (output of a step, bits) -> negative log-likelihood in nats, [N].
     """
 
     def draw(out: Any, allowed: Bool[Array, "..."] | None, uniform: Float[Array, "N V"]) -> Int[Array, "N V"]:
-        def one(bits: Int[Array, "N V"], at: Int[Array, ""]) -> tuple[Int[Array, "N V"], None]:
-            on = uniform[:, at] < jax.nn.sigmoid(logit(out, bits, at) / jnp.maximum(choice.temperature, 1e-4))
+        def draw_bit(bits: Int[Array, "N V"], index: Int[Array, ""]) -> tuple[Int[Array, "N V"], None]:
+            on = uniform[:, index] < jax.nn.sigmoid(logit(out, bits, index) / jnp.maximum(choice.temperature, 1e-4))
             if allowed is not None:
-                on = on & jnp.broadcast_to(allowed, bits.shape)[:, at]
-            return bits.at[:, at].set(on.astype(jnp.int32)), None
+                on = on & jnp.broadcast_to(allowed, bits.shape)[:, index]
+            return bits.at[:, index].set(on.astype(jnp.int32)), None
 
-        return jax.lax.scan(one, jnp.zeros((len(uniform), size), jnp.int32), jnp.arange(size))[0]
+        return jax.lax.scan(draw_bit, jnp.zeros((len(uniform), size), jnp.int32), jnp.arange(size))[0]
 
     return Draw((size,), draw, nll, (size,))
 
 
 def nade_keys(joint: nade.Nade, params: Params, choice: Choice) -> Draw:
-    """Draws the keys of a frame from a NADE, the lowest first.
+    """Returns a `Draw` of the keys of a frame from a NADE, from the lowest to the highest.
 
     Args:
-        joint: The NADE; a step's output is its `Context`, [N, ...].
+        joint: The NADE; the output of a step is its `Context`, [N, ...].
         params: Its parameters.
-        choice: Of the filters only temperature has a meaning here.
+        choice: Sampling filters, of which only the temperature applies.
     """
 
-    def logit(context: nade.Context, bits: Int[Array, "N V"], at: Int[Array, ""]) -> Float[Array, " N"]:
-        return joint.apply({"params": params}, context, bits, at, method="one")  # type: ignore[return-value]
+    def logit(context: nade.Context, bits: Int[Array, "N V"], index: Int[Array, ""]) -> Float[Array, " N"]:
+        return joint.apply({"params": params}, context, bits, index, method="one")  # type: ignore[return-value]
 
     def nll(context: nade.Context, bits: Int[Array, "N V"]) -> Float[Array, " N"]:
         frame = jax.tree.map(lambda x: x[:, None], context)

@@ -1,7 +1,7 @@
-"""The sampler of models that say of every cell what it may be given others: batched, one compiled loop over steps.
+"""The Gibbs sampler of models that predict each cell given other cells: batched, with one compiled loop over steps.
 
-A plan (`decoding/gibbs_plans.py`) says which cells a step draws anew and which the net sees. All noise of a step comes
-from the piece's own key, so a piece does not depend on its neighbours. Given cells are never drawn.
+A plan (`decoding/gibbs_plans.py`) determines which cells a step resamples and which are hidden from the network. The
+noise of a piece comes from its own key, so that pieces do not depend on each other. Given cells are never changed.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,18 @@ from musejax.decoding import autoregressive, constraints, draws, gibbs_plans
 
 SAMPLERS = ("gibbs", "span", "contiguous", "ancestral", "upsampling", "rounds")
 
-# (tokens int32[N, T, S], hidden bool[N, T, S], step) -> logits [N, T, S, V], or [N, T, 1, V] for the cells of the one
-# voice that is drawn; of hidden cells the tokens have no say.
+# (tokens int32[N, T, S], hidden bool[N, T, S], step) -> logits [N, T, S, V], or [N, T, 1, V] if only one voice is
+# sampled; they do not depend on the tokens of hidden cells.
 Conditional = Callable[[Array, Array, Array], Array]
 
 
 class Sampling(NamedTuple):
-    """How a request's cells are drawn.
+    """Settings of the sampler.
 
     Attributes:
-        sampler: `gibbs` (annealed blocks of cells here and there), `span` or `contiguous` (of stretches of all voices
-            or of each), `ancestral`, `upsampling`, or `rounds` voice by voice.
-        steps: How often the net is asked; 0 for one cell a step, which the ancestral sampler can do.
+        sampler: `gibbs` (annealed blocks of scattered cells), `span` (stretches of all voices), `contiguous` (a stretch
+            of each voice), `ancestral`, `upsampling`, or `rounds` (one voice at a time).
+        steps: Number of network evaluations; 0 for one cell per step, which only the ancestral sampler supports.
     """
 
     sampler: Literal["gibbs", "span", "contiguous", "ancestral", "upsampling", "rounds"]
@@ -46,28 +46,28 @@ def sample(
     choice: Choice | None = None,
     allowed: Bool[Array, "..."] | None = None,
 ) -> Int[Array, "N T S"]:
-    """Draws the free cells of N pieces.
+    """Samples the free cells of N pieces.
 
     Args:
-        conditional: What each cell may be.
-        plan: In what order.
-        keys: [N], one a piece.
-        tokens: int32[N, T, S]: the given cells, and what the chain begins with.
-        free: bool[N, T, S], the cells that are drawn.
-        choice: How a token is chosen; its temperature is multiplied by the plan's.
-        allowed: bool, broadcast to [N, T, S, V]: what may stand where. Where it allows nothing it is passed over.
+        conditional: Predicts the cells given the cells that are not hidden.
+        plan: Order in which cells are sampled.
+        keys: A key for each piece, [N].
+        tokens: Given cells, and initial values of the others, int32[N, T, S].
+        free: Cells to sample, bool[N, T, S].
+        choice: Sampling filters; the temperature is multiplied by that of the plan.
+        allowed: Allowed tokens, bool, broadcast to [N, T, S, V]; ignored in cells where it allows no token.
 
     Returns:
-        int32[N, T, S].
+        Tokens, int32[N, T, S].
     """
     choice, shape = choice or Choice(), tokens.shape
-    of_blocks, of_draws = (jax.vmap(lambda k, i=i: jax.random.fold_in(k, i))(keys) for i in range(2))
+    block_keys, noise_keys = (jax.vmap(lambda k, i=i: jax.random.fold_in(k, i))(keys) for i in range(2))
 
     def advance(step: Int[Array, ""], tokens: Int[Array, "N T S"]) -> Int[Array, "N T S"]:
-        redraw, hidden = jax.vmap(plan.blocks, in_axes=(0, None, 0))(of_blocks, step, free)
+        redraw, hidden = jax.vmap(plan.blocks, in_axes=(0, None, 0))(block_keys, step, free)
         logits = conditional(tokens, hidden & free, step).astype(jnp.float32)
         logits = jnp.broadcast_to(logits, (*shape, logits.shape[-1]))
-        uniform = jax.vmap(lambda k: jax.random.uniform(jax.random.fold_in(k, step), shape[1:]))(of_draws)
+        uniform = jax.vmap(lambda k: jax.random.uniform(jax.random.fold_in(k, step), shape[1:]))(noise_keys)
         chosen: Any = choice.replace(temperature=choice.temperature * plan.temperature(step))  # type: ignore[attr-defined]
         flat = draws.restrict(logits, allowed).reshape(-1, logits.shape[-1])
         value = draws.invert(draws.filter_logits(flat, chosen), uniform.reshape(-1)).reshape(shape)
@@ -79,10 +79,10 @@ def sample(
 def allowed_cells(
     constraint: Constraint | None, vocabulary: vocabularies.Vocabulary, num: int, frames: int
 ) -> Bool[Array, "_ {frames} S V"] | None:
-    """What a constraint allows in each cell: bool[N or 1, T, S, V], or None where all is allowed.
+    """Returns the tokens that a constraint allows in each cell, bool[N or 1, T, S, V], or None without a constraint.
 
-    It is asked once for each cell, with zeros for the values, for there is no past. Where a cell may hold what sounds
-    before it, it may only if every pitch that was allowed there is allowed here, or nothing else is allowed.
+    The constraint is called once for each cell, with values 0, because cells are not sampled from left to right. A hold
+    is allowed only if every pitch allowed in the previous frame is also allowed in this one, or if no other token is.
     """
     if constraint is None:
         return None
@@ -98,23 +98,24 @@ def answer(
     request: Request,
     start: Int[Array, "N T S"] | None = None,
 ) -> dict[str, Array]:
-    """Answers a request: what every family that draws cells in any order uses as its `sample`.
+    """Answers a request; the `sample` function of all families that sample cells in any order uses it.
 
-    The request's conditions may hold `pad_mask`, int32[N, T], 1 in the frames of a piece; else all frames are of it.
-    Where the vocabulary has END, it stands in the last of them, and nowhere else.
+    The conditions of the request may contain `pad_mask`, int32[N, T], which is 1 in the frames of a piece; without it,
+    pieces have the full length. If the vocabulary has END, it occurs exactly in the last frame of a piece.
 
     Args:
-        conditional: (tokens, hidden, step, real bool[N, T], conditions) -> as `Conditional`.
-        cost: (keys [N], batch with infill_mask bool[N, T, S]) -> nats [N] of the free cells, or an estimate.
-        plan: In what order cells are drawn.
-        vocabulary: Of tokens, with several streams.
-        key: A random key.
-        request: What is asked for.
-        start: int32[N, T, S], what the chain begins with; None where its first steps draw all cells.
+        conditional: Function (tokens, hidden, step, real frames bool[N, T], conditions) -> logits as in `Conditional`.
+        cost: Function (keys [N], batch with infill_mask bool[N, T, S]) -> negative log-likelihood of the free cells in
+            nats, [N], or an estimate of it.
+        plan: Order in which cells are sampled.
+        vocabulary: Vocabulary of tokens with several streams.
+        key: PRNG key.
+        request: The request.
+        start: Initial cells, int32[N, T, S]; None if the first steps of the plan sample all cells.
 
     Returns:
-        As `autoregressive.sample_request`; `log_prob` is minus the cost. With a constraint, `blocked` names the first
-        cell for which it leaves nothing.
+        The same as `autoregressive.sample_request`; `log_prob` is minus the cost. With a constraint, `blocked` is the
+        first cell of each piece for which it leaves no token.
     """
     conditions = dict(request.conditions)
     shape = (request.num, request.length, vocabulary.streams)
@@ -123,18 +124,18 @@ def answer(
     tokens = jnp.zeros(shape, jnp.int32) if start is None else start
     if request.given is not None:
         tokens = jnp.where(free, tokens, request.given)
-    alone = allowed_cells(request.constraint, vocabulary, request.num, request.length)
-    allowed, ids = alone, jnp.arange(vocabulary.size)
+    by_constraint = allowed_cells(request.constraint, vocabulary, request.num, request.length)
+    allowed, ids = by_constraint, jnp.arange(vocabulary.size)
     if vocabulary.has("end"):
         end = vocabulary.id("end")
         last = real & ~jnp.pad(real[:, 1:], ((0, 0), (0, 1)))
         tokens = jnp.where((last[..., None] & free) | ~real[..., None], end, tokens)
         free = free & ~last[..., None]
-        goes_on = (ids != end)[None, None, None]
-        allowed = goes_on if allowed is None else allowed & goes_on
+        not_end = (ids != end)[None, None, None]
+        allowed = not_end if allowed is None else allowed & not_end
     rules = [allowed_cells(rule, vocabulary, request.num, request.length) for rule in request.rules]
     if vocabulary.has("hold"):
-        # Nothing sounds that the first frame could hold.
+        # The first frame has no previous note to hold.
         rules.append(((ids != vocabulary.id("hold"))[None] | (jnp.arange(shape[1]) > 0)[:, None])[None, :, None])
     required = allowed
     for rule in rules:
@@ -154,23 +155,25 @@ def answer(
         "tokens": tokens,
         "length": real.sum(1).astype(jnp.int32),
         "log_prob": -cost(keys, batch),
-        **({} if alone is None or required is None else {"blocked": _blocked(alone, required, free)}),
+        **({} if by_constraint is None or required is None else {"blocked": _blocked(by_constraint, required, free)}),
         **conditions,
     }
 
 
-def _blocked(alone: Bool[Array, "..."], allowed: Bool[Array, "..."], free: Bool[Array, "N T S"]) -> Int[Array, "N 3"]:
-    """The first free cell of each piece for which nothing is allowed, as `autoregressive.Drawn.blocked`.
+def _blocked(
+    by_constraint: Bool[Array, "..."], allowed: Bool[Array, "..."], free: Bool[Array, "N T S"]
+) -> Int[Array, "N 3"]:
+    """Returns the first free cell of each piece with no allowed token, as in `autoregressive.Drawn.blocked`.
 
     Args:
-        alone: bool, broadcast to [N, T, S, V]: what the constraint allows.
-        allowed: What it allows of what can be drawn.
-        free: bool[N, T, S], the cells that are drawn.
+        by_constraint: Tokens that the constraint allows, bool, broadcast to [N, T, S, V].
+        allowed: Those of them that can be sampled.
+        free: Cells to sample, bool[N, T, S].
     """
     num, _, streams = free.shape
     empty = (free & ~allowed.any(-1)).reshape(num, -1)
     index = empty.argmax(1)
-    left = jnp.broadcast_to(alone.any(-1), free.shape).reshape(num, -1)
-    left = jnp.take_along_axis(left, index[:, None], axis=1)[:, 0]
-    reason = jnp.where(empty.any(1), jnp.where(left, cells.TOGETHER, cells.CONSTRAINT), 0)
+    any_allowed = jnp.broadcast_to(by_constraint.any(-1), free.shape).reshape(num, -1)
+    any_allowed = jnp.take_along_axis(any_allowed, index[:, None], axis=1)[:, 0]
+    reason = jnp.where(empty.any(1), jnp.where(any_allowed, cells.TOGETHER, cells.CONSTRAINT), 0)
     return cells.blocked(index // streams, index % streams, reason)

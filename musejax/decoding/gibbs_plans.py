@@ -1,7 +1,7 @@
-"""Plans of a Gibbs sampler: which cells each step draws anew, what of them the net sees meanwhile, at what temperature.
+"""Plans for a Gibbs sampler: the cells to resample in each step, the cells to hide from the network, the temperature.
 
-A masker chooses cells, a schedule says how many, and a plan puts them in order. All are functions of one piece, with a
-key of its own, and are compiled into the sampler's loop (`decoding/gibbs.py`).
+A masker chooses cells, a schedule determines their share, and a plan combines both. All are functions of a single piece
+with its own key, and are compiled into the loop of the sampler (`decoding/gibbs.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,18 +12,18 @@ import jax.numpy as jnp
 
 from musejax.array_types import Array, Bool, Float, Int, Key
 
-# (key, free bool[T, S], share, step) -> bool[T, S], the cells chosen; those that are not free do not count.
+# (key, free bool[T, S], share, step) -> chosen cells, bool[T, S]; cells that are not free are ignored.
 Masker = Callable[[Array, Array, Array, Array], Array]
-# step -> share of the cells
+# step -> share of the cells (or a factor of the temperature)
 Schedule = Callable[[Array], Array]
 
 
 class Blocks(NamedTuple):
-    """What one step does with a piece.
+    """The cells of a piece that a step uses.
 
     Attributes:
-        redraw: bool[T, S], the cells that are drawn.
-        hidden: bool[T, S], the cells that the net does not see.
+        redraw: Cells to resample, bool[T, S].
+        hidden: Cells to hide from the network, bool[T, S].
     """
 
     redraw: Bool[Array, "T S"]
@@ -31,12 +31,12 @@ class Blocks(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A whole course of sampling.
+    """A plan for all steps of a sampler.
 
     Attributes:
-        steps: How often the net is asked.
-        blocks: (key of the piece, step, free bool[T, S]) -> Blocks.
-        temperature: step -> factor of the temperature.
+        steps: Number of network evaluations.
+        blocks: Function (key of the piece, step, free cells bool[T, S]) -> Blocks.
+        temperature: Function step -> factor of the temperature.
     """
 
     steps: int
@@ -47,35 +47,35 @@ class Plan(NamedTuple):
 def every(
     key: Key[Array, ""], free: Bool[Array, "T S"], share: Float[Array, ""], step: Int[Array, ""]
 ) -> Bool[Array, "T S"]:
-    """All free cells."""
+    """Chooses all free cells."""
     return free
 
 
 def bernoulli(
     key: Key[Array, ""], free: Bool[Array, "T S"], share: Float[Array, ""], step: Int[Array, ""]
 ) -> Bool[Array, "T S"]:
-    """Each cell by itself with this probability."""
+    """Chooses each cell independently, with probability `share`."""
     return jax.random.uniform(key, free.shape) < share
 
 
 def voice(
     key: Key[Array, ""], free: Bool[Array, "T S"], share: Float[Array, ""], step: Int[Array, ""]
 ) -> Bool[Array, "T S"]:
-    """In the voice whose turn it is, each cell by itself."""
+    """Chooses cells independently in one voice; the voices take turns."""
     return bernoulli(key, free, share, step) & (jnp.arange(free.shape[1]) == step % free.shape[1])[None]
 
 
 def span(
     key: Key[Array, ""], free: Bool[Array, "T S"], share: Float[Array, ""], step: Int[Array, ""]
 ) -> Bool[Array, "T S"]:
-    """A stretch of so many frames in all voices; at the end of a piece it goes on at its beginning."""
+    """Chooses one contiguous stretch of frames in all voices, which wraps around at the end of the piece."""
     return jnp.broadcast_to(_stretches(key, free.shape[0], 1, share), free.shape)
 
 
 def contiguous(
     key: Key[Array, ""], free: Bool[Array, "T S"], share: Float[Array, ""], step: Int[Array, ""]
 ) -> Bool[Array, "T S"]:
-    """In each voice a stretch of its own."""
+    """Chooses a separate contiguous stretch of frames in each voice."""
     return _stretches(key, free.shape[0], free.shape[1], share)
 
 
@@ -88,39 +88,39 @@ def _stretches(
 
 
 def constant(share: float) -> Schedule:
-    """The same share at every step."""
+    """Returns a schedule with the same share in each step."""
     return lambda step: jnp.asarray(share, jnp.float32)
 
 
 def yao(steps: int, high: float = 0.9, low: float = 0.1, alpha: float = 0.7) -> Schedule:
-    """Shares that fall evenly from `high` to `low` within the first `alpha` of the steps (Yao et al., 2014)."""
+    """Returns the schedule of Yao et al. (2014): from `high` to `low`, linearly over the fraction `alpha` of steps."""
     return lambda step: jnp.maximum(low, high - step * (high - low) / (alpha * steps))
 
 
 def cooling(steps: int, start: float, share: float = 0.7) -> Schedule:
-    """Temperatures that fall evenly from `start` to 1 within a share of the steps."""
+    """Returns a schedule of temperatures that fall linearly from `start` to 1 over a fraction of the steps."""
     return lambda step: jnp.maximum(1.0, start + step * (1.0 - start) / max(share * steps, 1.0))
 
 
 def annealed(masker: Masker, schedule: Schedule, steps: int, temperature: Schedule | None = None) -> Plan:
-    """Independent Gibbs sampling: what a masker chooses is hidden, and drawn all at once given the rest.
+    """Returns a plan for independent block Gibbs sampling: the chosen cells are hidden and sampled at once.
 
-    The first step draws every free cell, given no other: nothing but given cells has a say in how a chain begins.
+    The first step samples all free cells, so that the start of a chain depends only on the given cells.
     """
 
     def blocks(key: Key[Array, ""], step: Int[Array, ""], free: Bool[Array, "T S"]) -> Blocks:
-        mine, share = jax.random.fold_in(key, step), schedule(step)
-        chosen = jnp.where(step == 0, every(mine, free, share, step), masker(mine, free, share, step))
+        step_key, share = jax.random.fold_in(key, step), schedule(step)
+        chosen = jnp.where(step == 0, every(step_key, free, share, step), masker(step_key, free, share, step))
         return Blocks(free & chosen, free & chosen)
 
     return Plan(steps, blocks, temperature or constant(1.0))
 
 
 def ancestral(steps: int) -> Plan:
-    """Each free cell once, in a random order, given all before it, in so many steps of like numbers of cells.
+    """Returns a plan that samples each free cell once, in random order, given the cells of all previous steps.
 
-    With as many steps as there are cells a step draws one, and the pieces are of the model's distribution; with fewer
-    those of one step are independent of each other.
+    With one step per cell, pieces follow the distribution of the model. With fewer steps, cells are divided evenly
+    among them, and the cells of one step are sampled independently of each other.
     """
 
     def blocks(key: Key[Array, ""], step: Int[Array, ""], free: Bool[Array, "T S"]) -> Blocks:
@@ -135,15 +135,15 @@ def ancestral(steps: int) -> Plan:
 def rounds(
     streams: int, steps: int, share: float, temperature: Schedule | None = None, *, from_nothing: bool = True
 ) -> Plan:
-    """DeepBach's pseudo-Gibbs sampling: voice by voice, some cells of each at once, given all others as they are.
+    """Returns a plan for DeepBach's pseudo-Gibbs sampling, which resamples some cells of one voice per step.
 
     Args:
-        streams: Voices, S.
-        steps: In all, at least S; S of them are a round.
-        share: Of a voice's cells in its turn.
-        temperature: Factor by step.
-        from_nothing: Whether the first round draws each voice whole, given those before it and no other, of a net that
-            can do without cells; else the chain begins with what stands in the cells.
+        streams: Number of voices, S.
+        steps: Total number of steps, raised to at least S; each round over the voices takes S steps.
+        share: Share of the cells of a voice that are resampled in its step.
+        temperature: Schedule of temperature factors.
+        from_nothing: Whether the first round samples each voice completely, given only the previous voices and the
+            given cells; the network must then support hidden cells. Otherwise the chain starts from the initial cells.
     """
 
     steps = max(steps, streams)
@@ -152,18 +152,19 @@ def rounds(
         chosen = free & voice(jax.random.fold_in(key, step), free, jnp.asarray(share), step)
         if not from_nothing:
             return Blocks(chosen, jnp.zeros_like(free))
-        streams_at = jnp.arange(streams)[None]
+        stream = jnp.arange(streams)[None]
         first = step < streams
-        chosen = jnp.where(first, free & (streams_at == step), chosen)
-        return Blocks(chosen, free & first & (streams_at >= step))
+        chosen = jnp.where(first, free & (stream == step), chosen)
+        return Blocks(chosen, free & first & (stream >= step))
 
     return Plan(steps, blocks, temperature or constant(1.0))
 
 
 def upsampling(steps: int, strides: Sequence[int] = (16, 4, 1)) -> Plan:
-    """From coarse to fine: annealed Gibbs sampling of every 16th frame, then of every 4th, then of all.
+    """Returns a plan for Gibbs sampling from coarse to fine: every 16th frame, then every 4th, then all frames.
 
-    Frames that have not had their turn are hidden. Each stride has a like share of the steps, and at least one.
+    Frames between those of the current stride are hidden. Each stride has the same number of steps, at least one; the
+    last also takes the remaining steps.
     """
     each, steps = max(steps // len(strides), 1), max(steps, len(strides))
 
@@ -173,11 +174,11 @@ def upsampling(steps: int, strides: Sequence[int] = (16, 4, 1)) -> Plan:
         place = jnp.arange(free.shape[0])[:, None]
         stride = jnp.asarray(strides)[level]
         before = jnp.asarray((0, *strides))[level]
-        here = place % stride == 0
-        new = here & ((before == 0) | (place % jnp.maximum(before, 1) != 0))
+        active = place % stride == 0
+        new = active & ((before == 0) | (place % jnp.maximum(before, 1) != 0))
         chosen = bernoulli(jax.random.fold_in(key, step), free, yao(each)(within), step)
-        # A level begins with the frames that are new in it, given those of the level before.
-        chosen = free & here & jnp.where(within == 0, new, chosen)
-        return Blocks(chosen, chosen | (free & ~here))
+        # The first step of a level samples its new frames, given those of the previous level.
+        chosen = free & active & jnp.where(within == 0, new, chosen)
+        return Blocks(chosen, chosen | (free & ~active))
 
     return Plan(steps, blocks, constant(1.0))

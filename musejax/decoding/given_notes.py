@@ -1,4 +1,4 @@
-"""What given cells forbid the free cells beside them."""
+"""A constraint that separates free cells from given notes."""
 
 import jax
 import jax.numpy as jnp
@@ -22,19 +22,19 @@ def _attacks(
 def attacks(
     vocabulary: vocabularies.Vocabulary, given: Integer[np.ndarray, "..."], infill_mask: Shaped[np.ndarray, "..."]
 ) -> Constraint | None:
-    """Forbids a hold where it would prolong a given note, or hold nothing: such a free cell begins anew.
+    """Returns a constraint that forbids holds in free cells if they would prolong a given note.
 
-    It is forbidden in a free cell directly after a given one in which a note sounds. Where rests have a token of their
-    own (`rest`) it is also forbidden after a given rest and in the first frame; where a hold prolongs rests too
-    (`note_off`) it is allowed there.
+    A hold is forbidden in a free cell directly after a given cell in which a note sounds. In a vocabulary with a `rest`
+    token, it is also forbidden after a given rest and in the first frame; with `note_off`, a hold may also prolong a
+    rest and is allowed there.
 
     Args:
-        vocabulary: The model's.
-        given: int[T, S], or [T] for one stream; what free cells hold does not count.
-        infill_mask: 1 where a cell is free, of the same shape.
+        vocabulary: Vocabulary of the model.
+        given: Given cells, int[T, S], or [T] for one stream; the values of free cells are ignored.
+        infill_mask: 1 for free cells, of the same shape.
 
     Returns:
-        The constraint; None for a vocabulary without holds.
+        The constraint, or None for a vocabulary without holds.
     """
     if not vocabulary.has("hold"):
         return None
@@ -47,9 +47,9 @@ def attacks(
         forbidden[1:] = ~free[:-1]
     else:
         place = np.arange(len(cells))[:, None]
-        # A hold goes on with what began last; nothing that is known begins in a free cell.
-        begun = np.maximum.accumulate(np.where(hold[cells] & ~free, -1, place), axis=0)
-        begun_cell = np.take_along_axis(np.where(free, -1, cells), np.maximum(begun, 0), axis=0)
+        # A hold prolongs the last event before it; the events of free cells are unknown.
+        begin = np.maximum.accumulate(np.where(hold[cells] & ~free, -1, place), axis=0)
+        event = np.take_along_axis(np.where(free, -1, cells), np.maximum(begin, 0), axis=0)
         pitches = np.append(vocabulary.values("pitch"), -1)
-        forbidden[1:] = ((begun >= 0) & (pitches[begun_cell] >= 0) & ~free)[:-1]
+        forbidden[1:] = ((begin >= 0) & (pitches[event] >= 0) & ~free)[:-1]
     return jax.tree_util.Partial(_attacks, jnp.asarray(hold), jnp.asarray(forbidden & free))

@@ -1,12 +1,12 @@
-"""Rows of the codec `groove` as a net gives them: their likelihood, and how one is drawn.
+"""The distribution of rows of the codec `groove`: their likelihood, and sampling.
 
-Of each row a net gives 27 numbers: for each of nine drums the logit that it is hit, and what becomes the likeliest
-velocity (through a sigmoid) and offset (half a tanh). Given z and the rows before, the hits are independent switches;
-the velocity and the offset of a drum that is hit are normals of one fixed standard deviation, cut off at the ends of
-their ranges, and those of a drum that is not hit are 0. So a row has a probability of its hits times a density of its
-other numbers, and a bound of the two is a bound, in nats that may be negative. Magenta's GrooVAE takes the squared
-error of sigmoid and tanh in all cells instead (Gillick et al., 2019), which is this cost on the cells that are hit but
-for what is cut off, a factor, and what does not depend on the net.
+A network outputs 27 numbers per row: for each of nine drums the logit of a hit and the modes of the velocity (after a
+sigmoid) and of the offset (after half a tanh). Given z and the previous rows, the hits are independent Bernoulli
+variables. The velocity and the offset of a drum that is hit are normal variables with a fixed standard deviation,
+truncated to their ranges; those of other drums are 0. The likelihood of a row is thus the probability of its hits times
+a density, and its negative logarithm in nats may be negative. Magenta's GrooVAE (Gillick et al., 2019) instead uses the
+squared error after the sigmoid and tanh in all cells. In the cells that are hit, this differs only by a factor, a
+constant and the truncation.
 """
 
 import math
@@ -22,23 +22,23 @@ from musejax.decoding import draws
 from musejax.nn import losses
 
 HITS = vocabulary.DRUMS
-# The ranges of velocity and offset, a column each.
+# The ranges of velocity and offset, for each of their columns.
 LOW = np.repeat(np.array([0.0, -0.5], np.float32), HITS)
 HIGH = LOW + 1.0
-# A logit of which nothing is left to chance.
+# A logit at which the outcome is certain.
 _SURE = 1e9
 _SMALL = 1e-6
 
 
 def parts(out: Float[Array, "*N 27"]) -> tuple[Float[Array, "*N 9"], Float[Array, "*N 18"]]:
-    """What a net gave, float[..., 27], as logits of hits float32[..., 9] and means of the rest float32[..., 18]."""
+    """Splits the output of a network into the logits of hits and the modes of velocities and offsets, in float32."""
     out = out.astype(jnp.float32)
     hit, velocity, offset = jnp.split(out, 3, axis=-1)
     return hit, jnp.concatenate([jax.nn.sigmoid(velocity), 0.5 * jnp.tanh(offset)], axis=-1)
 
 
 def nll(out: Float[Array, "*N 27"], rows: Float[AnyArray, "*N 27"], spread: float) -> Float[Array, " *N"]:
-    """Nats of rows: float32[...] of float[..., 27] each, for normals of the standard deviation `spread`."""
+    """Returns the negative log-likelihood of rows in nats; `spread` is the standard deviation of the normals."""
     logits, mean = parts(out)
     rows = rows.astype(jnp.float32)
     hit = (rows[..., :HITS] > 0).astype(jnp.float32)
@@ -52,32 +52,32 @@ def nll(out: Float[Array, "*N 27"], rows: Float[AnyArray, "*N 27"], spread: floa
 def sure(
     out: Float[Array, "N 27"], rows: Float[AnyArray, "N 27"], infill_mask: Shaped[AnyArray, "N 27"]
 ) -> Float[Array, "N 27"]:
-    """What a net gave, with the hits of rows for certain where their infill_mask is 0: float[N, 27] of the same each.
+    """Returns the output of a network with the hits of `rows` made certain where infill_mask is 0.
 
-    Velocities and offsets are then drawn as for any hit.
+    Velocities and offsets are not changed, so they are sampled as for any hit.
     """
-    known = jnp.where(rows > 0, _SURE, -_SURE).astype(out.dtype)
+    certain = jnp.where(rows > 0, _SURE, -_SURE).astype(out.dtype)
     is_hit = jnp.broadcast_to(jnp.arange(out.shape[-1]) < HITS, out.shape)
-    return jnp.where(is_hit & (infill_mask == 0), known, out)
+    return jnp.where(is_hit & (infill_mask == 0), certain, out)
 
 
 def row_draw(choice: Choice, spread: float) -> draws.Draw:
-    """Draws rows; of the filters only temperature has a meaning here, and narrows the normals too."""
+    """Returns a `Draw` of rows; the temperature also scales the standard deviations, and other filters are ignored."""
     size = 3 * HITS
 
-    def one(
+    def draw(
         out: Float[Array, "N 27"], allowed: Bool[Array, "..."] | None, uniform: Float[Array, "..."]
     ) -> Float[Array, "N 27"]:
         logits, mean = parts(out)
-        heat = jnp.maximum(choice.temperature, 1e-4)
-        hit = uniform[:, :HITS] < jax.nn.sigmoid(logits / heat)
+        temperature = jnp.maximum(choice.temperature, 1e-4)
+        hit = uniform[:, :HITS] < jax.nn.sigmoid(logits / temperature)
         if allowed is not None:
             hit = hit & jnp.broadcast_to(allowed, uniform.shape)[:, :HITS]
         low, high = (jnp.broadcast_to(jnp.asarray(end), mean.shape) for end in (LOW, HIGH))
-        first, last = (jax.scipy.special.ndtr((end - mean) / (spread * heat)) for end in (low, high))
+        first, last = (jax.scipy.special.ndtr((end - mean) / (spread * temperature)) for end in (low, high))
         share = first + uniform[:, HITS:] * (last - first)
-        value = mean + spread * heat * jax.scipy.special.ndtri(jnp.clip(share, _SMALL, 1 - _SMALL))
+        value = mean + spread * temperature * jax.scipy.special.ndtri(jnp.clip(share, _SMALL, 1 - _SMALL))
         value = jnp.where(jnp.concatenate([hit, hit], axis=-1), jnp.clip(value, low, high), 0.0)
         return jnp.concatenate([hit.astype(jnp.float32), value], axis=-1)
 
-    return draws.Draw((size,), one, lambda out, rows: nll(out, rows, spread), (size,), jnp.float32)
+    return draws.Draw((size,), draw, lambda out, rows: nll(out, rows, spread), (size,), jnp.float32)

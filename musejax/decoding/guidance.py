@@ -1,7 +1,7 @@
-"""Classifier-free guidance of any left-to-right model: conditions followed more closely than they were learnt.
+"""Classifier-free guidance of left-to-right models, which makes samples follow their conditions more closely.
 
-Ho and Salimans (2022); for autoregressive nets Sanchez et al. (2023). The net must have been trained with conditions
-dropped at times (`nn.conditioning.drop_conditions`); of one that was not, the unknown half is a guess.
+See Ho and Salimans (2022), and Sanchez et al. (2023) for autoregressive models. The model should have been trained with
+conditions dropped at random (`nn.conditioning.drop_conditions`); otherwise its output without conditions is unreliable.
 """
 
 from collections.abc import Mapping
@@ -15,54 +15,56 @@ from musejax.base import Batch, Decoder, Params, State
 
 
 def _twice(x: Shaped[Array, "N *R"]) -> Shaped[Array, "2*N *R"]:
-    """Each row twice, one after the other."""
+    """Repeats each row twice in succession."""
     return jnp.repeat(x, 2, axis=0)
 
 
-def _paired(cache: Any) -> Any:
-    """A cache of 2N rows as one of N rows of two; what has no rows is the same in both."""
+def _pair_rows(cache: Any) -> Any:
+    """Reshapes the arrays of a cache from [2N, ...] to [N, 2, ...]; scalars are unchanged."""
     return jax.tree.map(lambda x: x.reshape(-1, 2, *x.shape[1:]) if jnp.ndim(x) else x, cache)
 
 
-def _rows(cache: Any) -> Any:
-    """The reverse of `_paired`."""
+def _unpair_rows(cache: Any) -> Any:
+    """Reverses `_pair_rows`."""
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]) if jnp.ndim(x) else x, cache)
 
 
 def guided(model: Decoder, names: Mapping[str, int], scale: Float[Array, ""] | float) -> Decoder:
-    """A model whose logits are unknown + scale * (known - unknown), with and without some conditions.
+    """Returns a decoder whose logits are unconditional + scale * (conditional - unconditional).
 
-    Each step is one call of the model on 2N rows, each piece with what it knows and then without. The cache has N rows
-    of two, so that nothing is moved between steps, and what rearranges rows (a beam search) moves both. The mix is of
-    float32 logits; it is the same distribution as the mix of log-probabilities, which differ by a constant a row, and
-    for switches it mixes their log-odds.
+    Each step is one call of the model on 2N rows: each piece with its conditions, followed by the same piece without
+    those in `names`. The arrays of the cache are [N, 2, ...], so that a beam search reorders both together. The logits
+    are combined in float32. For tokens, this gives the same distribution as combining log-probabilities, which differ
+    from logits by a constant per row; for binary values, it combines log-odds.
 
-    The `log_prob` that a sampler reports is then under the guided distribution, not under the model's own.
+    The `log_prob` that a sampler reports is that of the guided distribution, not that of the model.
 
     Args:
-        model: The model.
-        names: The conditions to guide by, with the id that stands for "unknown": the condition's size, whose one-hot
-            is a row of zeros. Conditions not named are known to both halves.
-        scale: 0 ignores the conditions, 1 is the model itself, more follows them more closely.
+        model: Decoder of the model.
+        names: The conditions to guide by, each with the id that means "unknown": the size of the condition, whose
+            one-hot encoding is a row of zeros. All other conditions are known in both rows.
+        scale: Guidance scale; 0 ignores the conditions, 1 is the model itself, and larger values follow the conditions
+            more closely.
 
     Raises:
-        ValueError: The model's output is not logits; and in a call, if a condition is missing.
+        ValueError: The output of the model is not logits, or (when the decoder is called) a condition is missing.
     """
     if model.draw is not None:
-        raise ValueError("guidance mixes logits, and this model draws in its own way from another output")
+        raise ValueError("guidance combines logits, but this model has another output")
 
-    def both(conditions: Mapping[str, Array]) -> dict[str, Array]:
-        """Conditions of 2N rows, those named unknown in every second."""
+    def mask_conditions(conditions: Mapping[str, Array]) -> dict[str, Array]:
+        """Returns conditions of 2N rows, with the conditions to guide by unknown in every second row."""
         missing = sorted(set(names) - set(conditions))
         if missing:
             raise ValueError(
-                f"guidance by {', '.join(missing)}, but the conditions are {', '.join(conditions) or 'none'}"
+                f"guidance needs conditions {', '.join(missing)}; the given conditions are "
+                f"{', '.join(conditions) or 'none'}"
             )
         out = {n: _twice(c) for n, c in conditions.items()}
         return {**out, **{n: out[n].at[1::2].set(id) for n, id in names.items()}}
 
     def init_cache(params: Params, state: State, num: int, length: int) -> Any:
-        return _paired(model.init_cache(params, state, 2 * num, length))
+        return _pair_rows(model.init_cache(params, state, 2 * num, length))
 
     def step(
         params: Params,
@@ -72,9 +74,10 @@ def guided(model: Decoder, names: Mapping[str, int], scale: Float[Array, ""] | f
         pos: Int[Array, ""],
         conditions: Mapping[str, Array],
     ) -> tuple[Float[Array, "N V"], Any]:
-        out, after = model.step(params, state, _rows(cache), _twice(previous), pos, both(conditions))
-        known, unknown = (out[i::2].astype(jnp.float32) for i in range(2))
-        return unknown + scale * (known - unknown), _paired(after)
+        rows = _unpair_rows(cache)
+        out, rows = model.step(params, state, rows, _twice(previous), pos, mask_conditions(conditions))
+        conditional, unconditional = (out[i::2].astype(jnp.float32) for i in range(2))
+        return unconditional + scale * (conditional - unconditional), _pair_rows(rows)
 
     def read(
         params: Params,
@@ -85,14 +88,14 @@ def guided(model: Decoder, names: Mapping[str, int], scale: Float[Array, ""] | f
         conditions: Mapping[str, Array],
     ) -> Any:
         assert model.read is not None
-        told = (_twice(given), _twice(infill_mask), both(conditions))
-        return _paired(model.read(params, state, _rows(cache), *told))
+        inputs = (_twice(given), _twice(infill_mask), mask_conditions(conditions))
+        return _pair_rows(model.read(params, state, _unpair_rows(cache), *inputs))
 
     def logits(params: Params, state: State, batch: Batch) -> Float[Array, "*B V"]:
         assert model.logits is not None
-        blind = {**batch, **{n: jnp.full_like(jnp.asarray(batch[n]), id) for n, id in names.items()}}
-        known, unknown = (model.logits(params, state, b).astype(jnp.float32) for b in (batch, blind))
-        return unknown + scale * (known - unknown)
+        masked = {**batch, **{n: jnp.full_like(jnp.asarray(batch[n]), id) for n, id in names.items()}}
+        conditional, unconditional = (model.logits(params, state, b).astype(jnp.float32) for b in (batch, masked))
+        return unconditional + scale * (conditional - unconditional)
 
     return model._replace(
         init_cache=init_cache,

@@ -296,7 +296,7 @@ def test_what_has_no_tokens_to_rank_is_refused():
     model, params = make("tokens")
     pair, asked = model.decoder, request("tokens")
     for what in ((pair, vocabulary.pianoroll()), (pair._replace(draw=lambda params, choice: None), SMALL)):
-        with pytest.raises(ValueError, match="single tokens"):
+        with pytest.raises(ValueError, match="beam search needs tokens"):
             beam.search(*what, params[0], {}, asked, beams=2)
     with pytest.raises(ValueError, match="beams is 0"):
         beam.search(pair, SMALL, params[0], {}, asked, beams=0)

@@ -147,5 +147,5 @@ def test_a_callable_without_a_hash_is_a_constraint():
 
 @pytest.mark.parametrize("wrong", [3, "C major", None, np.ones(5, bool)])
 def test_what_cannot_be_called_is_no_constraint(wrong):
-    with pytest.raises(TypeError, match="a constraint is a function"):
+    with pytest.raises(TypeError, match="it must be a function"):
         constraints.partial(wrong)

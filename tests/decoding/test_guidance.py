@@ -134,5 +134,5 @@ def test_what_cannot_be_guided_is_refused():
     with pytest.raises(ValueError, match="logits"):
         guidance.guided(pair._replace(draw=lambda params, choice: None), {}, 2.0)
     model = guidance.guided(pair, {"genre": 3}, 2.0)
-    with pytest.raises(ValueError, match="guidance by genre, but the conditions are beat"):
+    with pytest.raises(ValueError, match="guidance needs conditions genre; the given conditions are beat"):
         model.step({}, {}, ((), ()), jnp.zeros((1,), jnp.int32), jnp.asarray(0), {"beat": jnp.zeros((1,), jnp.int32)})

@@ -178,16 +178,16 @@ def test_new_bars_and_controls_do_not_compile_anew():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: tracks.grammar(vocabulary.melody()), "melody has no tracks"),
+        (lambda: tracks.grammar(vocabulary.melody()), "melody has events"),
         (lambda: tracks.controls(VOCABULARY, np.zeros((1, 4, 3), int)), "wanted has shape"),
-        (lambda: tracks.controls(VOCABULARY, np.full((1, 4, 3, 3), 6)), r"polyphony wanted lies outside 0\.\.5"),
+        (lambda: tracks.controls(VOCABULARY, np.full((1, 4, 3, 3), 6)), r"polyphony is outside 0\.\.5"),
         (lambda: tracks.controls(VOCABULARY, np.tile([0, 1, -1], (1, 4, 3, 1))), "silence"),
         (lambda: tracks.metre(VOCABULARY, np.zeros(4, int)), "sixteenths has shape"),
         (lambda: tracks.metre(VOCABULARY, np.array([[33]])), r"may have 1\.\.32"),
-        (lambda: tracks.metre(VOCABULARY, np.array([[16, 0, 16]])), "no bar may follow a 0"),
+        (lambda: tracks.metre(VOCABULARY, np.array([[16, 0, 16]])), "has a 0 before"),
         (lambda: tracks.script(VOCABULARY, np.zeros((1, 4, 2, 9), int)), "given has shape"),
         (lambda: tracks.script(VOCABULARY, np.full((1, 4, 3, 9), VOCABULARY.size)), "tokens outside"),
-        (lambda: tracks.segments(VOCABULARY, np.array(SONG), (3,)), r"they are 0\.\.2"),
+        (lambda: tracks.segments(VOCABULARY, np.array(SONG), (3,)), r"must be in 0\.\.2"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(make, message):
