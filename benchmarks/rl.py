@@ -102,9 +102,9 @@ def copies(setting: Setting) -> dict[str, Any]:
     """How long a run of notes is also found in the training tunes, of tuned melodies, the prior's and held-out ones."""
     prior, num = base(setting), setting.num or pages.COPIES
     data = preparation.prepare(prior.config["data"]["source"], prior.vocabulary.name, commands.say)
-    tunes = {prior.name: reinforcement.draw_melodies(prior, num, pages.SEED)}
+    tunes = {prior.name: reinforcement.sample_melodies(prior, num, pages.SEED)}
     for name, fields in pages.METHODS.items():
-        tunes[name] = reinforcement.draw_melodies(trained(setting, name, fields), num, pages.SEED)
+        tunes[name] = reinforcement.sample_melodies(trained(setting, name, fields), num, pages.SEED)
     tunes["held-out tunes"] = measured.windows(data.split("test"), num, pages.SEED)
     training = measured.lines_of(prior.vocabulary, data.split("train"))
     return {name: measured.copied(prior.vocabulary, rows, training) for name, rows in tunes.items()}

@@ -42,7 +42,7 @@ def of(run: runs.Run, prior: runs.Run, num: int, seed: int, amounts: rules.Rules
         amounts: The factors of the rules that add up to the reward.
     """
     vocabulary = run.vocabulary
-    tokens = reinforcement.draw_melodies(run, num, seed)
+    tokens = reinforcement.sample_melodies(run, num, seed)
     parts: dict[str, list[np.ndarray]] = {}
     earned = []
     for begin in range(0, num, 1000):

@@ -40,7 +40,7 @@ def test_figures_are_those_of_the_table(nets):
 
     run, prior = nets
     found = rl_measures.of(run, prior, 40, 5, rules.Rules())
-    tokens = reinforcement.draw_melodies(run, 40, 5)
+    tokens = reinforcement.sample_melodies(run, 40, 5)
     for name, share in rules.figures(TABLE, tokens).items():
         ours = found[name]["mean"] if isinstance(found[name], dict) else found[name]
         assert ours == pytest.approx(share)

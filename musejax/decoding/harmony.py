@@ -141,8 +141,8 @@ def density(
     places = _places(vocabulary, order)
     if not 0 <= low <= min(high, frames) or frames < 1:
         raise ValueError(
-            f"{low}..{high} onsets in {frames} frames are impossible; the smallest number must be at least 0 and at most "
-            "the largest number and the number of frames"
+            f"{low}..{high} onsets in {frames} frames are impossible; the smallest number must be at least 0, and at "
+            "most the largest number and the number of frames"
         )
     end = np.arange(vocabulary.size) == (vocabulary.id("end") if vocabulary.has("end") else -1)
     arrays = (places, vocabulary.values("pitch") >= 0, end, np.asarray(vocabulary.has("hold")))

@@ -1,4 +1,4 @@
-"""Experiments: what a config file holds, and how it becomes a trained run."""
+"""Experiments: their config files, and training them."""
 
 from musejax.experiments.experiment import Experiment
 from musejax.training.settings import Optimizer, Training

@@ -1,4 +1,4 @@
-"""Checks of what an experiment holds, before any data are read."""
+"""Checks of the settings of an experiment, before any data are read."""
 
 import importlib.util
 import math
@@ -13,35 +13,35 @@ if TYPE_CHECKING:
 
 
 def family(model: Any) -> str:
-    """Returns the family of a model's config.
+    """Returns the name of the family to which a config belongs.
 
     Raises:
-        errors.UserError: It is the config of no family.
+        errors.UserError: It is not the config of a family.
     """
-    found = registry.family_of(model)
-    if found is None:
+    record = registry.family_of(model)
+    if record is None:
         kind = type(model)
         own = kind.__module__.startswith(registry.PLUGIN_MODULE)
         where = kind.__qualname__ if own else f"{kind.__module__}.{kind.__qualname__}"
         raise errors.UserError(
             f"model is a {where}, not the config of a family; the families are "
-            f"{', '.join(registry.names('family'))}; a file with a Family of your own may hold the experiment, too, or "
-            "be named with --plugin"
+            f"{', '.join(registry.names('family'))}; to use your own Family, define it in the experiment's file, or "
+            "give its file by --plugin"
         )
-    return found.name
+    return record.name
 
 
 def parts(experiment: "experiments.Experiment") -> None:
-    """Checks that each field is of its class: a file may hold anything.
+    """Checks the types of all fields, because a config file may contain any values.
 
     Raises:
-        errors.UserError: One is not.
+        errors.UserError: A field has a wrong type.
     """
     for name, hint in get_type_hints(type(experiment)).items():
         value, classes = getattr(experiment, name), get_args(hint) or (hint,)
         if name != "model" and not isinstance(value, classes):
-            wanted = " or ".join(c.__qualname__ if c is str else f"{c.__module__}.{c.__qualname__}" for c in classes)
-            raise errors.UserError(f"{name} is a {type(value).__qualname__}; give a {wanted}")
+            names = " or ".join(c.__qualname__ if c is str else f"{c.__module__}.{c.__qualname__}" for c in classes)
+            raise errors.UserError(f"{name} is a {type(value).__qualname__}; give a {names}")
     choices(experiment.optimizer, "optimizer")
     if experiment.model is not None:
         family(experiment.model)
@@ -49,10 +49,10 @@ def parts(experiment: "experiments.Experiment") -> None:
 
 
 def choices(config: Any, prefix: str) -> None:
-    """Checks fields of few values: the command line checks its own, a config file may hold anything.
+    """Checks fields with a fixed set of values, which config files, unlike the command line, may violate.
 
     Raises:
-        errors.UserError: A value is not one of them.
+        errors.UserError: A field has another value.
     """
     for name, hint in get_type_hints(type(config)).items():
         if get_origin(hint) is Literal and getattr(config, name) not in get_args(hint):
@@ -63,10 +63,10 @@ def choices(config: Any, prefix: str) -> None:
 
 
 def settings(training: configs.Training, optimizer: configs.Optimizer) -> None:
-    """Checks the settings of the loop and of the optimiser.
+    """Checks the settings of the training loop and of the optimiser.
 
     Raises:
-        errors.UserError: One lies outside its range, or needs a package that is not installed.
+        errors.UserError: A setting is out of range, or needs a package that is not installed.
     """
     choices(optimizer, "optimizer")
     for name in ("bars", "context", "transpose", "patience", "seed", "hold_out"):
@@ -93,37 +93,39 @@ def settings(training: configs.Training, optimizer: configs.Optimizer) -> None:
             )
     if optimizer.accumulate < 1 or training.batch_size % optimizer.accumulate:
         raise errors.UserError(
-            f"--optimizer.accumulate {optimizer.accumulate} does not divide the batch of {training.batch_size}"
+            f"--optimizer.accumulate is {optimizer.accumulate}; it must divide the batch size {training.batch_size}"
         )
     if training.context >= training.window:
-        raise errors.UserError(f"--training.context {training.context} leaves nothing of a window of {training.window}")
+        raise errors.UserError(
+            f"--training.context is {training.context}; it must be less than --training.window {training.window}"
+        )
     if training.tensorboard and importlib.util.find_spec("tensorboardX") is None:
         raise errors.UserError('--training.tensorboard needs the package tensorboardX; pip install "tensorboardX>=2.6"')
 
 
 def pieces(model: Model, training: configs.Training, bar: int) -> None:
-    """Checks that batches fit a model that draws whole pieces, or cuts its batches.
+    """Checks that batches fit a model that generates whole pieces, or divides its batches.
 
     Args:
-        model: The record.
-        training: The loop's settings.
-        bar: Frames of a bar, where pieces must be whole bars, else 0.
+        model: Model record.
+        training: Settings of the training loop.
+        bar: Number of frames in a bar if pieces must consist of whole bars, else 0.
 
     Raises:
-        errors.UserError: They do not.
+        errors.UserError: The window, the number of bars or the batch size does not fit the model.
     """
     if model.info.piece_frames and training.window != model.info.piece_frames:
         raise errors.UserError(
-            f"--training.window {training.window}: the model draws pieces of {model.info.piece_frames} frames; give "
-            f"--training.window {model.info.piece_frames}"
+            f"--training.window {training.window}: the model generates pieces of {model.info.piece_frames} frames; "
+            f"give --training.window {model.info.piece_frames}"
             + (f" and --training.bars {model.info.piece_frames // bar}" if bar else "")
         )
     if model.info.piece_frames and bar and not training.bars:
         raise errors.UserError(
-            f"--training.bars 0: the model draws whole bars; give --training.bars {model.info.piece_frames // bar}"
+            f"--training.bars 0: the model generates whole bars; give --training.bars {model.info.piece_frames // bar}"
         )
     if training.batch_size % model.info.batch_parts:
         raise errors.UserError(
-            f"--training.batch-size {training.batch_size} does not divide into {model.info.batch_parts} parts, one for "
-            "each update of the critic"
+            f"--training.batch-size is {training.batch_size}; it must be a multiple of {model.info.batch_parts}, the "
+            "number of updates of the critic per step"
         )

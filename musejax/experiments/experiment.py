@@ -1,4 +1,4 @@
-"""An experiment: what a file in configs/ holds, and how it becomes a run."""
+"""Experiments, as defined in the files of configs/, and their training."""
 
 import collections
 import contextlib
@@ -23,25 +23,25 @@ from musejax.training import settings as configs
 from musejax.training import step as steps
 from musejax.tuning import tuning_settings as tunings
 
-# Training windows whose vectors the prior of a VAE is fitted to.
+# Number of training windows to which the prior of a VAE is fitted.
 PRIOR_WINDOWS = 4096
 FOLDERS = tuple(Path(__file__).parents[n] / "configs" for n in (1, 2))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """One training run.
+    """The settings of a training run.
 
     Attributes:
-        name: The run's name, and by default its directory below runs/.
+        name: Name of the run, and by default of its directory in runs/.
         data: A corpus, a folder of MIDI, MusicXML or ABC files, or a prepared data set.
-        codec: The representation; empty for that of the run that it starts from.
-        model: The config of the model's family; None for that of the run that it starts from.
-        optimizer: The optimiser.
-        training: The loop.
-        init_from: A shipped run's name or a run directory whose weights it starts from; empty for random weights.
-        adapters: What trains beside those weights, where they stay as they are.
-        tuning: How a trained run is tuned by rewards; None for training on the data.
+        codec: Name of the codec; empty for that of the run in `init_from`.
+        model: Config of the model's family; None for that of the run in `init_from`.
+        optimizer: Settings of the optimiser.
+        training: Settings of the training loop.
+        init_from: Shipped run or run directory whose weights training starts from; empty for random weights.
+        adapters: Settings of adapters, which are trained instead of the weights in `init_from`.
+        tuning: Settings of reinforcement learning; None for training on the data.
     """
 
     name: str
@@ -56,24 +56,27 @@ class Experiment:
 
     @property
     def family(self) -> str:
-        """The model's family: that of its config.
+        """Family of the model.
 
         Raises:
-            errors.UserError: It is the config of no family.
+            errors.UserError: The model is not the config of a family.
         """
         return checks.family(self.model)
 
 
 def names() -> list[str]:
-    """Names of the experiments that come with the package."""
+    """Returns the names of the experiments that come with the package."""
     return sorted({p.stem for folder in FOLDERS if folder.is_dir() for p in folder.glob("*.py")})
 
 
 def read(config: str) -> Experiment:
-    """The experiment of a file, or of one of ours by name.
+    """Reads an experiment.
+
+    Args:
+        config: Path of a Python file, or the name of an experiment that comes with the package.
 
     Raises:
-        errors.UserError: There is none of that name, or the file does not define `config`.
+        errors.UserError: The experiment does not exist, or the file does not define a valid `config`.
     """
     files = [Path(config)] if config.endswith(".py") else [f / f"{config}.py" for f in FOLDERS]
     file = next((f for f in files if f.is_file()), None)
@@ -94,10 +97,10 @@ def read(config: str) -> Experiment:
 
 
 def build(experiment: Experiment, data: dataset.Dataset) -> Any:
-    """The model of an experiment over the vocabulary of its data.
+    """Builds the model of an experiment for the vocabulary of its data.
 
     Raises:
-        errors.UserError: The config does not fit.
+        errors.UserError: The config is invalid, or does not fit the vocabulary.
     """
     checks.choices(experiment.model, "model")
     try:
@@ -107,33 +110,33 @@ def build(experiment: Experiment, data: dataset.Dataset) -> Any:
 
 
 def run(experiment: Experiment, workdir: Path, say: Callable[[str], None]) -> loop.Result:
-    """Trains an experiment in a run directory, going on where an earlier call stopped.
+    """Trains an experiment in a run directory, resuming an earlier run if there is one.
 
     Args:
-        experiment: What to train.
-        workdir: The run directory; made when it is not there.
-        say: Is told what data are used.
+        experiment: The experiment.
+        workdir: Path of the run directory, which is created if it does not exist.
+        say: Receives messages about the data and the starting weights.
 
     Raises:
-        errors.UserError: Something in the experiment does not fit.
-        errors.TrainingError: Training cannot go on.
+        errors.UserError: The experiment is invalid.
+        errors.TrainingError: Training failed.
     """
     if not experiment.data:
-        raise errors.UserError(f"{experiment.name} names no music; give --data a corpus, a folder or a prepared file")
+        raise errors.UserError(f"{experiment.name} has no data; give a corpus, a folder or a prepared file by --data")
     experiment = starting_weights.completed(experiment, None)
     file_names.check(experiment.name, "--name")
     checks.settings(experiment.training, experiment.optimizer)
     with contextlib.ExitStack() as stack:
         take = functools.partial(stack.enter_context, lock.hold(workdir))
         if (workdir / "run.json").exists():
-            runs.read_description(workdir)  # a run of another version is refused before the data are read
+            runs.read_description(workdir)  # rejects a run of another version before the data are read
             take()
             return _train(experiment, workdir, say, lambda: None)
         return _train(experiment, workdir, say, take)
 
 
 def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], take: Callable[[], None]) -> loop.Result:
-    """As `run`; `take` makes the run directory this training's own, once all that can be wrong has been checked."""
+    """Trains as `run` does; `take` locks the run directory and is called after all checks."""
     training = experiment.training
     is_known = registry.is_known("codec", experiment.codec)
     if training.bars and is_known:
@@ -175,7 +178,7 @@ def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], ta
         data={
             "source": data.source,
             "pieces": sizes,
-            "report": {name: told for name, told in data.report.items() if name != "files"},  # names stay at home
+            "report": {name: entry for name, entry in data.report.items() if name != "files"},  # file names are private
             "keys": _keys(train_items),
             **({"forms": piece_forms.form_lines(train_items)} if model.info.samplers else {}),
         },
@@ -183,7 +186,7 @@ def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], ta
         training=training,
         tuning=tuning,
     )
-    description |= start.told
+    description |= start.description
     take()
     runs.start(workdir, description)
     say(f"{data.source}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + f" pieces as {data.vocabulary.name}")
@@ -204,25 +207,25 @@ def _train(experiment: Experiment, workdir: Path, say: Callable[[str], None], ta
     )
     validation = functools.partial(_validation, valid_items, training.eval_batch_size) if valid_items else None
     result = loop.train(model, start.begin(step), stream.open(source), validation, training, workdir, devices)
-    reads = model.latent is not None and model.latent.encode is not None
+    has_encoder = model.latent is not None and model.latent.encode is not None
     if result.stopped in ("done", "early"):
-        loss, at = result.best or (None, None)
-        ended = {"stopped": result.stopped, "step": result.step, "best_step": at, "best_loss": loss}
-        runs.record(workdir, {**ended, "learnt": result.learnt})
-        if reads:
+        best_loss, best_step = result.best or (None, None)
+        summary = {"stopped": result.stopped, "step": result.step, "best_step": best_step, "best_loss": best_loss}
+        runs.record(workdir, {**summary, "learnt": result.learnt})
+        if has_encoder:
             _fit_prior(workdir, source, say)
     return result
 
 
 def _fit_prior(workdir: Path, source: batches.Batches, say: Callable[[str], None]) -> None:
-    """Fits the prior of a trained VAE to the vectors of training windows, where its best checkpoint has none yet."""
+    """Fits the prior of a trained VAE to training windows, if its best checkpoint has no prior yet."""
     run = runs.load(workdir, say)
     if "latent_prior" in run.variables["state"]:
         return
     pieces = (source[i] for i in range(-(-PRIOR_WINDOWS // source.batch_size)))
     try:
-        found = priors.fit(run.model, run.variables["params"], run.variables["state"], pieces)
-        priors.write(workdir, found, run.step)
+        prior = priors.fit(run.model, run.variables["params"], run.variables["state"], pieces)
+        priors.write(workdir, prior, run.step)
     except ValueError as error:
         say(f"{workdir}: no prior is fitted: {error}")
     except OSError as error:
@@ -230,9 +233,9 @@ def _fit_prior(workdir: Path, source: batches.Batches, say: Callable[[str], None
 
 
 def _keys(items: list[dataset.Item]) -> dict[str, int]:
-    """How many pieces begin in each key, where the codec tells: free samples draw theirs from these."""
-    found = collections.Counter(int(i.arrays["key"][0]) for i in items if len(i.arrays.get("key", ())))
-    return {str(key): found[key] for key in sorted(found)}
+    """Counts the pieces in each initial key, if the codec has keys; unconditional samples choose keys in proportion."""
+    counts = collections.Counter(int(i.arrays["key"][0]) for i in items if len(i.arrays.get("key", ())))
+    return {str(key): counts[key] for key in sorted(counts)}
 
 
 def _validation(items: list[dataset.Item], batch_size: int) -> Any:

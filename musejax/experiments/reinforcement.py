@@ -1,4 +1,4 @@
-"""Reinforcement learning at the edge: a run is the prior, rewards have names, and RL Tuner's table is of a run."""
+"""Reinforcement learning for experiments: loads the prior, finds rewards by name and computes RL Tuner's table."""
 
 import dataclasses
 import runpy
@@ -16,56 +16,58 @@ from musejax.tuning import melody_features, policy_gradient, preferences, q_lear
 from musejax.tuning import tuning_settings as configs
 from musejax.vocabulary import Vocabulary
 
-# Tokens of a melody in RL Tuner's table, and melodies drawn at a time.
-LENGTH, TOGETHER = 32, 500
-# Pieces on which a reward is tried before training, and training pieces to which nearness compares.
-TRIED, REFERENCE = 4, 512
+# Length in tokens of the melodies in RL Tuner's table, and number of melodies in a batch.
+LENGTH, BATCH = 32, 500
+# Number of pieces on which a reward is tested before training, and of reference pieces for the reward `nearness`.
+TEST_PIECES, REFERENCE = 4, 512
 
 
-def base_of(tuning: configs.Tuning, model: Model, family: str, vocabulary: Vocabulary) -> runs.Run:
-    """The prior of a run, which must be of the same family, config and codec.
+def load_base(tuning: configs.Tuning, model: Model, family: str, vocabulary: Vocabulary) -> runs.Run:
+    """Loads the prior of a run, which must have the same family, config and codec.
 
     Raises:
-        errors.UserError: It is not there or does not fit.
+        errors.UserError: The prior does not exist, or has another family, config or codec.
     """
     run = runs.load(zoo.find(tuning.base), lambda text: None)
     if run.vocabulary != vocabulary:
         raise errors.UserError(
-            f"--tuning.base {tuning.base}: it reads codec {run.vocabulary.name}; --codec is {vocabulary.name}"
+            f"--tuning.base {tuning.base}: its codec is {run.vocabulary.name}, but --codec is {vocabulary.name}"
         )
     if run.config["family"] != family:
-        raise errors.UserError(f"--tuning.base {tuning.base}: it is of family {run.config['family']}, not {family}")
-    mine, its = dataclasses.asdict(model.info.config), dataclasses.asdict(run.model.info.config)
-    for name, value in mine.items():
-        if its[name] != value:
-            raise errors.UserError(
-                f"--tuning.base {tuning.base}: its {name} is {its[name]}; --model.{name.replace('_', '-')} is {value}"
-            )
+        raise errors.UserError(f"--tuning.base {tuning.base}: its family is {run.config['family']}, not {family}")
+    config, base = dataclasses.asdict(model.info.config), dataclasses.asdict(run.model.info.config)
+    for name, value in config.items():
+        if base[name] != value:
+            option = f"--model.{name.replace('_', '-')}"
+            raise errors.UserError(f"--tuning.base {tuning.base}: its {name} is {base[name]}, but {option} is {value}")
     if run.config.get("tuning", {}).get("method") == "g":
-        raise errors.UserError(f"--tuning.base {tuning.base}: it was tuned by g, and is two nets; tune its own base")
+        raise errors.UserError(
+            f"--tuning.base {tuning.base}: it was tuned by g and has two networks; give its own base, "
+            f"{run.config['tuning']['base']}"
+        )
     return run
 
 
-def _own(name: str) -> rollouts.RewardFunction:
-    file, _, function = name.rpartition(":")
+def _load_function(name: str) -> rollouts.RewardFunction:
+    file, _, function_name = name.rpartition(":")
     try:
-        found = runpy.run_path(file).get(function)
+        function = runpy.run_path(file).get(function_name)
     except Exception as error:
-        why = f"{type(error).__name__}: {error}"
-        raise errors.UserError(f"--tuning.rewards {name}: {file} cannot be read: {why}") from None
-    if not callable(found):
-        raise errors.UserError(f"--tuning.rewards {name}: {file} defines no function {function!r}")
-    return found
+        reason = f"{type(error).__name__}: {error}"
+        raise errors.UserError(f"--tuning.rewards {name}: {file} cannot be read: {reason}") from None
+    if not callable(function):
+        raise errors.UserError(f"--tuning.rewards {name}: {file} defines no function {function_name!r}")
+    return function
 
 
-def _named(
+def _make_reward(
     name: str, tuning: configs.Tuning, vocabulary: Vocabulary, items: list[datasets.Item], length: int
 ) -> rollouts.RewardFunction:
-    """The reward of a name.
+    """Returns the reward with a given name.
 
     Raises:
-        errors.UserError: There is none.
-        ValueError: It does not fit the codec.
+        errors.UserError: The file or the run of the reward cannot be read.
+        ValueError: The name is unknown, or the reward does not fit the codec or the pieces.
     """
     if name == "rules":
         return rewards.make_rules_reward(vocabulary, tuning.rules)
@@ -76,7 +78,7 @@ def _named(
         rng = np.random.default_rng(0)
         long = [item.arrays["tokens"] for item in items if item.length >= length]
         if not long:
-            raise ValueError(f"no training piece has {length} frames")
+            raise ValueError(f"no training piece is as long as {length} frames")
         chosen = [long[i] for i in rng.integers(0, len(long), REFERENCE)]
         starts = [int(rng.integers(0, len(tokens) - length + 1)) for tokens in chosen]
         return rewards.make_nearness_reward(vocabulary, np.stack([t[s : s + length] for t, s in zip(chosen, starts)]))
@@ -84,15 +86,15 @@ def _named(
     if kind == "critic" and rest:
         critic = runs.load(zoo.find(rest), lambda text: None)
         if critic.vocabulary != vocabulary:
-            raise ValueError(f"it reads codec {critic.vocabulary.name}, not {vocabulary.name}")
+            raise ValueError(f"its codec is {critic.vocabulary.name}, not {vocabulary.name}")
         return rewards.make_critic_reward(critic.model, vocabulary, critic.variables)
     if ".py:" in name:
-        return _own(name)
+        return _load_function(name)
     if registry.is_known("reward", name):
         return registry.get("reward", name).score
     raise ValueError(
-        "there is none; rewards are rules, nearness, variety, critic:RUN, FILE.py:FUNCTION and those of a file that "
-        "--plugin names"
+        "it is unknown; rewards are rules, nearness, variety, critic:RUN, FILE.py:FUNCTION and those of a file given "
+        "by --plugin"
     )
 
 
@@ -106,20 +108,20 @@ def bind(
     say: Callable[[str], None],
     adapted: Model | None = None,
 ) -> Model:
-    """The record of a run that tunes another.
+    """Returns the record of a run that tunes another run.
 
     Args:
-        tuning: The settings.
-        model: The untrained record.
-        family: Its family.
-        data: What pieces are told, and where nearness finds its reference.
-        batch_size: Pieces a step.
-        length: Frames of a piece.
-        say: Is told of a reward that is slow.
-        adapted: The record over adapters, where these train; None where all parameters do.
+        tuning: Settings.
+        model: Model record.
+        family: Family of the model.
+        data: Data set, which provides the reference pieces of the reward `nearness`.
+        batch_size: Number of pieces per step.
+        length: Length of a piece in frames.
+        say: Receives a message for each reward that cannot be compiled.
+        adapted: Record of the adapted model if adapters are trained; None if all parameters are.
 
     Raises:
-        errors.UserError: Something does not fit; one line.
+        errors.UserError: A setting is invalid, or the model, the prior or a reward does not fit.
     """
     vocabulary = data.vocabulary
     try:
@@ -127,19 +129,18 @@ def bind(
         rollouts.check(model, vocabulary)
     except ValueError as error:
         raise errors.UserError(f"--tuning: {error}") from None
-    prior = base_of(tuning, model, family, vocabulary).variables
-    told = {n: jnp.asarray(c) for n, c in codecs.free_conditions(vocabulary, TRIED, length).items()}
-    pieces = model.sample(
-        prior["params"], prior["state"], jax.random.key(0), Request(num=TRIED, length=length, conditions=told)
-    )
+    prior = load_base(tuning, model, family, vocabulary).variables
+    conditions = {n: jnp.asarray(c) for n, c in codecs.free_conditions(vocabulary, TEST_PIECES, length).items()}
+    request = Request(num=TEST_PIECES, length=length, conditions=conditions)
+    pieces = model.sample(prior["params"], prior["state"], jax.random.key(0), request)
     pieces.pop("log_prob", None)
     parts = []
     for name, factor in tuning.rewards:
         try:
-            function = _named(name, tuning, vocabulary, data.splits.get("train", []), length)
+            function = _make_reward(name, tuning, vocabulary, data.splits.get("train", []), length)
             parts.append((rewards.prepare(function, pieces, name), factor))
             if parts[-1][0] is not function:
-                say(f"reward {name} cannot be compiled with JAX: it is called back at every step")
+                say(f"reward {name} cannot be compiled by JAX; it is called with NumPy arrays in every step")
         except ValueError as error:
             raise errors.UserError(f"--tuning.rewards {name}: {error}") from None
     modules = {"policy": policy_gradient, "preferences": preferences}
@@ -153,75 +154,83 @@ def bind(
 
 
 def heads(items: list[datasets.Item], length: int, num: int) -> list[datasets.Item]:
-    """The first frames of so many pieces, over and over where there are fewer: what validation tells those it draws."""
-    found = [
+    """Returns the first frames of pieces, whose conditions validation uses.
+
+    Args:
+        items: Pieces; those shorter than `length` are skipped.
+        length: Number of frames.
+        num: Number of results; pieces are repeated if there are fewer.
+    """
+    cut = [
         item._replace(arrays={name: x[:length] for name, x in item.arrays.items()})
         for item in items
         if item.length >= length
     ]
-    return [found[i % len(found)] for i in range(num)] if found else []
+    return [cut[i % len(cut)] for i in range(num)] if cut else []
 
 
-def draw_melodies(run: runs.Run | zoo.Loaded, num: int, seed: int, length: int = LENGTH) -> np.ndarray:
-    """Melodies at temperature 1 without a mask: int32[num, length]."""
+def sample_melodies(run: runs.Run | zoo.Loaded, num: int, seed: int, length: int = LENGTH) -> np.ndarray:
+    """Samples melodies at temperature 1 without constraints: int32[num, length]."""
     sample = jax.jit(run.model.sample)
-    drawn = []
-    for first in range(0, num, TOGETHER):
-        request = Request(num=TOGETHER, length=length, first=jnp.asarray(first))  # type: ignore[arg-type]
+    melodies = []
+    for first in range(0, num, BATCH):
+        request = Request(num=BATCH, length=length, first=jnp.asarray(first))  # type: ignore[arg-type]
         out = sample(run.variables["params"], run.variables["state"], jax.random.key(seed), request)
-        drawn.append(np.asarray(out["tokens"]))
-    return np.concatenate(drawn)[:num]
+        melodies.append(np.asarray(out["tokens"]))
+    return np.concatenate(melodies)[:num]
 
 
 def nll(run: runs.Run | zoo.Loaded, tokens: np.ndarray) -> np.ndarray:
-    """Nats of each token under a run: float32[N, L]."""
+    """Returns the negative log-likelihood of each token under a run, in nats: float32[N, L]."""
     assert run.model.likelihood is not None and run.model.likelihood.nll is not None
     score = jax.jit(run.model.likelihood.nll)
-    found = []
-    for begin in range(0, len(tokens), TOGETHER):
-        some = tokens[begin : begin + TOGETHER]
-        some = np.pad(some, ((0, TOGETHER - len(some)), (0, 0)))
-        ones = np.ones(some.shape, np.int32)
-        batch = {"tokens": some, "pad_mask": ones, "loss_mask": ones}
-        found.append(np.asarray(score(run.variables["params"], run.variables["state"], batch)))
-    return np.concatenate(found)[: len(tokens)]
+    parts = []
+    for begin in range(0, len(tokens), BATCH):
+        rows = tokens[begin : begin + BATCH]
+        rows = np.pad(rows, ((0, BATCH - len(rows)), (0, 0)))
+        ones = np.ones(rows.shape, np.int32)
+        batch = {"tokens": rows, "pad_mask": ones, "loss_mask": ones}
+        parts.append(np.asarray(score(run.variables["params"], run.variables["state"], batch)))
+    return np.concatenate(parts)[: len(tokens)]
 
 
 def check(run: runs.Run | zoo.Loaded, name: str) -> None:
-    """Raises errors.UserError for a run whose melodies the music rules cannot read."""
+    """Raises errors.UserError if the music rules do not apply to the pieces of a run."""
     try:
         melody_features.check(run.vocabulary)
         rollouts.check(run.model, run.vocabulary)
     except ValueError as error:
         raise errors.UserError(f"{name}: {error}") from None
     if run.vocabulary.conditions:
-        raise errors.UserError(f"{name}: its melodies are told {run.vocabulary.conditions[0][0]}; the table is of none")
+        condition = run.vocabulary.conditions[0][0]
+        raise errors.UserError(f"{name}: it is conditioned on {condition}; the table needs a model without conditions")
 
 
 def table(run: zoo.Loaded, num: int, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """RL Tuner's table of a tuned run and of its prior; of a run that was not tuned as the prior alone.
+    """Computes RL Tuner's table for a tuned run and its prior.
 
     Args:
         run: The run.
-        num: Melodies of 32 tokens, drawn at temperature 1 without masks.
-        seed: Of the draws.
-        say: Is told of damaged checkpoints.
+        num: Number of melodies of 32 tokens, sampled at temperature 1 without constraints.
+        seed: Seed for sampling.
+        say: Receives messages about damaged checkpoints.
 
     Returns:
-        `prior` and `tuned`, each what `rules.figures` returns, with `nll_per_token_under_prior`.
+        A dictionary with `prior` and, for a tuned run, `tuned`: the results of `rules.figures`, and
+        `nll_per_token_under_prior`.
 
     Raises:
-        errors.UserError: There is no such run, or it writes no melodies.
+        errors.UserError: The run does not exist, or the music rules do not apply to its pieces.
     """
     check(run, run.name)
-    told = run.config.get("tuning")
-    prior = run if told is None else zoo.load(told["base"], say)
-    tonic = 0 if told is None else told["rules"]["tonic"]
+    tuning = run.config.get("tuning")
+    prior = run if tuning is None else zoo.load(tuning["base"], say)
+    tonic = 0 if tuning is None else tuning["rules"]["tonic"]
     out: dict[str, Any] = {"model": run.name, "num": num, "length": LENGTH, "seed": seed, "temperature": 1.0}
-    if told is not None:
-        out["base"] = told["base"]
-    for side, of in {"prior": prior, **({} if told is None else {"tuned": run})}.items():
-        tokens = draw_melodies(of, num, seed)
-        under = float(nll(prior, tokens).mean())
-        out[side] = {**rules.figures(run.vocabulary, tokens, tonic), "nll_per_token_under_prior": under}
+    if tuning is not None:
+        out["base"] = tuning["base"]
+    for key, source in {"prior": prior, **({} if tuning is None else {"tuned": run})}.items():
+        tokens = sample_melodies(source, num, seed)
+        prior_nll = float(nll(prior, tokens).mean())
+        out[key] = {**rules.figures(run.vocabulary, tokens, tonic), "nll_per_token_under_prior": prior_nll}
     return out

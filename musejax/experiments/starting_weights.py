@@ -1,4 +1,4 @@
-"""Where a run begins: from another run's weights, or as adapters beside them."""
+"""Starts a run from the weights of another run, or as adapters of it."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,35 +16,36 @@ from musejax.training import adapters, checkpoints, restoring
 if TYPE_CHECKING:
     from musejax.experiments import experiment as experiments
 
-# Fields of the loop that go with a model: how the pieces that it reads are cut and moved.
+# Training settings that are taken over together with a model: how pieces are cut and transposed.
 CUT = ("window", "bars", "context", "transpose")
 
 
 class Start(NamedTuple):
-    """How a run begins.
+    """The starting point of a run.
 
     Attributes:
-        model: What trains: the experiment's model, or adapters of it.
-        begin: Puts trained weights into the first state of a step.
-        restored: Paths of the parameters that are as they were trained.
-        told: What run.json says of it.
+        model: Model to train: that of the experiment, or adapters of it.
+        begin: Function that puts the trained weights into the initial state of a training step.
+        restored: Paths of the parameters that were restored unchanged.
+        description: Entries for run.json.
     """
 
     model: Model
     begin: Callable[[Step], Step]
     restored: tuple[str, ...]
-    told: dict[str, Any]
+    description: dict[str, Any]
 
 
 def completed(experiment: "experiments.Experiment", init_from: str | None) -> "experiments.Experiment":
-    """An experiment that starts from a run, with what it leaves to that run: model, codec and how pieces are cut.
+    """Completes an experiment without a model by the model, codec and windows of the run from which it starts.
 
     Args:
-        experiment: As its file has it.
-        init_from: A shipped run's name or a run directory, empty for random weights; None for the experiment's own.
+        experiment: Experiment, as defined in its file.
+        init_from: Name of a shipped run, or a run directory; empty for random weights; None for the experiment's own
+            setting.
 
     Raises:
-        errors.UserError: There is no such run, or none is given and the experiment leaves its model to one.
+        errors.UserError: The run does not exist, or the experiment has neither a model nor a run to start from.
     """
     experiment = dataclasses.replace(experiment, init_from=experiment.init_from if init_from is None else init_from)
     if experiment.model is not None:
@@ -71,17 +72,18 @@ def start(
     workdir: Path,
     say: Callable[[str], None],
 ) -> Start:
-    """How an experiment's run begins, or began where it only goes on.
+    """Returns the starting point of an experiment's run, or of the run that is resumed.
 
     Args:
-        experiment: Read are init_from and adapters.
-        model: Its model.
-        vocabulary: Of its data.
-        workdir: The run directory.
-        say: Is told what fits.
+        experiment: Experiment, of which init_from and adapters are used.
+        model: Model of the experiment.
+        vocabulary: Vocabulary of its data.
+        workdir: Run directory.
+        say: Receives a summary of the restored weights.
 
     Raises:
-        errors.UserError: There is no such run, nothing of it fits, or the directory holds a run that began otherwise.
+        errors.UserError: The run to start from does not exist or does not match, or the directory has a run with
+            another starting point.
     """
     source, config = experiment.init_from, experiment.adapters
     before = runs.read_description(workdir) if (workdir / "run.json").exists() else None
@@ -89,10 +91,10 @@ def start(
         _check_same(before, experiment, workdir)
     if not source:
         if config.rank:
-            raise errors.UserError(f"--adapters.rank {config.rank}: give the run that is adapted as --init-from")
+            raise errors.UserError(f"--adapters.rank {config.rank}: give the run to adapt by --init-from")
         return Start(model, lambda step: step, (), {})
     if before is not None and not config.rank and checkpoints.Checkpoints(workdir).latest() is not None:
-        # The weights are in its checkpoint: the run that they once came from may be gone.
+        # The weights are in the checkpoint, so the run from which they came is no longer needed.
         return Start(model, lambda step: step, tuple(before["init"]["restored"]), {"init": before["init"]})
     run = runs.load(zoo.find(source), say)
     _check_one_net(run, experiment)
@@ -102,29 +104,29 @@ def start(
         run.model, run.vocabulary, run.variables["params"], runs.without(run.variables["state"], ("latent_prior",))
     )
     like, _ = jax.eval_shape(model.init, jax.random.key(0), vocabulary.example_batch())
-    told = {"from": source, "name": run.name, "digest": checkpoints.digest(run.variables), "data": _heard(run.config)}
+    init = {"from": source, "name": run.name, "digest": checkpoints.digest(run.variables), "data": _sources(run.config)}
     if config.rank:
-        adapted = _adapted(experiment, model, vocabulary, trained, like)
+        adapted = _adapt(experiment, model, vocabulary, trained, like)
         base = adapter_base.describe(run.name, run.path, run.variables, workdir)
         size = sum(p.size for p in jax.tree.leaves(jax.eval_shape(adapted.init, jax.random.key(0), {})[0]))
-        say(f"adapters of {source}: {size:,} numbers beside {sum(p.size for p in jax.tree.leaves(like)):,}")
-        return Start(
-            adapted, lambda step: step, (), {"init": told, "adapters": {**dataclasses.asdict(config), "base": base}}
-        )
+        total = sum(p.size for p in jax.tree.leaves(like))
+        say(f"adapters of {source}: {size:,} parameters; the model has {total:,}")
+        description = {"init": init, "adapters": {**dataclasses.asdict(config), "base": base}}
+        return Start(adapted, lambda step: step, (), description)
     report = restoring.report(restoring.plan(trained, model, vocabulary, like), like)
     if not report.restored and not report.grown:
         raise errors.UserError(
-            f"--init-from {source}: nothing of it fits; it is of family {run.config['family']} over codec "
-            f"{run.vocabulary.name}, this experiment of family {experiment.family} over codec {vocabulary.name}"
+            f"--init-from {source}: none of its weights match; its family is {run.config['family']} and its codec "
+            f"{run.vocabulary.name}, but those of this experiment are {experiment.family} and {vocabulary.name}"
         )
     for line in report.lines():
         say(f"from {source}: {line}")
-    told |= {name: list(paths) for name, paths in report._asdict().items()}
-    return Start(model, lambda step: restoring.begin(step, trained, model, vocabulary), report.restored, {"init": told})
+    init |= {name: list(paths) for name, paths in report._asdict().items()}
+    return Start(model, lambda step: restoring.begin(step, trained, model, vocabulary), report.restored, {"init": init})
 
 
-def _heard(description: dict[str, Any]) -> list[str]:
-    """What a run was trained on, and what those before it were."""
+def _sources(description: dict[str, Any]) -> list[str]:
+    """Returns the corpora on which a run, and those from which it started, were trained."""
     return [description["data"]["source"], *description.get("init", {}).get("data", ())]
 
 
@@ -132,45 +134,45 @@ def _check_same(before: dict[str, Any], experiment: "experiments.Experiment", wo
     was, now = before.get("init", {}).get("from", ""), experiment.init_from
     if was != now:
         raise errors.UserError(
-            f"{workdir} holds a run that began from {was or 'random weights'}, not from {now or 'random weights'}; "
+            f"{workdir} holds a run that started from {was or 'random weights'}, not from {now or 'random weights'}; "
             "give another --workdir"
         )
     old = {**dataclasses.asdict(adapters.Config()), **before.get("adapters", {})}
     for name, value in dataclasses.asdict(experiment.adapters).items():
-        kept = tuple(old[name]) if isinstance(value, tuple) else old[name]
-        if kept != value and (experiment.adapters.rank or "adapters" in before):
+        old_value = tuple(old[name]) if isinstance(value, tuple) else old[name]
+        if old_value != value and (experiment.adapters.rank or "adapters" in before):
             raise errors.UserError(
-                f"{workdir} holds a run with adapters.{name} {kept}, not {value}; give another --workdir"
+                f"{workdir} holds a run with adapters.{name} {old_value}, not {value}; give another --workdir"
             )
 
 
 def _check_one_net(run: runs.Run, experiment: "experiments.Experiment") -> None:
-    """Raises errors.UserError for a run of two nets, half of which would be left behind."""
-    kept = experiment.tuning is not None and experiment.tuning.method == "g" and not experiment.adapters.rank
-    if run.config.get("tuning", {}).get("method") == "g" and not kept:
+    """Raises errors.UserError if the run has two networks and the experiment would use only one of them."""
+    uses_both = experiment.tuning is not None and experiment.tuning.method == "g" and not experiment.adapters.rank
+    if run.config.get("tuning", {}).get("method") == "g" and not uses_both:
         raise errors.UserError(
-            f"--init-from {experiment.init_from}: it was tuned by g, and is two nets; start from its base, "
+            f"--init-from {experiment.init_from}: it was tuned by g and has two networks; start from its base, "
             f"{run.config['tuning']['base']}"
         )
 
 
-def _adapted(
+def _adapt(
     experiment: "experiments.Experiment",
     model: Model,
     vocabulary: vocabularies.Vocabulary,
     trained: restoring.Source,
     like: Any,
 ) -> Model:
-    """The experiment's model as adapters.
+    """Returns the experiment's model with adapters as its parameters.
 
     Raises:
-        errors.UserError: The weights are those of another model, or adapters do not fit it.
+        errors.UserError: The weights belong to another model, or the model cannot be adapted.
     """
     source, config = experiment.init_from, experiment.adapters
     if not restoring.same(trained, model, vocabulary, like):
         raise errors.UserError(
-            f"--adapters.rank {config.rank}: adapters serve the model and codec that {source} has, and this experiment "
-            "has others; `musejax train fine-tune` takes them from there"
+            f"--adapters.rank {config.rank}: adapters need the model and codec of {source}, but this experiment has "
+            "others; `musejax train fine-tune` uses those of the run"
         )
     try:
         return adapters.adapt(model, trained.params, trained.state, config)

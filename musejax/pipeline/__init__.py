@@ -1,1 +1,1 @@
-"""From pieces as arrays to batches: data sets, augmentation, windows, and an order that can be resumed."""
+"""From arrays of pieces to batches: data sets, augmentation, windows, and a resumable order of batches."""

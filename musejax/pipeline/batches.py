@@ -1,4 +1,4 @@
-"""Batches by index: batch i is a pure function of the data set, the seed and i, so any place can be returned to."""
+"""Batches by index: batch i is a pure function of the data set, the seed and i, so that training can be resumed."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,15 +10,15 @@ from musejax import vocabulary as vocabularies
 from musejax.pipeline import augment, dataset
 
 Arrays = dict[str, np.ndarray]
-# Pieces of one length are padded to a multiple of this: a bar of 4/4, and a segment of a hierarchical decoder.
+# Pieces of equal length are padded to a multiple of this, which is a bar of 4/4 or a segment of a hierarchical decoder.
 _STEP = 16
 
 
 class Batches:
-    """Random access to an endless, shuffled, augmented sequence of training batches.
+    """An endless, shuffled, augmented sequence of training batches with random access.
 
-    Each epoch visits every piece once for each window that it fills, in an order drawn from (seed, epoch); where the
-    window starts and by how much it is transposed is drawn from (seed, place in the sequence).
+    Each epoch visits every piece as many times as it fills a window, in an order determined by (seed, epoch). The start
+    and the transposition of each window are determined by (seed, place in the sequence).
     """
 
     def __init__(
@@ -32,15 +32,15 @@ class Batches:
         transpose: int = 0,
         seed: int = 0,
     ):
-        """Lays out the windows.
+        """Initialises the sequence.
 
         Args:
-            items: The training pieces.
-            vocabulary: Their table.
-            batch_size: Windows in a batch, B.
-            window: Frames in a window, T; shorter pieces are padded on the right.
-            context: Leading frames of a window that begins inside a piece which are read but not scored.
-            transpose: Largest transposition either way, in semitones, within the vocabulary's range.
+            items: Training pieces.
+            vocabulary: Their vocabulary.
+            batch_size: Number of windows in a batch, B.
+            window: Number of frames in a window, T; shorter pieces are padded on the right.
+            context: Number of leading frames that are read but not scored, in windows that begin inside a piece.
+            transpose: Largest transposition, up or down, in semitones, within the range of the vocabulary.
             seed: Any integer.
         """
         self._items = items
@@ -54,7 +54,7 @@ class Batches:
         )
 
     def __len__(self) -> int:
-        """Endless, for all that training needs."""
+        """Returns a number of batches that is large enough for any training."""
         return 1 << 40
 
     def _slot(self, place: int) -> int:
@@ -65,9 +65,9 @@ class Batches:
         index = self._slot(int(place))
         item, (low, high) = self._items[index], self._limits[index]
         rng = np.random.default_rng((self._seed, 1, place))
-        # Starts beyond either end are clipped, so that beginnings and ends are seen as often as the rest.
-        slack, room = self._window // 4, max(0, item.length - self._window)
-        start = int(np.clip(rng.integers(-slack, room + slack + 1), 0, room))
+        # Starts outside the piece are clipped, so that its beginning and end are seen as often as the rest.
+        slack, last = self._window // 4, max(0, item.length - self._window)
+        start = int(np.clip(rng.integers(-slack, last + slack + 1), 0, last))
         semitones = int(rng.integers(low, high + 1))
         arrays = {k: v[start : start + self._window] for k, v in item.arrays.items()}
         row = pad(augment.transpose(arrays, self._vocabulary, semitones), self._window)
@@ -76,15 +76,15 @@ class Batches:
         return row
 
     def __getitem__(self, index: int) -> Arrays:
-        """Batch `index`: each field [B, T, ...], with `pad_mask` and `loss_mask` [B, T]."""
+        """Returns a batch: each field [B, T, ...], with `pad_mask` and `loss_mask` [B, T]."""
         places = range(index * self.batch_size, (index + 1) * self.batch_size)
         return stack([self._row(p) for p in places])
 
 
 def pad(arrays: Arrays, length: int) -> Arrays:
-    """Arrays padded with zeros on the right to `length` frames, with `pad_mask` and `loss_mask`, 1 on real frames.
+    """Pads arrays with zeros on the right to `length` frames and adds `pad_mask` and `loss_mask`, 1 in real frames.
 
-    Switches, which items keep in bytes, become int32.
+    Binary frames, which items store as bytes, become int32.
     """
     size = next(iter(arrays.values())).shape[0]
     out = {k: np.pad(v, [(0, length - size)] + [(0, 0)] * (v.ndim - 1)) for k, v in arrays.items()}
@@ -96,12 +96,12 @@ def pad(arrays: Arrays, length: int) -> Arrays:
 
 
 def stack(rows: Sequence[Arrays]) -> Arrays:
-    """Rows as one batch."""
+    """Stacks rows to a batch."""
     return {k: np.stack([r[k] for r in rows]) for k in rows[0]}
 
 
 def bucket(length: int) -> int:
-    """The padded length of a piece: 64, 96, 128, 192, 256, 384 and so on, so that few programs are compiled."""
+    """Returns the padded length of a piece: 64, 96, 128, 192, 256, 384, ..., so that few shapes are compiled."""
     size = 64
     while size < length:
         size = size * 3 // 2 if size & (size - 1) == 0 else size * 4 // 3
@@ -109,31 +109,36 @@ def bucket(length: int) -> int:
 
 
 def whole(items: Sequence[dataset.Item], batch_size: int) -> Iterator[tuple[list[int], Arrays]]:
-    """Every piece once, whole, in batches of pieces of like length.
+    """Yields each whole piece once, in batches of pieces of similar length.
 
     Args:
-        items: The pieces.
-        batch_size: Rows in a batch; the last batch of a length is filled with rows of which every mask is 0.
+        items: Pieces.
+        batch_size: Number of rows in a batch. The last batch of a length is filled with rows whose masks are 0.
 
     Yields:
-        The indices of the batch's pieces, and the batch. Rows beyond the indices are filling.
+        The indices of the pieces in the batch, and the batch. Further rows are filling.
     """
     by_length: dict[int, list[int]] = {}
-    # Windows are all of one length, of which half a bucket would be padding.
-    alike = len({item.length for item in items}) == 1
+    # Windows have a single length, so buckets would only add padding.
+    equal = len({item.length for item in items}) == 1
     for index, item in enumerate(items):
-        size = -(-item.length // _STEP) * _STEP if alike else bucket(item.length)
+        size = -(-item.length // _STEP) * _STEP if equal else bucket(item.length)
         by_length.setdefault(size, []).append(index)
     for length, indices in sorted(by_length.items()):
-        for at in range(0, len(indices), batch_size):
-            chosen = indices[at : at + batch_size]
+        for start in range(0, len(indices), batch_size):
+            chosen = indices[start : start + batch_size]
             rows = [pad(items[i].arrays, length) for i in chosen]
             empty = {k: np.zeros_like(v) for k, v in rows[0].items()}
             yield chosen, stack(rows + [empty] * (batch_size - len(chosen)))
 
 
 def derive(items: Sequence[dataset.Item], features: Callable[[Arrays], Mapping[str, Any]]) -> list[dataset.Item]:
-    """Items with what a model derives from whole pieces (`Model.features`, compiled by the caller)."""
+    """Returns items with the additional arrays that a model derives from whole pieces.
+
+    Args:
+        items: Pieces.
+        features: `Model.features`, compiled by the caller.
+    """
     arrays: dict[int, Arrays] = {}
     for indices, batch in whole(items, 16):
         out = features(batch)

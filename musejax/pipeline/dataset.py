@@ -1,6 +1,6 @@
-"""A prepared data set: the pieces of each split as arrays in one codec, in memory and as one file.
+"""A prepared data set: the pieces of each split as arrays of one codec, in memory and as a single file.
 
-The file is all that training needs: a machine without note-seq or music21 trains from it.
+Training needs only this file, so it also runs on machines without note-seq or music21.
 """
 
 import dataclasses
@@ -20,12 +20,12 @@ FORMAT = 1
 
 
 class Item(NamedTuple):
-    """One piece (or one extracted part of a piece).
+    """A piece, or an extracted part of a piece.
 
     Attributes:
-        name: The piece's name in its corpus.
-        group: Its melody group; a group lies in one split.
-        arrays: What the codec made of it.
+        name: Name of the piece in its corpus.
+        group: Melody group of the piece; all pieces of a group are in the same split.
+        arrays: Arrays from the codec, by field.
     """
 
     name: str
@@ -43,10 +43,10 @@ class Dataset:
     """Pieces by split.
 
     Attributes:
-        source: The corpus's name.
-        vocabulary: The codec's table; its name is the codec's.
-        splits: `train`, `valid`, `test` -> items.
-        report: What was used and discarded, by reason; a plain dictionary.
+        source: Name of the corpus.
+        vocabulary: Vocabulary of the codec, with the same name.
+        splits: Items of `train`, `valid` and `test`.
+        report: Numbers of pieces that were used and discarded, by reason, as a plain dictionary.
     """
 
     source: str
@@ -55,10 +55,10 @@ class Dataset:
     report: Mapping[str, Any]
 
     def split(self, name: str) -> list[Item]:
-        """The items of a split.
+        """Returns the items of a split.
 
         Raises:
-            errors.UserError: No such split, or nothing in it.
+            errors.UserError: The split does not exist or is empty.
         """
         if name not in self.splits:
             raise errors.UserError(f"split {name!r} is unknown; {self.source} has {', '.join(self.splits)}")
@@ -67,7 +67,7 @@ class Dataset:
         return self.splits[name]
 
     def save(self, path: Path) -> None:
-        """Writes the data set as one compressed file, whole or not at all."""
+        """Writes the data set as one compressed file, atomically."""
         meta = {
             "format": FORMAT,
             "source": self.source,
@@ -93,7 +93,7 @@ class Dataset:
 
 
 def widened(field: str, array: np.ndarray) -> np.ndarray:
-    """A field as items have it: int32, float32 where it has fractions, bytes for switches, which are many."""
+    """Converts a field to its type in memory: float32 for real numbers, bytes for binary frames, otherwise int32."""
     if field == "frames" and array.dtype == np.uint8:
         return array
     return array.astype(np.float32 if array.dtype.kind == "f" else np.int32)
@@ -106,10 +106,10 @@ def _small(array: np.ndarray) -> np.ndarray:
 
 
 def load(path: Path) -> Dataset:
-    """Reads a data set that `Dataset.save` wrote.
+    """Reads a data set written by `Dataset.save`.
 
     Raises:
-        errors.UserError: The file is not one, or is of another format.
+        errors.UserError: The file does not exist, is not a data set, is damaged, or has another format version.
     """
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
@@ -121,7 +121,7 @@ def load(path: Path) -> Dataset:
         raise errors.UserError(f"{path} is not a prepared data set; make one with `musejax prepare`") from error
     if meta.get("format") != FORMAT:
         raise errors.UserError(
-            f"{path} has data set format {meta.get('format')}, this musejax reads {FORMAT}; "
+            f"{path} has data set format {meta.get('format')}, this musejax reads format {FORMAT}; "
             "make it again with `musejax prepare`"
         )
     try:
@@ -140,7 +140,7 @@ def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Dataset:
         for field in fields:
             stored, end = arrays[f"{split}/{field}"], sizes[field]
             if vocabulary.kind == "groove":
-                fits = bool((np.abs(stored) <= 1).all())  # False where a number is none
+                fits = bool((np.abs(stored) <= 1).all())  # also False for NaN
             else:
                 fits = 0 <= stored.min(initial=0) <= stored.max(initial=0) < end
             if len(stored) != offsets[-1] or not fits:

@@ -1,38 +1,39 @@
-"""A validation split for few pieces: some of them, whole, out of training."""
+"""Moves whole pieces of a small corpus from the training split to the validation split."""
 
 import dataclasses
 import hashlib
 
 from musejax.pipeline import dataset
 
-# A set of fewer melody groups is so small that a split by hash may leave next to nothing to train on.
+# With fewer melody groups than this, a split by hash may leave too few pieces to train on.
 FEW = 50
 
 
 def hold_out(data: dataset.Dataset, least: int) -> dataset.Dataset:
-    """A data set whose validation split has at least so many melody groups, where training can spare them.
+    """Returns a data set whose validation split has at least `least` melody groups, if the training split allows it.
 
-    Of fewer than `FEW` groups two thirds at least should be there to train and to validate on; where they are not, the
-    test split joins the training split, and the pieces are listed in the report as `from_test`.
+    Whole groups are moved from the training split in the order of a hash of their names, so that the choice does not
+    depend on the other groups. At least half of them stay in the training split. The moved pieces are listed in the
+    report as `held_out`.
 
-    Groups are taken whole from the training split in the order of a hash of their names, so that the choice does not
-    depend on what else is there; half of them at least stay. The pieces that were taken are listed in the report as
-    `held_out`. A data set with enough to validate on is returned as it is.
+    In a corpus with fewer than `FEW` groups, at least two thirds of them should be available for training and
+    validation. Otherwise the test split is first moved to the training split, and its pieces are listed in the report
+    as `from_test`.
 
     Args:
-        data: With its splits as its corpus has them.
-        least: Groups of pieces; 0 takes none.
+        data: Data set with the splits of its corpus.
+        least: Smallest number of groups in the validation split; 0 returns the data set unchanged.
     """
     if least:
         data = _without_test(data)
     training, valid = list(data.splits.get("train", ())), list(data.splits.get("valid", ()))
     groups = sorted({i.group for i in training}, key=lambda group: hashlib.sha256(group.encode()).digest())
-    wanted = min(least - len({i.group for i in valid}), len(groups) // 2)
-    if wanted <= 0:
+    num = min(least - len({i.group for i in valid}), len(groups) // 2)
+    if num <= 0:
         return data
-    taken = set(groups[:wanted])
-    held_out = [i for i in training if i.group in taken]
-    splits = {**data.splits, "train": [i for i in training if i.group not in taken], "valid": [*valid, *held_out]}
+    moved = set(groups[:num])
+    held_out = [i for i in training if i.group in moved]
+    splits = {**data.splits, "train": [i for i in training if i.group not in moved], "valid": [*valid, *held_out]}
     report = {**data.report, "held_out": [i.name for i in held_out]}
     return dataclasses.replace(data, splits=splits, report=report)
 
@@ -48,7 +49,7 @@ def _without_test(data: dataset.Dataset) -> dataset.Dataset:
 
 
 def tell(data: dataset.Dataset) -> list[str]:
-    """What was moved, a line for each split; none where nothing was."""
+    """Describes the pieces that were moved, one line per split; returns no lines if there are none."""
     moved = (
         ("from_test", "moved from the test split to training"),
         ("held_out", "held out of training to validate on"),

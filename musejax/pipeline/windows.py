@@ -1,9 +1,9 @@
-"""Windows of whole bars, each heard once and in one split, whatever the key.
+"""Windows of whole bars, without duplicates in any split or key.
 
-What a window shares with another is judged up to transposition, for training transposes. Of windows that are alike
-within a split the first stays. Training keeps all of its own; a window of `test` that is in `train`, and one of
-`valid` that is in `train` or in `test`, is left out. So no held-out window was seen in training in any key, and
-training does not depend on what is held out.
+Windows that are equal up to transposition are duplicates, because training transposes. Only the first of several
+duplicates within a split is kept. Windows of `test` that occur in `train`, and windows of `valid` that occur in `train`
+or `test`, are left out. Thus no held-out window was seen in training in any key, and the training windows do not depend
+on the held-out pieces.
 """
 
 import dataclasses
@@ -17,43 +17,44 @@ from musejax import vocabulary as vocabularies
 from musejax.pipeline import augment, dataset
 from musejax.theory.sixteenths import BAR
 
-# The splits from the one that keeps all of its windows to the one that yields to both others.
+# Splits by priority: windows that occur in an earlier split are left out of later ones.
 ORDER = ("train", "test", "valid")
-# Why a window is left out, see `cut`.
+# Reasons for leaving out a window, see `cut`.
 LEFT_OUT = ("silent", "repeated", "in_train", "in_test")
-# What the name of a window, or of a part of a piece, has behind the piece's own.
+# The suffix that the name of a window, or of a part of a piece, has in addition to the name of the piece.
 _OF_PIECE = re.compile(r"(#\d+)?(@\d+)*$")
 
 
 def check(vocabulary: vocabularies.Vocabulary, bars: int, window: int) -> None:
-    """Checks that training on windows of so many bars is possible, before any music is read.
+    """Checks, before any music is read, that training on windows of whole bars is possible.
 
     Args:
-        vocabulary: The codec's.
-        bars: `training.bars`.
-        window: `training.window`.
+        vocabulary: Vocabulary of the codec.
+        bars: Number of bars in a window, `training.bars`.
+        window: Number of frames in a window, `training.window`.
 
     Raises:
-        errors.UserError: The codec does not tell bars, or the window is not so many bars in 4/4.
+        errors.UserError: The codec has no bar lines, or the window does not have the length of the bars in 4/4.
     """
     _check_beat(vocabulary)
     if window != bars * vocabulary.bar:
+        count = f"{bars} bar has" if bars == 1 else f"{bars} bars have"
         raise errors.UserError(
-            f"--training.window {window} with --training.bars {bars}: so many bars have {bars * vocabulary.bar} "
-            f"frames; give --training.window {bars * vocabulary.bar}"
+            f"--training.window {window} with --training.bars {bars}: {count} {bars * vocabulary.bar} frames; "
+            f"give --training.window {bars * vocabulary.bar}"
         )
 
 
 def cut_windows(data: dataset.Dataset, bars: int, frames_per_bar: int | None = None) -> dataset.Dataset:
-    """A data set cut by `cut`, what it counted in the report as `windows`; as it is where `bars` is 0.
+    """Cuts the pieces of a data set into windows by `cut`, and adds the counts to its report as `windows`.
 
     Args:
-        data: Whole pieces.
-        bars: Bars of a window.
-        frames_per_bar: The bar's length; that of 4/4 by default.
+        data: Data set of whole pieces.
+        bars: Number of bars in a window; 0 returns the data set unchanged.
+        frames_per_bar: Length of a bar in frames; by default that of 4/4.
 
     Raises:
-        errors.UserError: The codec does not tell bars, or nothing is left.
+        errors.UserError: The codec has no bar lines, or no window is left.
     """
     if not bars:
         return data
@@ -61,16 +62,17 @@ def cut_windows(data: dataset.Dataset, bars: int, frames_per_bar: int | None = N
     frames_per_bar = frames_per_bar or data.vocabulary.bar
     splits, counts = cut(data.splits, data.vocabulary, bars, frames_per_bar)
     if not any(splits.values()):
+        window = "bar" if bars == 1 else f"{bars} successive bars"
         raise errors.UserError(
-            f"{data.source} as {data.vocabulary.name} has nowhere {bars} whole bars of {frames_per_bar} frames with a "
-            "note in them; give fewer bars"
+            f"{data.source} as {data.vocabulary.name} has no {window} of {frames_per_bar} frames with a note; "
+            "give fewer or shorter bars"
         )
-    told = {"bars": bars, "frames_per_bar": frames_per_bar, "splits": counts}
-    return dataclasses.replace(data, splits=splits, report={**data.report, "windows": told})
+    report = {"bars": bars, "frames_per_bar": frames_per_bar, "splits": counts}
+    return dataclasses.replace(data, splits=splits, report={**data.report, "windows": report})
 
 
 def tell(data: dataset.Dataset) -> list[str]:
-    """What the report says of the windows, a line a split; none where pieces are whole."""
+    """Describes the windows in the report, one line per split; returns no lines if pieces are not cut."""
     out = []
     for split, counts in data.report.get("windows", {}).get("splits", {}).items():
         left_out = [f"{n} {reason.replace('_', ' ')}" for reason, n in counts.items() if reason in LEFT_OUT and n]
@@ -82,9 +84,9 @@ def tell(data: dataset.Dataset) -> list[str]:
 
 
 def pieces(items: Sequence[dataset.Item]) -> np.ndarray:
-    """Of which piece of the corpus each window is, int64[N], pieces numbered from 0 on.
+    """Returns the number of the piece to which each window belongs, int64[N], with pieces numbered from 0.
 
-    The parts of a piece, as where its metre changes, are of one piece.
+    Parts of the same piece, which result from changes of the time signature, have the same number.
     """
     return np.unique([_OF_PIECE.sub("", item.name) for item in items], return_inverse=True)[1]
 
@@ -92,16 +94,15 @@ def pieces(items: Sequence[dataset.Item]) -> np.ndarray:
 def unseen(
     items: Sequence[dataset.Item], training: Sequence[dataset.Item], vocabulary: vocabularies.Vocabulary
 ) -> list[dataset.Item]:
-    """The windows that are not alike with any training window."""
-    known = {fingerprint(item.arrays, vocabulary) for item in training}
-    return [item for item in items if fingerprint(item.arrays, vocabulary) not in known]
+    """Returns the windows that differ from all training windows, up to transposition."""
+    training_prints = {fingerprint(item.arrays, vocabulary) for item in training}
+    return [item for item in items if fingerprint(item.arrays, vocabulary) not in training_prints]
 
 
 def _check_beat(vocabulary: vocabularies.Vocabulary) -> None:
     if "beat" not in dict(vocabulary.conditions):
         raise errors.UserError(
-            f"codec {vocabulary.name} does not tell where bars begin; one with the condition beat does, such as "
-            "melody-90"
+            f"codec {vocabulary.name} has no bar lines; give a codec with the condition beat, such as melody-90"
         )
 
 
@@ -111,50 +112,51 @@ def cut(
     bars: int,
     frames_per_bar: int = BAR,
 ) -> tuple[dict[str, list[dataset.Item]], dict[str, dict[str, int]]]:
-    """Cuts pieces into windows of whole bars that begin at each bar line.
+    """Cuts pieces into windows of whole bars, one from each bar line.
 
     Args:
-        splits: Pieces whose arrays carry `beat`.
-        vocabulary: Their table.
-        bars: Bars of a window; each must have exactly `frames_per_bar` frames.
-        frames_per_bar: The bar's length.
+        splits: Pieces by split, with an array `beat`.
+        vocabulary: Their vocabulary.
+        bars: Number of bars in a window, each of exactly `frames_per_bar` frames.
+        frames_per_bar: Length of a bar in frames.
 
     Returns:
-        The windows of each split. Each is named by its piece and the bar in it where it begins, from 1, as in
-        `tune@3`, and has its piece's group. And counts by split: `pieces` that gave a window, `windows` found, and how
-        many of these were `silent` (no note begins), `repeated` (in the split), `in_train`, `in_test`, or are `kept`.
+        A tuple (windows, counts), both by split. The name of a window consists of the name of its piece and the number
+        of its first bar, such as `tune@3`; its group is that of the piece. The counts are the numbers of `pieces` with
+        windows and of all `windows`, and how many of these are `silent` (no note begins), `repeated` within the split,
+        `in_train`, `in_test`, and `kept`.
     """
     out: dict[str, list[dataset.Item]] = {name: [] for name in splits}
     counts: dict[str, dict[str, int]] = {name: {} for name in splits}
     seen: dict[str, set[bytes]] = {}
     for name in sorted(splits, key=lambda n: ORDER.index(n) if n in ORDER else len(ORDER)):
-        found = {"pieces": 0, "windows": 0, "silent": 0, "repeated": 0, **{f"in_{other}": 0 for other in seen}}
+        count = {"pieces": 0, "windows": 0, "silent": 0, "repeated": 0, **{f"in_{other}": 0 for other in seen}}
         own: set[bytes] = set()
         for item in splits[name]:
             windows = _windows(item, vocabulary, bars, frames_per_bar)
-            found["pieces"] += bool(windows)
-            found["windows"] += len(windows)
+            count["pieces"] += bool(windows)
+            count["windows"] += len(windows)
             for window in windows:
                 mark = fingerprint(window.arrays, vocabulary)
-                known = next((other for other, marks in seen.items() if mark in marks), None)
+                earlier = next((other for other, marks in seen.items() if mark in marks), None)
                 if mark is None:
-                    found["silent"] += 1
-                elif known is not None:
-                    found[f"in_{known}"] += 1
+                    count["silent"] += 1
+                elif earlier is not None:
+                    count[f"in_{earlier}"] += 1
                 elif mark in own:
-                    found["repeated"] += 1
+                    count["repeated"] += 1
                 else:
                     own.add(mark)
                     out[name].append(window)
-        counts[name] = {**found, "kept": len(out[name])}
+        counts[name] = {**count, "kept": len(out[name])}
         seen[name] = own
     return out, counts
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray], vocabulary: vocabularies.Vocabulary) -> bytes | None:
-    """The same for arrays that are alike up to transposition; None where no note begins.
+    """Returns bytes that are equal for arrays with the same notes up to transposition, or None if no note begins.
 
-    Only what is heard counts, not the conditions.
+    Conditions are ignored.
     """
     moves = augment.pitched(vocabulary)
     if vocabulary.kind != "tokens":
@@ -162,7 +164,7 @@ def fingerprint(arrays: Mapping[str, np.ndarray], vocabulary: vocabularies.Vocab
         used = np.asarray(frames.any(axis=0))
         if not used.any():
             return None
-        # The least height above the bottom of a range is 0 then, in whatever key.
+        # In the normalised key, the lowest key above the bottom of its range is at the bottom.
         lowest = min((int(used[a:b].argmax()) for a, b in augment.spans(vocabulary) if used[a:b].any()), default=0)
         return augment.rolled(frames, vocabulary, -lowest).tobytes()
     tokens = arrays["tokens"]
@@ -177,23 +179,23 @@ def fingerprint(arrays: Mapping[str, np.ndarray], vocabulary: vocabularies.Vocab
 def _windows(
     item: dataset.Item, vocabulary: vocabularies.Vocabulary, bars: int, frames_per_bar: int
 ) -> list[dataset.Item]:
-    """Every window of a piece, silent ones included."""
+    """Returns all windows of a piece, including silent ones."""
     beat = item.arrays["beat"]
     lines = np.flatnonzero(beat == 0)
     whole = np.diff(lines, append=len(beat)) == frames_per_bar
-    # A bar that breaks off inside has its length by chance.
-    whole &= np.array([bool((np.diff(beat[at : at + frames_per_bar]) == 1).all()) for at in lines], bool)
+    # An interrupted bar may have the right length by chance.
+    whole &= np.array([bool((np.diff(beat[i : i + frames_per_bar]) == 1).all()) for i in lines], bool)
     out = []
     for bar in range(len(lines) - bars + 1):
         if whole[bar : bar + bars].all():
-            at, end = lines[bar], lines[bar] + bars * frames_per_bar
-            arrays = {name: array[at:end] for name, array in item.arrays.items()}
+            start, end = lines[bar], lines[bar] + bars * frames_per_bar
+            arrays = {name: array[start:end] for name, array in item.arrays.items()}
             out.append(item._replace(name=f"{item.name}@{bar + 1}", arrays=_begin(arrays, vocabulary)))
     return out
 
 
 def _begin(arrays: dict[str, np.ndarray], vocabulary: vocabularies.Vocabulary) -> dict[str, np.ndarray]:
-    """A window in which no note ends that did not begin in it: holds before the first note are silence."""
+    """Removes the end of a note that began before the window, by replacing note-offs before the first note by holds."""
     if vocabulary.kind != "tokens" or vocabulary.streams > 1 or not vocabulary.has("note_off"):
         return arrays
     tokens = arrays["tokens"]

@@ -1,4 +1,4 @@
-"""Run directories: what a run says about itself, how it is read back, and how it is packed."""
+"""Run directories: writing and reading their descriptions, loading trained models, and packing runs for shipping."""
 
 from musejax.runs.directory import (
     FORMAT,

@@ -1,4 +1,4 @@
-"""How a run names the run that it adapts: where it is, and a digest by which another is told from it."""
+"""The reference from an adapted run to its base: the path of the base, and a digest of its weights."""
 
 import os
 import re
@@ -15,27 +15,25 @@ SHIPPED = Path(__file__).parent.parent / "shipped"
 
 
 def describe(name: str, base: Path, variables: Mapping[str, Any], run: Path) -> dict[str, Any]:
-    """What a run.json says of a base.
+    """Returns the reference to a base, for run.json.
 
     Args:
-        name: The base's name.
-        base: Its directory.
-        variables: Its params and state, as loaded.
-        run: The directory of the run that names it; one that is not shipped is found from there.
+        name: Name of the base.
+        base: Directory of the base.
+        variables: Parameters and state of the base, as loaded.
+        run: Directory of the adapted run, to which the path of a base that is not shipped is relative.
 
     Raises:
-        errors.UserError: The way from the run to the base is one that only this system understands.
+        errors.UserError: The relative path from the run to the base is not portable.
     """
     shipped = base.resolve().parent == SHIPPED.resolve()
-    where = base.name if shipped else _from(base, run)
+    where = base.name if shipped else _relative_path(base, run)
     _check_place(where, shipped, f"{run}: the base of its adapters")
     return {"name": name, "shipped": shipped, "run": where, "digest": checkpoints.digest(dict(variables))}
 
 
 def _check_place(place: Any, shipped: bool, where: str) -> None:
-    """Checks that a base is a shipped run by name, or a directory by a relative path that every system reads alike.
-
-    Such a path may lead up: a base lies beside the run, or anywhere else that its owner chose.
+    """Checks that a reference is the name of a shipped run or a portable relative path, which may lead upwards.
 
     Raises:
         errors.UserError: It is neither.
@@ -50,46 +48,49 @@ def _check_place(place: Any, shipped: bool, where: str) -> None:
 
 
 def _plain(place: str) -> bool:
-    """Whether a path has neither backslashes nor control characters."""
+    """Returns whether a path has neither backslashes nor control characters."""
     return not any(c == "\\" or unicodedata.category(c) == "Cc" for c in place)
 
 
-def _from(base: Path, run: Path) -> str:
+def _relative_path(base: Path, run: Path) -> str:
     return Path(os.path.relpath(base.resolve(), run.resolve())).as_posix()
 
 
-def moved(told: Mapping[str, Any], run: Path, to: Path) -> dict[str, Any]:
-    """The same for a copy of the run in another place."""
-    return dict(told) if told["shipped"] else {**told, "run": _from(run.resolve() / told["run"], to)}
+def relocate(reference: Mapping[str, Any], run: Path, to: Path) -> dict[str, Any]:
+    """Returns the reference for a copy of the run in another directory."""
+    if reference["shipped"]:
+        return dict(reference)
+    return {**reference, "run": _relative_path(run.resolve() / reference["run"], to)}
 
 
-def find(told: Mapping[str, Any], run: Path) -> Path:
-    """The directory of a base.
+def find(reference: Mapping[str, Any], run: Path) -> Path:
+    """Returns the directory of a base.
 
     Args:
-        told: As `describe` gives it.
-        run: The directory of the run that names it.
+        reference: Reference to the base, as returned by `describe`.
+        run: Directory of the adapted run.
 
     Raises:
-        errors.UserError: It is not there, or the place is not the name of a shipped run or a relative path.
+        errors.UserError: The base does not exist, or the reference is neither the name of a shipped run nor a portable
+            relative path.
     """
-    _check_place(told["run"], told["shipped"], f"{run / 'run.json'}: adapters.base.run")
-    path = SHIPPED / told["run"] if told["shipped"] else run.resolve() / told["run"]
+    _check_place(reference["run"], reference["shipped"], f"{run / 'run.json'}: adapters.base.run")
+    path = SHIPPED / reference["run"] if reference["shipped"] else run.resolve() / reference["run"]
     if not (path / "run.json").is_file():
-        what = "among the shipped runs" if told["shipped"] else f"at {os.path.normpath(path)}"
-        raise errors.UserError(f"{run} holds adapters for {told['name']}, which is not {what}; put it there again")
+        place = "among the shipped runs" if reference["shipped"] else f"at {os.path.normpath(path)}"
+        raise errors.UserError(f"{run} has adapters for {reference['name']}, which is not {place}; move it back there")
     return path
 
 
-def check(told: Mapping[str, Any], run: Path, base: Path, variables: Mapping[str, Any]) -> None:
-    """Checks that a base is the one that was adapted.
+def check(reference: Mapping[str, Any], run: Path, base: Path, variables: Mapping[str, Any]) -> None:
+    """Checks that a base has the weights that were adapted.
 
     Raises:
-        errors.UserError: It is another.
+        errors.UserError: It has other weights.
     """
-    found = checkpoints.digest(dict(variables))
-    if found != told["digest"]:
+    digest = checkpoints.digest(dict(variables))
+    if digest != reference["digest"]:
         raise errors.UserError(
-            f"{run} holds adapters for {told['name']} with weights {told['digest'][:12]}, but {os.path.normpath(base)} "
-            f"has weights {found[:12]}: adapters serve the model alone that they were trained on"
+            f"{run} has adapters for {reference['name']} with weights {reference['digest'][:12]}, but "
+            f"{os.path.normpath(base)} has weights {digest[:12]}; adapters need the weights that they were trained on"
         )

@@ -1,4 +1,4 @@
-"""A run directory: what it says about itself, and how it is read back. Loading runs no code of the run's."""
+"""Writes and reads run directories. Loading a run does not execute code from its directory."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ from musejax.training import checkpoints, priors
 from musejax.tuning import prior_product
 
 FORMAT = 1
-# Fields of the optimiser that shape its state, and what of them does.
+# Optimiser settings that determine the structure of its state, and the function of each that must not change.
 _SHAPING: Mapping[str, Callable[[Any], Any]] = {
     "name": str,
     "clip": bool,
@@ -32,17 +32,17 @@ _SHAPING: Mapping[str, Callable[[Any], Any]] = {
 
 
 class Run(NamedTuple):
-    """A trained model as it was stored.
+    """A trained model, loaded from a run directory.
 
     Attributes:
-        name: The run's name.
-        path: Its directory.
-        model: The record of pure functions.
-        variables: `params` and `state` of the best checkpoint; floats as float32.
-        vocabulary: The table of its ids.
-        config: The whole of run.json.
-        step: The step of the checkpoint.
-        adapters: Of an adapted run, what of it is its own; `variables` have them merged into its base. None for others.
+        name: Name of the run.
+        path: Run directory.
+        model: Model record.
+        variables: `params` and `state` of the best checkpoint, in float32.
+        vocabulary: Vocabulary of the model.
+        config: Content of run.json.
+        step: Step of the checkpoint.
+        adapters: Adapters of an adapted run, which are already merged in `variables`; None for other runs.
     """
 
     name: str
@@ -66,17 +66,17 @@ def describe(
     training: Any,
     tuning: Any = None,
 ) -> dict[str, Any]:
-    """The content of run.json.
+    """Returns the content of run.json.
 
     Args:
-        name: The run's name.
-        family: The model's family.
-        model: Its config dataclass.
-        vocabulary: The codec's table; the codec is named by it.
-        data: What it is trained on: `source`, pieces by split, the report.
-        optimizer: The optimiser's config dataclass.
-        training: The loop's config dataclass.
-        tuning: The config dataclass of a run that tunes another; None for any other.
+        name: Name of the run.
+        family: Name of the model's family.
+        model: Config dataclass of the model.
+        vocabulary: Vocabulary of the codec, which has the name of the codec.
+        data: Description of the training data: `source`, pieces by split, report.
+        optimizer: Config dataclass of the optimiser.
+        training: Config dataclass of the training loop.
+        tuning: Config dataclass of reinforcement learning, or None.
     """
     origins = {"family": registry.origin("family", family), "codec": registry.origin("codec", vocabulary.name)}
     plugins = {kind: origin for kind, origin in origins.items() if origin}
@@ -96,24 +96,24 @@ def describe(
 
 
 def start(path: Path, description: Mapping[str, Any]) -> None:
-    """Makes a run directory, or checks that the one that is there is of the same experiment.
+    """Creates a run directory and writes run.json; checks that an existing run has the same model, codec and data.
 
     Raises:
-        errors.UserError: The directory holds a run of another model, codec or data.
+        errors.UserError: The directory has a run with another model, codec, optimiser or data, or cannot be created.
     """
     file = path / "run.json"
     if file.exists():
         old = read_description(path)
-        found, wanted = parts(old, path), parts(description, path)
-        for field, before, now in zip(("family", "model", "vocabulary"), found, wanted, strict=True):
+        old_parts, new_parts = parts(old, path), parts(description, path)
+        for field, before, now in zip(("family", "model", "vocabulary"), old_parts, new_parts, strict=True):
             if now != before:
                 raise errors.UserError(
                     f"{path} holds a run with another {field} than this experiment's; give another --workdir"
                 )
         if old.get("tuning") != description.get("tuning"):
             raise errors.UserError(f"{path} holds a run with another tuning; give another --workdir")
-        for field, kind in _SHAPING.items():
-            if kind(description["optimizer"][field]) != kind(old["optimizer"].get(field)):
+        for field, function in _SHAPING.items():
+            if function(description["optimizer"][field]) != function(old["optimizer"].get(field)):
                 raise errors.UserError(
                     f"{path} holds a run with optimizer.{field} {old['optimizer'].get(field)}, not "
                     f"{description['optimizer'][field]}; give another --workdir"
@@ -126,18 +126,18 @@ def start(path: Path, description: Mapping[str, Any]) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise errors.UserError(f"{path} cannot be made ({error.strerror}); give another --workdir") from error
+        raise errors.UserError(f"{path} cannot be created ({error.strerror}); give another --workdir") from error
     write_text(file, json.dumps(description, indent=1) + "\n")
 
 
 def record(path: Path, result: Mapping[str, Any]) -> None:
-    """Writes into run.json, as `result`, how training ended."""
+    """Adds the result of training to run.json."""
     file = path / "run.json"
     write_text(file, json.dumps({**json.loads(file.read_text()), "result": dict(result)}, indent=1) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
+    """Writes a file atomically."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     try:
         with os.fdopen(handle, "w") as file:
@@ -149,11 +149,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """run.json of a directory.
+    """Reads the run.json of a directory.
 
     Raises:
-        errors.UserError: There is none, it cannot be read, it is of another format version, or the run's name, by
-            which music files are called, is not a plain file name.
+        errors.UserError: There is no run.json, it cannot be read, it has another format version, or the name of the
+            run, which becomes part of file names, is not a plain file name.
     """
     try:
         description = json.loads((path / "run.json").read_text())
@@ -162,19 +162,19 @@ def read_description(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise errors.UserError(f"{path / 'run.json'} cannot be read: {error}") from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
-        found = description.get("format") if isinstance(description, dict) else None
+        version = description.get("format") if isinstance(description, dict) else None
         raise errors.UserError(
-            f"{path} has run format {found}; this musejax reads format {FORMAT}: use the musejax that wrote it"
+            f"{path} has run format {version}; this musejax reads format {FORMAT}: use the musejax that wrote it"
         )
     for field in ("name", "family", "model", "vocabulary", "data", "optimizer", "training"):
         if field not in description:
-            raise errors.UserError(f"{path / 'run.json'} is damaged: it has no {field!r}; train the run anew")
+            raise errors.UserError(f"{path / 'run.json'} is damaged: it has no {field!r}; train the run again")
     file_names.check(description["name"], f"{path / 'run.json'}: name")
     return description
 
 
 def _config(cls: type, data: Mapping[str, Any], where: str) -> Any:
-    """A config dataclass from plain data."""
+    """Returns a config dataclass from plain data."""
     hints = get_type_hints(cls)
     unknown = sorted(set(data) - set(hints))
     if unknown:
@@ -195,7 +195,7 @@ def _config(cls: type, data: Mapping[str, Any], where: str) -> Any:
 
 
 def parts(description: Mapping[str, Any], path: Path) -> tuple[str, Any, vocabularies.Vocabulary]:
-    """Family, config and vocabulary of a run.json; fields that were added since it was written have their defaults.
+    """Returns family, config and vocabulary of a run.json; fields added in later versions have their defaults.
 
     Raises:
         errors.UserError: The family or a field of its config is unknown, or the file is damaged.
@@ -216,20 +216,23 @@ def parts(description: Mapping[str, Any], path: Path) -> tuple[str, Any, vocabul
 def build(
     description: Mapping[str, Any], path: Path, adapt: Callable[[Model], Model] = lambda model: model
 ) -> tuple[Model, vocabularies.Vocabulary]:
-    """The model of a run.json, and its vocabulary.
+    """Builds the model described by a run.json.
 
     Args:
-        description: The content of run.json.
-        path: The run directory.
-        adapt: Model of the family -> the same over the parameters that the run trains.
+        description: Content of run.json.
+        path: Run directory.
+        adapt: Function from the model of the family to the model whose parameters the run trains.
+
+    Returns:
+        The model and its vocabulary.
 
     Raises:
-        errors.UserError: It does not describe a model.
+        errors.UserError: The file does not describe a model.
     """
     family, config, vocabulary = parts(description, path)
     try:
         model = registry.get("family", family).build(config, vocabulary)
-        if description.get("tuning", {}).get("method") == "g":  # two nets: the prior is in the run's state
+        if description.get("tuning", {}).get("method") == "g":  # two networks; the prior is in the state of the run
             return prior_product.make(adapt(model), vocabulary, model), vocabulary
         return adapt(model), vocabulary
     except (KeyError, TypeError, ValueError) as error:
@@ -237,15 +240,16 @@ def build(
 
 
 def load(path: Path, say: Callable[[str], None], adapted: tuple[Path, ...] = ()) -> Run:
-    """The best checkpoint of a run directory.
+    """Loads the best checkpoint of a run directory.
 
     Args:
-        path: The directory.
-        say: Is told of damaged checkpoints that were passed over.
-        adapted: Directories of the adapters for which this run is loaded as a base.
+        path: Run directory.
+        say: Receives a message for each damaged checkpoint that is skipped.
+        adapted: Directories of the adapted runs for which this run is loaded as the base.
 
     Raises:
-        errors.UserError: It is not a run directory, of another version, has no good checkpoint, or is its own base.
+        errors.UserError: The directory is not a run, has another format version or no intact checkpoint, or is its own
+            base.
     """
     if path.resolve() in adapted:
         raise errors.UserError(f"{path / 'run.json'}: the base of these adapters is the run itself; give another base")
@@ -261,26 +265,26 @@ def load(path: Path, say: Callable[[str], None], adapted: tuple[Path, ...] = ())
 
 
 def _with_prior(path: Path, state: Any, step: int) -> Any:
-    """The state of a checkpoint, with the prior that was fitted to it, where one was."""
+    """Returns the state of a checkpoint, with the prior that was fitted to it if there is one."""
     prior = priors.read(path, step)
     return state if prior is None else {**state, "latent_prior": prior}
 
 
 def without(tree: Any, names: Collection[str]) -> Any:
-    """A tree less what stands at its top under some names."""
+    """Returns a tree without some of its top-level entries."""
     return {name: part for name, part in tree.items() if name not in names} if names else tree
 
 
 def _load_adapted(
     description: dict[str, Any], path: Path, say: Callable[[str], None], adapted: tuple[Path, ...]
 ) -> Run:
-    """A run of adapters, merged into its base."""
+    """Loads an adapted run, with its adapters merged into its base."""
     try:
-        told = dict(description["adapters"])
-        named = told.pop("base")
-        config, where = _config(lora.Config, told, str(path)), adapter_base.find(named, path)
-        base = load(where, say, adapted)
-        adapter_base.check(named, path, where, base.variables)
+        fields = dict(description["adapters"])
+        reference = fields.pop("base")
+        config, base_path = _config(lora.Config, fields, str(path)), adapter_base.find(reference, path)
+        base = load(base_path, say, adapted)
+        adapter_base.check(reference, path, base_path, base.variables)
     except (KeyError, TypeError, ValueError) as error:
         raise errors.UserError(f"{path / 'run.json'} does not describe adapters: {error}") from None
     trained = base.variables["params"], without(base.variables["state"], ("latent_prior",))
@@ -294,6 +298,6 @@ def _load_adapted(
 
 
 def count(model: Model, vocabulary: vocabularies.Vocabulary) -> int:
-    """Number of parameters, without computing any."""
+    """Returns the number of parameters, without computing them."""
     params, _ = jax.eval_shape(model.init, jax.random.key(0), vocabulary.example_batch())
     return sum(int(np.prod(p.shape)) for p in jax.tree.leaves(params))

@@ -1,4 +1,4 @@
-"""A run as it is shipped."""
+"""Packs a run for shipping."""
 
 import json
 from pathlib import Path
@@ -12,13 +12,16 @@ from musejax.training import checkpoints, priors, quantisation
 
 
 def pack(run: runs.Run, out: Path, bits: int = 16, *, merge: bool = False) -> None:
-    """Writes a run as it is shipped: rounded parameters, no optimiser state, no logs, nothing that only training reads.
+    """Writes a run for shipping: rounded parameters, without optimiser state, logs and parts that only training uses.
 
     Args:
         run: The run.
-        out: A directory that does not exist yet.
-        bits: 16 for bfloat16; 8 for matrices of whole numbers with a scale a column.
-        merge: Whether an adapted run becomes a run like any other; else its adapters are written alone.
+        out: Path of a new directory.
+        bits: 16 for bfloat16; 8 for integer matrices with a scale per column.
+        merge: Whether to merge the adapters of an adapted run into its base; otherwise only the adapters are written.
+
+    Raises:
+        errors.UserError: The directory exists, or there are no adapters to merge.
     """
     if out.exists():
         raise errors.UserError(f"{out} exists; give a new directory")
@@ -28,12 +31,12 @@ def pack(run: runs.Run, out: Path, bits: int = 16, *, merge: bool = False) -> No
     if merge:
         del config["adapters"]
     elif run.adapters is not None:
-        params, named = run.adapters, config["adapters"]["base"]
-        config["adapters"] = {**config["adapters"], "base": adapter_base.moved(named, run.path, out)}
-    unread = run.model.info.training_only
-    params, state = runs.without(params, unread), runs.without(run.variables["state"], (*unread, "latent_prior"))
-    if unread:
-        config["left_out"] = list(unread)
+        params, base = run.adapters, config["adapters"]["base"]
+        config["adapters"] = {**config["adapters"], "base": adapter_base.relocate(base, run.path, out)}
+    unused = run.model.info.training_only
+    params, state = runs.without(params, unused), runs.without(run.variables["state"], (*unused, "latent_prior"))
+    if unused:
+        config["left_out"] = list(unused)
     if bits == 8:
         params, scales = quantisation.quantise(params, jnp.bfloat16)
     else:

@@ -156,5 +156,5 @@ def test_windows_are_bars_of_the_codecs_own_grid():
     found = windows.cut_windows(data, 2).split("train")
     assert [w.length for w in found] == [96, 96]
     windows.check(codec.vocabulary, 2, 96)
-    with pytest.raises(errors.UserError, match="so many bars have 96 frames; give --training.window 96"):
+    with pytest.raises(errors.UserError, match="2 bars have 96 frames; give --training.window 96"):
         windows.check(codec.vocabulary, 2, 32)

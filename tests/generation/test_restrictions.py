@@ -125,7 +125,7 @@ def test_a_plain_function_is_heeded_and_compiled_once():
 @pytest.mark.parametrize(
     ("constraint", "says"),
     [
-        (3, "found 3"),
+        (3, "it is 3"),
         ("C major", "found 'C major'"),
         (lambda frame: jnp.ones(TABLE.size, bool), r"called with \(frame, stream, values\)"),
         (lambda f, s, v: jnp.ones(7, bool), r"returned shape \[7\]"),

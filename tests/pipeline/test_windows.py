@@ -176,9 +176,9 @@ def test_counts_go_into_the_report_and_are_told():
 
 
 def test_what_cannot_be_cut_is_a_user_error():
-    with pytest.raises(errors.UserError, match="nowhere 2 whole bars of 16 frames"):
+    with pytest.raises(errors.UserError, match="has no 2 successive bars of 16 frames"):
         windows.cut_windows(data(train=[tune("x", range(2, 18), bar=16)]), 2)
-    with pytest.raises(errors.UserError, match="codec melody does not tell where bars begin"):
+    with pytest.raises(errors.UserError, match="codec melody has no bar lines"):
         windows.check(vocabulary.melody(), 2, 32)
     with pytest.raises(errors.UserError, match="--training.window 16 with --training.bars 2: .* 32 frames"):
         windows.check(TABLE, 2, 16)

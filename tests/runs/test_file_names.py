@@ -24,7 +24,7 @@ def test_a_name_that_is_no_file_name_is_one_line_that_says_what_is_allowed(name)
     with pytest.raises(errors.UserError) as error:
         file_names.check(name, "run.json: name")
     message = str(error.value)
-    assert message.startswith("run.json: name is ") and "a name is a plain file name: at most 200 bytes" in message
+    assert message.startswith("run.json: name is ") and "a name must be a plain file name: at most 200 bytes" in message
     assert message.isascii() or message.isprintable()
     assert len(message.splitlines()) == 1 and len(message) < 300
 
@@ -74,7 +74,7 @@ def test_no_command_takes_a_run_whose_name_leads_elsewhere(command, tmp_path, mo
     assert run(*command) == 2
     error = capfd.readouterr().err
     assert error.count("\n") == 1
-    assert "r/run.json: name is '../../escaped', which holds '/'; a name is a plain file name" in error
+    assert "r/run.json: name is '../../escaped', which contains '/'; a name must be a plain file name" in error
     assert run("pack", "r", "--out", "packed") == 2
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -188,7 +188,7 @@ def test_adapters_go_on_beside_the_weights_alone_that_they_began_beside(made, tm
     capfd.readouterr()
     assert run(*argv, "--training.steps", 2) == 2
     said = capfd.readouterr().err.splitlines()
-    assert "adapters serve the model alone that they were trained on" in said[-1]
+    assert "adapters need the weights that they were trained on" in said[-1]
 
 
 def test_validation_tells_pieces_over_and_over_where_there_are_few():
@@ -239,12 +239,12 @@ def test_a_reward_that_stops_being_finite_stops_training(made, tmp_path, capfd):
 TRAIN = ["train", "{root}/tuned.py", "--workdir", "new"]
 BAD = [
     ([*TRAIN, "--tuning.base", "nowhere"], "no run directory or shipped model 'nowhere'"),
-    ([*TRAIN, "--tuning.base", "jsb16-lstm"], "jsb16-lstm: it reads codec chorale-pitches; --codec is melody-basic"),
-    ([*TRAIN, "--tuning.base", "melody-transformer"], "it is of family transformer, not recurrent"),
-    ([*TRAIN, "--model.hidden", "9"], "its hidden is 8; --model.hidden is 9"),
-    ([*TRAIN, "--tuning.base", "{root}/g"], "it was tuned by g, and is two nets; tune its own base"),
-    ([*TRAIN, "--init-from", "{root}/g"], "it was tuned by g, and is two nets; start from its base, "),
-    ([*TRAIN, "--init-from", "{root}/g", "--adapters.rank", "1"], "it was tuned by g, and is two nets"),
+    ([*TRAIN, "--tuning.base", "jsb16-lstm"], "jsb16-lstm: its codec is chorale-pitches, but --codec is melody-basic"),
+    ([*TRAIN, "--tuning.base", "melody-transformer"], "its family is transformer, not recurrent"),
+    ([*TRAIN, "--model.hidden", "9"], "its hidden is 8, but --model.hidden is 9"),
+    ([*TRAIN, "--tuning.base", "{root}/g"], "it was tuned by g and has two networks; give its own base"),
+    ([*TRAIN, "--init-from", "{root}/g"], "it was tuned by g and has two networks; start from its base, "),
+    ([*TRAIN, "--init-from", "{root}/g", "--adapters.rank", "1"], "it was tuned by g and has two networks"),
     ([*TRAIN, "--tuning.method", "sarsa"], "--tuning.method"),
     ([*TRAIN, "--tuning.leash", "-1"], "--tuning: leash is -1.0; it must be 0 or more"),
     ([*TRAIN, "--tuning.group", "3"], "--tuning: group is 3 and the batch size 4; group must be at least 2"),
@@ -253,9 +253,9 @@ BAD = [
     ([*TRAIN, "--tuning.replay", "0"], "--tuning: replay is 0; it must be 1 or more"),
     ([*TRAIN, "--tuning.rules.tonic", "12"], "--tuning: rules.tonic is 12; it must be a pitch class, 0..11"),
     ([*TRAIN, "--tuning.rules.key", "nan"], "--tuning: rules.key is nan"),
-    ([*TRAIN, "--tuning.rewards", "beauty", "1"], "--tuning.rewards beauty: there is none; rewards are rules"),
+    ([*TRAIN, "--tuning.rewards", "beauty", "1"], "--tuning.rewards beauty: it is unknown; rewards are rules"),
     ([*TRAIN, "--tuning.rewards", "rules", "inf"], "--tuning: the factor of reward rules is inf"),
-    ([*TRAIN, "--tuning.rewards", "critic:jsb16-lstm", "1"], "critic:jsb16-lstm: it reads codec chorale-pitches"),
+    ([*TRAIN, "--tuning.rewards", "critic:jsb16-lstm", "1"], "critic:jsb16-lstm: its codec is chorale-pitches"),
     ([*TRAIN, "--tuning.rewards", "{root}/none.py:notes", "1"], "none.py cannot be read: FileNotFoundError"),
     ([*TRAIN, "--tuning.rewards", "{root}/mine.py:none", "1"], "mine.py defines no function 'none'"),
     ([*TRAIN, "--tuning.rewards", "{root}/mine.py:wrong", "1"], "returns shape () for 4 pieces of 16 frames"),

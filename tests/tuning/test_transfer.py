@@ -175,10 +175,10 @@ def test_adapters_serve_the_model_alone_that_they_were_trained_on(made, capfd, t
     shutil.rmtree(best)
     checkpoints.write_model(best, params, loaded.variables["state"])
     said = told(capfd, "sample", tmp_path / "adapted", "--out", tmp_path / "music", status=2)
-    assert said.count("\n") == 1 and "adapters serve the model alone that they were trained on" in said
+    assert said.count("\n") == 1 and "adapters need the weights that they were trained on" in said
     shutil.rmtree(tmp_path / "base")
     said = told(capfd, "evaluate", tmp_path / "adapted", "--data", made / "few.npz", status=2)
-    assert said.count("\n") == 1 and "holds adapters for base, which is not at" in said
+    assert said.count("\n") == 1 and "has adapters for base, which is not at" in said
     assert not (tmp_path / "music").exists()
 
 
@@ -192,13 +192,13 @@ TUNE = ("train", "fine-tune", "--data", "{few.npz}", "--init-from", "{base}")
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        wrong("nothing fits", "train", "{other.py}", "--init-from", "{base}", says="nothing of it fits; it is of"),
+        wrong("nothing fits", "train", "{other.py}", "--init-from", "{base}", says="none of its weights match; its family is"),
         wrong("no such run", *TUNE[:4], "--init-from", "organ", says="no run directory or shipped model 'organ'"),
         wrong("no run", *TUNE[:4], says="fine-tune takes its model from another run; give --init-from"),
-        wrong("no music", *TUNE[:2], *TUNE[4:], says="base-tuned names no music; give --data"),
-        wrong("nothing to adapt", "train", "{base.py}", "--adapters.rank", 2, says="give the run that is adapted as"),
+        wrong("no music", *TUNE[:2], *TUNE[4:], says="base-tuned has no data; give a corpus"),
+        wrong("nothing to adapt", "train", "{base.py}", "--adapters.rank", 2, says="give the run to adapt by"),
         wrong("adapters of another model", "train", "{wider.py}", *TUNE[4:], "--adapters.rank", 2,
-              says="adapters serve the model and codec that"),
+              says="adapters need the model and codec of"),
         wrong("a rank too large", *TUNE, "--adapters.rank", 99, says="--adapters: patterns * match no matrix"),
         wrong("no such parameter", *TUNE, "--optimizer.freeze", "organ/*", says="--optimizer: freeze: 'organ/*'"),
         wrong("all frozen", *TUNE, "--optimizer.freeze", "*", says="leaves no parameter to train"),
@@ -222,7 +222,7 @@ def _path(made, argument):
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
-        ("base", TUNE, "holds a run that began from random weights, not from"),
+        ("base", TUNE, "holds a run that started from random weights, not from"),
         ("tuned", ("train", "{base.py}", "--data", "{few.npz}"), "not from random weights; give another --workdir"),
         ("tuned", (*TUNE, "--adapters.rank", 1), "holds a run with adapters.rank 0, not 1"),
         ("adapted", (*TUNE, "--adapters.rank", 1), "holds a run with adapters.rank 2, not 1"),
