@@ -24,7 +24,7 @@ def changes(vocabulary: vocabularies.Vocabulary, before: np.ndarray, after: np.n
     the share of frames with an onset in either, of any track, that have it in one alone; `tracks`, by track the share
     of cells lit in either that are lit in one alone.
     """
-    pitched, low = ~gan_likeness.drums(vocabulary), vocabulary.ranges[0].min
+    pitched, low = ~gan_likeness.drum_tracks(vocabulary), vocabulary.ranges[0].min
 
     def classes(rolls: np.ndarray) -> np.ndarray:
         lit = rolls[:, :, pitched].sum((1, 2))
@@ -35,7 +35,7 @@ def changes(vocabulary: vocabularies.Vocabulary, before: np.ndarray, after: np.n
         axes = tuple(range(1, a.ndim))
         return (a != b).sum(axes) / np.maximum((a | b).sum(axes), 1)
 
-    onsets = [np.asarray(gan_likeness.begun(vocabulary, side).any(axis=-1)) for side in (before, after)]
+    onsets = [np.asarray(gan_likeness.find_onsets(vocabulary, side).any(axis=-1)) for side in (before, after)]
     tracks = [differs(before[:, :, k], after[:, :, k]).mean() for k in range(before.shape[2])]
     return metrics.plain(
         {
@@ -50,7 +50,7 @@ def vectors(loaded: zoo.Loaded, num: int, steps: int, name: str | None, seed: in
     """`steps` sets of vectors [num, Z] on the way of one latent vector, or of all, from one draw to another."""
     assert loaded.model.latent is not None
     first, end = (0, loaded.model.latent.size) if name is None else loaded.model.latent.parts[name]
-    a, b = gan_likeness.prior(loaded.model, num, seed), gan_likeness.prior(loaded.model, num, seed + 1)
+    a, b = gan_likeness.sample_prior(loaded.model, num, seed), gan_likeness.sample_prior(loaded.model, num, seed + 1)
     ends = jnp.asarray(a[:, first:end]), jnp.asarray(b[:, first:end])
     out = []
     for t in np.linspace(0, 1, steps):
@@ -93,16 +93,16 @@ def accompaniment(loaded: zoo.Loaded, data: measured.Music, num: int, seed: int)
     each other one: of the windows as they are (`real`), of what was drawn (`drawn`), and of the given track with what
     was drawn for another window (`another`).
     """
-    given, vocabulary = gan_likeness.given_of(loaded.model, data.held_out, num, seed), data.vocabulary
+    given, vocabulary = gan_likeness.choose_given(loaded.model, data.held_out, num, seed), data.vocabulary
     if given is None:
         raise errors.UserError(f"{loaded.name} was not trained to be given a track; train one with --model.given")
     track = vocabulary.tracks.index(loaded.model.info.given_track)
     drawn = measured.decode(
-        loaded, gan_likeness.prior(loaded.model, num, seed), seed, given.reshape(*given.shape[:2], -1)
+        loaded, gan_likeness.sample_prior(loaded.model, num, seed), seed, given.reshape(*given.shape[:2], -1)
     )
     crossed = np.roll(drawn, 1, 0)
     crossed[:, :, track] = given[:, :, track]
-    others = [k for k in range(len(vocabulary.tracks)) if k != track and not gan_likeness.drums(vocabulary)[k]]
+    others = [k for k in range(len(vocabulary.tracks)) if k != track and not gan_likeness.drum_tracks(vocabulary)[k]]
     out: dict[str, Any] = {"given": loaded.model.info.given_track, "pieces": num}
     out["kept"] = float((drawn[:, :, track] == given[:, :, track]).all((1, 2)).mean())
     for name, rolls in (("real", given), ("drawn", drawn), ("another", crossed)):

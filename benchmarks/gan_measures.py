@@ -56,7 +56,7 @@ def decode(loaded: zoo.Loaded, z: np.ndarray, seed: int, given: np.ndarray | Non
 
 def samples(loaded: zoo.Loaded, data: Music, num: int, seed: int) -> np.ndarray:
     """Free samples; of a run that is given a track, around those of held-out windows."""
-    return gan_likeness.samples(loaded.model, loaded.variables, data.held_out, num, seed)
+    return gan_likeness.sample_rolls(loaded.model, loaded.variables, data.held_out, num, seed)
 
 
 def published_distance(model: published.Tracks) -> float:
@@ -64,7 +64,7 @@ def published_distance(model: published.Tracks) -> float:
     own, real = (
         np.array([*(x / 100 for x in (*row.eb, *row.qn, row.dp)), *row.upc]) for row in (model, published.MUSEGAN_DATA)
     )
-    return float(np.mean([gan_likeness.away(a, b) for a, b in zip(own, real, strict=True)]))
+    return float(np.mean([gan_likeness.relative_difference(a, b) for a, b in zip(own, real, strict=True)]))
 
 
 def statistics(data: Music, rolls: np.ndarray, real: Mapping[str, np.ndarray] | None) -> dict[str, Any]:

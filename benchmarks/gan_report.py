@@ -61,7 +61,7 @@ def statistics(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
     for name, data in sets(runs).items():
         known[name] = musegan_statistics.statistics(gan_likeness.batch(data.vocabulary, data.held_out))
         out["real"][name] = measured.statistics(data, data.held_out, None) | {"tracks": data.vocabulary.tracks}
-        training = gan_likeness.some(data.training, num, pages.SEED)
+        training = gan_likeness.choose_pieces(data.training, num, pages.SEED)
         out["training"][name] = measured.statistics(data, training, known[name])
     for run in runs:
         rolls = measured.samples(run.loaded, run.data, num, pages.SEED)
@@ -73,7 +73,7 @@ def areas(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
     """Overlapped areas with held-out windows, of training windows too."""
     num, out = num or pages.SAMPLES, {"training": {}, "runs": {}}
     for name, data in sets(runs).items():
-        training = gan_likeness.some(data.training, num, pages.SEED)
+        training = gan_likeness.choose_pieces(data.training, num, pages.SEED)
         out["training"][name] = measured.areas(data, training)
     for run in runs:
         rolls = measured.samples(run.loaded, run.data, num, pages.SEED)
@@ -85,7 +85,7 @@ def variety(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
     """Distinct pieces and nearest neighbours, of held-out windows too."""
     num, out = num or pages.SAMPLES, {"real": {}, "runs": {}}
     for name, data in sets(runs).items():
-        out["real"][name] = measured.variety(data, gan_likeness.some(data.held_out, num, pages.SEED))
+        out["real"][name] = measured.variety(data, gan_likeness.choose_pieces(data.held_out, num, pages.SEED))
     for run in runs:
         rolls = measured.samples(run.loaded, run.data, num, pages.SEED)
         out["runs"][run.name] = measured.variety(run.data, rolls)

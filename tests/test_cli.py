@@ -248,13 +248,13 @@ BAD = [
     # Scoring
     ([*EVALUATE, "--frames-per-bar", "0"], "--frames-per-bar 0: it must be 1 or more"),
     ([*EVALUATE, "--given", "organ"], "--given organ: the voices are soprano, alto, tenor, bass"),
-    ([*EVALUATE, "--given", "soprano"], "reads melody, which has no such voices"),
+    ([*EVALUATE, "--given", "soprano"], "is melody, which has no such voices"),
     ([*EVALUATE, "--split", "best"], "split 'best' is unknown; tunes has train, valid, test"),
     (["evaluate", "{root}/tunes", "--data", "no-such"], "corpus 'no-such' is neither a folder nor a known name"),
     (["evaluate", "{root}/tunes", "--data", "none.npz"], "none.npz does not exist"),
     (["evaluate", "{root}/tunes", "--data", "{root}/noise.npz"], "is not a prepared data set"),
     (["evaluate", "{root}/tunes", "--data", "{root}/chorales.npz"], "prepared for codec chorale, not melody"),
-    (["evaluate", "{root}/tunes", "--data", "jsb16"], "jsb16 comes as chorale-pitches, but"),
+    (["evaluate", "{root}/tunes", "--data", "jsb16"], "jsb16 has codec chorale-pitches, but"),
     (["evaluate", "{root}/tunes", "--data", "{root}/folder"], "none of 2 files could be used (1 x"),
     (["evaluate", "{root}/tunes", "--data", "{root}/plain"], "holds no file ending in"),
     (["evaluate", "{root}/chorales", "--data", "jsb16"], "which shares music with jsb16"),
@@ -263,10 +263,10 @@ BAD = [
     # Statistics
     (["metrics", "{root}/folder"], "required: --reference"),
     (["metrics", "no-such", "--reference", "{root}/folder"], "'no-such' is neither a folder nor CORPUS:SPLIT"),
-    (["metrics", "{root}/plain", "--reference", "folk-tunes:test"], "it holds no file ending in .mid"),
+    (["metrics", "{root}/plain", "--reference", "folk-tunes:test"], "it has no file ending in .mid"),
     (["metrics", "{root}/tune-folder", "--reference", "{root}/folder"], "none of 2 files could be used"),
-    (["metrics", "{root}/tune-folder", "--reference", "{root}/tune-folder"], "stretches of"),
-    (["metrics", "{root}/tune-folder", "--reference", "bach-chorales"], "name a split too, such as bach-chorales:test"),
+    (["metrics", "{root}/tune-folder", "--reference", "{root}/tune-folder"], "at least 2 are needed"),
+    (["metrics", "{root}/tune-folder", "--reference", "bach-chorales"], "bach-chorales has no split; give one, such as bach-chorales:test"),
     (["metrics", "{root}/tune-folder", "--reference", "bach-chorales:best"], "split 'best' is unknown"),
     (["metrics", "{root}/tune-folder", "--reference", "jsb16:test", "--codec", "organ"], "codec 'organ' is unknown"),
     (["metrics", "{root}/tune-folder", "--reference", "{root}/folder", "--grid", "0"], "--grid 0: it must lie"),
@@ -629,7 +629,7 @@ def test_windows_of_another_bar_length_and_of_other_music(made, tmp_path, capfd,
     other.save(tmp_path / "other.npz")
     found, said = figures(tmp_path / "other.npz")
     assert found["apart_from"] is None and found["windows"] == 6
-    assert "bars, on which this run was trained, cannot be read again" in said
+    assert "this run was trained on bars, which is not a corpus" in said
     # A corpus by name is cut again.
     source = corpora.Corpus("bars", list)
     monkeypatch.setattr(registry, "_brought", {("corpus", "bars"): registry.Source(source, "")})
@@ -638,7 +638,7 @@ def test_windows_of_another_bar_length_and_of_other_music(made, tmp_path, capfd,
     monkeypatch.setattr(evaluate.preparation, "prepare", lambda s, *rest: prepare(path if s == "bars" else s, *rest))
     found, said = figures(tmp_path / "other.npz")
     assert found["apart_from"] == "bars:train" and found["windows"] == 3
-    assert "cannot be read again" not in said
+    assert "which is not a corpus" not in said
 
 
 def test_a_vae_samples_and_takes_pieces_through_its_latent_space(made, tmp_path):

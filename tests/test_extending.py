@@ -106,7 +106,7 @@ def test_a_metric_stands_in_the_table(capsys):
 def test_a_metric_of_a_wrong_shape_is_one_line(capsys):
     Path("bad.py").write_text("from musejax.evaluation.metric import Metric\nM = Metric('bad', lambda rolls: [1, 2])\n")
     assert run("metrics", "my_tunes", "--reference", "my_tunes", "--plugin", "bad.py") == 2
-    assert "metric bad of bad.py gives an array of shape (2,)" in capsys.readouterr().err
+    assert "metric bad of bad.py returns an array of shape (2,)" in capsys.readouterr().err
 
 
 def test_a_reward_has_a_name():

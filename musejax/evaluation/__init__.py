@@ -1,1 +1,1 @@
-"""Likelihood under published protocols."""
+"""Evaluation of models and of generated music: likelihoods, reconstruction and published music statistics."""

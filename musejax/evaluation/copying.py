@@ -1,13 +1,13 @@
-"""The copy check: how long a stretch of a piece is also found in the training data. NumPy only.
+"""The copy check: finds the longest sequence of notes of a piece that also occurs in the training data. NumPy only.
 
-A piece is a set of lines, a line the pitches of its notes in the order of their onsets. A run of n notes is copied if
-its n - 1 pitch intervals are those of n successive notes of a training line: so a transposed copy counts as a copy.
-Rhythm and rests are not looked at. That makes the check stricter than one which also asks for the same rhythm: every
-run that such a check would find is found here, at least as long.
+A piece is a set of lines, and a line consists of pitches in the order of their onsets. A sequence of n notes is copied
+if its n - 1 intervals are those of n successive notes of a training line, so transposed copies count. Rhythm and rests
+are ignored. The check is therefore stricter than one that also compares rhythm: copies found by such a check are found
+here with at least the same length.
 
-The search is exact. Positions of all lines are ordered by the intervals that follow them (a suffix array by prefix
-doubling; Manber & Myers, "Suffix arrays", SIAM J. Comput. 22(5), 1993); the longest match of a position is then with
-the training position right before or right behind it in that order.
+The search is exact. The positions of all lines are sorted by the intervals that follow them (a suffix array by prefix
+doubling; Manber & Myers, "Suffix arrays", SIAM J. Comput. 22(5), 1993). The longest match of a position is then with
+one of the nearest training positions before and after it in that order.
 """
 
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ from musejax.evaluation import note_rolls as roll_batches
 
 Lines = Sequence[Sequence[np.ndarray]]
 
-# Intervals are -127..127; above them every line has a number of its own at its end, which nothing else equals.
+# Intervals are -127..127. Each line ends with a unique larger number, which matches nothing.
 _OFFSET = 127
 _SEPARATORS = 255
 
 
 def lines_of_notes(notes: Sequence[roll_batches.Note], drums: Sequence[bool]) -> list[np.ndarray]:
-    """For each pitched track of a piece the highest pitch that begins in each frame in which one does.
+    """Returns the line of each pitched track of a piece: the highest pitch of each onset frame.
 
     Args:
-        notes: The piece's notes, in any order.
-        drums: For each track whether it is one of drums.
+        notes: Notes of the piece, in any order.
+        drums: Whether each track is a drum track.
 
     Returns:
-        As many int64[notes] as there are pitched tracks; a silent track is an empty line.
+        An array int64[notes] for each pitched track; the line of a silent track is empty.
     """
     highest: list[dict[int, int]] = [{} for _ in drums]
     for note in notes:
@@ -45,9 +45,9 @@ def lines_of_notes(notes: Sequence[roll_batches.Note], drums: Sequence[bool]) ->
 
 
 def _text(pieces: Lines, line_count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The intervals of all lines one after the other, and for each the index of its piece.
+    """Concatenates the intervals of all lines; returns them and the index of the piece of each.
 
-    Each line is followed by a number of its own, counted from `line_count` on.
+    Each line is followed by a unique number, counted from `line_count`.
     """
     texts, owners = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for owner, piece in enumerate(pieces):
@@ -60,10 +60,10 @@ def _text(pieces: Lines, line_count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ranks(text: np.ndarray, longest: int) -> list[np.ndarray]:
-    """For j = 0, 1, ... the rank of each position by the 2**j symbols from it on; equal only if all of these are.
+    """Returns, for j = 0, 1, ..., the rank of each position by the next 2**j symbols.
 
-    Each is int32[len(text) + 1]; the last is the end of the text. The last of the list tells apart any two positions
-    that differ within `longest` symbols.
+    Ranks are equal only if these symbols are equal. Each array is int32[len(text) + 1] and includes the end of the
+    text. The last array distinguishes all positions that differ within `longest` symbols.
     """
     ranks, width = [np.append(np.unique(text, return_inverse=True)[1] + 1, 0).astype(np.int32)], 1
     while width < longest:
@@ -80,40 +80,41 @@ def _ranks(text: np.ndarray, longest: int) -> list[np.ndarray]:
 
 
 def _common(ranks: list[np.ndarray], left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """How many symbols from `left` and from `right` on are equal, for pairs of positions that differ somewhere."""
+    """Returns the length of the common prefix at pairs of positions `left` and `right`, which differ somewhere."""
     length = np.zeros(len(left), np.int64)
     for level in range(len(ranks) - 1, -1, -1):
-        # An equal stretch ends before its line does, so neither index leaves the text.
+        # A common prefix ends before its line does, so both indices stay inside the text.
         length += (ranks[level][left + length] == ranks[level][right + length]) * 2**level
     return length
 
 
 def longest_runs(pieces: Lines, training: Lines, exclude_same_index: bool = False) -> np.ndarray:
-    """For each piece the length of its longest run of notes that also occurs in a training line, transposed or not.
+    """Returns the length of the longest sequence of notes of each piece that occurs in a training line in any key.
 
     Args:
-        pieces: Lines of each of N pieces, as by `lines`.
+        pieces: Lines of each of N pieces, such as from `lines_of_notes`.
         training: Lines of each training piece.
-        exclude_same_index: Whether training piece i is left out for piece i: for a set against itself.
+        exclude_same_index: Whether piece i is not compared with training piece i, for comparing a set with itself.
 
     Returns:
-        int64[N], in notes: one more than the intervals of the run. 1 where no interval is found or training is empty; 0
-        for a piece without notes.
+        Lengths in notes (one more than the number of intervals), int64[N]. They are 1 if no interval matches or there
+        are no training lines, and 0 for a piece without notes.
     """
     queries, owners = _text(pieces, 0)
-    known, sources = _text(training, sum(len(piece) for piece in pieces))
+    targets, sources = _text(training, sum(len(piece) for piece in pieces))
     best = np.array([any(len(line) for line in piece) for piece in pieces], np.int64)
-    if not len(queries) or not len(known):
+    if not len(queries) or not len(targets):
         return best
     ends = np.flatnonzero(queries >= _SEPARATORS)
-    # A query line ends in a number of its own, so no match with it is longer than the longest of these.
-    ranks = _ranks(np.concatenate([queries, known]), int(np.diff(ends, prepend=-1).max()))
+    # No match is longer than the longest query line, because each ends with a unique number.
+    ranks = _ranks(np.concatenate([queries, targets]), int(np.diff(ends, prepend=-1).max()))
     order = ranks[-1][:-1].argsort()
-    is_known = order >= len(queries)
-    candidates = order[is_known]
-    asked = order[~is_known]
-    # Candidates before each query in the order; among candidates of one piece in a row, the ends of that row.
-    before = is_known.cumsum()[~is_known] - 1
+    is_target = order >= len(queries)
+    candidates = order[is_target]
+    positions = order[~is_target]
+    # The candidates before and after each query in the order. With `exclude_same_index`, those of the same piece are
+    # skipped; `first` and `last` are the ends of each sequence of candidates of one piece.
+    before = is_target.cumsum()[~is_target] - 1
     after = before + 1
     if exclude_same_index:
         source = sources[candidates - len(queries)]
@@ -121,40 +122,40 @@ def longest_runs(pieces: Lines, training: Lines, exclude_same_index: bool = Fals
         changes = source[1:] != source[:-1]
         first = np.maximum.accumulate(np.where(np.append(True, changes), index, 0))
         last = np.minimum.accumulate(np.where(np.append(changes, True), index, len(source))[::-1])[::-1]
-        own = (before >= 0) & (source[before] == owners[asked])
+        own = (before >= 0) & (source[before] == owners[positions])
         before = np.where(own, first[before] - 1, before)
         inside = np.minimum(after, len(source) - 1)
-        own = (after < len(source)) & (source[inside] == owners[asked])
+        own = (after < len(source)) & (source[inside] == owners[positions])
         after = np.where(own, last[inside] + 1, after)
     for neighbour in (before, after):
         exists = (neighbour >= 0) & (neighbour < len(candidates))
-        length = _common(ranks, asked[exists], candidates[neighbour[exists]])
-        # A line without notes has no interval either; its length of 0 must not count as a note.
+        length = _common(ranks, positions[exists], candidates[neighbour[exists]])
+        # A match without intervals must not count as a note, as the line may have no notes.
         longest = np.zeros(len(best), np.int64)
-        np.maximum.at(longest, owners[asked[exists]], length)
+        np.maximum.at(longest, owners[positions[exists]], length)
         best = np.maximum(best, np.where(longest > 0, longest + 1, 0))
     return best
 
 
 def distinct_ngrams(pieces: Lines, n: int = 4) -> float:
-    """The share of different runs of n notes among all runs of n notes of a set of pieces.
+    """Returns the number of different sequences of n notes as a share of all sequences of n notes in a set of pieces.
 
-    A run is n - 1 intervals, as in `longest_runs`: a transposed repetition is a repetition. Runs do not cross lines.
-    The share falls with the size of the set, so only sets of about equal size compare. After distinct-n of Li et al.,
-    "A diversity-promoting objective function for neural conversation models", NAACL 2016.
+    Sequences are compared by their n - 1 intervals, so transposed repetitions are equal, and they do not cross lines.
+    The share falls with the size of the set, so compare only sets of similar size. After distinct-n of Li et al., "A
+    diversity-promoting objective function for neural conversation models", NAACL 2016.
 
     Args:
         pieces: Lines of each piece.
-        n: Notes in a run.
+        n: Number of notes in a sequence.
 
     Returns:
-        0..1; NaN if no line has n notes.
+        The share, in 0..1; NaN if no line has n notes.
 
     Raises:
         ValueError: n is less than 2.
     """
     if n < 2:
-        raise ValueError(f"a run has at least 2 notes, not {n}")
+        raise ValueError(f"n is {n}; it must be 2 or more")
     text = _text(pieces, 0)[0]
     if len(text) < n:
         return float("nan")

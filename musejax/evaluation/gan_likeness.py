@@ -1,4 +1,4 @@
-"""How near samples of a GAN over rolls are to real music: statistics by track, overlapped areas, variety.
+"""Compares samples of a GAN over piano-rolls with real music: statistics per track, overlapped areas and variety.
 
 Rolls are bool[N, T, K, P]: pieces, frames, tracks, pitches.
 """
@@ -19,11 +19,11 @@ from musejax.evaluation import mgeval, musegan_statistics
 from musejax.evaluation import note_rolls as roll_batches
 from musejax.pipeline import dataset, windows
 
-ROWS = 250  # drawn at a time
-KNOWN = 4000  # training windows that samples are compared with
-# Values of real music below this are compared by their difference, not by their ratio.
+ROWS = 250  # pieces in a batch
+MAX_TRAINING = 4000  # training windows that samples are compared with
+# Below this value, statistics are compared by the absolute difference instead of the relative one.
 SMALL = 0.01
-# What each distance is a mean over; `distance` is of those that MuseGAN's table has.
+# Statistics over which each distance is a mean; `distance` uses those in MuseGAN's table.
 KINDS = {
     "distance": ("eb", "upc_as_coded", "qn_as_coded", "dp_as_coded"),
     "distance_as_coded": ("eb", "upc_as_coded", "qn_as_coded", "pp_as_coded", "dp_as_coded", "td_as_coded"),
@@ -32,42 +32,41 @@ KINDS = {
 
 
 def rolls_of(vocabulary: vocabularies.Vocabulary, items: Sequence[dataset.Item]) -> np.ndarray:
-    """Windows of one length as rolls."""
+    """Returns windows of equal length as rolls."""
     frames = np.stack([item.arrays["frames"] for item in items]) > 0
     return frames.reshape(*frames.shape[:2], len(vocabulary.tracks), -1)
 
 
-def drums(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
-    """Which tracks are drums, bool[K]."""
+def drum_tracks(vocabulary: vocabularies.Vocabulary) -> np.ndarray:
+    """Returns True for tracks of drums, bool[K]."""
     return np.array([r.type.endswith(vocabularies.HIT) for r in vocabulary.ranges])
 
 
-def some(rolls: np.ndarray, num: int, seed: int) -> np.ndarray:
-    """So many of the pieces at most, drawn at random."""
+def choose_pieces(rolls: np.ndarray, num: int, seed: int) -> np.ndarray:
+    """Chooses at most `num` pieces at random."""
     return rolls[np.random.default_rng(seed).permutation(len(rolls))[:num]]
 
 
-def begun(vocabulary: vocabularies.Vocabulary, rolls: np.ndarray) -> np.ndarray:
-    """Where notes begin, of the rolls' shape: lit cells behind one that is not, of drums all lit cells."""
+def find_onsets(vocabulary: vocabularies.Vocabulary, rolls: np.ndarray) -> np.ndarray:
+    """Returns True where notes begin: in active cells after an inactive one, and in all active cells of drums."""
     out = rolls.copy()
     out[:, 1:] &= ~rolls[:, :-1]
-    return np.where(drums(vocabulary)[:, None], rolls, out)
+    return np.where(drum_tracks(vocabulary)[:, None], rolls, out)
 
 
 def batch(vocabulary: vocabularies.Vocabulary, rolls: np.ndarray) -> roll_batches.Rolls:
-    """Rolls as the music statistics read them: as the codec decodes them, silent pieces included."""
+    """Converts rolls to the form that the music statistics use, with notes as the codec decodes them."""
     num, length, tracks, pitches = rolls.shape
     low = vocabulary.ranges[0].min
 
-    def wide(cells: np.ndarray) -> np.ndarray:
+    def widen(cells: np.ndarray) -> np.ndarray:
         out = np.zeros((num, tracks, length, roll_batches.PITCHES), bool)
         out[..., low : low + pitches] = cells.swapaxes(1, 2)
         return out
 
     sizes = np.full(num, length), np.full(num, vocabulary.bar)
-    return roll_batches.Rolls(
-        wide(rolls), wide(begun(vocabulary, rolls)), *sizes, vocabulary.frames_per_quarter, drums(vocabulary)
-    )
+    onsets = widen(find_onsets(vocabulary, rolls))
+    return roll_batches.Rolls(widen(rolls), onsets, *sizes, vocabulary.frames_per_quarter, drum_tracks(vocabulary))
 
 
 @functools.lru_cache(maxsize=8)
@@ -78,7 +77,16 @@ def _compiled(function: Any) -> Any:
 def decode(
     model: Model, variables: Any, tracks: int, z: np.ndarray, seed: int, given: np.ndarray | None = None
 ) -> np.ndarray:
-    """Rolls of vectors float[N, Z], around frames [N, T, K P] of which one track is given."""
+    """Decodes latent vectors to rolls.
+
+    Args:
+        model: Model record.
+        variables: Its `params` and `state`.
+        tracks: Number of tracks, K.
+        z: Latent vectors, float[N, Z].
+        seed: Seed for sampling.
+        given: Frames [N, T, K P] that contain the given track, for a model that accompanies one.
+    """
     assert model.latent is not None
     out = []
     for first in range(0, len(z), ROWS):
@@ -87,152 +95,169 @@ def decode(
         if given is not None:
             request = request.replace(given=jnp.asarray(given[rows], jnp.int32))  # type: ignore[attr-defined]
         run = _compiled(model.latent.decode)
-        drawn = run(variables["params"], variables["state"], jax.random.key(seed), jnp.asarray(z[rows]), request)
-        out.append(np.asarray(drawn["frames"], bool)[: len(z) - first])
+        arrays = run(variables["params"], variables["state"], jax.random.key(seed), jnp.asarray(z[rows]), request)
+        out.append(np.asarray(arrays["frames"], bool)[: len(z) - first])
     frames = np.concatenate(out)
     return frames.reshape(*frames.shape[:2], tracks, -1)
 
 
-def prior(model: Model, num: int, seed: int) -> np.ndarray:
-    """Vectors of the prior: float32[num, Z]."""
+def sample_prior(model: Model, num: int, seed: int) -> np.ndarray:
+    """Samples latent vectors from the prior: float32[num, Z]."""
     assert model.latent is not None
     return np.asarray(latent_paths.prior(jax.random.split(jax.random.key(seed), num), model.latent.size))
 
 
-def given_of(model: Model, held_out: np.ndarray, num: int, seed: int) -> np.ndarray | None:
-    """Held-out rolls, drawn at random, for a model that is given a track of them; None for another."""
+def choose_given(model: Model, held_out: np.ndarray, num: int, seed: int) -> np.ndarray | None:
+    """Chooses held-out rolls at random for a model that accompanies a given track; returns None for other models."""
     if not model.info.given_track:
         return None
     return held_out[np.random.default_rng(seed).integers(0, len(held_out), num)]
 
 
-def samples(model: Model, variables: Any, held_out: np.ndarray, num: int, seed: int) -> np.ndarray:
-    """Free samples, nothing filtered; of a model that is given a track, around those of held-out rolls."""
-    given = given_of(model, held_out, num, seed)
-    told = None if given is None else given.reshape(*given.shape[:2], -1)
-    return decode(model, variables, held_out.shape[2], prior(model, num, seed), seed, told)
+def sample_rolls(model: Model, variables: Any, held_out: np.ndarray, num: int, seed: int) -> np.ndarray:
+    """Samples rolls without constraints; a model that accompanies a given track receives tracks of held-out rolls."""
+    given = choose_given(model, held_out, num, seed)
+    frames = None if given is None else given.reshape(*given.shape[:2], -1)
+    return decode(model, variables, held_out.shape[2], sample_prior(model, num, seed), seed, frames)
 
 
-def away(value: float, real: float) -> float:
-    """How far a statistic is from that of real music, as a share of it; a difference where that is below .01."""
+def relative_difference(value: float, real: float) -> float:
+    """Returns the relative difference of a statistic from that of real music, or the absolute one below `SMALL`."""
     return abs(value - real) / real if real >= SMALL else abs(value - real)
 
 
 def distance(
-    found: Mapping[str, np.ndarray], real: Mapping[str, np.ndarray], kinds: Sequence[str], grid: int
+    samples: Mapping[str, np.ndarray], real: Mapping[str, np.ndarray], kinds: Sequence[str], grid: int
 ) -> float | None:
-    """The mean of `away` over statistics, tracks and pairs of tracks; what is not defined of the found is 0.
+    """Returns the mean of `relative_difference` over statistics, tracks and pairs of tracks.
 
-    Left out is what is not defined of real music, and what the grid alone decides: qualified notes on one of 16ths.
+    Statistics that are undefined for the samples count as 0. Those that are undefined for real music are left out, and
+    so are qualified notes on a grid of 16ths, where all notes are qualified.
+
+    Args:
+        samples: Statistics of samples, by name.
+        real: Statistics of real music, by name.
+        kinds: Names of the statistics to use.
+        grid: Frames in a quarter note.
     """
     out = []
     for kind in kinds:
         if kind.startswith("qn") and grid <= 4:
             continue
-        own, known = found[kind], real[kind]
-        if own.ndim > 1:
-            pairs = np.triu_indices(len(own), 1)
-            own, known = own[pairs], known[pairs]
-        defined = ~np.isnan(known)
-        out += [away(*pair) for pair in zip(np.nan_to_num(own[defined]), known[defined], strict=True)]
+        values, targets = samples[kind], real[kind]
+        if values.ndim > 1:
+            pairs = np.triu_indices(len(values), 1)
+            values, targets = values[pairs], targets[pairs]
+        defined = ~np.isnan(targets)
+        pairs = zip(np.nan_to_num(values[defined]), targets[defined], strict=True)
+        out += [relative_difference(value, target) for value, target in pairs]
     return float(np.mean(out)) if out else None
 
 
 def areas(vocabulary: vocabularies.Vocabulary, rolls: np.ndarray, reference: np.ndarray) -> dict[str, float]:
-    """MGEval's overlapped area of each feature, of rolls and real music of the same length."""
+    """Returns MGEval's overlapped area of each feature between rolls and real music of the same length."""
     sides = [mgeval.features(batch(vocabulary, side)) for side in (rolls, reference)]
     return mgeval.summary(*sides)["overlapped_area"]
 
 
 def _flat(rolls: np.ndarray) -> np.ndarray:
-    """Rolls as rows of cells, float32[N, D]."""
+    """Reshapes rolls to rows of cells, float32[N, D]."""
     return rolls.reshape(len(rolls), -1).astype(np.float32)
 
 
 def jaccard(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Of rows, the share of cells lit in either that are lit in one alone: float32[N, M]; 0 of two silences."""
+    """Returns the Jaccard distances between rows of two sets, float32[N, M]; that of two silent rows is 0."""
     both = a @ b.T
     either = a.sum(1)[:, None] + b.sum(1)[None] - both
     return np.where(either > 0, 1 - both / np.maximum(either, 1), 0.0)
 
 
 def nearest(rolls: np.ndarray, others: np.ndarray | None = None, by: Sequence[int] = (0,)) -> np.ndarray:
-    """The least Jaccard distance of each piece from the others of its set, or from another set in some keys.
+    """Returns the smallest Jaccard distance of each piece from other pieces.
 
     Args:
-        rolls: The pieces.
-        others: The other set; None for their own.
-        by: Semitones by which the pieces of pitched tracks are moved to meet the others.
+        rolls: Pieces.
+        others: Pieces to compare with; None for the other pieces of the same set.
+        by: Transpositions of `rolls`, in semitones, over which the distance to `others` is minimised.
     """
     if others is None:
-        found = jaccard(_flat(rolls), _flat(rolls))
-        np.fill_diagonal(found, np.inf)
-        return found.min(1)
-    known, out = _flat(others), np.full(len(rolls), np.inf)
+        distances = jaccard(_flat(rolls), _flat(rolls))
+        np.fill_diagonal(distances, np.inf)
+        return distances.min(1)
+    other_rows, out = _flat(others), np.full(len(rolls), np.inf)
     for semitones in by:
-        moved = _flat(np.roll(rolls, semitones, -1))
+        rows = _flat(np.roll(rolls, semitones, -1))
         for first in range(0, len(rolls), ROWS):
             part = slice(first, first + ROWS)
-            out[part] = np.minimum(out[part], jaccard(moved[part], known).min(1))
+            out[part] = np.minimum(out[part], jaccard(rows[part], other_rows).min(1))
     return out
 
 
-def _mark(vocabulary: vocabularies.Vocabulary, row: np.ndarray) -> bytes | None:
-    """The same of pieces that are alike up to transposition; None of silence."""
-    found = windows.fingerprint({"frames": row.reshape(len(row), -1)}, vocabulary)
-    return None if found is None else hashlib.blake2b(found, digest_size=16).digest()
+def _hash(vocabulary: vocabularies.Vocabulary, row: np.ndarray) -> bytes | None:
+    """Returns a hash that is equal for pieces that are equal up to transposition, or None for a silent piece."""
+    fingerprint = windows.fingerprint({"frames": row.reshape(len(row), -1)}, vocabulary)
+    return None if fingerprint is None else hashlib.blake2b(fingerprint, digest_size=16).digest()
 
 
 def variety(
     vocabulary: vocabularies.Vocabulary, rolls: np.ndarray, training: np.ndarray, transpose: int
 ) -> dict[str, Any]:
-    """How many pieces are different, and how far each is from its nearest neighbours.
-
-    `distinct`, how many are left if those alike are one; `distinct_in_any_key`, if transpositions are alike too;
-    `silent`; `in_training`, how many are a training window in any key; medians and tenths of the Jaccard distances to
-    the nearest piece `among` themselves and in the `training` windows in every key that training has, of which at most
-    `KNOWN` are looked at.
+    """Measures how many pieces are different, and how far each is from its nearest neighbour.
 
     Args:
-        vocabulary: The codec's table.
-        rolls: The pieces.
+        vocabulary: Vocabulary of the codec.
+        rolls: Pieces.
         training: Rolls of the training windows.
-        transpose: By how many semitones training moves them, either way.
+        transpose: Largest transposition in training, up or down, in semitones.
+
+    Returns:
+        A dictionary with the numbers of `pieces`, of different pieces (`distinct`, and `distinct_in_any_key` up to
+        transposition), of `silent` pieces, and of pieces that are training windows in any key (`in_training`). `among`
+        and `training` have the median and the first decile of the Jaccard distance to the nearest other piece, and to
+        the nearest of at most `MAX_TRAINING` training windows in all keys of training.
     """
-    marks, trained = ([_mark(vocabulary, row) for row in side] for side in (rolls, training))
-    learnt = set(trained) - {None}
-    # Drums are not moved; a set with drums is compared as it is.
-    by = [0] if drums(vocabulary).any() else list(range(-transpose, transpose + 1))
-    among, known = nearest(rolls), nearest(rolls, some(training, KNOWN, 0), by)
+    hashes, training_hashes = ([_hash(vocabulary, row) for row in side] for side in (rolls, training))
+    training_set = set(training_hashes) - {None}
+    # Rolls with drums are not transposed.
+    by = [0] if drum_tracks(vocabulary).any() else list(range(-transpose, transpose + 1))
+    among = nearest(rolls)
+    to_training = nearest(rolls, choose_pieces(training, MAX_TRAINING, 0), by)
     out: dict[str, Any] = {
         "pieces": len(rolls),
         "distinct": len({row.tobytes() for row in rolls}),
-        "distinct_in_any_key": len(set(marks)),
-        "silent": marks.count(None),
-        "in_training": sum(mark in learnt for mark in marks),
+        "distinct_in_any_key": len(set(hashes)),
+        "silent": hashes.count(None),
+        "in_training": sum(value in training_set for value in hashes),
     }
-    for name, found in (("among", among), ("training", known)):
-        middle, low = np.quantile(found, [0.5, 0.1])
-        out[name] = {"median": round(float(middle), 5), "tenth": round(float(low), 5)}
+    for name, distances in (("among", among), ("training", to_training)):
+        median, decile = np.quantile(distances, [0.5, 0.1])
+        out[name] = {"median": round(float(median), 5), "tenth": round(float(decile), 5)}
     return out
 
 
 def figures(
     vocabulary: vocabularies.Vocabulary, rolls: np.ndarray, held_out: np.ndarray, training: np.ndarray, transpose: int
 ) -> dict[str, Any]:
-    """What `musejax evaluate` says of samples; entries `training_...` are the same of real training windows.
+    """Returns the figures of samples for `musejax evaluate`; entries `training_...` are those of training windows.
 
-    Distances are of MuseGAN's statistics from those of held-out windows (`KINDS`), areas are means over MGEval's
-    features. Arguments are those of `variety`, and rolls of the held-out windows.
+    Distances compare MuseGAN's statistics with those of held-out windows (`KINDS`). Areas are means over the features
+    of MGEval.
+
+    Args:
+        vocabulary: Vocabulary of the codec.
+        rolls: Samples.
+        held_out: Rolls of the held-out windows.
+        training: Rolls of the training windows.
+        transpose: Largest transposition in training, up or down, in semitones.
     """
     real = musegan_statistics.statistics(batch(vocabulary, held_out))
     out: dict[str, Any] = {}
-    for prefix, side in (("", rolls), ("training_", some(training, len(rolls), 0))):
-        found = musegan_statistics.statistics(batch(vocabulary, side))
+    for prefix, side in (("", rolls), ("training_", choose_pieces(training, len(rolls), 0))):
+        statistics = musegan_statistics.statistics(batch(vocabulary, side))
         for name, kinds in KINDS.items():
-            value = distance(found, real, kinds, vocabulary.frames_per_quarter)
+            value = distance(statistics, real, kinds, vocabulary.frames_per_quarter)
             out[prefix + name] = None if value is None else round(value, 5)
         out[f"{prefix}overlapped_area"] = round(float(areas(vocabulary, side, held_out)["mean"]), 5)
-    various = variety(vocabulary, rolls, training, transpose)
-    near = {f"nearest_{name}": various.pop(name)["median"] for name in ("among", "training")}
-    return {"samples": various.pop("pieces"), **out, **various, **near}
+    measures = variety(vocabulary, rolls, training, transpose)
+    near = {f"nearest_{name}": measures.pop(name)["median"] for name in ("among", "training")}
+    return {"samples": measures.pop("pieces"), **out, **measures, **near}

@@ -1,16 +1,17 @@
-"""Likelihood of whole pieces, summed by piece, with a bootstrap interval over pieces.
+"""Likelihood of whole pieces, with bootstrap intervals over pieces.
 
-Protocols: `jsb16` (four voices on the 16th grid, every cell scored by the chain rule; nats a note and a frame),
-`bl` (88-key binary frames; nats a frame, with and without each piece's first frame; class A1 where keys are independent
-given the past, A2 where they are scored given each other, A3 for bounds), and `corpus` (a model on the data of its own
-codec; nats a token). Figures are micro averages: over all cells of all pieces.
+Protocols: `jsb16` (four voices on a grid of 16ths, all cells scored by the chain rule; nats per note and per frame),
+`bl` (binary frames of 88 keys; nats per frame, with and without the first frame of each piece; class A1 if keys are
+independent given the past, A2 if they are scored given each other, A3 for bounds), and `corpus` (data of the model's
+own codec; nats per token). Figures are micro averages, over all cells of all pieces.
 
-What is not an exact likelihood has another name. A model with latent variables gives `elbo_per_...` and, from several
-draws, the tighter `iwae_per_...` (Burda et al., 2016), both upper bounds of the cost; an orderless model gives
-`orderless_nll_per_...` and a pseudo-likelihood `pseudo_nll_per_...`, estimates with a standard error.
+Only exact likelihoods are named `nll_per_...`. A model with latent variables has `elbo_per_...` and, from several
+samples, the tighter `iwae_per_...` (Burda et al., 2016), which are upper bounds of the negative log-likelihood. An
+orderless model has `orderless_nll_per_...`, and a pseudo-likelihood is `pseudo_nll_per_...`; both are estimates with a
+standard error.
 
-Where some voices are given, the likelihood of the others is exact for a model that reads the given ones ahead; from
-one that knows only what lies before it is `causal_nll_per_...`, the cost of the free cells in its usual order.
+If some voices are given, the likelihood of the others is exact for a model that reads the given voices in advance. For
+a model that is conditioned only on the past it is `causal_nll_per_...`, the cost of the free cells in the usual order.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,15 +29,15 @@ RESAMPLES = 2000
 
 
 class PieceScores(NamedTuple):
-    """Sums by piece, float64[pieces] each.
+    """Sums over each piece, float64[pieces] each.
 
     Attributes:
-        nll: Nats of the piece: exact, or the mean of the draws.
-        cells: Cells scored.
-        frames: Frames.
-        first: Nats of its first frame, where the likelihood is exact.
-        draws: Nats of every draw, float64[samples, pieces], where it is estimated.
-        causal: Whether voices were given to a model that does not read them ahead.
+        nll: Negative log-likelihood in nats: exact, or the mean of the estimates.
+        cells: Number of scored cells.
+        frames: Number of frames.
+        first: Negative log-likelihood of the first frame in nats, if the likelihood is exact.
+        draws: Estimates from each sample in nats, float64[samples, pieces], if the likelihood is estimated.
+        causal: Whether voices were given to a model that does not read them in advance.
     """
 
     nll: np.ndarray
@@ -48,14 +49,14 @@ class PieceScores(NamedTuple):
 
 
 def protocol(source: str) -> str:
-    """The protocol under which a corpus is scored."""
+    """Returns the protocol under which a corpus is scored."""
     if source == "jsb16":
         return "jsb16"
     return "bl" if source.startswith("bl-") else "corpus"
 
 
 def bl_class(score: Likelihood) -> str:
-    """The class of protocol `bl` in which a likelihood may be compared."""
+    """Returns the class of protocol `bl` within which a likelihood is comparable."""
     if score.kind == "bound":
         return "A3"
     return "A2" if score.joint else "A1"
@@ -71,24 +72,24 @@ def score_pieces(
     seed: int = 0,
     given: Sequence[int] = (),
 ) -> PieceScores:
-    """Scores every piece whole, from the start state; padding is not counted.
+    """Scores each piece as a whole, from its start; padding is not counted.
 
     Args:
-        model: A model with a `score`.
+        model: Model record with a likelihood.
         variables: Its `params` and `state`.
         items: Pieces in its codec.
-        batch_size: Pieces scored at a time.
-        samples: Draws a piece, where the likelihood is estimated.
-        seed: Of the draws.
+        batch_size: Number of pieces in a batch.
+        samples: Number of samples per piece, if the likelihood is estimated.
+        seed: Seed for sampling.
         given: Streams that are given; the others are scored.
 
     Raises:
-        errors.UserError: The model has no likelihood, or no exact one where streams are given.
+        errors.UserError: The model has no likelihood, or streams are given and it has no exact one.
     """
     if model.likelihood is None:
         raise errors.UserError("this model has no likelihood to evaluate")
     if given and (model.likelihood.nll is None or model.decoder is None):
-        raise errors.UserError("the likelihood of voices given others is there for left-to-right models alone")
+        raise errors.UserError("only left-to-right models have a likelihood of some voices given others")
     params, state = variables["params"], variables["state"]
     cells = np.array([np.prod(_cells(item)) for item in items], np.float64)
     frames = np.array([item.length for item in items], np.float64)
@@ -112,38 +113,38 @@ def score_pieces(
     estimate = jax.jit(model.likelihood.estimate)
     draws = np.zeros((samples, len(items)))
     for (indices, batch), key in zip(batches.whole(items, batch_size), _keys(seed)):
-        for at in range(samples):
-            nats = np.asarray(estimate(params, state, jax.random.fold_in(key, at), batch), np.float64)
-            draws[at, indices] = nats[: len(indices)]
+        for sample in range(samples):
+            nats = np.asarray(estimate(params, state, jax.random.fold_in(key, sample), batch), np.float64)
+            draws[sample, indices] = nats[: len(indices)]
     return PieceScores(draws.mean(0), cells, frames, draws=draws)
 
 
 def _cells(item: dataset.Item) -> tuple[int, ...]:
-    """The shape of a piece's cells: frames of bits are cells, tokens each are."""
+    """Returns the shape of the cells of a piece, which are tokens or binary frames."""
     return item.arrays["tokens"].shape if "tokens" in item.arrays else (item.length,)
 
 
 def _keys(seed: int) -> Iterator[jax.Array]:
-    root, at = jax.random.key(seed), 0
+    root, index = jax.random.key(seed), 0
     while True:
-        yield jax.random.fold_in(root, at)
-        at += 1
+        yield jax.random.fold_in(root, index)
+        index += 1
 
 
 def importance_weighted(draws: np.ndarray) -> np.ndarray:
-    """The importance-weighted bound of each piece: nats float64[samples, pieces] -> float64[pieces]."""
+    """Returns the importance-weighted bound of each piece in nats: float64[samples, pieces] -> float64[pieces]."""
     low = draws.min(0)
     return low - np.log(np.exp(low - draws).mean(0))
 
 
 def interval(totals: np.ndarray, weights: np.ndarray, together: np.ndarray | None = None) -> tuple[float, float]:
-    """The 95 % bootstrap interval of sum(totals) / sum(weights).
+    """Returns the 95 % bootstrap interval of sum(totals) / sum(weights).
 
     Args:
-        totals: float64[N].
-        weights: float64[N].
-        together: int64[N], which rows are resampled together, such as overlapping windows of one piece; None for each
-            row by itself.
+        totals: Numerators, float64[N].
+        weights: Denominators, float64[N].
+        together: Group of each row, int64[N]; rows of a group are resampled together, such as overlapping windows of a
+            piece. None to resample rows independently.
     """
     if together is not None:
         totals, weights = np.bincount(together, totals), np.bincount(together, weights)
@@ -160,14 +161,14 @@ def figures(
     score: Likelihood,
     together: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """The figures of a protocol with their units in their names.
+    """Returns the figures of a protocol, with units in their names.
 
     Args:
-        scores: By piece.
-        vocabulary: The model's table.
-        source: The corpus.
-        score: The model's likelihood, for its kind and its class.
-        together: As in `interval`.
+        scores: Scores of pieces.
+        vocabulary: Vocabulary of the model.
+        source: Name of the corpus.
+        score: Likelihood of the model, for its kind and class.
+        together: Groups of pieces, as in `interval`.
     """
     rule = protocol(source)
     cells, frames = scores.cells.sum(), scores.frames.sum()
@@ -180,7 +181,7 @@ def figures(
         out["class"] = bl_class(score)
     else:
         out["tokens"] = int(cells)
-        # Of one stream a frame is a token; bounds are given by frame too, as VAEs over any codec are compared by it.
+        # With a single stream, a frame is a token. Bounds are also given per frame, to compare VAEs over any codec.
         framed = vocabulary.streams > 1 or (score.kind == "bound" and vocabulary.frames_per_quarter > 0)
         units = {"token": scores.cells, **(units if framed else {})}
     name = {"exact": "nll", "bound": "elbo", "orderless": "orderless_nll", "pseudo": "pseudo_nll"}[score.kind]

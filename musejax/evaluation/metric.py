@@ -1,4 +1,4 @@
-"""A music statistic of one's own, as `musejax metrics --plugin FILE` takes it."""
+"""The record of a user-defined music statistic, for `musejax metrics --plugin FILE`."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,9 +12,9 @@ class Metric(NamedTuple):
     """A statistic of pieces.
 
     Attributes:
-        name: Its name in the table and in the JSON.
-        measure: Rolls of N pieces -> float[N], NaN where it is not defined for a piece.
-        summary: One line about it.
+        name: Name of the statistic in the table and in the JSON output.
+        measure: Function from rolls of N pieces to float[N], with NaN for pieces for which it is undefined.
+        summary: One-line description.
     """
 
     name: str

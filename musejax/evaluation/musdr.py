@@ -1,11 +1,11 @@
-"""The symbolic measures of MusDr on rolls: pitch-class entropy by bar and grooving pattern similarity. NumPy only.
+"""The symbolic measures of MusDr: pitch-class entropy of bars and grooving pattern similarity. NumPy only.
 
 Source: Wu and Yang, "The Jazz Transformer on the Front Line: Exploring the Shortcomings of AI-composed Music through
-Quantitative Measures", 2020, and their package MusDr. Their structureness indicators need audio and are not here.
+Quantitative Measures", 2020, and their package MusDr. Their structureness indicators need audio and are not included.
 
-The bars of a piece are those that begin within its frames; a last one that is not full is filled up with silence, and
-silent bars count as bars (the package drops one at the end in which no note begins). A similarity over positions grows
-with the fineness of the grid: theirs has 64 positions in a bar, so figures compare only between pieces on one grid.
+The bars of a piece are those that begin within its frames. An incomplete last bar is padded with silence. Silent bars
+count (the package drops a last bar in which no note begins). The similarity increases with the resolution of the grid,
+which is 64 positions per bar in the package, so compare only pieces on the same grid.
 """
 
 import numpy as np
@@ -15,22 +15,22 @@ from musejax.evaluation import note_rolls as rolls_
 
 
 def _class_counts(rolls: rolls_.Rolls, bars: int) -> np.ndarray:
-    """Notes of each pitch class that begin in each bar, over all pitched tracks: int64[N, bars, 12]."""
+    """Counts the notes of each pitch class that begin in each bar, over all pitched tracks: int64[N, bars, 12]."""
     piece, _, frame, pitch = np.nonzero(rolls.pitched().onset)
     cell = (piece * bars + frame // rolls.bar[piece]) * 12 + pitch % 12
     return np.bincount(cell, minlength=len(rolls) * bars * 12).reshape(len(rolls), bars, 12)
 
 
 def _windowed_entropy(counts: np.ndarray, bars: np.ndarray, window: int) -> np.ndarray:
-    """Mean entropy over all windows of consecutive bars.
+    """Returns the mean entropy over all windows of consecutive bars.
 
     Args:
-        counts: int64[N, B, 12].
-        bars: int64[N], bars of each piece.
-        window: Bars in a window.
+        counts: Notes of each pitch class in each bar, int64[N, B, 12].
+        bars: Number of bars of each piece, int64[N].
+        window: Number of bars in a window.
 
     Returns:
-        Bits, float64[N].
+        Entropies in bits, float64[N].
     """
     width = np.minimum(bars, window)[:, None]
     first = np.arange(counts.shape[1])[None]
@@ -42,30 +42,31 @@ def _windowed_entropy(counts: np.ndarray, bars: np.ndarray, window: int) -> np.n
 
 
 def _grooving_similarity(rolls: rolls_.Rolls, bars: np.ndarray) -> np.ndarray:
-    """Mean over all pairs of bars of the share of positions at which both or neither have an onset: float64[N]."""
+    """Returns the share of positions at which both or neither of two bars have an onset, averaged over all pairs."""
     piece, frame = np.nonzero(np.any(rolls.onset, axis=(1, 3)))
     widest = int(rolls.bar.max(initial=1))
     cell = piece * widest + frame % rolls.bar[piece]
     with_onset = np.bincount(cell, minlength=len(rolls) * widest).reshape(len(rolls), widest)
-    # At a position where k of n bars have an onset k * (n - k) pairs differ, so no pair need be formed.
+    # If k of n bars have an onset at a position, k * (n - k) pairs differ, so the pairs need not be enumerated.
     differ = (with_onset * (bars[:, None] - with_onset)).sum(1)
     return 1 - muspy.ratio(differ, rolls.bar * (bars * (bars - 1) // 2))
 
 
 def statistics(rolls: rolls_.Rolls) -> dict[str, np.ndarray]:
-    """The measures of MusDr.
+    """Computes the measures of MusDr.
 
-    - `h1`, `h4`: mean entropy in bits of the pitch-class histogram (notes, not weighted by their length; pitched
-      tracks) of 1 and of 4 consecutive bars, over all such windows that have a note; in a piece of fewer than 4 bars
-      the window is the piece. 0 is one pitch class only, log2(12) = 3.58 all equally often.
-    - `gs`: grooving pattern similarity in 0..1, one less the mean XOR of the onset patterns (all tracks, drums too)
-      of two bars over all pairs of bars. The package samples 1000 pairs where there are more; here all count.
+    - `h1`, `h4`: Mean entropy, in bits, of the pitch-class histograms of 1 and of 4 consecutive bars, over all such
+      windows with a note. Histograms count the notes of pitched tracks, not weighted by duration. A piece of fewer than
+      4 bars is a single window. The entropy is 0 for a single pitch class and log2(12) = 3.58 for a uniform histogram.
+    - `gs`: Grooving pattern similarity in 0..1: one minus the mean XOR of the onset patterns of two bars (all tracks,
+      including drums), over all pairs of bars. The package samples 1000 pairs if there are more.
 
     Args:
         rolls: N pieces.
 
     Returns:
-        float64[N] by name, NaN where undefined: without pitched notes (`h1`, `h4`), with fewer than two bars (`gs`).
+        Measures by name, float64[N], NaN for pieces without pitched notes (`h1`, `h4`) or with fewer than two bars
+        (`gs`).
     """
     bars = -(-rolls.frames // rolls.bar)
     counts = _class_counts(rolls, int(bars.max(initial=1)))

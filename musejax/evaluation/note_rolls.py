@@ -1,7 +1,7 @@
-"""Pieces on a grid as one batch of binary rolls: what every music statistic reads. NumPy only.
+"""A batch of pieces as binary piano-rolls, the input of all music statistics. NumPy only.
 
-Within a track and a pitch notes never overlap: one that begins while another still sounds ends that one and lasts until
-both are over. Velocities are not kept.
+Notes of the same track and pitch never overlap: a note that begins while another sounds ends that note, and lasts until
+both would have ended. Velocities are not stored.
 """
 
 import dataclasses
@@ -14,18 +14,18 @@ import numpy as np
 from musejax import errors
 
 PITCHES = 128
-# The largest batch, in bytes of each of its two rolls.
+# Largest size of a batch, in bytes of each of its two rolls.
 MAX_CELLS = 2**33
 
 
 class Note(NamedTuple):
-    """One note on the grid.
+    """A note on the grid.
 
     Attributes:
-        track: Index of its track, 0..K-1.
+        track: Index of the track, 0..K-1.
         pitch: MIDI pitch.
-        start: Frame in which it begins.
-        end: First frame in which it no longer sounds.
+        start: First frame of the note.
+        end: First frame after the note.
     """
 
     track: int
@@ -34,18 +34,18 @@ class Note(NamedTuple):
     end: int
 
 
-# No NamedTuple: with a length of its own one of those could not be replaced in part.
+# Not a NamedTuple, because one with its own `__len__` does not support `_replace`.
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rolls:
     """N pieces of K tracks, padded with silence to T frames.
 
     Attributes:
-        sounding: bool[N, K, T, 128].
-        onset: bool[N, K, T, 128], 1 where a note begins; it sounds there too.
-        frames: int64[N], frames of each piece.
-        bar: int64[N], frames in a bar of each piece.
-        beat: Frames in a quarter note.
-        drums: bool[K], which tracks are drums.
+        sounding: True where a note sounds, bool[N, K, T, 128].
+        onset: True where a note begins, bool[N, K, T, 128]; the note also sounds there.
+        frames: Number of frames of each piece, int64[N].
+        bar: Number of frames in a bar of each piece, int64[N].
+        beat: Number of frames in a quarter note.
+        drums: True for drum tracks, bool[K].
     """
 
     sounding: np.ndarray
@@ -56,21 +56,21 @@ class Rolls:
     drums: np.ndarray
 
     def __len__(self) -> int:
-        """Number of pieces, N."""
+        """Returns the number of pieces, N."""
         return len(self.sounding)
 
     def pitched(self) -> "Rolls":
-        """The same without drum tracks."""
+        """Returns the rolls without drum tracks."""
         keep = ~self.drums
         return dataclasses.replace(
             self, sounding=self.sounding[:, keep], onset=self.onset[:, keep], drums=self.drums[keep]
         )
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "Rolls":
-        """Some of the pieces."""
-        at = np.asarray(indices, int)
+        """Returns the pieces at some indices."""
+        rows = np.asarray(indices, int)
         return dataclasses.replace(
-            self, sounding=self.sounding[at], onset=self.onset[at], frames=self.frames[at], bar=self.bar[at]
+            self, sounding=self.sounding[rows], onset=self.onset[rows], frames=self.frames[rows], bar=self.bar[rows]
         )
 
 
@@ -83,25 +83,25 @@ def from_notes(
     frames: Sequence[int] | None = None,
     drums: Sequence[int] = (),
 ) -> Rolls:
-    """Rolls of lists of notes.
+    """Converts lists of notes to rolls.
 
     Args:
-        pieces: The notes of each piece, in any order.
+        pieces: Notes of each piece, in any order.
         tracks: Number of tracks, K.
-        beat: Frames in a quarter note.
-        bar: Frames in a bar: one for all, or one a piece.
-        frames: Frames of each piece; by default up to the end of its last note.
-        drums: Which tracks are drums.
+        beat: Number of frames in a quarter note.
+        bar: Number of frames in a bar, of all pieces or of each.
+        frames: Number of frames of each piece; by default up to the end of its last note.
+        drums: Indices of the drum tracks.
 
     Raises:
-        errors.UserError: They are too large.
+        errors.UserError: The rolls would be too large.
     """
     ends = [max((n.end for n in notes), default=1) for notes in pieces] if frames is None else list(frames)
     shape = (len(pieces), tracks, max(ends, default=1), PITCHES)
     if math.prod(shape) > MAX_CELLS:
         raise errors.UserError(
-            f"the rolls of {shape[0]:,} pieces in {shape[1]:,} tracks, the longest of {shape[2]:,} frames, do not fit "
-            "into memory; leave out the longest pieces"
+            f"the rolls of {shape[0]:,} pieces of {shape[1]:,} tracks and up to {shape[2]:,} frames do not fit into "
+            "memory; leave out the longest pieces"
         )
     sounding, onset = np.zeros(shape, bool), np.zeros(shape, bool)
     for piece, notes in enumerate(pieces):
@@ -115,21 +115,20 @@ def from_notes(
 
 
 def durations(rolls: Rolls) -> np.ndarray:
-    """For each onset the frames that its note lasts, 0 elsewhere: int32[N, K, T, 128]."""
+    """Returns the duration of each note in frames at its onset, 0 elsewhere: int32[N, K, T, 128]."""
     out = np.zeros(rolls.sounding.shape, np.int32)
-    left = np.zeros(rolls.sounding.shape[:2] + rolls.sounding.shape[3:], np.int32)
+    remaining = np.zeros(rolls.sounding.shape[:2] + rolls.sounding.shape[3:], np.int32)
     for t in range(rolls.sounding.shape[2] - 1, -1, -1):
-        left = np.where(rolls.sounding[:, :, t], left + 1, 0)
-        out[:, :, t] = np.where(rolls.onset[:, :, t], left, 0)
-        left[rolls.onset[:, :, t]] = 0
+        remaining = np.where(rolls.sounding[:, :, t], remaining + 1, 0)
+        out[:, :, t] = np.where(rolls.onset[:, :, t], remaining, 0)
+        remaining[rolls.onset[:, :, t]] = 0
     return out
 
 
 def cut(rolls: Rolls, bars: int) -> Rolls:
-    """Every piece cut into consecutive stretches of `bars` of its bars, as pieces of their own.
+    """Cuts each piece into consecutive excerpts of `bars` bars, which become pieces of their own.
 
-    What does not fill a stretch at the end of a piece is left out, and so are pieces that are shorter. A note that
-    sounds across a cut begins anew behind it.
+    An incomplete excerpt at the end of a piece is dropped. A note that sounds across a cut begins again after it.
     """
     places = [
         (piece, start, int(bar) * bars)

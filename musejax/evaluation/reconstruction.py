@@ -1,16 +1,17 @@
-"""What a latent vector says of its piece: cells that a decoder gets right with the vector, with another's, with none.
+"""Measures the information in latent vectors: the accuracy of pieces decoded from their own and from other vectors.
 
-Accuracies are shares of all cells of all pieces (a frame of switches is one cell, right if all of them are). Vectors
-are the means of posteriors.
+Accuracies are shares of all cells of all pieces. A binary frame is one cell, which is correct if all its values are.
+The vectors are posterior means.
 
-- `accuracy_teacher_forced`: the likeliest value is the true one, given the vector and the true frames before.
-- `accuracy_sampled`: drawn at temperature 1 from the vector alone, the decoder hearing what it drew.
-- `accuracy_without_z`: the same with the vector of a piece of another melody group, so that what the decoder knows of
-  music in general counts and what it was told of this piece does not. The vector of a real piece and not one of the
-  prior: a posterior that has left the prior would make the latter look worse than ignorance.
-- `accuracy_onsets`: of `accuracy_sampled`, the cells where a note begins in the true piece.
-- `accuracy_all_hold`: of a guess that nothing ever happens: a hold in every cell, or silence where there are no holds.
-- `active_dimensions`: dimensions of which the mean varies over the pieces by more than .01 (Burda et al., 2016).
+- `accuracy_teacher_forced`: The likeliest value is correct, given the vector and the true previous frames.
+- `accuracy_sampled`: Accuracy of samples at temperature 1, given only the vector.
+- `accuracy_without_z`: The same with the vector of a piece of another melody group. It measures what the decoder knows
+  about music in general, without information about this piece. A sample of the prior would not do: if the posteriors do
+  not match the prior, the result would be worse than without any information.
+- `accuracy_onsets`: `accuracy_sampled` for cells in which a note begins in the true piece.
+- `accuracy_all_hold`: Accuracy of a constant guess: a hold in each cell, or silence in a vocabulary without holds.
+- `active_dimensions`: Number of dimensions whose posterior mean has a variance over pieces of more than 0.01 (Burda et
+  al., 2016).
 """
 
 from collections.abc import Sequence
@@ -25,25 +26,25 @@ from musejax.base import Model, Request
 from musejax.evaluation import likelihood
 from musejax.pipeline import batches, dataset
 
-# Variance of a dimension's posterior mean above which it is in use.
+# A dimension is active if the variance of its posterior mean is larger than this.
 ACTIVE = 0.01
-# Types of events that begin no note, and of these the ones that stand where nothing happens.
+# Event types that mean that nothing changes, and all event types that do not begin a note.
 _IDLE = ("hold", "melody_hold", "bass_hold")
 _BEGINS_NONE = (*_IDLE, "rest", "note_off", "melody_off", "bass_off", "end")
 
 
 class Rebuilt(NamedTuple):
-    """Counts by piece, float64[N] each.
+    """Numbers of cells of each piece, float64[N] each.
 
     Attributes:
-        cells: Cells of the piece.
-        teacher_forced: Of these right, given the vector and the true frames before.
-        sampled: Right when drawn from the vector.
-        without_z: Right when drawn from the vector of another melody group.
-        idle: Right of a guess that nothing happens.
-        onsets: Cells where a note begins.
-        onsets_sampled: Of these right when drawn from the vector.
-        means: float32[N, Z], the vectors.
+        cells: All cells.
+        teacher_forced: Correct cells, given the vector and the true previous frames.
+        sampled: Correct cells of samples from the vector.
+        without_z: Correct cells of samples from the vector of another melody group.
+        idle: Correct cells of the constant guess.
+        onsets: Cells in which a note begins.
+        onsets_sampled: Those of them that are correct in samples from the vector.
+        means: Latent vectors, float32[N, Z].
     """
 
     cells: np.ndarray
@@ -56,8 +57,8 @@ class Rebuilt(NamedTuple):
     means: np.ndarray
 
 
-def idle(vocabulary: vocabularies.Vocabulary) -> np.ndarray | None:
-    """The value of each cell of a frame in which nothing happens: int32[S]; None where every frame sounds by itself."""
+def idle_values(vocabulary: vocabularies.Vocabulary) -> np.ndarray | None:
+    """Returns the values of a frame in which nothing changes, int32[S], or None if there are no such values."""
     if vocabulary.kind == "bits":
         return np.zeros(1, np.int32)
     if vocabulary.own:
@@ -68,16 +69,16 @@ def idle(vocabulary: vocabularies.Vocabulary) -> np.ndarray | None:
     return None
 
 
-def onsets(vocabulary: vocabularies.Vocabulary, cells: np.ndarray) -> np.ndarray | None:
-    """Where a note begins, bool of the shape of cells; None where values do not tell a new note from one that goes on.
+def find_onsets(vocabulary: vocabularies.Vocabulary, cells: np.ndarray) -> np.ndarray | None:
+    """Returns True for cells in which a note begins, or None if values do not distinguish new from held notes.
 
     Args:
-        vocabulary: Of the cells.
-        cells: Ids int[..., S], or switches int[..., V], which give [..., 1].
+        vocabulary: Vocabulary of the cells.
+        cells: Tokens int[..., S], or binary frames int[..., V], for which the result is [..., 1].
     """
     if vocabulary.kind == "bits":
         return np.asarray(cells.any(-1, keepdims=True)) if vocabulary.has("drum") else None
-    if idle(vocabulary) is None:
+    if idle_values(vocabulary) is None:
         return None
     begins = np.ones(vocabulary.size, bool)
     for r in vocabulary.ranges:
@@ -85,30 +86,33 @@ def onsets(vocabulary: vocabularies.Vocabulary, cells: np.ndarray) -> np.ndarray
         if r.type in _BEGINS_NONE:
             begins[first : first + r.size] = False
         if r.type == "drums":
-            begins[first] = False  # the set of no drum
+            begins[first] = False  # the empty set of drums
     return begins[cells]
 
 
-def elsewhere(groups: Sequence[str], seed: int) -> np.ndarray | None:
-    """For each piece one of another melody group, each once: int64[N]; None where one group has more than half.
+def choose_other_pieces(groups: Sequence[str], seed: int) -> np.ndarray | None:
+    """Chooses for each piece a different piece of another melody group, by a permutation.
 
     Args:
-        groups: Of the pieces.
-        seed: Of the order of groups.
+        groups: Melody group of each piece.
+        seed: Seed of the order of groups.
+
+    Returns:
+        Indices of the chosen pieces, int64[N], or None if a group has more than half of the pieces.
     """
     names, group = np.unique(np.array(groups), return_inverse=True)
-    most = int(np.bincount(group).max())
-    if 2 * most > len(group):
+    largest = int(np.bincount(group).max())
+    if 2 * largest > len(group):
         return None
     order = np.argsort(np.random.default_rng(seed).permutation(len(names))[group], kind="stable")
     out = np.empty(len(group), np.int64)
-    # A turn by the size of the largest group leads out of every group.
-    out[order] = np.roll(order, -most)
+    # A rotation by the size of the largest group leads from each group to another.
+    out[order] = np.roll(order, -largest)
     return out
 
 
 def encode(model: Model, variables: dict[str, Any], items: Sequence[dataset.Item], batch_size: int = 256) -> np.ndarray:
-    """The means of posteriors, float32[N, Z]."""
+    """Returns the posterior means of pieces, float32[N, Z]."""
     assert model.latent is not None and model.latent.encode is not None
     run, out = jax.jit(model.latent.encode), np.zeros((len(items), model.latent.size), np.float32)
     for indices, batch in batches.whole(items, batch_size):
@@ -125,25 +129,25 @@ def rebuild(
     batch_size: int = 256,
     seed: int = 0,
 ) -> Rebuilt:
-    """Takes every piece through its vector and back, and through that of another.
+    """Decodes each piece from its latent vector, and from that of another piece, and counts the correct cells.
 
     Args:
-        model: With latent vectors that give `costs`.
+        model: Model record with latent vectors and `costs`.
         variables: Its `params` and `state`.
-        vocabulary: Its table.
+        vocabulary: Its vocabulary.
         items: Pieces in its codec.
-        batch_size: Pieces at a time.
-        seed: Of the draws.
+        batch_size: Number of pieces in a batch.
+        seed: Seed for sampling.
     """
     assert model.latent is not None and model.latent.costs is not None
     params, state = variables["params"], variables["state"]
     costs, decode = jax.jit(model.latent.costs), jax.jit(model.latent.decode)
     means, key, first = encode(model, variables, items, batch_size), jax.random.key(seed), 0
-    other, nothing = elsewhere([item.group for item in items], seed), idle(vocabulary)
-    found = {name: np.full(len(items), np.nan) for name in Rebuilt._fields if name != "means"}
+    other, idle = choose_other_pieces([item.group for item in items], seed), idle_values(vocabulary)
+    counts = {name: np.full(len(items), np.nan) for name in Rebuilt._fields if name != "means"}
 
     for indices, batch in batches.whole(items, batch_size):
-        wide = np.resize(indices, batch_size)
+        rows = np.resize(indices, batch_size)
         field = "frames" if vocabulary.kind == "bits" else "tokens"
         truth, mask = _cells(vocabulary, batch[field]), batch["pad_mask"][..., None] > 0
         request = Request(
@@ -154,43 +158,43 @@ def rebuild(
         )
         first += len(indices)
 
-        right = np.asarray(costs(params, state, batch, jnp.asarray(means[wide]))[1]) > 0
-        hits = {"cells": np.ones_like(right), "teacher_forced": right}
-        vectors = {"sampled": means[wide], **({} if other is None else {"without_z": means[other[wide]]})}
+        correct = np.asarray(costs(params, state, batch, jnp.asarray(means[rows]))[1]) > 0
+        hits = {"cells": np.ones_like(correct), "teacher_forced": correct}
+        vectors = {"sampled": means[rows], **({} if other is None else {"without_z": means[other[rows]]})}
         for name, z in vectors.items():
-            drawn = np.asarray(decode(params, state, key, jnp.asarray(z), request)[field])
-            hits[name] = _equal(vocabulary, _cells(vocabulary, drawn), truth)
-        if nothing is not None:
-            hits["idle"] = _equal(vocabulary, np.broadcast_to(nothing, truth.shape), truth)
-        begins = onsets(vocabulary, truth)
+            values = np.asarray(decode(params, state, key, jnp.asarray(z), request)[field])
+            hits[name] = _equal(vocabulary, _cells(vocabulary, values), truth)
+        if idle is not None:
+            hits["idle"] = _equal(vocabulary, np.broadcast_to(idle, truth.shape), truth)
+        begins = find_onsets(vocabulary, truth)
         if begins is not None:
             hits |= {"onsets": begins, "onsets_sampled": begins & hits["sampled"]}
-        for name, which in hits.items():
-            found[name][indices] = (which & mask).sum((1, 2))[: len(indices)]
-    return Rebuilt(**found, means=means)
+        for name, cells in hits.items():
+            counts[name][indices] = (cells & mask).sum((1, 2))[: len(indices)]
+    return Rebuilt(**counts, means=means)
 
 
 def _cells(vocabulary: vocabularies.Vocabulary, values: np.ndarray) -> np.ndarray:
-    """Ids [B, T, S], or switches [B, T, V]."""
+    """Returns tokens as [B, T, S], or binary frames as [B, T, V]."""
     values = np.asarray(values)
     return values if vocabulary.kind == "bits" or vocabulary.streams > 1 else values[..., None]
 
 
 def _equal(vocabulary: vocabularies.Vocabulary, values: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Which cells are right, bool[B, T, S]; of switches S is 1."""
-    right = values == truth
-    return right.all(-1, keepdims=True) if vocabulary.kind == "bits" else right
+    """Returns True for correct cells, bool[B, T, S], where S is 1 for binary frames."""
+    correct = values == truth
+    return correct.all(-1, keepdims=True) if vocabulary.kind == "bits" else correct
 
 
 def figures(rebuilt: Rebuilt, together: np.ndarray) -> dict[str, Any]:
-    """Accuracies with their intervals, and dimensions in use.
+    """Returns accuracies with their intervals, and the number of active dimensions.
 
     Args:
-        rebuilt: Counts by piece.
-        together: As in `likelihood.interval`.
+        rebuilt: Counts of each piece.
+        together: Groups of pieces, as in `likelihood.interval`.
 
     Returns:
-        Plain data; what is not defined is None.
+        Figures by name; those that are undefined are None.
     """
     shares = {
         "accuracy_teacher_forced": (rebuilt.teacher_forced, rebuilt.cells),
@@ -201,11 +205,11 @@ def figures(rebuilt: Rebuilt, together: np.ndarray) -> dict[str, Any]:
     }
     out: dict[str, Any] = {}
     intervals = {}
-    for name, (right, cells) in shares.items():
-        defined = not np.isnan(right).any() and cells.sum() > 0
-        out[name] = round(float(right.sum() / cells.sum()), 5) if defined else None
+    for name, (correct, cells) in shares.items():
+        defined = not np.isnan(correct).any() and cells.sum() > 0
+        out[name] = round(float(correct.sum() / cells.sum()), 5) if defined else None
         if defined:
-            intervals[name] = likelihood.interval(right, cells, together)
+            intervals[name] = likelihood.interval(correct, cells, together)
     out["accuracy_intervals"] = intervals
     out["active_dimensions"] = int((rebuilt.means.var(0) > ACTIVE).sum())
     out["dimensions"] = rebuilt.means.shape[1]

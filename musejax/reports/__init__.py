@@ -1,1 +1,1 @@
-"""What `musejax evaluate` and `musejax metrics` report."""
+"""The reports of `musejax evaluate` and `musejax metrics`."""

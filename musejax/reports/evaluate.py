@@ -1,4 +1,4 @@
-"""`musejax evaluate`: a run, a corpus, and whether the one may be scored on the other."""
+"""The report of `musejax evaluate`: figures of a run on a corpus, after checking that the score is meaningful."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,16 +12,16 @@ from musejax.evaluation import gan_likeness, likelihood, reconstruction
 from musejax.pipeline import dataset as datasets
 from musejax.pipeline import holdout, windows
 
-# Windows scored at a time; whole pieces, which are longer, go in smaller batches.
+# Number of windows in a batch; whole pieces, which are longer, are scored in smaller batches.
 WINDOWS = 128
-# Pieces that a model without a likelihood draws.
-DRAWN = 1000
+# Default number of samples of a model without a likelihood.
+SAMPLES = 1000
 
 
 def _check_overlap(trained: str, data: str, name: str) -> None:
-    """Refuses to score a model on a corpus that shares music with its own.
+    """Raises errors.UserError if a corpus shares music with another corpus on which the model was trained.
 
-    A published split of the run's own corpus is always scorable.
+    The published splits of the model's own corpus are always allowed.
     """
     if trained == data or not registry.is_known("corpus", trained):
         return
@@ -29,16 +29,16 @@ def _check_overlap(trained: str, data: str, name: str) -> None:
         registry.is_known("corpus", data) and trained in registry.get("corpus", data).overlaps
     ):
         raise errors.UserError(
-            f"{name} was trained on {trained}, which shares music with {data}: its likelihood there would mean "
-            f"nothing; evaluate it with --data {trained}"
+            f"{name} was trained on {trained}, which shares music with {data}, so its likelihood there would be "
+            f"meaningless; evaluate it with --data {trained}"
         )
 
 
 def _streams(given: Sequence[str]) -> list[int]:
-    """The streams of voices by name.
+    """Returns the streams of voices, given their names.
 
     Raises:
-        errors.UserError: A name is unknown, or nothing is left.
+        errors.UserError: A name is unknown, or all voices are given.
     """
     names = [voice.lower() for voice in chorale.VOICES]
     for voice in given:
@@ -62,23 +62,22 @@ def evaluate(
     frames_per_bar: int | None = None,
     num: int | None = None,
 ) -> dict[str, Any]:
-    """The figures of a run on a split, with the protocol, the kind and the interval.
+    """Computes the figures of a run on a split, with protocol, kind and intervals.
 
-    A run on windows of bars is scored on windows that it was not trained on, up to transposition; its intervals
-    resample whole pieces. A model with latent vectors has its reconstructions measured too. Of a GAN over rolls, which
-    has no likelihood, samples are compared with the windows.
+    A run trained on windows of bars is scored on windows that differ from its training windows up to transposition, and
+    its intervals resample whole pieces. For a model with latent vectors, reconstructions are measured too. Samples of a
+    GAN over piano-rolls, which has no likelihood, are compared with the windows.
 
     Args:
         loaded: The run.
         data: A corpus, folder or prepared data set; None for the run's own corpus.
         split: `train`, `valid` or `test`.
-        say: Is told of damaged checkpoints and of long work.
-        samples: Draws a piece, for a model without an exact likelihood.
-        seed: Of the draws.
-        given: Voices of a chorale that are given; the likelihood is that of the others.
-        frames_per_bar: Frames in the bars of windows; None for those of a data set that is cut already, else of
-            4/4.
-        num: Samples of a model without a likelihood; None for 1,000.
+        say: Receives messages about damaged checkpoints and progress.
+        samples: Number of samples per piece, for a model without an exact likelihood.
+        seed: Seed for sampling.
+        given: Names of the given voices of a chorale; the likelihood is that of the others.
+        frames_per_bar: Frames in the bars of windows; None for those of a data set that is already cut, or of 4/4.
+        num: Number of samples of a model without a likelihood; None for 1,000.
 
     Raises:
         errors.UserError: The model cannot be scored on these data.
@@ -87,45 +86,45 @@ def evaluate(
     source = data or description["data"]["source"]
     if not source:
         raise errors.UserError(f"{name} names no data of its own; give --data a corpus, a folder or a file")
-    heard = [description["data"]["source"], *description.get("init", {}).get("data", ())]
-    for trained in heard:
+    sources = [description["data"]["source"], *description.get("init", {}).get("data", ())]
+    for trained in sources:
         _check_overlap(trained, source, name)
     codec = description["vocabulary"]["name"]
     if registry.is_known("corpus", source) and registry.get("corpus", source).codec not in (None, codec):
         raise errors.UserError(
-            f"{source} comes as {registry.get('corpus', source).codec}, but {name} reads {codec}; it cannot be scored "
-            "there"
+            f"{source} has codec {registry.get('corpus', source).codec}, but {name} has {codec}; give another --data"
         )
     streams = _streams(given)
     if given and description["vocabulary"]["streams"] != len(chorale.VOICES):
-        raise errors.UserError(f"--given {','.join(given)}: {name} reads {codec}, which has no such voices")
+        raise errors.UserError(f"--given {','.join(given)}: the codec of {name} is {codec}, which has no such voices")
     dataset = preparation.prepare(source, codec, say)
-    for trained in heard:
-        _check_overlap(trained, dataset.source, name)  # a prepared file says where it comes from
+    for trained in sources:
+        _check_overlap(trained, dataset.source, name)  # the corpus of a prepared file is known only now
     if dataset.source == description["data"]["source"]:
         dataset = holdout.hold_out(dataset, description["training"].get("hold_out", 0))
-    bars, told = description["training"].get("bars", 0), {"given": list(given)} if given else {}
+    bars, details = description["training"].get("bars", 0), {"given": list(given)} if given else {}
     by_samples = loaded.model.likelihood is None and loaded.model.info.piece_frames and vocabulary.tracks and bars
     if loaded.model.likelihood is None and not by_samples:
         raise errors.UserError(f"{name} has no likelihood to evaluate; see `musejax metrics` for its music")
     if by_samples and frames_per_bar not in (None, vocabulary.bar):
         raise errors.UserError(
-            f"--frames-per-bar {frames_per_bar}: {name} draws bars of {vocabulary.bar} frames, not of other metres"
+            f"--frames-per-bar {frames_per_bar}: {name} generates only bars of {vocabulary.bar} frames"
         )
     if bars:
         items, cut = _windows(dataset, description, split, bars, frames_per_bar, say)
-        told |= cut
+        details |= cut
     else:
         if frames_per_bar is not None:
             raise errors.UserError(f"--frames-per-bar {frames_per_bar}: {name} reads whole pieces, not windows of bars")
         items = dataset.split(split)
-    about = {"model": name, "data": source, "split": split, **told}
+    about = {"model": name, "data": source, "split": split, **details}
     if by_samples:
-        own = dataset.source == heard[0] and dataset.splits.get("train")
-        if not own and not registry.is_known("corpus", heard[0]):
-            raise errors.UserError(f"{heard[0]}, on which {name} was trained, cannot be read again to compare with")
-        known = windows.cut_windows(dataset if own else preparation.prepare(heard[0], codec, say), bars).split("train")
-        return about | _likeness(loaded, items, known, num or DRAWN, seed, description["training"].get("transpose", 0))
+        own = dataset.source == sources[0] and dataset.splits.get("train")
+        if not own and not registry.is_known("corpus", sources[0]):
+            raise errors.UserError(f"{name} was trained on {sources[0]}, which is not a corpus; give it as --data")
+        training_data = dataset if own else preparation.prepare(sources[0], codec, say)
+        training, settings = windows.cut_windows(training_data, bars).split("train"), description["training"]
+        return about | _likeness(loaded, items, training, num or SAMPLES, seed, settings.get("transpose", 0))
     assert loaded.model.likelihood is not None
     together = windows.pieces(items) if bars else None
     scores = likelihood.score_pieces(
@@ -148,14 +147,14 @@ def evaluate(
 
 
 def _likeness(
-    loaded: zoo.Loaded, items: list[datasets.Item], known: list[datasets.Item], num: int, seed: int, transpose: int
+    loaded: zoo.Loaded, items: list[datasets.Item], training: list[datasets.Item], num: int, seed: int, transpose: int
 ) -> dict[str, Any]:
-    """How near samples are to held-out windows, and whether they are training windows."""
+    """Compares samples with held-out windows, and checks whether they are training windows."""
     vocabulary = loaded.codec.vocabulary
-    held_out, training = (gan_likeness.rolls_of(vocabulary, side) for side in (items, known))
-    drawn = gan_likeness.samples(loaded.model, loaded.variables, held_out, num, seed)
+    held_out, trained = (gan_likeness.rolls_of(vocabulary, side) for side in (items, training))
+    rolls = gan_likeness.sample_rolls(loaded.model, loaded.variables, held_out, num, seed)
     counts = {"pieces": int(windows.pieces(items).max()) + 1, "windows": len(items)}
-    return counts | gan_likeness.figures(vocabulary, drawn, held_out, training, transpose)
+    return counts | gan_likeness.figures(vocabulary, rolls, held_out, trained, transpose)
 
 
 def _windows(
@@ -166,29 +165,28 @@ def _windows(
     frames_per_bar: int | None,
     say: Callable[[str], None],
 ) -> tuple[list[datasets.Item], dict[str, Any]]:
-    """The windows of a split without those that the run was trained on, and what the answer says of them.
+    """Returns the windows of a split that the run was not trained on, and entries for the report.
 
-    A run says which corpus it was trained on, not with which windows: they are cut from that corpus again. Where it is
-    no corpus by name (a folder, a file of somebody's own) and not the data in question either, nothing is left out and
+    A run knows only the corpus it was trained on, so the training windows are cut from that corpus again. If that is
+    not possible, because it is a folder or file other than the data to score, no windows are left out and the entry
     `apart_from` is None.
     """
     before = data.report.get("windows", {}).get("frames_per_bar", data.vocabulary.bar)
     frames = before if frames_per_bar is None else frames_per_bar
     trained = description["data"]["source"]
     cut = windows.cut_windows(data, bars, frames)
-    items, known = cut.split(split), f"{trained}:train"
+    items, apart_from = cut.split(split), f"{trained}:train"
     own = data.source == trained
     if own and split == "train":
-        known = None
+        apart_from = None
     elif not (own and data.splits.get("train")):
         if registry.is_known("corpus", trained):
-            training = windows.cut_windows(preparation.prepare(trained, data.vocabulary.name, say), bars, frames).split(
-                "train"
-            )
+            whole = preparation.prepare(trained, data.vocabulary.name, say)
+            training = windows.cut_windows(whole, bars, frames).split("train")
             items = windows.unseen(items, training, data.vocabulary)
         else:
-            known = None
-            say(f"{trained}, on which this run was trained, cannot be read again: windows that it knows may be scored")
+            apart_from = None
+            say(f"this run was trained on {trained}, which is not a corpus; the data may include training windows")
         if not items:
             raise errors.UserError(f"every window of the {split} split of {data.source} is in {trained}:train")
-    return items, {"bars": bars, "frames_per_bar": frames, "apart_from": known}
+    return items, {"bars": bars, "frames_per_bar": frames, "apart_from": apart_from}

@@ -1,4 +1,4 @@
-"""A NoteSequence on a grid, as the music statistics read it."""
+"""Quantises NoteSequences to a grid for the music statistics."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,14 +19,14 @@ GRID = QUARTER
 
 
 class Piece(NamedTuple):
-    """One piece on the grid, its first bar line at a multiple of its bar.
+    """A piece on the grid that starts with a bar line.
 
     Attributes:
-        notes: Its notes; tracks are numbered in the order of their parts.
-        drums: For each track whether it is one of drums.
-        bar: Frames in a bar.
-        frames: Frames in all, a pick-up filled up with silence included.
-        names: For each track its name; empty where one has none, or two have the same.
+        notes: Notes; tracks are numbered in the order of their parts.
+        drums: Whether each track is a drum track.
+        bar: Number of frames in a bar.
+        frames: Number of frames, including the silence that completes a pickup bar.
+        names: Names of the tracks; empty if a track has no name, or two have the same name.
     """
 
     notes: list[note_rolls.Note]
@@ -37,14 +37,14 @@ class Piece(NamedTuple):
 
 
 def on_grid(sequence: "NoteSequence", grid: int = GRID) -> Piece:
-    """A sequence on the grid, its tempo changes followed; the bar is the one that most bars of the piece have.
+    """Quantises a sequence, following its tempo changes; the bar length is the most frequent one of the piece.
 
     Args:
-        sequence: Its tracks are told apart by part, instrument, program and drums.
+        sequence: NoteSequence, whose tracks are distinguished by part, instrument, program and drums.
         grid: Frames in a quarter note.
 
     Raises:
-        errors.DiscardError: It has no note, or one before time 0, or exceeds `limits`.
+        errors.DiscardError: The sequence has no notes, a note before time 0, or exceeds the `limits`.
     """
     notes = [n for n in sequence.notes if n.velocity and n.end_time > n.start_time]
     if not notes:
@@ -66,15 +66,15 @@ def on_grid(sequence: "NoteSequence", grid: int = GRID) -> Piece:
     parts = {info.part: info.name for info in sequence.part_infos}
     instruments = {info.instrument: info.name for info in sequence.instrument_infos}
     names = tuple((parts.get(part) or instruments.get(instrument) or "").strip() for part, instrument, _, _ in keys)
-    told = all(names) and len(set(names)) == len(names)
-    return Piece(out, [key[3] for key in keys], bar, max(n.end for n in out), names if told else ())
+    are_unique = all(names) and len(set(names)) == len(names)
+    return Piece(out, [key[3] for key in keys], bar, max(n.end for n in out), names if are_unique else ())
 
 
 def _bar(sequence: "NoteSequence", frames: int, grid: int) -> tuple[int, int]:
-    """Frames in an ordinary bar, and in the pick-up before the first bar line."""
+    """Returns the number of frames in an ordinary bar, and in the pickup bar before the first bar line."""
     beat = metre.read_beats(sequence, -(-frames * QUARTER // grid))
     lines = np.flatnonzero(beat == 0)
-    # A bar that wraps around the largest beat is counted as the wrap.
+    # In a bar that is longer than the largest beat number, beats wrap around, and the bar is counted as several.
     size = metre.usual_bar(beat) or max(BAR, int(beat.max()) + 1)
     size = size if size > 1 else BEATS
     first = int(lines[0]) if len(lines) else 0

@@ -1,4 +1,4 @@
-"""What `musejax metrics` found, for people: generated and held-out real music side by side."""
+"""Formats the results of `musejax metrics` as text, with generated and held-out real music side by side."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,20 +8,20 @@ _PAIRED = ("td", "td_as_coded")
 
 
 def number(value: float | None, interval: Sequence[float] | None = None) -> str:
-    """A figure to three places, with its interval where there is one; a dash where it is not defined."""
+    """Formats a value to three decimal places, with its interval if there is one; None becomes a dash."""
     if value is None:
         return "-"
     return f"{value:.3f}" + (f" ({interval[0]:.3f}..{interval[1]:.3f})" if interval is not None else "")
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines, their cells one below the other."""
+    """Formats rows as lines with aligned columns."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def sides(part: Mapping[str, Any]) -> list[list[str]]:
-    """A row a statistic: name, generated, reference, each with its interval; those that neither side has left out."""
+    """Returns a row (name, generated, reference) for each statistic that is defined on either side."""
     rows = []
     for name in part.get("generated", {}):
         values = [part[side][name] for side in ("generated", "reference")]
@@ -32,7 +32,7 @@ def sides(part: Mapping[str, Any]) -> list[list[str]]:
 
 
 def tracks(part: Mapping[str, Any]) -> list[list[str]]:
-    """A row a statistic and track, or pair of tracks, of MuseGAN's."""
+    """Returns a row for each of MuseGAN's statistics and each track or pair of tracks."""
     left, right = part["generated"], part["reference"]
     rows = []
     for name in left:
@@ -48,27 +48,23 @@ def tracks(part: Mapping[str, Any]) -> list[list[str]]:
 
 
 def copies(result: Mapping[str, Any]) -> list[list[str]]:
-    """Distinct runs, and the longest runs of notes that stand in the training set."""
+    """Returns the rows for distinct four-note sequences and for the longest sequences copied from the training set."""
     rows = [["distinct_4grams", *(number(result["distinct_4grams"][side]) for side in ("generated", "reference"))]]
     if "copy" in result:
-        for what in ("median", "max"):
-            rows.append(
-                [
-                    f"longest copied run, {what}",
-                    *(f"{result['copy'][side][what]:g}" for side in ("generated", "held_out")),
-                ]
-            )
+        for name in ("median", "max"):
+            values = (f"{result['copy'][side][name]:g}" for side in ("generated", "held_out"))
+            rows.append([f"longest copied run, {name}", *values])
     return rows
 
 
 def areas(result: Mapping[str, Any]) -> list[list[str]]:
-    """A row a feature: overlapped area, divergence, and the area by the reference's own distances."""
+    """Returns a row per feature: overlapped area, divergence, and area with the distances within the reference set."""
     kinds = ("overlapped_area", "kl", "overlapped_area_reference")
     return [[name, *(number(result[kind][name]) for kind in kinds)] for name in result["overlapped_area"]]
 
 
 def lengths(result: Mapping[str, Any]) -> str:
-    """What was compared, in one line."""
+    """Describes in one line what was compared."""
     pieces, cuts = result["pieces"], result["stretches"]
     return (
         f"{pieces['generated']} generated and {pieces['reference']} real pieces, cut into {cuts['generated']} and "
@@ -77,7 +73,7 @@ def lengths(result: Mapping[str, Any]) -> str:
 
 
 def metrics(result: Mapping[str, Any]) -> str:
-    """The whole of `musejax.reports.metrics.metrics`."""
+    """Formats the result of `musejax.reports.metrics.metrics`."""
     rows = [["", "generated", "reference"], *sides(result), *sides(result.get("voice_leading", {}))]
     rows += [*tracks(result["musegan"]), *copies(result)]
     distances = [["", "overlapped area", "KL", "area by the reference's distances"], *areas(result)]

@@ -28,7 +28,7 @@ def test_a_hit_of_a_drum_is_an_onset_wherever_it_is_lit():
     band = codecs.get("rolls-band-12").vocabulary
     rolls = np.zeros((1, 48, 5, 84), bool)
     rolls[0, 3:6, :2, 7] = True
-    begun = gan_likeness.begun(band, rolls)
+    begun = gan_likeness.find_onsets(band, rolls)
     assert [tuple(i) for i in np.argwhere(begun)[:, 1:]] == [(3, 0, 7), (3, 1, 7), (4, 0, 7), (5, 0, 7)]
 
 

@@ -68,7 +68,7 @@ def test_counts_are_those_of_a_count_by_hand():
     np.testing.assert_array_equal(found.onsets_sampled, [1, 1, 0, 2])
     # Every piece against what is drawn from every other: its own group is never the source.
     against = np.array([[(i.arrays["tokens"] == d[: i.length]).sum() for d in DRAWN] for i in ITEMS])
-    other = reconstruction.elsewhere([i.group for i in ITEMS], 0)
+    other = reconstruction.choose_other_pieces([i.group for i in ITEMS], 0)
     assert other is not None
     np.testing.assert_array_equal(found.without_z, against[np.arange(4), other])
 
@@ -90,7 +90,7 @@ def test_without_a_second_group_there_is_no_other_vector():
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.integers(0, 3))
 def test_every_piece_lends_its_vector_once_and_to_another_group(groups, seed):
-    out = reconstruction.elsewhere([str(g) for g in groups], seed)
+    out = reconstruction.choose_other_pieces([str(g) for g in groups], seed)
     if 2 * max(np.bincount(groups)) > len(groups):
         assert out is None
     else:
@@ -111,7 +111,7 @@ def test_every_piece_lends_its_vector_once_and_to_another_group(groups, seed):
 )
 def test_where_notes_begin_and_what_stands_where_nothing_happens(codec, frames, begins, nothing):
     table = codecs.get(codec).vocabulary
-    found, idle = reconstruction.onsets(table, np.array(frames)), reconstruction.idle(table)
+    found, idle = reconstruction.find_onsets(table, np.array(frames)), reconstruction.idle_values(table)
     if begins is None:
         assert found is None and idle is None
     else:

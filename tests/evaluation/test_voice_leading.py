@@ -88,7 +88,7 @@ def test_rates_are_pooled():
     broken, cases = voice_leading.counts(pieces)["parallel_fifths"]
     assert (broken.tolist(), cases.tolist()) == ([1, 0], [1, 2])
     assert math.isnan(found["unresolved_leading_tone"])
-    with pytest.raises(ValueError, match="2 pieces need as many keys, not 1"):
+    with pytest.raises(ValueError, match="the number of keys is 1; it must be the number of pieces, 2"):
         voice_leading.statistics(pieces, [C_MAJOR])
 
 

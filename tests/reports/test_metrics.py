@@ -60,7 +60,9 @@ def test_a_silent_track_does_not_move_the_others_where_tracks_have_names():
 
     whole, last, other = named(0, 1, 2), named(2), named(0, 1)
     assert whole.names == ("a", "b", "c")
-    found = metrics.aligned([whole, last, other, other._replace(names=()), other._replace(names=("c", "x"))], whole)
+    found = metrics.align_tracks(
+        [whole, last, other, other._replace(names=()), other._replace(names=("c", "x"))], whole
+    )
     assert [[n.track for n in p.notes] for p in found] == [[0, 1, 2], [2], [0, 1], [0, 1], [0, 1]]
     assert found[1].drums == [False] * 3
     pieces = [whole, last, whole, last]

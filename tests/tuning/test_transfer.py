@@ -192,7 +192,7 @@ TUNE = ("train", "fine-tune", "--data", "{few.npz}", "--init-from", "{base}")
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        wrong("nothing fits", "train", "{other.py}", "--init-from", "{base}", says="none of its weights match; its family is"),
+        wrong("nothing fits", "train", "{other.py}", "--init-from", "{base}", says="none of its weights match; its"),
         wrong("no such run", *TUNE[:4], "--init-from", "organ", says="no run directory or shipped model 'organ'"),
         wrong("no run", *TUNE[:4], says="fine-tune takes its model from another run; give --init-from"),
         wrong("no music", *TUNE[:2], *TUNE[4:], says="base-tuned has no data; give a corpus"),
