@@ -186,5 +186,5 @@ def test_the_first_write_that_fails_says_that_there_is_none_before(tmp_path, mon
 
     monkeypatch.setattr(ocp.JsonCheckpointHandler, "save", fails)
     monkeypatch.setattr(ocp.JsonCheckpointHandler, "async_save", fails)
-    with pytest.raises(errors.TrainingError, match="there is none before it"):
+    with pytest.raises(errors.TrainingError, match="there is no earlier one"):
         checkpoints.Checkpoints(tmp_path).save("last", state(1), LOOP)
