@@ -16,7 +16,7 @@ from musejax.decoding import allowed, draws
 StepFn = Callable[[Any, Array, Array, dict[str, Array]], tuple[Any, Any]]
 
 
-class Drawn(NamedTuple):
+class Samples(NamedTuple):
     """The result of the loop.
 
     Attributes:
@@ -89,7 +89,7 @@ def sample(
     rules: Sequence[Constraint] = (),
     end: int | None = None,
     order: tuple[int, ...] = (0,),
-) -> Drawn:
+) -> Samples:
     """Samples N sequences of at most `length` values; the loop stops when all of them have ended.
 
     Args:
@@ -166,7 +166,7 @@ def sample(
     carry = (0, start, cache, values, jnp.zeros((num, length)), jnp.zeros((num,), bool), blocked)
     _, _, _, values, nll, _, blocked = jax.lax.while_loop(unfinished, advance, carry)
     values, lengths = until_end(values, end)
-    return Drawn(values, nll, lengths, blocked)
+    return Samples(values, nll, lengths, blocked)
 
 
 class Layout(NamedTuple):
@@ -247,7 +247,7 @@ def sample_request(
         A dictionary with `tokens`, int32[N, T, S] ([N, T] for one stream), or `frames`, [N, T, V], int32 for bits and
         float32 for rows of real numbers; `length`, int32[N], in frames including END; `log_prob`, float32[N], of the
         sampled cells in nats; the conditions of the request; and, with a constraint or grammar, `blocked` as in
-        `Drawn`.
+        `Samples`.
     """
     layout = lay_out(model, vocabulary, params, state, request)
     if model.draw is not None:
@@ -255,7 +255,7 @@ def sample_request(
     else:
         bits = vocabulary.kind == "bits"
         draw = draws.bernoulli(vocabulary.size, request.choice) if bits else draws.categorical(request.choice)
-    drawn = sample(
+    samples = sample(
         layout.step,
         layout.cache,
         piece_keys(key, request.first, request.num),
@@ -272,11 +272,11 @@ def sample_request(
         order=layout.order,
     )
     mask = layout.infill_mask
-    nll = drawn.nll if mask is None else drawn.nll * (mask.any(-1) if mask.ndim > drawn.nll.ndim else mask)
+    nll = samples.nll if mask is None else samples.nll * (mask.any(-1) if mask.ndim > samples.nll.ndim else mask)
     return {
-        "tokens" if vocabulary.kind == "tokens" else "frames": by_frame(drawn.values, layout.order),
-        "length": -(-drawn.lengths // vocabulary.streams),
+        "tokens" if vocabulary.kind == "tokens" else "frames": by_frame(samples.values, layout.order),
+        "length": -(-samples.lengths // vocabulary.streams),
         "log_prob": -nll.sum(axis=1),
-        **({} if drawn.blocked is None else {"blocked": drawn.blocked}),
+        **({} if samples.blocked is None else {"blocked": samples.blocked}),
         **request.conditions,
     }

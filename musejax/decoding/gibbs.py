@@ -163,7 +163,7 @@ def answer(
 def _blocked(
     by_constraint: Bool[Array, "..."], allowed: Bool[Array, "..."], free: Bool[Array, "N T S"]
 ) -> Int[Array, "N 3"]:
-    """Returns the first free cell of each piece with no allowed token, as in `autoregressive.Drawn.blocked`.
+    """Returns the first free cell of each piece with no allowed token, as in `autoregressive.Samples.blocked`.
 
     Args:
         by_constraint: Tokens that the constraint allows, bool, broadcast to [N, T, S, V].
