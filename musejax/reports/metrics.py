@@ -231,7 +231,9 @@ def compare(
         if len(side) < MIN_EXCERPTS:
             excerpts = "excerpt" if len(side) == 1 else "excerpts"
             length = "1 bar" if bars == 1 else f"{bars} bars"
-            raise errors.UserError(f"{name} has {len(side)} {excerpts} of {length}; at least {MIN_EXCERPTS} are needed")
+            raise errors.UserError(
+                f"the {name} pieces have {len(side)} {excerpts} of {length}; at least {MIN_EXCERPTS} are needed"
+            )
     out: dict[str, Any] = {"reference_bars": bars, "grid": grid}
     out["pieces"] = {"generated": len(generated), "reference": len(reference)}
     out["stretches"] = {"generated": len(cuts[0]), "reference": len(cuts[1])}
