@@ -91,7 +91,7 @@ def table(variants: dict[str, Any]) -> str:
         end, base = found["valid"][-1][1], variants["base"]["valid"][-1][1]
         ahead = "" if name == "base" else f"{end - base:+.4f}"
         rows.append([f"`{name}`", VARIANTS[name][0], f"{end:.4f}", ahead, f"{late(found['train']):.3f}"])
-    return results.markdown(rows)
+    return results.markdown_table(rows)
 
 
 def whole(runs: dict[str, Any]) -> str:
@@ -104,7 +104,7 @@ def whole(runs: dict[str, Any]) -> str:
             [f"`{name}`", f"{found['valid'][-1][0]:,}", f"{best:.4f}", f"{at:,}", f"{end:.4f}"]
             + [f"{late(found['train']):.3f}"]
         )
-    return results.markdown(rows) if len(rows) > 1 else "None is measured yet."
+    return results.markdown_table(rows) if len(rows) > 1 else "None is measured yet."
 
 
 def smooth(curve: list[Any], width: int = 9) -> list[float]:

@@ -147,7 +147,7 @@ def score(net: Any, vocabulary: Vocabulary, items: Sequence[dataset.Item], voice
                 nats.append(-said.gather(1, labels[:, None])[:, 0].numpy())
                 right.append((said.argmax(-1) == labels).numpy())
                 is_note.append(pitches[labels.numpy()] >= 0)
-    return quality.of_cells(*(np.concatenate(x) for x in (nats, right, is_note)))
+    return quality.average_arrays(*(np.concatenate(x) for x in (nats, right, is_note)))
 
 
 def main() -> int:

@@ -51,7 +51,7 @@ def distance_page(raw: Mapping[str, Any]) -> str:
             rows.append([name, *(_percent(side[kind]) for kind in kinds)])
     for model in published.MUSEGAN:
         rows.append([f"MuseGAN, {model.model}", "", "", _percent(measured.published_distance(model))])
-    return results.markdown(rows)
+    return results.markdown_table(rows)
 
 
 def _named(values: Sequence[Any], tracks: Sequence[str]) -> dict[str, float | None]:
@@ -75,7 +75,7 @@ def statistics_page(raw: Mapping[str, Any]) -> str:
             columns = [_named(side[kind], found["real"][of]["tracks"]) for side in values]
             kept = [track for track in columns[0] if any(c[track] is not None for c in columns)]
             rows += [[f"{kind}, {track}", *(tables.number(c[track]) for c in columns)] for track in kept]
-        parts += [f"### {of}", results.markdown(rows)]
+        parts += [f"### {of}", results.markdown_table(rows)]
     return "\n\n".join(parts)
 
 
@@ -86,7 +86,7 @@ def published_page() -> str:
     rows = [[*head, "DP"]]
     for model in (published.MUSEGAN_DATA, *published.MUSEGAN):
         rows.append([model.model, *(f"{x:g}" for x in (*model.eb, *model.upc, *model.qn, model.dp))])
-    return results.markdown(rows)
+    return results.markdown_table(rows)
 
 
 def areas_page(raw: Mapping[str, Any]) -> str:
@@ -98,7 +98,7 @@ def areas_page(raw: Mapping[str, Any]) -> str:
         sides = {"training windows": found["training"][of]} | {name: found["runs"][name] for name in runs}
         rows = [["feature", *sides]]
         rows += [[name, *(tables.number(side[name]) for side in sides.values())] for name in found["training"][of]]
-        parts += [f"### {of}", results.markdown(rows)]
+        parts += [f"### {of}", results.markdown_table(rows)]
     return "\n\n".join(parts)
 
 
@@ -124,7 +124,7 @@ def variety_page(raw: Mapping[str, Any]) -> str:
             counts = [side[k] for k in ("pieces", "distinct", "distinct_in_any_key", "silent", "in_training")]
             far = [f"{side[k]['median']:.3f} ({side[k]['tenth']:.3f})" for k in ("among", "training")]
             rows.append([name, *(f"{count:,}" for count in counts), *far])
-    return results.markdown(rows)
+    return results.markdown_table(rows)
 
 
 def latents_page(raw: Mapping[str, Any]) -> str:
@@ -135,7 +135,7 @@ def latents_page(raw: Mapping[str, Any]) -> str:
         for vector, side in found["vectors"].items():
             cells = (side["pitch_classes"], side["rhythm"], *side["tracks"])
             rows.append([f"{drawn.role(vector)} (`{vector}`)", *(tables.number(x) for x in cells)])
-        parts += [f"### {name}", f"{found['pairs']} pairs of draws.", results.markdown(rows)]
+        parts += [f"### {name}", f"{found['pairs']} pairs of draws.", results.markdown_table(rows)]
         parts.append(f"![Latent vectors of {name} by name](../images/gan-latents-{name}.png)")
     return "\n\n".join(parts)
 
@@ -150,7 +150,7 @@ def accompaniment_page(raw: Mapping[str, Any]) -> str:
         for k, other in enumerate(side["others"]):
             told = [name, f"{side['given']}, {_percent(side['kept'])}"] if not k else ["", ""]
             rows.append([*told, other, *(tables.number(side[s]["td"][k]) for s in ("real", "drawn", "another"))])
-    return results.markdown(rows)
+    return results.markdown_table(rows)
 
 
 def curves_page(raw: Mapping[str, Any]) -> str:
@@ -170,7 +170,7 @@ def curves_page(raw: Mapping[str, Any]) -> str:
         for form, losses in ends.items()
     ]
     return "\n\n".join(
-        ["![Learning curves](../images/gan-curves.png)", results.markdown(rows), " ".join(bands)]
+        ["![Learning curves](../images/gan-curves.png)", results.markdown_table(rows), " ".join(bands)]
     ).strip()
 
 

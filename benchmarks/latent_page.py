@@ -51,7 +51,7 @@ def reconstruction_page(raw: Mapping[str, Any]) -> str:
     rows.append([f"importance-weighted, {samples} samples, nats a frame", *bounds])
     used = [f"{r['active_dimensions']} of {r['dimensions']}" for r in found.values()]
     rows.append(["dimensions in use", *used])
-    return results.markdown(rows)
+    return results.markdown_table(rows)
 
 
 # How runs were made that do not ship and stand beside others.
@@ -80,7 +80,7 @@ def beside_page(raw: Mapping[str, Any]) -> str:
         rows.append([f"`{one['run']}`", size, seen, *cells, tables.number(r["elbo_per_frame"])])
     made = [f"`{name}` is of {command}." for name, command in TRAINED.items() if name in {one["run"] for one in found}]
     head = " ".join(["Side by side on bars of 4/4 and 2/2 (`--beside RUN ...`).", *made])
-    return f"{head}\n\n{results.markdown(rows)}"
+    return f"{head}\n\n{results.markdown_table(rows)}"
 
 
 def interpolation_page(raw: Mapping[str, Any], page: str) -> str:
@@ -97,7 +97,7 @@ def interpolation_page(raw: Mapping[str, Any], page: str) -> str:
     head = f"{found['pairs']} pairs, of whose frames {value(found['apart'])} differ. All {found['real']['windows']:,} "
     head += f"held-out windows cost {tables.number(found['real']['mean'])} nats a frame under the {ngram.ORDER}-gram."
     picture = f"![Interpolation through vectors and by mixing frames](../images/{page}-interpolation.png)"
-    return "\n\n".join([head, picture, results.markdown(rows)])
+    return "\n\n".join([head, picture, results.markdown_table(rows)])
 
 
 def prior_page(raw: Mapping[str, Any]) -> str:
@@ -119,7 +119,7 @@ def prior_page(raw: Mapping[str, Any]) -> str:
     ]
     areas = [["feature", "overlapped area", "KL", "area by the reference's distances"], *tables.areas(music)]
     silent = f"{found['silent']} of {found['silent'] + sides[0]['windows']:,} samples are silent and left out."
-    statistics = results.markdown([head, *tables.sides(music)])
+    statistics = results.markdown_table([head, *tables.sides(music)])
     if "standard_normal" in found:
         plain, (own, real) = found["standard_normal"], (music[side] for side in ("generated", "reference"))
         silent += (
@@ -128,7 +128,7 @@ def prior_page(raw: Mapping[str, Any]) -> str:
             f"{plain['generated']['scale_consistency']:.3f} against {own['scale_consistency']:.3f} "
             f"(held-out windows {real['scale_consistency']:.3f})."
         )
-    return "\n\n".join([silent, results.markdown(rows), statistics, results.markdown(areas)])
+    return "\n\n".join([silent, results.markdown_table(rows), statistics, results.markdown_table(areas)])
 
 
 def directions_page(raw: Mapping[str, Any]) -> str:
@@ -143,7 +143,7 @@ def directions_page(raw: Mapping[str, Any]) -> str:
             cells = [value(by[what]) for what in (*measured.ATTRIBUTES, "changed")]
             rows.append([f"{name} ({moved['length']:.2f})", f"{step:+g}", *cells])
     head = f"{found['windows']} held-out windows; directions from {found['known']:,} training windows."
-    return head + "\n\n" + results.markdown(rows)
+    return head + "\n\n" + results.markdown_table(rows)
 
 
 def example_page(raw: Mapping[str, Any], page: str) -> str:

@@ -107,7 +107,7 @@ def table_page(raw: Mapping[str, Any]) -> str:
     head = f"{found['num']:,} melodies each. The prior is `{found['prior']}`, test NLL {test} nats a token."
     theirs = [["RL Tuner, as published, %", "note RNN", "Q", "Psi", "G"]]
     theirs += [[what, *(f"{x:g}" for x in PUBLISHED[name])] for name, what, _ in FIGURES]
-    return "\n\n".join([head, results.markdown(lines), results.markdown(theirs)])
+    return "\n\n".join([head, results.markdown_table(lines), results.markdown_table(theirs)])
 
 
 def leash_page(raw: Mapping[str, Any]) -> str:
@@ -126,7 +126,7 @@ def leash_page(raw: Mapping[str, Any]) -> str:
         ])  # fmt: skip
     told = f"{found['num']:,} melodies a point. The leash of `melody-rl` is {found['shipped']:g}."
     return "\n\n".join([told, "![Reward and what it costs, over the leash](../images/reinforcement-leash.png)",
-                        results.markdown(lines)])  # fmt: skip
+                        results.markdown_table(lines)])  # fmt: skip
 
 
 def copies_page(raw: Mapping[str, Any]) -> str:
@@ -138,7 +138,7 @@ def copies_page(raw: Mapping[str, Any]) -> str:
     for name, side in found.items():
         cells = [f"{side['notes']:.1f}", f"{side['median']:g}", f"{side['ninth_decile']:g}", str(side["max"])]
         lines.append([name, *cells, f"{100 * side['whole']:.1f}"])
-    return results.markdown(lines)
+    return results.markdown_table(lines)
 
 
 def speed_page(raw: Mapping[str, Any]) -> str:
@@ -150,7 +150,7 @@ def speed_page(raw: Mapping[str, Any]) -> str:
     for row in found["rows"]:
         loops = [f"{row[n]:,.0f} (1/{row['compiled'] / row[n]:.1f})" for n in ("loop", "one_by_one")]
         lines.append([str(row["batch"]), f"{row['compiled']:,.0f}", *loops])
-    return f"Melodies of {found['length']} tokens a second, on {found['device']}.\n\n" + results.markdown(lines)
+    return f"Melodies of {found['length']} tokens a second, on {found['device']}.\n\n" + results.markdown_table(lines)
 
 
 def picture(found: Mapping[str, Any]) -> bytes:

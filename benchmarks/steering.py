@@ -1,11 +1,11 @@
 """Measures steering and long pieces, and writes the page docs/results/steering.md with its pictures.
 
     python -m benchmarks.steering
-    python -m benchmarks.steering --only infill --models jsb16-lstm        these anew, the others as they were
-    python -m benchmarks.steering --runs jsb16-causal=runs/jsb16-causal    a run that is not shipped
-    python -m benchmarks.steering --num 4 --out trial                      a small trial, written elsewhere
+    python -m benchmarks.steering --only infill --models jsb16-lstm        measure these again and keep the others
+    python -m benchmarks.steering --runs jsb16-causal=runs/jsb16-causal    add a run that does not ship
+    python -m benchmarks.steering --num 4 --out trial                      a small trial, written to another folder
 
-Everything is drawn with seed 0 at temperature 1. The raw answers are kept in benchmarks/results/steering.json.
+Everything is sampled with seed 0 at temperature 1. The raw results are stored in benchmarks/results/steering.json.
 """
 
 import argparse
@@ -25,24 +25,24 @@ from musejax.pipeline import dataset
 from musejax.reports import evaluate
 
 
-def some(source: str, codec: str, num: int | None) -> list[dataset.Item]:
-    """The test pieces of a corpus, or so many from all over it."""
+def load_test_pieces(source: str, codec: str, num: int | None) -> list[dataset.Item]:
+    """Loads the test pieces of a corpus, or `num` of them at equal distances."""
     items = preparation.prepare(source, codec, commands.say).split("test")
     return items[:: max(1, len(items) // num)][:num] if num else items
 
 
 def harmonize(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int | None) -> dict[str, Any]:
-    """Harmonies of the test sopranos, and the likelihood of Bach's own given them."""
+    """Harmonises the test sopranos, and measures the likelihood of Bach's own lower voices given them."""
     vocabulary = loaded.codec.vocabulary
-    items = some(source, vocabulary.name, num)
+    items = load_test_pieces(source, vocabulary.name, num)
     drawn = tasks.harmonies(loaded, items, pages.SEED)
     out = tasks.harmony(vocabulary, [item.arrays["tokens"] for item in items], drawn)
     return out | {"likelihood": evaluate.evaluate(zoo.load(path), None, "test", commands.say, given=("soprano",))}
 
 
 def infill(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int | None) -> dict[str, Any]:
-    """The place of the true cells of gaps among distractors, for each kind of gap; the same gaps for every run."""
-    items = some(source, loaded.codec.vocabulary.name, None)
+    """Ranks the true cells of gaps among distractors, for each kind of gap; every run has the same gaps."""
+    items = load_test_pieces(source, loaded.codec.vocabulary.name, None)
     return {
         what: tasks.infill(loaded, items, frames, voices, num, pages.DISTRACTORS, [pages.SEED, at])
         for at, (what, (frames, voices)) in enumerate(pages.GAPS.items())
@@ -50,9 +50,9 @@ def infill(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int | No
 
 
 def long(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int | None) -> dict[str, Any]:
-    """Statistics by bar of long pieces beside those of real ones."""
+    """Measures statistics by bar of long pieces and of real ones."""
     vocabulary = loaded.codec.vocabulary
-    real = some(source, vocabulary.name, num and 8 * num)
+    real = load_test_pieces(source, vocabulary.name, num and 8 * num)
     drawn = long_pieces.free(loaded, min(pages.PIECES, num or pages.PIECES), pages.BARS, pages.SEED)
     sides = [long_pieces.by_bar(vocabulary, items, long_pieces.costs(loaded, items)) for items in (drawn, real)]
     return {
@@ -67,8 +67,8 @@ def long(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int | None
 
 
 def attributes(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int | None) -> dict[str, Any]:
-    """How often bars have the density, polyphony and duration that was asked for."""
-    return attribute_hits.hits(loaded, num or pages.ASKED, pages.ASKED_BARS, pages.SEED)
+    """Measures how often bars have the requested density, polyphony and duration."""
+    return attribute_hits.hits(loaded, num or pages.REQUESTED, pages.REQUESTED_BARS, pages.SEED)
 
 
 MEASURES: Mapping[str, Callable[..., dict[str, Any]]] = {
@@ -80,41 +80,41 @@ MEASURES: Mapping[str, Callable[..., dict[str, Any]]] = {
 
 
 def write(raw: Mapping[str, Any], root: Path) -> None:
-    """Writes raw answers, page and pictures."""
+    """Writes the raw results, the page and the pictures."""
     for folder in ("benchmarks/results", "docs/results", "docs/images"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "benchmarks/results/steering.json").write_text(json.dumps(raw) + "\n")
     (root / "docs/results/steering.md").write_text(pages.page(raw))
-    for source, found in pages.by_source(raw, "long").items():
-        (root / f"docs/images/long-{source}.png").write_bytes(pages.picture(source, found))
+    for source, by_run in pages.group_by_source(raw, "long").items():
+        (root / f"docs/images/long-{source}.png").write_bytes(pages.picture(source, by_run))
 
 
 def main() -> int:
-    """The command line; returns the exit status."""
+    """Runs the command line and returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", metavar="SECTION", help="sections to measure (default: all)")
     parser.add_argument("--models", nargs="*", metavar="RUN", help="runs to measure (default: all)")
-    parser.add_argument("--runs", default="", metavar="NAME=PATH,...", help="run directories in place of shipped runs")
-    parser.add_argument("--num", type=int, help="at most so many sopranos, gaps, and long pieces")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent, help="root of what is written")
+    parser.add_argument("--runs", default="", metavar="NAME=PATH,...", help="run directories that replace shipped runs")
+    parser.add_argument("--num", type=int, help="largest number of sopranos, gaps and long pieces, for a trial")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent, help="folder to write to")
     args = parser.parse_args()
     paths = dict(each.partition("=")[::2] for each in args.runs.split(",") if each)
-    for option, named, there in (
+    for option, names, choices in (
         ("--only", args.only, pages.SECTIONS),
         ("--models", args.models, pages.MODELS),
         ("--runs", paths, pages.MODELS),
     ):
-        for name in named or ():
-            if name not in there:
-                parser.error(f"{option} {name}: there are {', '.join(there)}")
+        for name in names or ():
+            if name not in choices:
+                parser.error(f"{option} {name}: the choices are {', '.join(choices)}")
     if args.num is not None and args.num < 1:
-        parser.error(f"--num {args.num}: it must be 1 or more")
+        parser.error(f"--num is {args.num}; it must be at least 1")
     commands.begin()
     file = args.out / "benchmarks/results/steering.json"
-    anew = args.only is None and args.models is None
-    known = json.loads(file.read_text()) if file.exists() and not anew else {}
+    partial = args.only is not None or args.models is not None
+    raw = json.loads(file.read_text()) if file.exists() and partial else {}
     for section in pages.SECTIONS if args.only is None else args.only:
-        measured = known.setdefault(section, {})
+        measured = raw.setdefault(section, {})
         for name, source in pages.SECTIONS[section].items():
             if args.models is not None and name not in args.models:
                 continue
@@ -127,8 +127,8 @@ def main() -> int:
                 continue
             measured[name] = MEASURES[section](loaded, name, path, source, args.num)
             commands.say(f"{section}, {name}: {time.perf_counter() - begin:.0f} s")
-            write(known, args.out)
-    write(known, args.out)
+            write(raw, args.out)
+    write(raw, args.out)
     return 0
 
 

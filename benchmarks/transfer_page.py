@@ -79,7 +79,7 @@ def table(raw: Mapping[str, Any]) -> str:
                 [f"`{target}`", str(pieces), "" if before is None else f"{before:.3f}"]
                 + [cell(scratch), cell(tuned), cell(adapters), overtaken(scratch, tuned)]
             )
-    return results.markdown(rows)
+    return results.markdown_table(rows)
 
 
 def _band(axes: Any, at: list[int], columns: list[list[float]], colour: str, label: str) -> None:
