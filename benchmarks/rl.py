@@ -1,10 +1,10 @@
-"""Tunes a trained net on music rules in several ways, measures them, and writes the page docs/results/reinforcement.md.
+"""Tunes a trained model by music rules in several ways, and writes the page docs/results/reinforcement.md.
 
-    python -m benchmarks.rl                          trains what is missing in runs/, then measures all
-    python -m benchmarks.rl --only speed             this anew, the rest as it was
+    python -m benchmarks.rl                          train what is missing in runs/, then measure everything
+    python -m benchmarks.rl --only speed             measure one section again and keep the others
     python -m benchmarks.rl --num 50 --steps 2 --runs trial/runs --out trial     a small trial, written elsewhere
 
-The raw answers are kept in benchmarks/results/rl.json.
+The raw results are stored in benchmarks/results/rl.json.
 """
 
 import argparse
@@ -27,13 +27,13 @@ from musejax.tuning import rules
 
 
 class Setting(NamedTuple):
-    """What the command line says.
+    """The options of the command line.
 
     Attributes:
-        experiment: The policy gradient's; every other run differs from it by a few fields.
-        runs: Where runs are.
-        num: Melodies of each table, or None for the usual number.
-        steps: Of each training, or None for the usual number.
+        experiment: Experiment of the policy gradient; every other run differs from it in a few fields.
+        runs: Folder of the run directories.
+        num: Number of melodies in each table, or None for the usual number.
+        steps: Steps of each training, or None for the usual number.
     """
 
     experiment: experiments.Experiment
@@ -42,8 +42,8 @@ class Setting(NamedTuple):
     steps: int | None
 
 
-def varied(setting: Setting, fields: Mapping[str, Any]) -> experiments.Experiment:
-    """The experiment with other fields, named as on the command line: `training.steps`."""
+def replace_fields(setting: Setting, fields: Mapping[str, Any]) -> experiments.Experiment:
+    """Returns the experiment with other fields, named as on the command line: `training.steps`."""
     changed: dict[str, dict[str, Any]] = {}
     for name, value in fields.items():
         part, _, field = name.partition(".")
@@ -56,42 +56,42 @@ def varied(setting: Setting, fields: Mapping[str, Any]) -> experiments.Experimen
     return dataclasses.replace(experiment, **parts)
 
 
-def trained(setting: Setting, name: str, fields: Mapping[str, Any]) -> runs.Run:
-    """The run of a name, trained where it is missing or not finished."""
+def train(setting: Setting, name: str, fields: Mapping[str, Any]) -> runs.Run:
+    """Loads a run, and trains it first if it is missing or not finished."""
     shipped = zoo.SHIPPED / name / "run.json"
     if setting.steps is None and not fields and shipped.is_file() and not (setting.runs / name).exists():
         return runs.load(shipped.parent, commands.say)
     workdir = setting.runs / name
-    experiments.run(varied(setting, fields), workdir, commands.say)
+    experiments.run(replace_fields(setting, fields), workdir, commands.say)
     return runs.load(workdir, commands.say)
 
 
-def base(setting: Setting) -> runs.Run:
-    """The prior."""
+def load_prior(setting: Setting) -> runs.Run:
+    """Loads the prior."""
     assert setting.experiment.tuning is not None
     return runs.load(zoo.find(setting.experiment.tuning.base), commands.say)
 
 
 def table(setting: Setting) -> dict[str, Any]:
-    """RL Tuner's table of the prior, of its three methods and of the policy gradient."""
-    prior, num = base(setting), setting.num or pages.TABLE
-    tuned = {name: trained(setting, name, fields) for name, fields in pages.METHODS.items()}
+    """Measures RL Tuner's table: the prior, its three methods and the policy gradient."""
+    prior, num = load_prior(setting), setting.num or pages.TABLE
+    tuned = {name: train(setting, name, fields) for name, fields in pages.METHODS.items()}
     amounts = rules.Rules()
-    told = evaluate.evaluate(zoo.load(prior.path), None, "test", commands.say)
+    result = evaluate.evaluate(zoo.load(prior.path), None, "test", commands.say)
     rows = {prior.name: measured.of(prior, prior, num, pages.SEED, amounts)}
     rows |= {name: measured.of(run, prior, num, pages.SEED, amounts) for name, run in tuned.items()}
-    prior_figures = {"nll_per_token": told["nll_per_token"], "interval": told["interval"]}
+    prior_figures = {"nll_per_token": result["nll_per_token"], "interval": result["interval"]}
     return {"num": num, "prior": prior.name, "test": prior_figures, "rows": rows}
 
 
 def leash(setting: Setting) -> dict[str, Any]:
-    """The policy gradient at leashes from short to long."""
-    prior, num = base(setting), setting.num or pages.CURVE
+    """Measures the policy gradient over a range of leashes."""
+    prior, num = load_prior(setting), setting.num or pages.CURVE
     amounts = setting.experiment.tuning.rules  # type: ignore[union-attr]
     points = []
     for length in pages.LEASHES:
         fields = {**pages.CURVE_FIELDS, "tuning.leash": length}
-        run = trained(setting, f"{setting.experiment.name}-leash-{length:g}", fields)
+        run = train(setting, f"{setting.experiment.name}-leash-{length:g}", fields)
         points.append({"leash": length, **measured.of(run, prior, num, pages.SEED, amounts)})
     start = measured.of(prior, prior, num, pages.SEED, amounts)
     shipped = setting.experiment.tuning.leash  # type: ignore[union-attr]
@@ -99,21 +99,22 @@ def leash(setting: Setting) -> dict[str, Any]:
 
 
 def copies(setting: Setting) -> dict[str, Any]:
-    """How long a run of notes is also found in the training tunes, of tuned melodies, the prior's and held-out ones."""
-    prior, num = base(setting), setting.num or pages.COPIES
+    """Measures the longest copied runs of notes in tuned melodies, in those of the prior and in held-out tunes."""
+    prior, num = load_prior(setting), setting.num or pages.COPIES
     data = preparation.prepare(prior.config["data"]["source"], prior.vocabulary.name, commands.say)
     tunes = {prior.name: reinforcement.sample_melodies(prior, num, pages.SEED)}
     for name, fields in pages.METHODS.items():
-        tunes[name] = reinforcement.sample_melodies(trained(setting, name, fields), num, pages.SEED)
+        tunes[name] = reinforcement.sample_melodies(train(setting, name, fields), num, pages.SEED)
     tunes["held-out tunes"] = measured.windows(data.split("test"), num, pages.SEED)
     training = measured.lines_of(prior.vocabulary, data.split("train"))
     return {name: measured.copied(prior.vocabulary, rows, training) for name, rows in tunes.items()}
 
 
 def speed(setting: Setting) -> dict[str, Any]:
-    """One compiled call beside the same work in a Python loop."""
+    """Times one compiled call and the same work in a Python loop."""
     turns = pages.TURNS if setting.num is None else 1
-    return measured.speed(varied(setting, {}), base(setting), pages.BATCHES if setting.num is None else (4,), turns)
+    batches = pages.BATCHES if setting.num is None else (4,)
+    return measured.speed(replace_fields(setting, {}), load_prior(setting), batches, turns)
 
 
 SECTIONS: Mapping[str, Callable[[Setting], Mapping[str, Any]]] = {
@@ -125,7 +126,7 @@ SECTIONS: Mapping[str, Callable[[Setting], Mapping[str, Any]]] = {
 
 
 def write(raw: Mapping[str, Any], root: Path) -> None:
-    """Writes raw answers, page and picture."""
+    """Writes the raw results, the page and the picture."""
     for folder in ("benchmarks/results", "docs/results", "docs/images"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "benchmarks/results/rl.json").write_text(json.dumps(raw) + "\n")
@@ -135,25 +136,25 @@ def write(raw: Mapping[str, Any], root: Path) -> None:
 
 
 def main() -> int:
-    """The command line; returns the exit status."""
+    """Runs the command line and returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default="melody-rl", help="the policy gradient's experiment (default: melody-rl)")
+    parser.add_argument("--config", default="melody-rl", help="experiment of the policy gradient (default: melody-rl)")
     parser.add_argument("--only", nargs="*", choices=SECTIONS, metavar="SECTION", help="what to measure (default: all)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are and go (default: runs)")
-    parser.add_argument("--num", type=int, help="so many melodies, for a trial")
-    parser.add_argument("--steps", type=int, help="so many steps of each training, for a trial")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent, help="root of what is written")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the run directories (default: runs)")
+    parser.add_argument("--num", type=int, help="number of melodies, for a trial")
+    parser.add_argument("--steps", type=int, help="steps of each training, for a trial")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent, help="folder to write to")
     args = parser.parse_args()
     for name in ("num", "steps"):
         if getattr(args, name) is not None and getattr(args, name) < 2:
-            parser.error(f"--{name} {getattr(args, name)}: it must be 2 or more")
+            parser.error(f"--{name} is {getattr(args, name)}; it must be at least 2")
     commands.begin()
     file = args.out / "benchmarks/results/rl.json"
     raw = json.loads(file.read_text()) if file.exists() and args.only is not None else {}
     try:
         experiment = experiments.read(args.config)
         if experiment.tuning is None:
-            parser.error(f"{args.config} tunes no run")
+            parser.error(f"--config {args.config} has no field tuning; name an experiment such as melody-rl")
         setting = Setting(experiment, args.runs, args.num, args.steps)
         for section in SECTIONS if args.only is None else args.only:
             begin = time.perf_counter()

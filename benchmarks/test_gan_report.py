@@ -40,7 +40,7 @@ def test_latent_vectors_have_musegans_names():
 
 def test_a_page_of_no_section_is_a_page():
     text = gan_page.page({"about": {"a-run": {"of": "x", "weights": "abc", "step": 7}}})
-    assert "a-run: step 7, weights abc" in text and "| jamming |" in text and "{" not in text
+    assert "| `a-run` |  | 7 | `abc` |" in text and "| jamming |" in text and "{" not in text
 
 
 def test_runs_measured_before_stay_beside_new_ones_in_the_order_asked_for():

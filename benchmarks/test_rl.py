@@ -77,5 +77,5 @@ def test_the_page_has_what_was_measured_and_names_what_was_not():
     text = rl_page.page(raw)
     assert "| excessively repeated, % of all tokens | 25.00 (15.00..35.00) |" in text
     assert text.count("Not measured yet.") == 2
-    assert "--tuning.method psi" in text and "--tuning.rewards rules 0.5" in text
+    assert "`psi` (`melody-rl-psi`)" in text and "--tuning.rewards rules 0.5" in text
     assert rl_page.picture(raw["leash"]).startswith(b"\x89PNG")
