@@ -1,12 +1,11 @@
-"""Ablations of the Transformer over frames on protocol `jsb16`: what each choice is worth on the validation split.
+"""Trains ablations of the Transformer over frames on protocol `jsb16`, and writes the page docs/results/ablations.md.
 
     python -m benchmarks.ablations --workdir runs/ablations
-    python -m benchmarks.ablations --workdir runs/ablations --only order,beat       these anew, the others as they were
-    python -m benchmarks.ablations --only "" --curves jsb16-transformer=runs/jsb16-transformer   curves of whole runs
+    python -m benchmarks.ablations --workdir runs/ablations --only order,beat       measure these again, keep the others
+    python -m benchmarks.ablations --only "" --curves jsb16-transformer=runs/jsb16-transformer   curves of other runs
 
-Each variant differs from the first in one thing and is trained alike, for fewer steps than the shipped run. A variant
-whose run directory is there goes on where it stopped. Writes docs/results/ablations.md with its picture; the curves are
-kept in benchmarks/results/ablations.json.
+Each variant differs from the first in one choice, and is trained for fewer steps than the shipped run. A variant whose
+run directory exists continues where it stopped. The curves are stored in benchmarks/results/ablations.json.
 """
 
 import argparse
@@ -32,7 +31,7 @@ BASE = experiments.Experiment(
     ),
 )
 PIECES = 229  # in the training split
-# name -> (what it is, fields of the model, fields of training)
+# Name -> (description, fields of the model, fields of training).
 VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "base": ("rotary, soprano-bass-tenor-alto, beat, 3 layers of 160, dropout .3, transposed", {}, {}),
     "relative": ("Music Transformer's relative positions", {"positions": "relative"}, {}),
@@ -45,7 +44,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "no-dropout": ("no dropout", {"dropout": 0.0, "input_dropout": 0.0, "head_dropout": 0.0}, {}),
     "more-dropout": ("dropout .5 in the stack", {"dropout": 0.5}, {}),
     "untransposed": ("no transposition", {}, {"transpose": 0}),
-    "reader": ("also trained to fill (two layers that read given cells)", {"reader_layers": 2}, {}),
+    "reader": ("also trained to fill gaps (two layers that read given cells)", {"reader_layers": 2}, {}),
 }
 
 
@@ -53,8 +52,8 @@ ROOT = Path(__file__).parent.parent
 RAW = ROOT / "benchmarks" / "results" / "ablations.json"
 
 
-def curves(run: Path) -> dict[str, Any]:
-    """Loss by step of a run directory: of training, as it was logged, and of the validation split."""
+def read_curves(run: Path) -> dict[str, Any]:
+    """Returns the logged training losses and the validation losses of a run directory, as (step, loss)."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return {
         part: [(line["step"], round(line["loss"], 4)) for line in lines if line["part"] == part and "loss" in line]
@@ -63,7 +62,7 @@ def curves(run: Path) -> dict[str, Any]:
 
 
 def train(name: str, workdir: Path, steps: int) -> dict[str, Any]:
-    """Trains one variant; its curves."""
+    """Trains one variant and returns its curves."""
     _, model, training = VARIANTS[name]
     assert BASE.model is not None
     experiment = dataclasses.replace(
@@ -74,85 +73,94 @@ def train(name: str, workdir: Path, steps: int) -> dict[str, Any]:
     )
     result = experiments.run(experiment, workdir / name, lambda text: print(text, file=sys.stderr))
     if result.stopped.startswith("SIG"):
-        raise SystemExit(f"{name} was stopped at step {result.step}; the same command goes on from there")
-    return curves(workdir / name)
+        raise SystemExit(f"{name} was stopped at step {result.step}; run the same command again to continue")
+    return read_curves(workdir / name)
 
 
-def late(curve: list[Any], share: float = 0.1) -> float:
-    """Mean of the last part of a noisy curve."""
+def average_end(curve: list[Any], share: float = 0.1) -> float:
+    """Returns the mean of the last part of a noisy curve."""
     last = [loss for step, loss in curve if step > (1 - share) * curve[-1][0]]
     return sum(last) / len(last)
 
 
-def table(variants: dict[str, Any]) -> str:
-    """A row a variant."""
-    rows = [["variant", "what differs", "validation", "less the first's", "training"]]
-    for name, found in variants.items():
-        end, base = found["valid"][-1][1], variants["base"]["valid"][-1][1]
+def variants_table(variants: dict[str, Any]) -> str:
+    """Returns a table with a row for each variant."""
+    rows = [["variant", "what differs", "validation", "difference from `base`", "training"]]
+    for name, curves in variants.items():
+        end, base = curves["valid"][-1][1], variants["base"]["valid"][-1][1]
         ahead = "" if name == "base" else f"{end - base:+.4f}"
-        rows.append([f"`{name}`", VARIANTS[name][0], f"{end:.4f}", ahead, f"{late(found['train']):.3f}"])
+        rows.append([f"`{name}`", VARIANTS[name][0], f"{end:.4f}", ahead, f"{average_end(curves['train']):.3f}"])
     return results.markdown_table(rows)
 
 
-def whole(runs: dict[str, Any]) -> str:
-    """A row a whole run."""
+def runs_table(runs: dict[str, Any]) -> str:
+    """Returns a table with a row for each whole run."""
     rows = [["run", "steps", "best validation", "at step", "validation at the end", "training at the end"]]
-    for name, found in runs.items():
-        at, best = min(found["valid"], key=lambda point: point[1])
-        end = found["valid"][-1][1]
+    for name, curves in runs.items():
+        at, best = min(curves["valid"], key=lambda point: point[1])
+        end = curves["valid"][-1][1]
         rows.append(
-            [f"`{name}`", f"{found['valid'][-1][0]:,}", f"{best:.4f}", f"{at:,}", f"{end:.4f}"]
-            + [f"{late(found['train']):.3f}"]
+            [f"`{name}`", f"{curves['valid'][-1][0]:,}", f"{best:.4f}", f"{at:,}", f"{end:.4f}"]
+            + [f"{average_end(curves['train']):.3f}"]
         )
-    return results.markdown_table(rows) if len(rows) > 1 else "None is measured yet."
+    return results.markdown_table(rows) if len(rows) > 1 else "No run has been measured yet."
 
 
 def smooth(curve: list[Any], width: int = 9) -> list[float]:
-    """Running means of a noisy curve."""
+    """Returns the running means of a noisy curve."""
     values = [loss for _, loss in curve]
     return [sum(part) / len(part) for part in (values[max(0, i - width + 1) : i + 1] for i in range(len(values)))]
 
 
 def picture(raw: dict[str, Any], out: Path) -> None:
-    """Two panels: the variants, and whole runs."""
+    """Draws two panels: the variants, and whole runs."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    drawn = Figure(figsize=(12, 4.8), dpi=120, facecolor="white", layout="constrained")
-    FigureCanvasAgg(drawn)
-    left, right = drawn.subplots(1, 2)
-    for at, (name, found) in enumerate(raw["variants"].items()):
-        steps, losses = zip(*found["valid"], strict=True)
+    figure = Figure(figsize=(12, 4.8), dpi=120, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    for at, (name, curves) in enumerate(raw["variants"].items()):
+        steps, losses = zip(*curves["valid"], strict=True)
         left.plot(steps, losses, color=f"C{at % 10}", linestyle="-" if at < 10 else "--", linewidth=1.3, label=name)
-    for at, (name, found) in enumerate(raw["runs"].items()):
-        steps = [step for step, _ in found["train"]]
+    for at, (name, curves) in enumerate(raw["runs"].items()):
+        steps = [step for step, _ in curves["train"]]
         right.plot(
-            steps, smooth(found["train"]), color=f"C{at}", linestyle=":", linewidth=1.2, label=f"{name}, training"
+            steps, smooth(curves["train"]), color=f"C{at}", linestyle=":", linewidth=1.2, label=f"{name}, training"
         )
-        steps, losses = zip(*found["valid"], strict=True)
+        steps, losses = zip(*curves["valid"], strict=True)
         right.plot(steps, losses, color=f"C{at}", linewidth=1.5, label=f"{name}, validation")
     for axes, title, low, high in ((left, "Variants, validation", 0.36, 0.5), (right, "Whole runs", 0.25, 0.5)):
         axes.set_title(title, fontsize=10, loc="left")
         axes.set_ylim(low, high)
         axes.set_xlabel("step", fontsize=9)
-        axes.set_ylabel("nats a note", fontsize=9)
+        axes.set_ylabel("nats per note", fontsize=9)
         axes.legend(fontsize=8, frameon=False, ncols=2 if axes is left else 1)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-    drawn.savefig(out, format="png", metadata={"Software": None})
+    figure.savefig(out, format="png", metadata={"Software": None})
 
 
 TEXT = """# What each choice is worth
 
-Written by `python -m benchmarks.ablations --workdir runs/ablations`. The Transformer over frames of four voices, on
-protocol `jsb16`: nats a note on the validation split, as training measures them. Each variant differs from `base` in
-one thing; {steps} steps of {batch} windows of {window} frames, one seed, so that differences of a few thousandths may
-be chance. The loss of training, a mean over its last tenth, counts with dropout and, where a net is trained to fill,
-with a part of the cells given.
+Which choices matter for the Transformer over frames of four voices, and what limits its training?
+
+The size of the network, the order of the voices and the beat matter most. Differences of a few thousandths of a nat,
+such as those between kinds of positions, may be chance. What limits longer training is the small corpus: its {pieces}
+training pieces are soon learnt by heart.
+
+    python -m benchmarks.ablations --workdir runs/ablations
+
+## Variants
+
+Each variant differs from `base` in one choice and was trained for {steps} steps of {batch} windows of {window} frames
+with one seed. *Validation* is the cost on the validation split of protocol `jsb16` in nats per note. *Training* is the
+training loss, averaged over the last tenth of the steps. It includes dropout and, for a network that is trained to fill
+gaps, the given cells.
 
 {table}
 
-![Validation by step](../images/ablations.png)
+![Validation loss by step](../images/ablations.png)
 
 ## Whole runs
 
@@ -160,15 +168,18 @@ with a part of the cells given.
 
 {whole}
 
-Where validation stands still while training falls on, the net learns the {pieces} training pieces by heart. That is
-what limits these runs, not their size or their steps; being trained to fill puts it off. "Larger batches" is
-`musejax train jsb16-transformer --training.batch-size 16 --training.steps 4000 --optimizer.weight-decay 0.5`, six
-minutes on an NVIDIA H100; losses on that and on a CPU are the same to four digits where both trained a variant.
+Where the validation loss stands still while the training loss keeps falling, the network memorises the training pieces.
+This limits the runs, not their size or their number of steps; training to fill gaps delays it. *Larger batches* was
+trained in six minutes on an NVIDIA H100:
+
+    musejax train jsb16-transformer --training.batch-size 16 --training.steps 4000 --optimizer.weight-decay 0.5
+
+For variants that were trained on both, losses on the H100 and on a CPU agree to four digits.
 """
 
 
 def write(raw: dict[str, Any], root: Path) -> None:
-    """The raw curves, the page and its picture."""
+    """Writes the raw curves, the page and its picture."""
     for folder in ("benchmarks/results", "docs/results", "docs/images"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / RAW.relative_to(ROOT)).write_text(json.dumps(raw) + "\n")
@@ -178,34 +189,34 @@ def write(raw: dict[str, Any], root: Path) -> None:
         pieces=PIECES,
         steps=raw["steps"],
         batch=training.batch_size,
-        table=table(raw["variants"]),
-        whole=whole(raw["runs"]),
+        table=variants_table(raw["variants"]),
+        whole=runs_table(raw["runs"]),
     )
     (root / "docs/results/ablations.md").write_text(text)
     picture(raw, root / "docs" / "images" / "ablations.png")
 
 
 def main() -> None:
-    """Trains the variants that are asked for."""
+    """Trains the variants that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workdir", type=Path, help="where the run directories of the variants go")
-    parser.add_argument("--only", default=",".join(VARIANTS), help="variants, with commas")
-    parser.add_argument("--steps", type=int, default=BASE.training.steps)
-    parser.add_argument("--curves", default="", metavar="NAME=RUN,...", help="run directories whose curves are shown")
-    parser.add_argument("--out", type=Path, default=ROOT, help="root of what is written")
+    parser.add_argument("--workdir", type=Path, help="folder for the run directories of the variants")
+    parser.add_argument("--only", default=",".join(VARIANTS), help="variants, separated by commas (default: all)")
+    parser.add_argument("--steps", type=int, default=BASE.training.steps, help="steps of each variant")
+    parser.add_argument("--curves", default="", metavar="NAME=RUN,...", help="run directories whose curves to show")
+    parser.add_argument("--out", type=Path, default=ROOT, help="folder to write to")
     args = parser.parse_args()
     names = [name for name in args.only.split(",") if name]
     for name in names:
         if name not in VARIANTS:
-            parser.error(f"--only {name}: there are {', '.join(VARIANTS)}")
+            parser.error(f"--only {name}: the variants are {', '.join(VARIANTS)}")
     if names and args.workdir is None:
-        parser.error("--workdir is needed")
+        parser.error("--workdir is missing; name a folder for the run directories, such as runs/ablations")
     file = args.out / RAW.relative_to(ROOT)
     raw = json.loads(file.read_text()) if file.exists() else {"steps": args.steps, "variants": {}, "runs": {}}
     if names and raw["steps"] != args.steps:
-        parser.error(f"--steps {args.steps}: the variants that are there had {raw['steps']}")
+        parser.error(f"--steps is {args.steps}, but the stored variants have {raw['steps']} steps")
     for name, _, run in (each.partition("=") for each in args.curves.split(",") if each):
-        raw["runs"][name] = curves(Path(run))
+        raw["runs"][name] = read_curves(Path(run))
     for name in names:
         raw["variants"][name] = train(name, args.workdir, args.steps)
         raw["variants"] = {each: raw["variants"][each] for each in VARIANTS if each in raw["variants"]}

@@ -48,12 +48,12 @@ def runs_table(raw: Mapping[str, Any]) -> str:
 
 def distances_table(raw: Mapping[str, Any]) -> str:
     """Returns a table of how far each run is from real music, with the published networks."""
-    found = raw.get("statistics")
-    if not found:
+    section = raw.get("statistics")
+    if not section:
         return ""
     rows = [["", "all statistics, as coded", "all statistics, corrected", "EB, UPC, QN and DP, as coded"]]
     for of, runs in _by_set(raw).items():
-        sides = {f"training windows of {of}": found["training"][of]} | {f"**{n}**": found["runs"][n] for n in runs}
+        sides = {f"training windows of {of}": section["training"][of]} | {f"**{n}**": section["runs"][n] for n in runs}
         for name, side in sides.items():
             kinds = ("distance_as_coded", "distance_corrected", "distance")
             rows.append([name, *(_percent(side[kind]) for kind in kinds)])
@@ -71,16 +71,16 @@ def _named(values: Sequence[Any], tracks: Sequence[str]) -> dict[str, float | No
 
 def statistics_tables(raw: Mapping[str, Any]) -> str:
     """Returns a table for each set of windows, with a row for each statistic and track that is not 1 everywhere."""
-    found, parts = raw.get("statistics"), []
-    if not found:
+    section, parts = raw.get("statistics"), []
+    if not section:
         return ""
     for of, runs in _by_set(raw).items():
-        sides = {"held-out windows": found["real"][of], "training windows": found["training"][of]}
-        sides |= {name: found["runs"][name] for name in runs}
+        sides = {"held-out windows": section["real"][of], "training windows": section["training"][of]}
+        sides |= {name: section["runs"][name] for name in runs}
         values = [side["values"] for side in sides.values()]
         rows = [["", *sides], ["pieces", *(f"{side['pieces']:,}" for side in sides.values())]]
         for kind in values[0]:
-            columns = [_named(side[kind], found["real"][of]["tracks"]) for side in values]
+            columns = [_named(side[kind], section["real"][of]["tracks"]) for side in values]
             shown = [track for track in columns[0] if {c[track] for c in columns} not in ({None}, {1.0})]
             rows += [[f"{kind}, {track}", *(tables.number(c[track]) for c in columns)] for track in shown]
         parts += [f"### Statistics of {of}", results.markdown_table(rows)]
@@ -99,26 +99,26 @@ def published_table() -> str:
 
 def areas_tables(raw: Mapping[str, Any]) -> str:
     """Returns a table of overlapped areas for each set of windows, with a row for each feature."""
-    found, parts = raw.get("areas"), []
-    if not found:
+    section, parts = raw.get("areas"), []
+    if not section:
         return ""
     for of, runs in _by_set(raw).items():
-        sides = {"training windows": found["training"][of]} | {name: found["runs"][name] for name in runs}
+        sides = {"training windows": section["training"][of]} | {name: section["runs"][name] for name in runs}
         rows = [["feature", *sides]]
-        rows += [[name, *(tables.number(side[name]) for side in sides.values())] for name in found["training"][of]]
+        rows += [[name, *(tables.number(side[name]) for side in sides.values())] for name in section["training"][of]]
         parts += [f"### Areas of {of}", results.markdown_table(rows)]
     return "\n\n".join(parts)
 
 
 def variety_table(raw: Mapping[str, Any]) -> str:
     """Returns a table of the numbers of different pieces, and of distances to the nearest."""
-    found = raw.get("variety")
-    if not found:
+    section = raw.get("variety")
+    if not section:
         return ""
     head = ["", "pieces", "different", "different in any key", "silent", "equal to a training window"]
     rows = [[*head, "nearest in the set", "nearest in training"]]
     for of, runs in _by_set(raw).items():
-        sides = {f"held-out windows of {of}": found["real"][of]} | {f"**{n}**": found["runs"][n] for n in runs}
+        sides = {f"held-out windows of {of}": section["real"][of]} | {f"**{n}**": section["runs"][n] for n in runs}
         for name, side in sides.items():
             counts = [side[k] for k in ("pieces", "distinct", "distinct_in_any_key", "silent", "in_training")]
             nearest = [f"{side[k]['median']:.3f} ({side[k]['tenth']:.3f})" for k in ("among", "training")]
@@ -129,24 +129,24 @@ def variety_table(raw: Mapping[str, Any]) -> str:
 def latents_section(raw: Mapping[str, Any]) -> str:
     """Returns a table and a picture for each run."""
     parts = []
-    for name, found in raw.get("latents", {}).items():
-        rows = [["vector that moves", "pitch classes", "rhythm", *found["tracks"]]]
-        for vector, side in found["vectors"].items():
+    for name, section in raw.get("latents", {}).items():
+        rows = [["vector that moves", "pitch classes", "rhythm", *section["tracks"]]]
+        for vector, side in section["vectors"].items():
             cells = (side["pitch_classes"], side["rhythm"], *side["tracks"])
             rows.append([f"{gan_pictures.role(vector)} (`{vector}`)", *(tables.number(x) for x in cells)])
-        parts += [f"### Vectors of {name}", f"Means over {found['pairs']} pairs.", results.markdown_table(rows)]
+        parts += [f"### Vectors of {name}", f"Means over {section['pairs']} pairs.", results.markdown_table(rows)]
         parts.append(f"![Paths of each latent vector of {name}](../images/gan-latents-{name}.png)")
     return "\n\n".join(parts)
 
 
 def accompaniment_table(raw: Mapping[str, Any]) -> str:
     """Returns a table of the tonal distances of the given track from the others."""
-    found = raw.get("accompaniment")
-    if not found:
+    section = raw.get("accompaniment")
+    if not section:
         return ""
     head = ["run", "given track, pieces that keep it", "distance from", "in held-out music", "sampled for it"]
     rows = [[*head, "sampled for another window"]]
-    for name, side in found.items():
+    for name, side in section.items():
         for k, other in enumerate(side["others"]):
             first = [name, f"{side['given']}, {_percent(side['kept'])}"] if not k else ["", ""]
             rows.append([*first, other, *(tables.number(side[s]["td"][k]) for s in ("real", "drawn", "another"))])
@@ -155,11 +155,11 @@ def accompaniment_table(raw: Mapping[str, Any]) -> str:
 
 def curves_section(raw: Mapping[str, Any]) -> str:
     """Returns the picture of the learning curves, and a table of the lowest loss of each run."""
-    found = raw.get("curves")
-    if not found:
+    section = raw.get("curves")
+    if not section:
         return ""
     rows, ends = [["run", "steps", "lowest energy distance", "at step", "at the end"]], {}
-    for name, curve in found.items():
+    for name, curve in section.items():
         lowest, (form, _, seed) = int(np.argmin(curve["loss"])), name.partition("-seed-")
         cells = [f"{curve['loss'][lowest]:.4f}", f"{curve['steps'][lowest]:,}", f"{curve['loss'][-1]:.4f}"]
         rows.append([name, f"{curve['steps'][-1]:,}", *cells])
@@ -175,7 +175,7 @@ def curves_section(raw: Mapping[str, Any]) -> str:
 
 def images(raw: Mapping[str, Any]) -> dict[str, bytes]:
     """Returns the pictures of the page by file name."""
-    out = {f"gan-latents-{name}.png": gan_pictures.latents(found) for name, found in raw.get("latents", {}).items()}
+    out = {f"gan-latents-{name}.png": gan_pictures.latents(section) for name, section in raw.get("latents", {}).items()}
     if raw.get("curves"):
         out["gan-curves.png"] = gan_pictures.curves(raw["curves"])
     return out

@@ -199,10 +199,10 @@ split. Overlapped areas and the copy check are in [results.md](results.md).
     ]
     first = next(iter(raw["rates"].values()))
     rows = [["Bach", *(f"{x:.3f}" for x in first["bach"].values())]]
-    for name, found in raw["rates"].items():
-        for kind, count in (("free", found["pieces"]), ("harmonised", found["sopranos"])):
-            row = [f"{found[kind].get(rule) or 0:.3f}" for rule in first["bach"]]
-            steps = f", {found['steps']} steps" if found.get("steps") else ""
+    for name, result in raw["rates"].items():
+        for kind, count in (("free", result["pieces"]), ("harmonised", result["sopranos"])):
+            row = [f"{result[kind].get(rule) or 0:.3f}" for rule in first["bach"]]
+            steps = f", {result['steps']} steps" if result.get("steps") else ""
             rows.append([f"`{name}`{steps}, {kind} ({count})", *row])
     out.append(results.markdown_table([["", *first["bach"]], *rows]) + "\n")
     if missing := [f"`{name}`" for name in COMPARED if name not in raw["rates"]]:
@@ -295,12 +295,12 @@ def main() -> int:
             if section != "sweeps":
                 data = preparation.prepare(TEST, loaded.codec.vocabulary.name, commands.say)
             if section == "sweeps":
-                found = measure_sweeps(loaded, args.num, [int(n) for n in args.steps.split(",")])
+                result = measure_sweeps(loaded, args.num, [int(n) for n in args.steps.split(",")])
             elif section == "rates":
-                found = measure_rates(loaded, data.split("test"), args.num)  # type: ignore[union-attr]
+                result = measure_rates(loaded, data.split("test"), args.num)  # type: ignore[union-attr]
             else:
-                found = measure_voices(loaded, data.split("valid"))  # type: ignore[union-attr]
-            raw.setdefault(section, {})[name] = found
+                result = measure_voices(loaded, data.split("valid"))  # type: ignore[union-attr]
+            raw.setdefault(section, {})[name] = result
             commands.say(f"{section}, {name}: {time.perf_counter() - begin:.0f} s")
             write(raw, args.out)
     return 0

@@ -1,11 +1,11 @@
-"""Measures the latent space of a VAE over windows of one line, and writes docs/results/latents.md with its pictures.
+"""Measures the latent space of a VAE over windows of a melody, and writes the page docs/results/latents.md.
 
     python -m benchmarks.latent_space melody-vae-2bar
-    python -m benchmarks.latent_space runs/melody-vae-2bar --only interpolation     this anew, the rest as it was
+    python -m benchmarks.latent_space runs/melody-vae-2bar --only interpolation     measure one section, keep the others
     python -m benchmarks.latent_space runs/melody-vae-2bar --num 20 --out trial     a small trial, written elsewhere
-    python -m benchmarks.latent_space melody-vae-16bar --page latents-16bar         another page
+    python -m benchmarks.latent_space melody-vae-16bar --page latents-16bar         write another page
 
-The raw answers are kept in benchmarks/results/PAGE.json.
+The raw results are stored in benchmarks/results/PAGE.json.
 """
 
 import argparse
@@ -20,16 +20,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks import latent_measures as measured
+from benchmarks import latent_measures as measures
 from benchmarks import latent_page as pages
 from benchmarks import sections
 from musejax import commands, errors, zoo
-from musejax import runs as kept
+from musejax import runs as run_directories
 from musejax.reports import evaluate
 
 
-def reconstruction(loaded: zoo.Loaded, data: measured.Music, path: Path, num: int | None) -> dict[str, Any]:
-    """What `musejax evaluate` says of bars of each length."""
+def reconstruction(loaded: zoo.Loaded, data: measures.Music, path: Path, num: int | None) -> dict[str, Any]:
+    """Measures reconstruction as `musejax evaluate` does, for bars of each length."""
     options: dict[str, Any] = {} if num is None else {"samples": min(num, 64)}
     return {
         str(frames): evaluate.evaluate(loaded, None, "test", commands.say, frames_per_bar=frames, **options)
@@ -37,29 +37,29 @@ def reconstruction(loaded: zoo.Loaded, data: measured.Music, path: Path, num: in
     }
 
 
-def interpolation(loaded: zoo.Loaded, data: measured.Music, path: Path, num: int | None) -> dict[str, Any]:
-    """Ways from one held-out window to another."""
-    return measured.interpolation(loaded, data, num or pages.PAIRS, np.linspace(0, 1, pages.STEPS), pages.SEED)
+def interpolation(loaded: zoo.Loaded, data: measures.Music, path: Path, num: int | None) -> dict[str, Any]:
+    """Measures the ways from one held-out window to another."""
+    return measures.interpolation(loaded, data, num or pages.PAIRS, np.linspace(0, 1, pages.STEPS), pages.SEED)
 
 
-def prior(loaded: zoo.Loaded, data: measured.Music, path: Path, num: int | None) -> dict[str, Any]:
-    """Free samples beside held-out windows."""
-    return measured.prior(loaded, data, num or pages.SAMPLES, pages.SEED)
+def prior(loaded: zoo.Loaded, data: measures.Music, path: Path, num: int | None) -> dict[str, Any]:
+    """Compares free samples with held-out windows."""
+    return measures.prior(loaded, data, num or pages.SAMPLES, pages.SEED)
 
 
-def directions(loaded: zoo.Loaded, data: measured.Music, path: Path, num: int | None) -> dict[str, Any]:
-    """Steps along the vectors of attributes."""
+def directions(loaded: zoo.Loaded, data: measures.Music, path: Path, num: int | None) -> dict[str, Any]:
+    """Measures steps along the vectors of attributes."""
     known = 10 * num if num else pages.KNOWN
-    return measured.directions(loaded, data, num or pages.MOVED, known, pages.BY, pages.SEED)
+    return measures.directions(loaded, data, num or pages.MOVED, known, pages.BY, pages.SEED)
 
 
-def example(loaded: zoo.Loaded, data: measured.Music, path: Path, num: int | None) -> Mapping[str, Any]:
-    """One way between two windows."""
-    return measured.example(loaded, data, pages.PICTURED, pages.SEED)
+def example(loaded: zoo.Loaded, data: measures.Music, path: Path, num: int | None) -> Mapping[str, Any]:
+    """Decodes one path between two windows."""
+    return measures.example(loaded, data, pages.PICTURED, pages.SEED)
 
 
 def digest(loaded: zoo.Loaded) -> str:
-    """A few digits that other weights do not share."""
+    """Returns a short hash of the weights."""
     out = hashlib.sha256()
     for leaf in jax.tree.leaves(loaded.variables["params"]):
         out.update(np.asarray(leaf).tobytes())
@@ -75,23 +75,23 @@ SECTIONS: Mapping[str, Callable[..., Mapping[str, Any]]] = {
 }
 
 
-def beside(runs: list[str]) -> list[dict[str, Any]]:
-    """What `musejax evaluate` says of other runs, and how large they are and how long they were trained."""
+def measure_others(runs: list[str]) -> list[dict[str, Any]]:
+    """Measures the reconstruction, size and amount of training of other runs."""
     out = []
     for run in runs:
         path = zoo.find(run)
         loaded = zoo.load(path, commands.say)
         training = loaded.config["training"]
         # The table has no importance-weighted bound, which takes most of the time.
-        found = evaluate.evaluate(loaded, None, "test", commands.say, samples=1)
+        result = evaluate.evaluate(loaded, None, "test", commands.say, samples=1)
         size = sum(leaf.size for leaf in jax.tree.leaves(loaded.variables["params"]))
-        seen = kept.load(path, commands.say).step * training["batch_size"] * training["window"]
-        out.append({"run": path.name, "parameters": size, "frames": seen, "found": found})
+        frames = run_directories.load(path, commands.say).step * training["batch_size"] * training["window"]
+        out.append({"run": path.name, "parameters": size, "frames": frames, "found": result})
     return out
 
 
 def write(raw: Mapping[str, Any], root: Path, codec: str, page: str) -> None:
-    """Writes raw answers, page and pictures."""
+    """Writes the raw results, the page and the pictures."""
     for folder in ("benchmarks/results", "docs/results", "docs/images"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / f"benchmarks/results/{page}.json").write_text(json.dumps(raw) + "\n")
@@ -104,27 +104,27 @@ def write(raw: Mapping[str, Any], root: Path, codec: str, page: str) -> None:
 
 
 def main() -> int:
-    """The command line; returns the exit status."""
+    """Runs the command line and returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="a shipped run's name, or a run directory")
-    parser.add_argument("--beside", nargs="*", metavar="RUN", help="other runs for the table of reconstruction")
+    parser.add_argument("--beside", nargs="*", metavar="RUN", help="other runs to add to the page")
     parser.add_argument("--page", default="latents", metavar="NAME", help="name of the page (default: latents)")
     args = sections.parse(parser, SECTIONS, "pairs, samples and windows")
     commands.begin()
     try:
         path = zoo.find(args.run)
         loaded = zoo.load(path, commands.say)
-        data = measured.music(loaded, commands.say)
+        data = measures.music(loaded, commands.say)
     except errors.UserError as error:
         parser.error(str(error))
     file = args.out / f"benchmarks/results/{args.page}.json"
     raw = json.loads(file.read_text()) if file.exists() and args.only is not None else {}
     about = {"run": loaded.name, "source": loaded.config["data"]["source"], "weights": digest(loaded)}
     if raw and raw["weights"] != about["weights"]:
-        parser.error(f"{file} is of other weights than those of {args.run}; measure all sections of these")
+        parser.error(f"{file} was measured with other weights than those of {args.run}; leave --only out")
     raw |= about
     if args.beside is not None:
-        raw["beside"] = beside(args.beside)
+        raw["beside"] = measure_others(args.beside)
         write(raw, args.out, data.vocabulary.name, args.page)
     for section in SECTIONS if args.only is None else args.only:
         begin = time.perf_counter()

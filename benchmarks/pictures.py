@@ -1,4 +1,4 @@
-"""Figures of matplotlib as PNG files."""
+"""Helpers for figures of matplotlib."""
 
 import io
 from typing import TYPE_CHECKING
@@ -8,18 +8,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def png(drawn: "Figure") -> bytes:
-    """The bytes of a file, the same for the same figure."""
+def png(figure: "Figure") -> bytes:
+    """Returns the bytes of a PNG file; the same figure gives the same bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    FigureCanvasAgg(drawn)
+    FigureCanvasAgg(figure)
     out = io.BytesIO()
-    drawn.savefig(out, format="png", metadata={"Software": None})
+    figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
 
 
 def plain(axes: "Axes") -> None:
-    """Takes the upper and the right border away."""
+    """Removes the upper and the right border."""
     axes.tick_params(labelsize=8)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -1,18 +1,18 @@
-"""Figures that others have published, beside which ours stand; (m) marks one that no source could be found for.
+"""Published figures with which musejax is compared; (m) marks one that could not be confirmed in a source.
 
-Nats a note (`jsb16`) or a frame (`bl`), on the test splits unless the remark says otherwise.
+Nats per note (`jsb16`) or per frame (`bl`), on the test splits unless the remark says otherwise.
 """
 
 from typing import NamedTuple
 
 
 class Figure(NamedTuple):
-    """One model of a table.
+    """A model in a table.
 
     Attributes:
-        model: Its name.
-        values: As printed, one a column; empty where none was published.
-        remark: What differs in protocol.
+        model: Name of the model.
+        values: The figures as printed, one per column; empty if none was published.
+        remark: Differences in protocol.
     """
 
     model: str
@@ -36,7 +36,7 @@ JSB16 = (
     Figure("TonicNet (Peracha, 2019)", (".317", ""), "over five tokens, the first a chord label of the same frame"),
 )
 
-# Over all orders of cells.
+# Mean over all orders of cells.
 ORDERLESS = (Figure("Coconet (Huang et al., 2017)", (".238 (m) or less", ""), "64 layers of 128"),)
 
 INDEPENDENT = (
@@ -64,14 +64,14 @@ BOUNDS = (
 
 
 class Tracks(NamedTuple):
-    """One model of MuseGAN's table, or the data it is compared with.
+    """A model in MuseGAN's table, or the data with which the models are compared.
 
     Attributes:
-        model: Its name.
+        model: Name of the model.
         eb: Empty bars in per cent, of bass, drums, guitar, piano and strings.
-        upc: Pitch classes a bar, of these without drums.
-        qn: Qualified notes in per cent, of these without drums.
-        dp: Hits on the pattern in per cent, of drums.
+        upc: Pitch classes per bar, of the same tracks without drums.
+        qn: Qualified notes in per cent, of the same tracks without drums.
+        dp: Hits on the drum pattern in per cent.
     """
 
     model: str
@@ -81,7 +81,7 @@ class Tracks(NamedTuple):
     dp: float
 
 
-# As coded, of five-track Lakh pianorolls (Dong et al., 2018); nearer to the data is better.
+# Five-track Lakh piano-rolls (Dong et al., 2018), statistics as coded; closer to the data is better.
 MUSEGAN_DATA = Tracks(
     "training data", (8.06, 8.06, 19.4, 24.8, 10.1), (1.71, 3.08, 3.28, 3.38), (90.0, 81.9, 88.4, 89.6), 88.6
 )

@@ -98,10 +98,10 @@ def training_commands() -> str:
 
 def before_and_after_tables(raw: Mapping[str, Any]) -> str:
     """Returns the table of all runs and the published one."""
-    found = raw.get("table")
-    if not found:
+    section = raw.get("table")
+    if not section:
         return ""
-    rows = found["rows"]
+    rows = section["rows"]
     lines = [["", *rows]]
     for name, label, of in FIGURES:
         lines.append([f"{label}, % {of}", *(format_percent(row[name]) for row in rows.values())])
@@ -113,10 +113,12 @@ def before_and_after_tables(raw: Mapping[str, Any]) -> str:
         ("notes", "notes per melody"),
     ):
         lines.append([label, *(format_mean(row[name]) for row in rows.values())])
-    test = tables.number(found["test"]["nll_per_token"], found["test"]["interval"])
-    version = f" (version {found['test']['version']})" if "version" in found["test"] else ""
-    head = f"{found['num']:,} melodies from each run. The prior is `{found['prior']}`, whose test split costs {test} nats "
-    head += f"per token{version}."
+    test = tables.number(section["test"]["nll_per_token"], section["test"]["interval"])
+    version = f" (version {section['test']['version']})" if "version" in section["test"] else ""
+    head = (
+        f"{section['num']:,} melodies from each run. The prior is `{section['prior']}`, whose test split costs {test} "
+    )
+    head += f"nats per token{version}."
     theirs = [["RL Tuner, as published, %", "note RNN", "Q", "Psi", "G"]]
     theirs += [[label, *(f"{x:g}" for x in PUBLISHED[name])] for name, label, _ in FIGURES]
     return "\n\n".join([head, results.markdown_table(lines), results.markdown_table(theirs)])
@@ -124,30 +126,30 @@ def before_and_after_tables(raw: Mapping[str, Any]) -> str:
 
 def leash_section(raw: Mapping[str, Any]) -> str:
     """Returns the curve as a picture and a table."""
-    found = raw.get("leash")
-    if not found:
+    section = raw.get("leash")
+    if not section:
         return ""
     head = ["leash", "reward", "KL, nats per melody", "nats per token under the prior", "distinct runs of 4 notes",
             "self-similarity", "leaps resolved", "in a motif"]  # fmt: skip
     lines = [head]
-    for name, point in (("the prior", found["prior"]), *((f"{p['leash']:g}", p) for p in found["points"])):
+    for name, point in (("the prior", section["prior"]), *((f"{p['leash']:g}", p) for p in section["points"])):
         lines.append([
             name, format_mean(point["reward"]), format_mean(point["kl"]),
             format_mean(point["nll_per_token_under_prior"]), f"{point['distinct_4grams']:.4f}",
             f"{point['self_similarity']:.3f}", format_mean(point["leaps_resolved"]), format_mean(point["in_motif"]),
         ])  # fmt: skip
-    head = f"{found['num']:,} melodies at each point. The leash of `melody-rl` is {found['shipped']:g}."
+    head = f"{section['num']:,} melodies at each point. The leash of `melody-rl` is {section['shipped']:g}."
     return "\n\n".join([head, "![Reward, divergence and diversity over the leash](../images/reinforcement-leash.png)",
                         results.markdown_table(lines)])  # fmt: skip
 
 
 def copies_table(raw: Mapping[str, Any]) -> str:
     """Returns the table of the copy check."""
-    found = raw.get("copies")
-    if not found:
+    section = raw.get("copies")
+    if not section:
         return ""
     lines = [["", "notes per melody", "copied run: median", "ninth decile", "longest", "copied whole, % of melodies"]]
-    for name, side in found.items():
+    for name, side in section.items():
         cells = [f"{side['notes']:.1f}", f"{side['median']:g}", f"{side['ninth_decile']:g}", str(side["max"])]
         lines.append([name, *cells, f"{100 * side['whole']:.1f}"])
     return results.markdown_table(lines)
@@ -155,14 +157,14 @@ def copies_table(raw: Mapping[str, Any]) -> str:
 
 def speed_section(raw: Mapping[str, Any]) -> str:
     """Returns the table of melodies per second."""
-    found = raw.get("speed")
-    if not found:
+    section = raw.get("speed")
+    if not section:
         return ""
     lines = [["melodies per step", "one compiled call", "Python loop over tokens", "one melody at a time"]]
-    for row in found["rows"]:
+    for row in section["rows"]:
         loops = [f"{row[n]:,.0f} (1/{row['compiled'] / row[n]:.1f})" for n in ("loop", "one_by_one")]
         lines.append([str(row["batch"]), f"{row['compiled']:,.0f}", *loops])
-    head = f"Melodies of {found['length']} tokens per second on a {found['device'].upper()}; in parentheses, "
+    head = f"Melodies of {section['length']} tokens per second on a {section['device'].upper()}; in parentheses, "
     return f"{head}relative to one compiled call.\n\n" + results.markdown_table(lines)
 
 

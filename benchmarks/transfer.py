@@ -1,16 +1,16 @@
-"""Fine-tuning, adapters and training from scratch, on few tunes of a collection that pre-training never saw.
+"""Compares fine-tuning, adapters and training from scratch on a few tunes of a collection left out of pre-training.
 
     python -m benchmarks.transfer --workdir runs/transfer
     python -m benchmarks.transfer --workdir runs/transfer --targets oneills1850 --pieces 20 --seeds 1
 
-For each target collection of `folk-tunes` a net is trained on all others. A number of tunes of the target's training
-split is then learnt in three ways, and test tunes of the target are scored as training goes on. Tunes that are variants
-of each other lie in one split whatever their collection, so none that is scored was heard in any way. All is scored at
-the same steps and nothing is chosen by it but what is called best: of each curve its lowest point, which favours what
-overfits soonest, training from scratch.
+For each target collection of `folk-tunes`, a network is trained on all other collections. It then learns a number of
+tunes of the target's training split in three ways, while test tunes of the target are scored. All variants of a tune
+are in one split, whatever their collection, so no scored tune was used in training in any form. All ways are scored at
+the same steps. The best point of a curve is its lowest, which favours the way that overfits first, training from
+scratch.
 
-Writes docs/results/transfer.md with its picture; the curves are kept in benchmarks/results/transfer.json. What is in
-there is not trained again.
+Writes the page docs/results/transfer.md with its picture. The curves are stored in benchmarks/results/transfer.json;
+those that it has are not trained again.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from musejax.training.settings import Optimizer, Training
 
 CORPUS, CODEC = "folk-tunes", "melody-basic"
 TARGETS = ("oneills1850", "essenFolksong")
-SCORED = 100  # test tunes of a target
+SCORED = 100  # number of test tunes of a target
 
 ROOT = Path(__file__).parent.parent
 RAW = "benchmarks/results/transfer.json"
@@ -56,7 +56,7 @@ SMALL = dataclasses.replace(
         log_every=100,
     ),
 )  # fmt: skip
-# name -> learning rate, adapters
+# Name -> learning rate, adapters.
 METHODS: dict[str, tuple[float, lora.Config]] = {
     "scratch": (3e-3, lora.Config()),
     "fine-tuned": (1e-3, lora.Config()),
@@ -65,25 +65,28 @@ METHODS: dict[str, tuple[float, lora.Config]] = {
 
 
 def say(text: str) -> None:
-    """A line to standard error."""
+    """Prints a line to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
-def collection(item: dataset.Item) -> str:
-    """The collection of a tune."""
+def collection_of(item: dataset.Item) -> str:
+    """Returns the collection of a tune."""
     return item.name.split("/")[0]
 
 
-def without(data: dataset.Dataset, target: str) -> dataset.Dataset:
-    """All collections but one, to train and to validate on."""
-    splits = {split: [i for i in data.splits[split] if collection(i) != target] for split in ("train", "valid")}
+def leave_out(data: dataset.Dataset, target: str) -> dataset.Dataset:
+    """Returns the training and validation tunes of all collections but one."""
+    splits = {split: [i for i in data.splits[split] if collection_of(i) != target] for split in ("train", "valid")}
     return dataclasses.replace(data, splits={**splits, "test": []})
 
 
-def few(data: dataset.Dataset, target: str, pieces: int, seed: int) -> dataset.Dataset:
-    """So many tunes of a collection to train on, more for more pieces of the same seed, and its test tunes to score."""
+def select_tunes(data: dataset.Dataset, target: str, pieces: int, seed: int) -> dataset.Dataset:
+    """Returns `pieces` training tunes of a collection, and its test tunes to score.
+
+    For one seed, a larger number of tunes includes the tunes of a smaller one.
+    """
     own = {
-        split: [i for i in data.splits[split] if collection(i) == target and "#" not in i.name]
+        split: [i for i in data.splits[split] if collection_of(i) == target and "#" not in i.name]
         for split in ("train", "test")
     }
     order = np.random.default_rng(seed).permutation(len(own["train"]))[:pieces]
@@ -92,20 +95,20 @@ def few(data: dataset.Dataset, target: str, pieces: int, seed: int) -> dataset.D
 
 
 def train(experiment: experiments.Experiment, workdir: Path) -> list[tuple[int, float]]:
-    """Trains; the loss on what is scored, by step."""
+    """Trains an experiment and returns the losses on the scored tunes as (step, loss)."""
     import jax
 
     result = experiments.run(experiment, workdir, say)
     if result.stopped.startswith("SIG"):
-        raise SystemExit(f"stopped at step {result.step}; the same command goes on from there")
+        raise SystemExit(f"stopped at step {result.step}; run the same command again to continue")
     jax.clear_caches()
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     return [(line["step"], round(line["loss"], 5)) for line in lines if line["part"] == "valid"]
 
 
 def pretrain(data: dataset.Dataset, target: str, workdir: Path, steps: int) -> dict[str, Any]:
-    """The base of a target: its curve, how many tunes it heard, and how long it took."""
-    rest = without(data, target)
+    """Trains the base of a target; returns its curve, number of training tunes and seconds of processor time."""
+    rest = leave_out(data, target)
     rest.save(workdir / f"{target}-rest.npz")
     experiment = dataclasses.replace(
         BASE,
@@ -113,17 +116,17 @@ def pretrain(data: dataset.Dataset, target: str, workdir: Path, steps: int) -> d
         data=str(workdir / f"{target}-rest.npz"),
         training=dataclasses.replace(BASE.training, steps=steps),
     )
-    begun = time.process_time()
+    start = time.process_time()
     curve = train(experiment, workdir / f"base-{target}")
-    return {"curve": curve, "pieces": len(rest.splits["train"]), "seconds": round(time.process_time() - begun, 1)}
+    return {"curve": curve, "pieces": len(rest.splits["train"]), "seconds": round(time.process_time() - start, 1)}
 
 
 def tune(
     data: dataset.Dataset, target: str, method: str, pieces: int, seed: int, steps: int, workdir: Path
 ) -> dict[str, Any]:
-    """One run: its curve on the test tunes, and how long it took on the processor."""
+    """Trains one run; returns its curve on the test tunes and seconds of processor time."""
     name = f"{target}-{pieces}-{seed}"
-    few(data, target, pieces, seed).save(workdir / f"{name}.npz")
+    select_tunes(data, target, pieces, seed).save(workdir / f"{name}.npz")
     rate, adapters = METHODS[method]
     experiment = dataclasses.replace(
         SMALL,
@@ -134,42 +137,44 @@ def tune(
         init_from="" if method == "scratch" else str(workdir / f"base-{target}"),
         adapters=adapters,
     )
-    begun = time.process_time()
+    start = time.process_time()
     curve = train(experiment, workdir / experiment.name)
-    return {"curve": curve, "seconds": round(time.process_time() - begun, 1)}
+    return {"curve": curve, "seconds": round(time.process_time() - start, 1)}
 
 
-def numbers(text: str) -> list[int]:
-    """Numbers between commas."""
+def parse_numbers(text: str) -> list[int]:
+    """Parses numbers separated by commas."""
     return [int(n) for n in text.split(",")]
 
 
 def main() -> None:
-    """Trains what is asked for and not there yet."""
+    """Trains the requested runs that are not stored yet."""
     from musejax import commands
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workdir", type=Path, required=True, help="where the run directories go")
-    parser.add_argument("--targets", default=",".join(TARGETS), help="collections, with commas")
-    parser.add_argument("--pieces", type=numbers, default=[1, 5, 20, 100], help="numbers of tunes, with commas")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=SMALL.training.steps)
-    parser.add_argument("--base-steps", type=int, default=BASE.training.steps)
-    parser.add_argument("--out", type=Path, default=ROOT, help="root of what is written")
+    parser.add_argument("--workdir", type=Path, required=True, help="folder for the run directories")
+    parser.add_argument("--targets", default=",".join(TARGETS), help="collections, separated by commas")
+    parser.add_argument(
+        "--pieces", type=parse_numbers, default=[1, 5, 20, 100], help="numbers of tunes, separated by commas"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
+    parser.add_argument("--steps", type=int, default=SMALL.training.steps, help="steps of each tuning")
+    parser.add_argument("--base-steps", type=int, default=BASE.training.steps, help="steps of pre-training")
+    parser.add_argument("--out", type=Path, default=ROOT, help="folder to write to")
     args = parser.parse_args()
     commands.begin()
     args.workdir.mkdir(parents=True, exist_ok=True)
     data = preparation.prepare(CORPUS, CODEC, say)
     targets = args.targets.split(",")
-    known = sorted({collection(item) for item in data.splits["train"]})
-    if set(targets) - set(known):
-        parser.error(f"--targets {args.targets}: the collections are {', '.join(known)}")
+    collections = sorted({collection_of(item) for item in data.splits["train"]})
+    if set(targets) - set(collections):
+        parser.error(f"--targets {args.targets}: the collections are {', '.join(collections)}")
     file, settings = args.out / RAW, {"steps": args.steps, "base_steps": args.base_steps}
     raw: dict[str, Any] = {"settings": settings, "bases": {}, "runs": {}}
     if file.exists():
         raw = json.loads(file.read_text())
         if raw["settings"] != settings:
-            parser.error(f"{file} holds runs of {raw['settings']}; give these, or another --out")
+            parser.error(f"{file} has runs with {raw['settings']}; use these settings or another --out")
     for target in targets:
         if target not in raw["bases"]:
             raw["bases"][target] = pretrain(data, target, args.workdir, args.base_steps)
@@ -180,7 +185,7 @@ def main() -> None:
                     if name not in raw["runs"]:
                         say(f"== {name}")
                         raw["runs"][name] = tune(data, target, method, pieces, seed, args.steps, args.workdir)
-                        transfer_page.keep(raw, file)
+                        transfer_page.save(raw, file)
     transfer_page.write(raw, args.out)
 
 
