@@ -1,4 +1,4 @@
-"""How far a model of several tracks does what its controls ask for: density, polyphony and duration."""
+"""Measures how often the bars of a model of several tracks have the requested density, polyphony and duration."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from musejax.decoding import constraints
 from musejax.decoding import track_grammar as bars_and_tracks
 from musejax.generation import accompaniment
 
-# Pieces drawn at a time; the rest of the last call is drawn and thrown away.
+# Pieces sampled at a time; the last call samples extra pieces that are discarded.
 ROWS = 64
 
 
-def asked(vocabulary: Any) -> list[tuple[int, int, int]]:
-    """Every request: (track, control, bin), silence left out."""
+def list_requests(vocabulary: Any) -> list[tuple[int, int, int]]:
+    """Lists all requests as (track, control, bin), without the bins of silence."""
     return [
         (track, control, value)
         for track in range(len(accompaniment.TRACKS))
@@ -27,12 +27,12 @@ def asked(vocabulary: Any) -> list[tuple[int, int, int]]:
     ]
 
 
-def draw(loaded: zoo.Loaded, wanted: np.ndarray, seed: int) -> list[np.ndarray]:
-    """A piece for each row of wanted bins, int[N, bars, tracks, 3]: int32[L] each."""
-    vocabulary, bars, out = loaded.codec.vocabulary, wanted.shape[1], []
+def sample_pieces(loaded: zoo.Loaded, bins: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Samples a piece, int32[L], for each row of requested bins, int[N, bars, tracks, 3]; -1 leaves a bin free."""
+    vocabulary, bars, out = loaded.codec.vocabulary, bins.shape[1], []
     sample = jax.jit(loaded.model.sample)
-    for first in range(0, len(wanted), ROWS):
-        part = wanted[first : first + ROWS]
+    for first in range(0, len(bins), ROWS):
+        part = bins[first : first + ROWS]
         part = np.concatenate([part, np.full((ROWS - len(part), *part.shape[1:]), -1)])
         constraint = constraints.all_of(
             bars_and_tracks.grammar(vocabulary),
@@ -47,39 +47,39 @@ def draw(loaded: zoo.Loaded, wanted: np.ndarray, seed: int) -> list[np.ndarray]:
             conditions={name: jnp.asarray(c) for name, c in conditions.items()},
             constraint=constraint,
         )
-        drawn = sample(loaded.variables["params"], loaded.variables["state"], jax.random.key(seed), request)
-        out += list(np.asarray(drawn["tokens"])[: min(ROWS, len(wanted) - first)])
+        samples = sample(loaded.variables["params"], loaded.variables["state"], jax.random.key(seed), request)
+        out += list(np.asarray(samples["tokens"])[: min(ROWS, len(bins) - first)])
     return out
 
 
 def hits(loaded: zoo.Loaded, num: int, bars: int, seed: int) -> dict[str, Any]:
-    """Draws `num` pieces for every request, and as many free ones, and reads their bins off their notes.
+    """Samples `num` pieces for every request, and free ones, and computes the bins of their bars.
 
     Returns:
-        For each track and control, and each bin asked for: the share of bars that have it, the share within one bin of
+        For each track and control, and each requested bin: the share of bars that have it, the share within one bin of
         it, and the share of the free pieces' bars that have it. Bars in which the track is silent count as misses; in
         free pieces they do not count.
     """
     vocabulary = loaded.codec.vocabulary
-    requests = asked(vocabulary)
-    wanted = np.full((len(requests), num, bars, len(accompaniment.TRACKS), len(codec.CONTROLS)), -1)
+    requests = list_requests(vocabulary)
+    requested = np.full((len(requests), num, bars, len(accompaniment.TRACKS), len(codec.CONTROLS)), -1)
     for row, (track, control, value) in enumerate(requests):
-        wanted[row, :, :, track, control] = value
-    free = np.full((4 * ROWS if num > 1 else num, *wanted.shape[2:]), -1)
-    pieces = draw(loaded, np.concatenate([wanted.reshape(-1, *wanted.shape[2:]), free]), seed)
+        requested[row, :, :, track, control] = value
+    free = np.full((4 * ROWS if num > 1 else num, *requested.shape[2:]), -1)
+    pieces = sample_pieces(loaded, np.concatenate([requested.reshape(-1, *requested.shape[2:]), free]), seed)
     bins = [codec.attributes(vocabulary, piece) for piece in pieces]
     chance = np.concatenate(bins[len(requests) * num :])
     out: dict[str, Any] = {"bars": num * bars, "controls": {}}
     for row, (track, control, value) in enumerate(requests):
-        found = np.concatenate(bins[row * num : (row + 1) * num])[:, track, control]
-        usual = chance[:, track, control]
-        usual = usual[usual > 0]
+        hit = np.concatenate(bins[row * num : (row + 1) * num])[:, track, control]
+        free_bins = chance[:, track, control]
+        free_bins = free_bins[free_bins > 0]
         out["controls"].setdefault(f"{accompaniment.TRACKS[track]}.{codec.CONTROLS[control]}", []).append(
             {
                 "bin": value,
-                "hit": round(float((found == value).mean()), 4),
-                "near": round(float(((found > 0) & (abs(found - value) <= 1)).mean()), 4),
-                "free": round(float((usual == value).mean()), 4) if len(usual) else None,
+                "hit": round(float((hit == value).mean()), 4),
+                "near": round(float(((hit > 0) & (abs(hit - value) <= 1)).mean()), 4),
+                "free": round(float((free_bins == value).mean()), 4) if len(free_bins) else None,
             }
         )
     return out

@@ -1,6 +1,6 @@
-"""What is measured of samples of GANs over rolls: statistics by track, overlapped areas, variety.
+"""Measures of GAN samples: statistics by track, overlapped areas and variety.
 
-Rolls are as in `musejax/evaluation/gan_likeness.py`, which computes them.
+Piano-rolls have the shape of `musejax/evaluation/gan_likeness.py`, which computes the measures.
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ from musejax.reports import metrics
 
 
 class Music(NamedTuple):
-    """What a run is measured on.
+    """The windows on which a run is measured.
 
     Attributes:
-        vocabulary: The codec's table.
-        held_out: Rolls of the windows of the test split.
-        training: Of those of the training split.
-        transpose: By how many semitones training moves them, either way.
+        vocabulary: The codec's vocabulary.
+        held_out: Piano-rolls of the windows of the test split.
+        training: Piano-rolls of the windows of the training split.
+        transpose: Largest number of semitones by which training transposes windows, up or down.
     """
 
     vocabulary: vocabularies.Vocabulary
@@ -34,33 +34,33 @@ class Music(NamedTuple):
 
 
 def music(loaded: zoo.Loaded, say: Any) -> Music:
-    """The windows of the run's own corpus.
+    """Loads the windows of the run's own corpus.
 
     Raises:
-        errors.UserError: The run is no GAN over rolls.
+        errors.UserError: The run is not a GAN over piano-rolls.
     """
     vocabulary, training = loaded.codec.vocabulary, loaded.config["training"]
     if not vocabulary.tracks or not loaded.model.info.piece_frames or not training.get("bars"):
-        raise errors.UserError(f"{loaded.name} is no GAN over rolls, such as a run of chorale-gan")
+        raise errors.UserError(f"{loaded.name} is not a GAN over piano-rolls; use a run such as chorale-gan")
     cut = windows.cut_windows(
         preparation.prepare(loaded.config["data"]["source"], vocabulary.name, say), training["bars"]
     )
-    held_out, known = (gan_likeness.rolls_of(vocabulary, cut.split(split)) for split in ("test", "train"))
-    return Music(vocabulary, held_out, known, training["transpose"])
+    held_out, training_rolls = (gan_likeness.rolls_of(vocabulary, cut.split(split)) for split in ("test", "train"))
+    return Music(vocabulary, held_out, training_rolls, training["transpose"])
 
 
 def decode(loaded: zoo.Loaded, z: np.ndarray, seed: int, given: np.ndarray | None = None) -> np.ndarray:
-    """Rolls of vectors [N, Z], around frames [N, T, K P] of which one track is given."""
+    """Decodes vectors [N, Z] to piano-rolls, around one given track of frames [N, T, K P]."""
     return gan_likeness.decode(loaded.model, loaded.variables, len(loaded.codec.vocabulary.tracks), z, seed, given)
 
 
 def samples(loaded: zoo.Loaded, data: Music, num: int, seed: int) -> np.ndarray:
-    """Free samples; of a run that is given a track, around those of held-out windows."""
+    """Samples pieces; an accompanist receives the tracks of held-out windows."""
     return gan_likeness.sample_rolls(loaded.model, loaded.variables, data.held_out, num, seed)
 
 
 def published_distance(model: published.Tracks) -> float:
-    """`gan_likeness.distance` of a row of MuseGAN's table from its data: over EB, UPC, QN and DP of all tracks."""
+    """Returns the `gan_likeness.distance` of a row of MuseGAN's table from its data, over EB, UPC, QN and DP."""
     own, real = (
         np.array([*(x / 100 for x in (*row.eb, *row.qn, row.dp)), *row.upc]) for row in (model, published.MUSEGAN_DATA)
     )
@@ -68,20 +68,20 @@ def published_distance(model: published.Tracks) -> float:
 
 
 def statistics(data: Music, rolls: np.ndarray, real: Mapping[str, np.ndarray] | None) -> dict[str, Any]:
-    """MuseGAN's statistics of rolls by track, and how far they are from those of real music."""
-    found = musegan_statistics.statistics(gan_likeness.batch(data.vocabulary, rolls))
+    """Computes MuseGAN's statistics by track, and their distances from those of real music."""
+    values = musegan_statistics.statistics(gan_likeness.batch(data.vocabulary, rolls))
     grid = data.vocabulary.frames_per_quarter
-    out: dict[str, Any] = {"pieces": len(rolls), "values": metrics.plain(found)}
+    out: dict[str, Any] = {"pieces": len(rolls), "values": metrics.plain(values)}
     if real is not None:
-        out |= {name: gan_likeness.distance(found, real, kinds, grid) for name, kinds in gan_likeness.KINDS.items()}
+        out |= {name: gan_likeness.distance(values, real, kinds, grid) for name, kinds in gan_likeness.KINDS.items()}
     return out
 
 
 def areas(data: Music, rolls: np.ndarray) -> dict[str, Any]:
-    """MGEval's overlapped areas of rolls and held-out windows."""
+    """Computes MGEval's overlapped areas with held-out windows."""
     return metrics.plain(gan_likeness.areas(data.vocabulary, rolls, data.held_out))
 
 
 def variety(data: Music, rolls: np.ndarray) -> dict[str, Any]:
-    """How many pieces are different, and how far each is from its nearest neighbours (`gan_likeness.variety`)."""
+    """Counts different pieces, and computes distances to nearest neighbours (`gan_likeness.variety`)."""
     return gan_likeness.variety(data.vocabulary, rolls, data.training, data.transpose)

@@ -1,12 +1,12 @@
-"""Measures GANs over rolls, and writes the page docs/results/gan.md with its pictures.
+"""Measures GANs over piano-rolls, and writes the page docs/results/gan.md with its pictures.
 
     python -m benchmarks.gan_report runs/chorale-gan runs/chorale-gan-2 runs/pop-gan
-    python -m benchmarks.gan_report runs/chorale-gan --only variety        this anew, the rest as it was
-    python -m benchmarks.gan_report runs/chorale-gan runs/new --keep       what was measured before stays
+    python -m benchmarks.gan_report runs/chorale-gan --only variety        measure one section again, keep the others
+    python -m benchmarks.gan_report runs/chorale-gan runs/new --keep       measure only runs with new weights
     python -m benchmarks.gan_report runs/chorale-gan --num 20 --out trial  a small trial, written elsewhere
 
-A run is a run directory or a shipped run's name; the page calls it by the last part of that. Runs that are given a
-track are also measured as accompanists. The raw answers are kept in benchmarks/results/gan.json.
+A run is a run directory or the name of a shipped run; on the page it has the last part of that path. Runs that receive
+a track are also measured as accompanists. The raw results are stored in benchmarks/results/gan.json.
 """
 
 import argparse
@@ -17,113 +17,112 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import gan_latents as changed
-from benchmarks import gan_measures as measured
+from benchmarks import gan_latents, gan_measures, gan_pictures, latent_space, sections
 from benchmarks import gan_page as pages
-from benchmarks import gan_pictures as drawn
-from benchmarks import latent_space, sections
 from musejax import commands, errors, zoo
 from musejax.evaluation import gan_likeness, musegan_statistics
 
 
 class Run(NamedTuple):
-    """A run that is measured.
+    """A run to measure.
 
     Attributes:
-        name: What the page calls it.
-        path: Its directory.
-        loaded: Its model.
-        data: What it is measured on.
-        of: The name of that.
+        name: Name on the page.
+        path: Run directory.
+        loaded: The loaded model.
+        data: The windows on which it is measured.
+        of: Name of these windows.
     """
 
     name: str
     path: Path
     loaded: zoo.Loaded
-    data: measured.Music
+    data: gan_measures.Music
     of: str
 
     @property
-    def led(self) -> bool:
-        """Whether it is given a track."""
+    def is_accompanist(self) -> bool:
+        """Returns whether the model receives a track."""
         return bool(self.loaded.model.info.given_track)
 
 
-def sets(runs: Sequence[Run]) -> dict[str, measured.Music]:
-    """The music of all runs, by name."""
+def sets_of_windows(runs: Sequence[Run]) -> dict[str, gan_measures.Music]:
+    """Returns the windows of all runs, by name."""
     return {run.of: run.data for run in runs}
 
 
 def statistics(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
-    """MuseGAN's statistics of samples, of training windows, and of the held-out windows that both are compared with."""
+    """Measures MuseGAN's statistics of samples and training windows, compared with held-out windows."""
     num, out = num or pages.SAMPLES, {"real": {}, "training": {}, "runs": {}}
-    known = {}
-    for name, data in sets(runs).items():
-        known[name] = musegan_statistics.statistics(gan_likeness.batch(data.vocabulary, data.held_out))
-        out["real"][name] = measured.statistics(data, data.held_out, None) | {"tracks": data.vocabulary.tracks}
+    real = {}
+    for name, data in sets_of_windows(runs).items():
+        real[name] = musegan_statistics.statistics(gan_likeness.batch(data.vocabulary, data.held_out))
+        out["real"][name] = gan_measures.statistics(data, data.held_out, None) | {"tracks": data.vocabulary.tracks}
         training = gan_likeness.choose_pieces(data.training, num, pages.SEED)
-        out["training"][name] = measured.statistics(data, training, known[name])
+        out["training"][name] = gan_measures.statistics(data, training, real[name])
     for run in runs:
-        rolls = measured.samples(run.loaded, run.data, num, pages.SEED)
-        out["runs"][run.name] = measured.statistics(run.data, rolls, known[run.of])
+        rolls = gan_measures.samples(run.loaded, run.data, num, pages.SEED)
+        out["runs"][run.name] = gan_measures.statistics(run.data, rolls, real[run.of])
     return out
 
 
 def areas(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
-    """Overlapped areas with held-out windows, of training windows too."""
+    """Measures the overlapped areas of samples and training windows with held-out windows."""
     num, out = num or pages.SAMPLES, {"training": {}, "runs": {}}
-    for name, data in sets(runs).items():
+    for name, data in sets_of_windows(runs).items():
         training = gan_likeness.choose_pieces(data.training, num, pages.SEED)
-        out["training"][name] = measured.areas(data, training)
+        out["training"][name] = gan_measures.areas(data, training)
     for run in runs:
-        rolls = measured.samples(run.loaded, run.data, num, pages.SEED)
-        out["runs"][run.name] = measured.areas(run.data, rolls)
+        rolls = gan_measures.samples(run.loaded, run.data, num, pages.SEED)
+        out["runs"][run.name] = gan_measures.areas(run.data, rolls)
     return out
 
 
 def variety(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
-    """Distinct pieces and nearest neighbours, of held-out windows too."""
+    """Measures distinct pieces and nearest neighbours of samples and held-out windows."""
     num, out = num or pages.SAMPLES, {"real": {}, "runs": {}}
-    for name, data in sets(runs).items():
-        out["real"][name] = measured.variety(data, gan_likeness.choose_pieces(data.held_out, num, pages.SEED))
+    for name, data in sets_of_windows(runs).items():
+        out["real"][name] = gan_measures.variety(data, gan_likeness.choose_pieces(data.held_out, num, pages.SEED))
     for run in runs:
-        rolls = measured.samples(run.loaded, run.data, num, pages.SEED)
-        out["runs"][run.name] = measured.variety(run.data, rolls)
+        rolls = gan_measures.samples(run.loaded, run.data, num, pages.SEED)
+        out["runs"][run.name] = gan_measures.variety(run.data, rolls)
     return out
 
 
 def latents(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
-    """What each latent vector changes, and a path of each kind for the picture."""
+    """Measures what each latent vector changes, and decodes paths for the picture."""
     out: dict[str, Any] = {}
-    for run in [r for r in runs if not r.led]:
+    for run in [r for r in runs if not r.is_accompanist]:
         latent = run.loaded.model.latent
         assert latent is not None
-        out[run.name] = changed.latent(run.loaded, num or pages.PAIRS, pages.STEPS, pages.SEED)
-        out[run.name] |= changed.path(run.loaded, pages.STEPS, drawn.pictured(list(latent.parts)), pages.SEED)
+        out[run.name] = gan_latents.latent(run.loaded, num or pages.PAIRS, pages.STEPS, pages.SEED)
+        out[run.name] |= gan_latents.example_paths(
+            run.loaded, pages.STEPS, gan_pictures.pictured(list(latent.parts)), pages.SEED
+        )
         out[run.name]["tracks"] = list(run.data.vocabulary.tracks)
     return out
 
 
 def accompaniment(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
-    """Given tracks with what is drawn around them."""
-    given = [run for run in runs if run.led]
-    return {r.name: changed.accompaniment(r.loaded, r.data, num or pages.SAMPLES, pages.SEED) for r in given}
+    """Measures how well samples fit the tracks that the models receive."""
+    chosen = [run for run in runs if run.is_accompanist]
+    return {r.name: gan_latents.accompaniment(r.loaded, r.data, num or pages.SAMPLES, pages.SEED) for r in chosen}
 
 
 def curves(runs: Sequence[Run], num: int | None) -> dict[str, Any]:
-    """Validation by step, of runs that have their metrics."""
-    return learnt({run.name: run.path for run in runs})
+    """Returns the validation losses by step of runs whose metrics exist."""
+    return read_curves({run.name: run.path for run in runs})
 
 
-def learnt(paths: Mapping[str, Path]) -> dict[str, Any]:
-    """Validation by step, of run directories that have their metrics."""
+def read_curves(paths: Mapping[str, Path]) -> dict[str, Any]:
+    """Reads the validation losses by step of run directories that have metrics."""
     out = {}
     for name, path in paths.items():
         file = path / "metrics.jsonl"
         lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-        found = {line["step"]: line["loss"] for line in lines if line["part"] == "valid"}
-        if found:
-            out[name] = {"steps": list(found), "loss": list(found.values())}
+        curve = {line["step"]: line["loss"] for line in lines if line["part"] == "valid"}
+        if curve:
+            out[name] = {"steps": list(curve), "loss": list(curve.values())}
     return out
 
 
@@ -138,7 +137,7 @@ SECTIONS: Mapping[str, Callable[[Sequence[Run], int | None], Mapping[str, Any]]]
 
 
 def write(raw: Mapping[str, Any], root: Path) -> None:
-    """Writes raw answers, page and pictures."""
+    """Writes the raw results, the page and the pictures."""
     for folder in ("benchmarks/results", "docs/results", "docs/images"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "benchmarks/results/gan.json").write_text(json.dumps(raw) + "\n")
@@ -147,49 +146,49 @@ def write(raw: Mapping[str, Any], root: Path) -> None:
         (root / "docs/images" / name).write_bytes(data)
 
 
-def joined(
+def join(
     before: Mapping[str, Any], found: Mapping[str, Any], kept: Sequence[str], runs: Sequence[str]
 ) -> dict[str, Any]:
-    """A section's answers for the runs that were measured now, with those of the kept ones, in the order of `runs`."""
-    if "runs" in found:  # beside them stands what is of whole sets
+    """Joins the results of a section that were measured now with those of the kept runs, in the order of `runs`."""
+    if "runs" in found:  # the other entries are about sets of windows
         both = {name: {**before.get(name, {}), **found[name]} for name in found}
-        return both | {"runs": joined(before.get("runs", {}), found["runs"], kept, runs)}
+        return both | {"runs": join(before.get("runs", {}), found["runs"], kept, runs)}
     both = {name: before[name] for name in kept if name in before} | dict(found)
     return {name: both[name] for name in runs if name in both}
 
 
 def find(names: Sequence[str]) -> list[Run]:
-    """The runs of the command line, each corpus read once.
+    """Loads the runs of the command line; each corpus is read once.
 
     Raises:
-        errors.UserError: One is no GAN over rolls, or two have one name.
+        errors.UserError: A run is not a GAN over piano-rolls, or two runs have the same name.
     """
-    found: list[Run] = []
-    known: dict[str, measured.Music] = {}
+    out: list[Run] = []
+    music: dict[str, gan_measures.Music] = {}
     for given in names:
         path = zoo.find(given)
         loaded = zoo.load(path, commands.say)
         name, bars = Path(given).name, loaded.config["training"].get("bars", 0)
-        if name in [run.name for run in found]:
-            raise errors.UserError(f"two runs are called {name}; rename one")
+        if name in [run.name for run in out]:
+            raise errors.UserError(f"two runs are called {name}; rename one of the folders")
         of = f"{loaded.config['data']['source']} as {loaded.codec.vocabulary.name}, windows of {bars} bars"
-        if of not in known:
-            known[of] = measured.music(loaded, commands.say)
-        found.append(Run(name, path, loaded, known[of], of))
-    return found
+        if of not in music:
+            music[of] = gan_measures.music(loaded, commands.say)
+        out.append(Run(name, path, loaded, music[of], of))
+    return out
 
 
 def main() -> int:
-    """The command line; returns the exit status."""
+    """Runs the command line and returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="shipped runs' names, or run directories")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="names of shipped runs, or run directories")
     parser.add_argument(
-        "--curves", nargs="*", default=[], metavar="RUN", help="run directories whose learning curves are shown besides"
+        "--curves", nargs="*", default=[], metavar="RUN", help="more run directories whose learning curves to show"
     )
-    parser.add_argument("--keep", action="store_true", help="runs whose weights were measured before stay as they were")
+    parser.add_argument("--keep", action="store_true", help="keep the results of runs with the same weights")
     args = sections.parse(parser, SECTIONS, "samples and pairs")
     if args.keep and args.only is not None:
-        parser.error("--keep is of all sections; leave --only out")
+        parser.error("--keep measures all sections; leave --only out")
     commands.begin()
     try:
         runs = find(args.runs)
@@ -199,26 +198,26 @@ def main() -> int:
     before = json.loads(file.read_text()) if file.exists() and (args.keep or args.only is not None) else {}
     about = {r.name: {"of": r.of, "weights": latent_space.digest(r.loaded), "step": _step(r)} for r in runs}
     if before and not args.keep and before["about"] != about:
-        parser.error(f"{file} is of other runs or weights than these; measure all sections of these")
+        parser.error(f"{file} was measured with other runs or weights; leave --only out")
     raw = {name: before[name] for name in SECTIONS if name in before} | {"about": about}
     kept = [name for name in about if args.keep and before.get("about", {}).get(name) == about[name]]
     for section in SECTIONS if args.only is None else args.only:
         begin = time.perf_counter()
         if section == "curves":
-            raw[section] = curves(runs, args.num) | learnt({Path(run).name: Path(run) for run in args.curves})
+            raw[section] = curves(runs, args.num) | read_curves({Path(run).name: Path(run) for run in args.curves})
         else:
-            found = SECTIONS[section]([run for run in runs if run.name not in kept], args.num)
-            raw[section] = joined(raw.get(section, {}), found, kept, list(about))
+            new = SECTIONS[section]([run for run in runs if run.name not in kept], args.num)
+            raw[section] = join(raw.get(section, {}), new, kept, list(about))
         commands.say(f"{section}: {time.perf_counter() - begin:.0f} s")
         if not args.keep:
             write(raw, args.out)
-    if args.keep:  # a page of the old runs and the new ones needs all sections
+    if args.keep:  # a page of old and new runs needs all sections
         write(raw, args.out)
     return 0
 
 
 def _step(run: Run) -> int:
-    """The step of the checkpoint that is measured."""
+    """Returns the step of the checkpoint that is measured."""
     kinds = [[int(p.name) for p in run.path.glob(f"checkpoints/{kind}/[0-9]*")] for kind in ("best", "last")]
     return max(kinds[0] or kinds[1])
 

@@ -1,4 +1,4 @@
-"""Pieces longer than those of training, bar by bar beside real music: do they drift to noise or to silence?"""
+"""Measures of pieces longer than those of training, by bar: do they drift into noise or silence?"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,8 +17,8 @@ from musejax.generation import piece_lengths
 from musejax.pipeline import batches, dataset
 
 
-def free(loaded: zoo.Loaded, num: int, bars: int, seed: int) -> list[dataset.Item]:
-    """Free samples of so many bars at temperature 1, END forbidden; a pick-up comes on top where the codec has one."""
+def sample_long(loaded: zoo.Loaded, num: int, bars: int, seed: int) -> list[dataset.Item]:
+    """Samples pieces of `bars` bars at temperature 1 without END, after a pickup if the codec has one."""
     vocabulary, variables = loaded.codec.vocabulary, loaded.variables
     shares = loaded.config["data"].get("keys") or {"7": 1}
     rng, counts = np.random.default_rng(seed), np.array(list(shares.values()), float)
@@ -27,21 +27,21 @@ def free(loaded: zoo.Loaded, num: int, bars: int, seed: int) -> list[dataset.Ite
     length = pickup + bars * BAR
     conditions = codecs.free_conditions(vocabulary, num, length, keys=keys)
     left = piece_lengths.left(loaded, length, None, never=True)
-    told = {"bars_left": left, "endless": piece_lengths.endless(loaded, length, length)}
-    told = {name: np.tile(row, (num, 1)) for name, row in told.items() if row is not None}
+    extra = {"bars_left": left, "endless": piece_lengths.endless(loaded, length, length)}
+    extra = {name: np.tile(row, (num, 1)) for name, row in extra.items() if row is not None}
     request = Request(
         num=num,
         length=length,
-        conditions={name: jnp.asarray(c) for name, c in {**conditions, **told}.items()},
+        conditions={name: jnp.asarray(c) for name, c in {**conditions, **extra}.items()},
         constraint=constraints.no_end_before(vocabulary, length) if vocabulary.has("end") else None,
     )
-    drawn = jax.jit(loaded.model.sample)(variables["params"], variables["state"], jax.random.key(seed), request)
-    arrays = {"tokens": np.asarray(drawn["tokens"]), **conditions}
+    samples = jax.jit(loaded.model.sample)(variables["params"], variables["state"], jax.random.key(seed), request)
+    arrays = {"tokens": np.asarray(samples["tokens"]), **conditions}
     return [dataset.Item(str(i), str(i), {k: v[i] for k, v in arrays.items()}) for i in range(num)]
 
 
 def costs(loaded: zoo.Loaded, items: Items) -> list[np.ndarray]:
-    """Nats a cell of each frame under the model, from the start of each piece: float64[T] a piece."""
+    """Returns the cost of each frame under the model in nats per cell, float64[T] for each piece."""
     assert loaded.model.likelihood is not None and loaded.model.likelihood.nll is not None
     nll, out = jax.jit(loaded.model.likelihood.nll), {}
     for indices, batch in batches.whole(items, ROWS):
@@ -52,7 +52,7 @@ def costs(loaded: zoo.Loaded, items: Items) -> list[np.ndarray]:
 
 
 def bar_starts(vocabulary: vocabularies.Vocabulary, item: dataset.Item) -> np.ndarray:
-    """First frames of the whole bars of 4/4; where the codec tells no metre, of all stretches of 16 frames."""
+    """Returns the first frames of the whole bars of 4/4, or of all stretches of 16 frames if the codec has no beat."""
     size = item.length
     if vocabulary.has("end"):
         ends = (item.arrays["tokens"].reshape(size, -1) == vocabulary.id("end")).any(1)
@@ -66,11 +66,12 @@ def bar_starts(vocabulary: vocabularies.Vocabulary, item: dataset.Item) -> np.nd
 def by_bar(
     vocabulary: vocabularies.Vocabulary, items: Items, nats: Sequence[np.ndarray]
 ) -> dict[str, list[np.ndarray]]:
-    """Statistics of each bar, float64[bars] a piece, NaN where undefined.
+    """Computes statistics of each bar, float64[bars] for each piece, NaN where undefined.
 
-    `onsets`; `silent`, the share of cells in which nothing sounds; `pitches`, how many different ones; `entropy` of
-    the pitch classes in bits and `scale` consistency, of the notes that sound in the bar, as MusPy defines them; `nll`,
-    nats a cell; `still`, 1 for a bar without an onset; `again`, 1 for one that sounds as the one before.
+    `onsets`; `silent`, the share of cells in which nothing sounds; `pitches`, the number of different pitches;
+    `entropy` of the pitch classes in bits and `scale` consistency as MusPy defines them, over the notes that sound in
+    the bar; `nll`, nats per cell; `still`, 1 for a bar without an onset; `again`, 1 for a bar that repeats the one
+    before.
     """
     out: dict[str, list[float]] = {name: [] for name in ("onsets", "silent", "again", "nll")}
     bars, ends = [], []
@@ -88,27 +89,27 @@ def by_bar(
             bars.append(Sound(bar.pitch, bar.onset | begins))
         ends.append(len(bars))
     music = muspy.statistics(as_rolls(bars))
-    found = {name: np.array(values, float) for name, values in out.items()}
-    found["still"] = (found["onsets"] == 0).astype(float)
-    for name, its in (
+    statistics = {name: np.array(values, float) for name, values in out.items()}
+    statistics["still"] = (statistics["onsets"] == 0).astype(float)
+    for name, muspy_name in (
         ("pitches", "n_pitches_used"),
         ("entropy", "pitch_class_entropy"),
         ("scale", "scale_consistency"),
     ):
-        found[name] = music[its]
-    return {name: np.split(values, ends[:-1]) for name, values in found.items()}
+        statistics[name] = music[muspy_name]
+    return {name: np.split(values, ends[:-1]) for name, values in statistics.items()}
 
 
 def quartiles(values: np.ndarray) -> list[float | None]:
-    """Lower quartile, median and upper quartile of what is defined."""
+    """Returns the lower quartile, median and upper quartile of the values that are not NaN."""
     values = values[~np.isnan(values)]
     return [round(float(q), 5) for q in np.quantile(values, (0.25, 0.5, 0.75))] if len(values) else [None] * 3
 
 
 def summary(drawn: Sequence[np.ndarray], real: Sequence[np.ndarray], edge: int) -> dict[str, Any]:
-    """A statistic of long pieces by bar, and of their first and last `edge` bars, beside that of all real bars.
+    """Summarises a statistic of long pieces by bar, of their first and last `edge` bars, and of all real bars.
 
-    `change` is the mean over pieces of the last bars' mean less the first bars', with its interval over pieces.
+    `change` is the mean of the last bars minus that of the first bars, averaged over pieces, with its interval.
     """
     table = np.stack(drawn)
     parts = {"real": np.concatenate(real)[None], "first": table[:, :edge], "last": table[:, -edge:]}

@@ -1,8 +1,8 @@
-"""A small language model of melodies that no net had a part in: what an n-gram of intervals finds likely.
+"""An n-gram model of melodies, a judge that is independent of all neural networks.
 
-A frame is a symbol: a hold, the end of a note, the first note, or a note by its interval from the note before, so that
-every key is one. A symbol's probability given those before it is that of Witten and Bell (1991): at each order the
-counts are mixed with the order below, the more so the more different symbols followed the context.
+A frame is a symbol: a hold, the end of a note, the first note, or a note given by its interval from the note before, so
+that all keys are alike. Probabilities follow Witten and Bell (1991): the counts of each order are mixed with the order
+below, whose weight grows with the number of different symbols that followed the context.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,7 @@ import numpy as np
 
 from musejax import vocabulary as vocabularies
 
-# Wider intervals, in semitones, count as this one.
+# Wider intervals are clipped to this number of semitones.
 WIDEST = 24
 HOLD, OFF, FIRST = range(3)
 SYMBOLS = 3 + 2 * WIDEST + 1
@@ -19,14 +19,14 @@ ORDER = 5
 
 
 class Counts(NamedTuple):
-    """What followed each context of one length.
+    """Counts of the symbols that follow each context of one length.
 
     Attributes:
-        runs: int64[R], codes of the contexts with what followed, ascending.
-        times: float64[R], how often each was there.
-        contexts: int64[C], codes of the contexts, ascending.
-        totals: float64[C], how often each was there.
-        kinds: float64[C], how many different symbols followed it.
+        runs: Codes of the contexts with the symbol that followed, ascending, int64[R].
+        times: Number of occurrences of each, float64[R].
+        contexts: Codes of the contexts, ascending, int64[C].
+        totals: Number of occurrences of each context, float64[C].
+        kinds: Number of different symbols that followed each context, float64[C].
     """
 
     runs: np.ndarray
@@ -37,7 +37,7 @@ class Counts(NamedTuple):
 
 
 def symbols(vocabulary: vocabularies.Vocabulary, tokens: np.ndarray) -> np.ndarray:
-    """Windows int[N, T] of one line as symbols int64[N, T]."""
+    """Converts windows of a melody, int[N, T], to symbols, int64[N, T]."""
     pitch = vocabulary.values("pitch")[tokens].astype(np.int64)
     begins = pitch >= 0
     place = np.where(begins, np.arange(tokens.shape[1]), -1)
@@ -49,7 +49,7 @@ def symbols(vocabulary: vocabularies.Vocabulary, tokens: np.ndarray) -> np.ndarr
 
 
 def _codes(symbols: np.ndarray, length: int) -> np.ndarray:
-    """The `length` symbols before each as one number, int64[N, T]; before the first stand symbols of their own."""
+    """Encodes the `length` symbols before each one as a number, int64[N, T], with padding at the start."""
     wide = np.pad(symbols, ((0, 0), (length, 0)), constant_values=SYMBOLS)
     out = np.zeros(symbols.shape, np.int64)
     for at in range(length):
@@ -58,7 +58,7 @@ def _codes(symbols: np.ndarray, length: int) -> np.ndarray:
 
 
 def fit(symbols: np.ndarray, order: int = ORDER) -> list[Counts]:
-    """Counts of contexts of 0 to order - 1 symbols in windows int[N, T]."""
+    """Counts contexts of 0 to order - 1 symbols in windows int[N, T]."""
     out = []
     for length in range(order):
         codes = _codes(symbols, length)
@@ -68,18 +68,18 @@ def fit(symbols: np.ndarray, order: int = ORDER) -> list[Counts]:
     return out
 
 
-def _found(codes: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The value of each code, 0 of one that is not known."""
-    at = np.minimum(np.searchsorted(known, codes), len(known) - 1)
-    return np.where(known[at] == codes, values[at], 0.0)
+def _look_up(codes: np.ndarray, keys: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Returns the value of each code, 0 for a code that is not among the keys."""
+    at = np.minimum(np.searchsorted(keys, codes), len(keys) - 1)
+    return np.where(keys[at] == codes, values[at], 0.0)
 
 
 def nats(model: list[Counts], symbols: np.ndarray) -> np.ndarray:
-    """The cost of each frame of windows int[N, T]: float64[N, T]."""
+    """Returns the cost of each frame of windows int[N, T] in nats: float64[N, T]."""
     chance = np.full(symbols.shape, 1 / SYMBOLS)
     for length, counts in enumerate(model):
         codes = _codes(symbols, length)
-        total, kinds = (_found(codes, counts.contexts, v) for v in (counts.totals, counts.kinds))
-        times = _found(codes * SYMBOLS + symbols, counts.runs, counts.times)
+        total, kinds = (_look_up(codes, counts.contexts, v) for v in (counts.totals, counts.kinds))
+        times = _look_up(codes * SYMBOLS + symbols, counts.runs, counts.times)
         chance = np.where(total > 0, (times + kinds * chance) / np.maximum(total + kinds, 1.0), chance)
     return -np.log(chance)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import rl_measures as measured
+from benchmarks import rl_measures
 from benchmarks import rl_page as pages
 from musejax import commands, errors, runs, zoo
 from musejax.corpora import preparation
@@ -78,8 +78,8 @@ def table(setting: Setting) -> dict[str, Any]:
     tuned = {name: train(setting, name, fields) for name, fields in pages.METHODS.items()}
     amounts = rules.Rules()
     result = evaluate.evaluate(zoo.load(prior.path), None, "test", commands.say)
-    rows = {prior.name: measured.of(prior, prior, num, pages.SEED, amounts)}
-    rows |= {name: measured.of(run, prior, num, pages.SEED, amounts) for name, run in tuned.items()}
+    rows = {prior.name: rl_measures.measure_melodies(prior, prior, num, pages.SEED, amounts)}
+    rows |= {name: rl_measures.measure_melodies(run, prior, num, pages.SEED, amounts) for name, run in tuned.items()}
     prior_figures = {"nll_per_token": result["nll_per_token"], "interval": result["interval"]}
     return {"num": num, "prior": prior.name, "test": prior_figures, "rows": rows}
 
@@ -92,8 +92,8 @@ def leash(setting: Setting) -> dict[str, Any]:
     for length in pages.LEASHES:
         fields = {**pages.CURVE_FIELDS, "tuning.leash": length}
         run = train(setting, f"{setting.experiment.name}-leash-{length:g}", fields)
-        points.append({"leash": length, **measured.of(run, prior, num, pages.SEED, amounts)})
-    start = measured.of(prior, prior, num, pages.SEED, amounts)
+        points.append({"leash": length, **rl_measures.measure_melodies(run, prior, num, pages.SEED, amounts)})
+    start = rl_measures.measure_melodies(prior, prior, num, pages.SEED, amounts)
     shipped = setting.experiment.tuning.leash  # type: ignore[union-attr]
     return {"num": num, "prior": start, "points": points, "shipped": shipped}
 
@@ -105,16 +105,16 @@ def copies(setting: Setting) -> dict[str, Any]:
     tunes = {prior.name: reinforcement.sample_melodies(prior, num, pages.SEED)}
     for name, fields in pages.METHODS.items():
         tunes[name] = reinforcement.sample_melodies(train(setting, name, fields), num, pages.SEED)
-    tunes["held-out tunes"] = measured.windows(data.split("test"), num, pages.SEED)
-    training = measured.lines_of(prior.vocabulary, data.split("train"))
-    return {name: measured.copied(prior.vocabulary, rows, training) for name, rows in tunes.items()}
+    tunes["held-out tunes"] = rl_measures.windows(data.split("test"), num, pages.SEED)
+    training = rl_measures.lines_of(prior.vocabulary, data.split("train"))
+    return {name: rl_measures.check_copies(prior.vocabulary, rows, training) for name, rows in tunes.items()}
 
 
 def speed(setting: Setting) -> dict[str, Any]:
     """Times one compiled call and the same work in a Python loop."""
     turns = pages.TURNS if setting.num is None else 1
     batches = pages.BATCHES if setting.num is None else (4,)
-    return measured.speed(replace_fields(setting, {}), load_prior(setting), batches, turns)
+    return rl_measures.speed(replace_fields(setting, {}), load_prior(setting), batches, turns)
 
 
 SECTIONS: Mapping[str, Callable[[Setting], Mapping[str, Any]]] = {

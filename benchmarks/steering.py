@@ -53,7 +53,7 @@ def long(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int | None
     """Measures statistics by bar of long pieces and of real ones."""
     vocabulary = loaded.codec.vocabulary
     real = load_test_pieces(source, vocabulary.name, num and 8 * num)
-    drawn = long_pieces.free(loaded, min(pages.PIECES, num or pages.PIECES), pages.BARS, pages.SEED)
+    drawn = long_pieces.sample_long(loaded, min(pages.PIECES, num or pages.PIECES), pages.BARS, pages.SEED)
     sides = [long_pieces.by_bar(vocabulary, items, long_pieces.costs(loaded, items)) for items in (drawn, real)]
     return {
         "pieces": len(drawn),

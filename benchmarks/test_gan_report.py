@@ -46,7 +46,7 @@ def test_a_page_of_no_section_is_a_page():
 def test_runs_measured_before_stay_beside_new_ones_in_the_order_asked_for():
     before = {"real": {"x": 1}, "runs": {"old": 1, "gone": 2, "other": 3}}
     found = {"real": {"y": 2}, "runs": {"new": 4}}
-    both = gan_report.joined(before, found, ["old", "other"], ["new", "other", "old"])
+    both = gan_report.join(before, found, ["old", "other"], ["new", "other", "old"])
     assert both == {"real": {"x": 1, "y": 2}, "runs": {"new": 4, "other": 3, "old": 1}}
     assert list(both["runs"]) == ["new", "other", "old"]
-    assert gan_report.joined({"old": 1}, {"new": 2}, [], ["new"]) == {"new": 2}
+    assert gan_report.join({"old": 1}, {"new": 2}, [], ["new"]) == {"new": 2}

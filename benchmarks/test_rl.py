@@ -39,7 +39,7 @@ def test_figures_are_those_of_the_table(nets):
     from musejax.experiments import reinforcement
 
     run, prior = nets
-    found = rl_measures.of(run, prior, 40, 5, rules.Rules())
+    found = rl_measures.measure_melodies(run, prior, 40, 5, rules.Rules())
     tokens = reinforcement.sample_melodies(run, 40, 5)
     for name, share in rules.figures(TABLE, tokens).items():
         ours = found[name]["mean"] if isinstance(found[name], dict) else found[name]
@@ -48,14 +48,14 @@ def test_figures_are_those_of_the_table(nets):
         float(rules.score(TABLE, tokens, rules.Rules()).sum(1).mean()), 1e-4
     )
     assert found["kl"]["mean"] > 0
-    assert rl_measures.of(prior, prior, 40, 5, rules.Rules())["kl"]["mean"] == pytest.approx(0, abs=1e-4)
+    assert rl_measures.measure_melodies(prior, prior, 40, 5, rules.Rules())["kl"]["mean"] == pytest.approx(0, abs=1e-4)
 
 
 def test_copies_are_counted_in_notes():
     scale = np.arange(14, 26, dtype=np.int32)  # twelve semitones up
     training = rl_measures.lines_of(TABLE, [dataset.Item("a", "a", {"tokens": np.repeat(scale, 2)[::2]})])
     up = np.array([[3, 4, 5, 6, 0, 0], [3, 9, 3, 9, 3, 9]], np.int32)
-    found = rl_measures.copied(TABLE, up, training)
+    found = rl_measures.check_copies(TABLE, up, training)
     assert (found["max"], found["whole"], found["notes"]) == (4, 0.5, 5.0)
     rows = rl_measures.windows([dataset.Item("a", "a", {"tokens": np.arange(40)})], 5, 0)
     assert rows.shape == (5, 32) and (np.diff(rows) == 1).all()

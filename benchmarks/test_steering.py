@@ -245,12 +245,12 @@ def test_attributes_hit_are_counted_by_bin_and_beside_chance(monkeypatch):
     # Pieces are their bins: as asked for where something is, one too many for the melody's density, else 3.
     monkeypatch.setattr(hits.codec, "attributes", lambda vocabulary, piece: piece)
 
-    def draw(loaded, wanted, seed):
+    def sample_pieces(loaded, wanted, seed):
         found = np.where(wanted < 0, 3, wanted)
         found[:, :, 0, 0] = np.where(wanted[:, :, 0, 0] < 0, 3, wanted[:, :, 0, 0] + 1)
         return list(found)
 
-    monkeypatch.setattr(hits, "draw", draw)
+    monkeypatch.setattr(hits, "sample_pieces", sample_pieces)
     controls = hits.hits(types.SimpleNamespace(codec=codecs.get("tracks")), 2, 3, 0)
     assert controls["bars"] == 6
     assert [one["bin"] for one in controls["controls"]["melody.density"]] == list(range(1, 10))
