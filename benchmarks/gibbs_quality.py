@@ -46,7 +46,7 @@ SECTIONS = {"sweeps": SWEPT, "rates": COMPARED, "voices": BY_VOICE}
 
 def rule_rates(vocabulary: Any, pieces: Sequence[np.ndarray]) -> dict[str, float]:
     """Returns the rate of each voice-leading rule over pieces of tokens [T, S], in keys estimated from them."""
-    rates = voice_leading.statistics(tasks.as_rolls([tasks.heard(vocabulary, tokens) for tokens in pieces]))
+    rates = voice_leading.statistics(tasks.as_rolls([tasks.to_sound(vocabulary, tokens) for tokens in pieces]))
     return {rule: round(rate, 5) for rule, rate in rates.items() if rate == rate}
 
 

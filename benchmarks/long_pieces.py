@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.steering_tasks import BAR, ROWS, Items, Sound, as_rolls, heard
+from benchmarks.steering_tasks import BAR, ROWS, Items, Sound, as_rolls, to_sound
 from musejax import codecs, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Request
@@ -76,7 +76,7 @@ def by_bar(
     out: dict[str, list[float]] = {name: [] for name in ("onsets", "silent", "again", "nll")}
     bars, ends = [], []
     for item, cost in zip(items, nats, strict=True):
-        sound, before = heard(vocabulary, item.arrays["tokens"]), None
+        sound, before = to_sound(vocabulary, item.arrays["tokens"]), None
         for start in bar_starts(vocabulary, item):
             bar = Sound(*(part[start : start + BAR] for part in sound))
             out["onsets"].append(bar.onset.sum())

@@ -1,4 +1,4 @@
-"""What benchmarks/steering.py measures: harmonies of sopranos, filled gaps, long pieces. Models in, figures out."""
+"""Measures for benchmarks/steering.py: harmonisations of sopranos, and ranks of the true cells of gaps."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -17,9 +17,9 @@ from musejax.pipeline import batches, dataset
 
 SOPRANO, ALTO = 0, 1
 BAR = 16
-# Pieces drawn or scored at a time, and candidates of a gap.
+# Pieces sampled or scored at a time, and candidates of a gap.
 ROWS, CANDIDATES = 16, 50
-# Frames around a gap that are scored, and those on either side of it to which a distractor's key is fitted.
+# Frames around a gap that are scored, and frames on either side of it to which the key of a distractor is fitted.
 WINDOW, CONTEXT = 256, 16
 SHIFTS = range(-6, 6)
 
@@ -27,14 +27,14 @@ Items = Sequence[dataset.Item]
 
 
 class Sound(NamedTuple):
-    """What is heard: int64[T, S] pitches, -1 where nothing sounds; bool[T, S], where a note begins."""
+    """The sounding pitches, int64[T, S], -1 for silence, and where a note begins, bool[T, S]."""
 
     pitch: np.ndarray
     onset: np.ndarray
 
 
-def heard(vocabulary: vocabularies.Vocabulary, tokens: np.ndarray) -> Sound:
-    """Tokens int[T, S] (or [T]) as sound; without holds a note lasts as long as its pitch stays the same."""
+def to_sound(vocabulary: vocabularies.Vocabulary, tokens: np.ndarray) -> Sound:
+    """Converts tokens int[T, S] or [T] to sound; in codecs without holds, a note lasts while its pitch is the same."""
     cells = np.asarray(tokens).reshape(len(tokens), -1)
     values = vocabulary.values("pitch").astype(np.int64)
     if not vocabulary.has("hold"):
@@ -48,7 +48,7 @@ def heard(vocabulary: vocabularies.Vocabulary, tokens: np.ndarray) -> Sound:
 
 
 def as_rolls(sounds: Sequence[Sound]) -> note_rolls.Rolls:
-    """Sounds as a batch, padded with silence."""
+    """Returns sounds as a batch, padded with silence."""
     frames = np.array([len(sound.pitch) for sound in sounds])
     padding = [[(0, int(frames.max()) - size), (0, 0)] for size in frames]
     pitch = np.stack([np.pad(s.pitch, p, constant_values=-1) for s, p in zip(sounds, padding, strict=True)])
@@ -59,19 +59,20 @@ def as_rolls(sounds: Sequence[Sound]) -> note_rolls.Rolls:
 
 
 def harmonies(loaded: zoo.Loaded, items: Items, seed: int, sampling: gibbs.Sampling | None = None) -> list[np.ndarray]:
-    """Draws the other voices of each piece under its soprano and conditions at temperature 1: int32[T, 4] each.
+    """Samples the lower voices of each piece given its soprano and conditions, at temperature 1: int32[T, 4] each.
 
-    Pieces are drawn in batches of one padded length. Cells behind a piece's end are free: a net from left to right
-    has not come to them, and a reader does not see free cells, so padding changes nothing. Where the codec has END it
-    is given. A model that draws cells in any order is told where pieces end, and draws as `sampling` says.
+    Pieces are sampled in batches of one padded length. Cells after the end of a piece are free: a left-to-right model
+    has not reached them, and a model that reads given cells does not see free ones, so padding changes nothing. If the
+    codec has END, it is given. A model that samples cells in any order receives the end of each piece, and samples as
+    `sampling` says.
     """
     vocabulary, variables = loaded.codec.vocabulary, loaded.variables
-    sample, out, drawn = jax.jit(loaded.model.sample), {}, 0
-    told = [name for name, _ in vocabulary.conditions] + (["pad_mask"] if loaded.model.info.samplers else [])
+    sample, out, sampled = jax.jit(loaded.model.sample), {}, 0
+    names = [name for name, _ in vocabulary.conditions] + (["pad_mask"] if loaded.model.info.samplers else [])
     for indices, batch in batches.whole(items, ROWS):
         free = np.ones_like(batch["tokens"])
         free[..., SOPRANO] = 0
-        # The same for all pieces, as no voice is given in part: the first frame may not begin with a hold.
+        # All pieces share one constraint, because no voice is given in part: the first frame may not be a hold.
         constraint = givens.attacks(vocabulary, np.zeros_like(free[0]), free[0])
         if vocabulary.has("end"):
             free[batch["tokens"] == vocabulary.id("end")] = 0
@@ -79,21 +80,21 @@ def harmonies(loaded: zoo.Loaded, items: Items, seed: int, sampling: gibbs.Sampl
         request = Request(
             num=ROWS,
             length=free.shape[1],
-            first=drawn,
+            first=sampled,
             given=jnp.asarray(batch["tokens"]),
             infill_mask=jnp.asarray(free),
-            conditions={name: jnp.asarray(batch[name]) for name in told},
+            conditions={name: jnp.asarray(batch[name]) for name in names},
             constraint=constraint,
             sampling=sampling,
         )
         tokens = np.asarray(sample(variables["params"], variables["state"], jax.random.key(seed), request)["tokens"])
         out.update({index: tokens[row, : items[index].length] for row, index in enumerate(indices)})
-        drawn += len(indices)
+        sampled += len(indices)
     return [out[index] for index in range(len(items))]
 
 
-def changed(before: Sound, after: Sound, voice: int = SOPRANO) -> int:
-    """Notes of a voice of which any frame, or the rest behind them, is not what it was."""
+def count_changed(before: Sound, after: Sound, voice: int = SOPRANO) -> int:
+    """Counts the notes of a voice that changed in any frame, including the rest that follows them."""
     differs = (before.pitch != after.pitch) | (before.onset != after.onset)
     return len(np.unique(before.onset[:, voice].cumsum()[differs[:, voice]]))
 
@@ -101,20 +102,20 @@ def changed(before: Sound, after: Sound, voice: int = SOPRANO) -> int:
 def harmony(
     vocabulary: vocabularies.Vocabulary, real: Sequence[np.ndarray], drawn: Sequence[np.ndarray]
 ) -> dict[str, Any]:
-    """What became of the sopranos, and voice-leading rates of both sides in the key estimated from the real ones."""
-    sides = [[heard(vocabulary, tokens) for tokens in side] for side in (real, drawn)]
+    """Counts changed soprano notes, and measures voice-leading rates of both sides in the keys of the real pieces."""
+    sides = [[to_sound(vocabulary, tokens) for tokens in side] for side in (real, drawn)]
     both = [as_rolls(side) for side in sides]
     keys = voice_leading.estimate_keys(both[0])
     return {
         "pieces": len(real),
         "notes": sum(int(sound.onset[:, SOPRANO].sum()) for sound in sides[0]),
-        "changed": sum(changed(a, b) for a, b in zip(*sides, strict=True)),
+        "changed": sum(count_changed(a, b) for a, b in zip(*sides, strict=True)),
         "rates": {name: _rates(side, keys) for name, side in zip(("real", "drawn"), both, strict=True)},
     }
 
 
 def _rates(side: note_rolls.Rolls, keys: np.ndarray) -> dict[str, tuple[float | None, tuple[float, float] | None]]:
-    """Each rule's rate over all pieces, and its interval over pieces."""
+    """Returns the rate of each rule over all pieces, with its interval over pieces."""
     out = {}
     for rule, counts in voice_leading.counts(side, keys).items():
         broken, cases = (count[counts[1] > 0].astype(float) for count in counts)
@@ -124,7 +125,7 @@ def _rates(side: note_rolls.Rolls, keys: np.ndarray) -> dict[str, tuple[float | 
 
 
 class Gap(NamedTuple):
-    """A gap: index of its piece, first frame, number of frames, voices."""
+    """A gap: index of the piece, first frame, number of frames, and voices."""
 
     piece: int
     first: int
@@ -132,58 +133,58 @@ class Gap(NamedTuple):
     voices: tuple[int, ...]
 
 
-def gaps(items: Items, frames: int, voices: tuple[int, ...], rng: np.random.Generator) -> list[Gap]:
-    """One gap a piece at a random multiple of 16 frames, with its context on both sides; none in a piece too short."""
+def choose_gaps(items: Items, frames: int, voices: tuple[int, ...], rng: np.random.Generator) -> list[Gap]:
+    """Chooses a gap in each piece at a random multiple of 16 frames with context on both sides; skips short pieces."""
     places = [np.arange(BAR, item.length - frames - CONTEXT + 1, BAR) for item in items]
     return [Gap(piece, int(rng.choice(at)), frames, voices) for piece, at in enumerate(places) if len(at)]
 
 
 def _histogram(pitch: np.ndarray) -> np.ndarray:
-    """Shares of the pitch classes in the sounding cells; zeros where nothing sounds."""
+    """Returns the shares of the pitch classes in the sounding cells, or zeros if nothing sounds."""
     counts = np.bincount(pitch[pitch >= 0] % 12, minlength=12)
     return counts / max(1, counts.sum())
 
 
-def transposed(pitch: np.ndarray, context: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """A stretch moved by -6..5 semitones to where its pitch classes are nearest (L1) to those of a context.
+def transpose_to(pitch: np.ndarray, context: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Transposes a stretch by -6 to 5 semitones so that its pitch classes are closest (L1) to those of a context.
 
     Args:
-        pitch: int64[F, K], -1 for a rest.
-        context: Pitches of any shape, -1 where nothing is known or nothing sounds.
-        low: int64[K], the lowest pitch that each voice may have.
-        high: int64[K], the highest.
+        pitch: Pitches of the stretch, int64[F, K], -1 for a rest.
+        context: Pitches of any shape, -1 for hidden or silent cells.
+        low: Lowest allowed pitch of each voice, int64[K].
+        high: Highest allowed pitch of each voice, int64[K].
 
     Raises:
-        ValueError: The voices leave their ranges in any transposition.
+        ValueError: The voices leave their ranges in every transposition.
     """
-    found = []
+    options = []
     for shift in SHIFTS:
         moved = np.where(pitch >= 0, pitch + shift, -1)
         if ((moved < 0) | ((moved >= low) & (moved <= high))).all():
             distance = float(np.abs(_histogram(moved) - _histogram(context)).sum())
-            found.append((round(distance, 9), abs(shift), shift, moved))
-    if not found:
-        raise ValueError("the stretch lies outside the range of its voices in any transposition")
-    return min(found, key=lambda each: each[:3])[3]
+            options.append((round(distance, 9), abs(shift), shift, moved))
+    if not options:
+        raise ValueError("the stretch lies outside the ranges of its voices in every transposition")
+    return min(options, key=lambda each: each[:3])[3]
 
 
 def candidates(pitches: Sequence[np.ndarray], gap: Gap, num: int, rng: np.random.Generator) -> np.ndarray:
-    """The true cells, then `num` distractors: stretches of other pieces at the same place in the bar, in the gap's key.
+    """Returns the true cells and `num` distractors, stretches of other pieces at the same position in the bar.
 
-    The key is that of the given cells in the gap and on either side of it. Each voice stays within the range that it
-    has in all pieces. No two candidates are alike.
+    Distractors are transposed to the given cells in the gap and on either side of it. Each voice stays within the range
+    that it has in all pieces. All candidates are different.
 
     Args:
-        pitches: int64[T, S] of every piece.
+        pitches: Pitches of every piece, int64[T, S] each.
         gap: The gap.
-        num: Distractors.
-        rng: Chooses them.
+        num: Number of distractors.
+        rng: Generator that chooses the distractors.
 
     Returns:
-        int64[1 + num, F, K] of pitches.
+        Pitches, int64[1 + num, F, K].
 
     Raises:
-        ValueError: There are not enough.
+        ValueError: There are fewer than `num` distractors.
     """
     last, voices = gap.first + gap.frames, list(gap.voices)
     given = pitches[gap.piece].copy()
@@ -191,36 +192,36 @@ def candidates(pitches: Sequence[np.ndarray], gap: Gap, num: int, rng: np.random
     context = given[max(0, gap.first - CONTEXT) : last + CONTEXT]
     everything = np.concatenate(pitches)[:, voices]
     low, high = np.where(everything < 0, note_rolls.PITCHES, everything).min(0), everything.max(0)
-    found = [pitches[gap.piece][gap.first : last, voices]]
+    chosen = [pitches[gap.piece][gap.first : last, voices]]
     starts = [range(gap.first % BAR, len(other) - gap.frames + 1, BAR) for other in pitches]
     places = [(piece, first) for piece, firsts in enumerate(starts) if piece != gap.piece for first in firsts]
     for at in rng.permutation(len(places)):
         piece, first = places[at]
-        new = transposed(pitches[piece][first : first + gap.frames, voices], context, low, high)
-        if not any(np.array_equal(new, old) for old in found):
-            found.append(new)
-        if len(found) > num:
-            return np.stack(found)
-    raise ValueError(f"{len(found) - 1} distractors of {gap.frames} frames are there, not {num}")
+        new = transpose_to(pitches[piece][first : first + gap.frames, voices], context, low, high)
+        if not any(np.array_equal(new, old) for old in chosen):
+            chosen.append(new)
+        if len(chosen) > num:
+            return np.stack(chosen)
+    raise ValueError(f"there are {len(chosen) - 1} distractors of {gap.frames} frames; {num} are needed")
 
 
 def rank(costs: np.ndarray) -> int:
-    """The place of the first of several costs, 1 for the least; others that cost the same come before it."""
+    """Returns the rank of the first of several costs, 1 for the lowest; equal costs rank above it."""
     return 1 + int((costs[1:] <= costs[0]).sum())
 
 
 def ranking(ranks: Sequence[int]) -> dict[str, tuple[float, tuple[float, float]]]:
-    """Mean reciprocal rank, and how often the rank is 1, and 10 at most, each with its interval over gaps."""
+    """Returns the mean reciprocal rank and the shares of ranks 1 and up to 10, each with its interval over gaps."""
     at = np.asarray(ranks, float)
     values = {"mrr": 1 / at, "top1": (at == 1).astype(float), "top10": (at <= 10).astype(float)}
     return {name: (round(float(v.mean()), 5), likelihood.interval(v, np.ones(len(v)))) for name, v in values.items()}
 
 
 def scorer(loaded: zoo.Loaded) -> Callable[[dataset.Item, Gap, np.ndarray], dict[str, np.ndarray]]:
-    """Scores what `candidates` returns under a model: nats of each by way, float64[C].
+    """Returns a function that scores candidates under a model: nats by way, float64[C] each.
 
-    `whole`: of all cells from the gap's start to the window's end, from left to right. `past`: of those the gap's
-    alone. `rest`: the gap's given all other cells, of a model that reads these.
+    `whole` is the cost of all cells from the start of the gap to the end of the window, from left to right; `past` that
+    of the gap's cells only. `rest` is the cost of the gap's cells given all other cells, for a model that reads them.
     """
     assert loaded.model.likelihood is not None and loaded.model.likelihood.nll is not None
     assert loaded.model.decoder is not None
@@ -241,10 +242,10 @@ def scorer(loaded: zoo.Loaded) -> Callable[[dataset.Item, Gap, np.ndarray], dict
             part = cells[at : at + CANDIDATES]
             batch = batches.stack([row] * CANDIDATES)
             batch["tokens"][: len(part), first:last, voices] = part
-            known = {**batch, "infill_mask": np.repeat(free[None], CANDIDATES, 0)}
+            with_given = {**batch, "infill_mask": np.repeat(free[None], CANDIDATES, 0)}
             cost = {
                 way: np.asarray(nll(loaded.variables["params"], loaded.variables["state"], each), np.float64)
-                for way, each in (("past", batch), ("rest", known))
+                for way, each in (("past", batch), ("rest", with_given))
                 if way in ways
             }
             cost["whole"] = cost["past"]
@@ -258,10 +259,10 @@ def scorer(loaded: zoo.Loaded) -> Callable[[dataset.Item, Gap, np.ndarray], dict
 def infill(
     loaded: zoo.Loaded, items: Items, frames: int, voices: tuple[int, ...], num: int | None, distractors: int, seed: Any
 ) -> dict[str, Any]:
-    """Ranks the true cells of at most `num` gaps of one kind among distractors."""
+    """Ranks the true cells of up to `num` gaps of one kind among distractors."""
     score, rng, ranks = scorer(loaded), np.random.default_rng(seed), {}
-    pitches = [heard(loaded.codec.vocabulary, item.arrays["tokens"]).pitch for item in items]
-    chosen = gaps(items, frames, voices, rng)[:num]
+    pitches = [to_sound(loaded.codec.vocabulary, item.arrays["tokens"]).pitch for item in items]
+    chosen = choose_gaps(items, frames, voices, rng)[:num]
     for gap in chosen:
         for way, costs in score(items[gap.piece], gap, candidates(pitches, gap, distractors, rng)).items():
             ranks.setdefault(way, []).append(rank(costs))

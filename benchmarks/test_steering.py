@@ -50,18 +50,18 @@ def test_a_distractor_goes_to_the_key_of_the_context_and_stays_in_range():
     scale = np.array([0, 2, 4, 5, 7, 9, 11])
     stretch, context = 62 + scale[:, None], 48 + np.append(scale, -49)
     wide, high = np.array([36]), np.array([81])
-    assert tasks.transposed(stretch, context, wide, high)[0] == 60
+    assert tasks.transpose_to(stretch, context, wide, high)[0] == 60
     # C itself lies below this range; of F and G, which share most notes with it, F is the smaller step from D.
-    assert tasks.transposed(stretch, context, np.array([61]), high)[0] == 65
+    assert tasks.transpose_to(stretch, context, np.array([61]), high)[0] == 65
     rests = np.concatenate([stretch, [[-1]]])
-    assert tasks.transposed(rests, context, wide, high)[-1] == -1
-    with pytest.raises(ValueError, match="outside the range"):
-        tasks.transposed(stretch, context, np.array([80]), high)
+    assert tasks.transpose_to(rests, context, wide, high)[-1] == -1
+    with pytest.raises(ValueError, match="outside the ranges"):
+        tasks.transpose_to(stretch, context, np.array([80]), high)
 
 
 def test_candidates_are_the_truth_and_other_stretches_of_the_same_place_in_the_bar():
     items = pieces(5)
-    pitches = [tasks.heard(PITCHES, item.arrays["tokens"]).pitch for item in items]
+    pitches = [tasks.to_sound(PITCHES, item.arrays["tokens"]).pitch for item in items]
     gap = tasks.Gap(2, 32, 16, (1, 3))
     found = tasks.candidates(pitches, gap, 12, np.random.default_rng(0))
     assert found.shape == (13, 16, 2)
@@ -74,9 +74,9 @@ def test_candidates_are_the_truth_and_other_stretches_of_the_same_place_in_the_b
         for s in range(0, 81, 16)
     }
     assert all((each - each[0, 0]).tobytes() in shapes for each in found[1:])
-    with pytest.raises(ValueError, match="24 distractors"):
+    with pytest.raises(ValueError, match="there are 24 distractors"):
         tasks.candidates(pitches, gap, 99, np.random.default_rng(0))
-    for gap in tasks.gaps([*items, *pieces(1, 40)], 32, (0,), np.random.default_rng(0)):
+    for gap in tasks.choose_gaps([*items, *pieces(1, 40)], 32, (0,), np.random.default_rng(0)):
         assert gap.piece < 5
         assert gap.first in (16, 32, 48)
 
@@ -103,7 +103,7 @@ def test_the_ways_of_scoring_sum_the_cells_that_they_name(read):
     item = pieces(1, 300)[0]
     tokens = item.arrays["tokens"]
     gap = tasks.Gap(0, 160, 16, (1,))
-    truth = tasks.heard(PITCHES, tokens).pitch[160:176, [1]]
+    truth = tasks.to_sound(PITCHES, tokens).pitch[160:176, [1]]
     costs = tasks.scorer(costly(read))(item, gap, np.stack([truth, truth + 1, np.full_like(truth, -1)]))
     own, window = tokens[160:176, 1].sum(), slice(160, 168 + tasks.WINDOW // 2)
     assert costs["past"].tolist() == [own, own + 16, 0]
