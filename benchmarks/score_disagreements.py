@@ -1,8 +1,8 @@
-"""A sample of disagreements on scores, drawn by chance, to be judged by hand from the files themselves.
+"""A random sample of disagreements on scores, to be judged by hand from the files themselves.
 
-A score is in the drawing if music21, partitura and musejax do not have the same notes of it, as written or else as
-played. From each score that is drawn comes one note, of those that not all three have. The table in
-`docs/results/score-reading.md` is the first 23 songs, 16 scores of music21 and 1 quartet of seed 23. Usage:
+A score can be sampled if music21, partitura and musejax do not have the same notes, as written or, failing that, as
+played. The sample has one note of each score, among those that not all three have. The table in
+`docs/results/score-reading.md` has 23 songs, 16 scores of music21 and 1 quartet, sampled with seed 23. Usage:
 
     MUSEJAX_DATA=DIR python -m benchmarks.score_disagreements songs --count 23 [--seed 23] [--scores 159]
 """
@@ -48,13 +48,13 @@ def main() -> None:
     """Prints a sample of one corpus."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("corpus", choices=score_judges.CORPORA)
-    parser.add_argument("--count", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=23)
-    parser.add_argument("--scores", type=int, help="draw from the first so many scores of the corpus")
+    parser.add_argument("--count", type=int, default=10, help="number of scores (default: 10)")
+    parser.add_argument("--seed", type=int, default=23, help="seed of the sample (default: 23)")
+    parser.add_argument("--scores", type=int, help="sample from the first N scores of the corpus only", metavar="N")
     args = parser.parse_args()
     scores = itertools.islice(score_reading.readings(args.corpus), args.scores)
     cases = [case for case in (describe(reading, args.seed) for reading in scores) if case is not None]
-    print(f"{len(cases)} scores in the drawing")
+    print(f"scores with a disagreement: {len(cases)}")
     for case in random.Random(args.seed).sample(cases, min(args.count, len(cases))):
         print(case, flush=True)
 

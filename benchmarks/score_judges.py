@@ -1,18 +1,18 @@
 """Note lists of MusicXML scores by two libraries that the reader of musejax does not use: music21 and partitura.
 
-The lists take hours, so each is kept in a cache: `MUSEJAX_CACHE/score-judges/CORPUS/JUDGE/NAME.json` holds the notes
-as played (`null` where the judge cannot unfold the score) and as written, each as [part, pitch, onset, duration] with
-onset and duration in quarters. A list that is there is not computed again, so a run can be stopped and continued.
+The lists take hours, so each is stored in a cache: `MUSEJAX_CACHE/score-judges/CORPUS/JUDGE/NAME.json` has the notes
+as played (`null` if the judge cannot unfold the score) and as written, each as [part, pitch, onset, duration] with
+onset and duration in quarters. Stored lists are not computed again, so a run can be stopped and continued.
 
 Normalisation: tied notes are one note, grace notes and percussion are left out, parts are numbered from 0 in the order
-of the file, all staves of a part are one part, and pitches sound. Before the judges see a score, cue notes become
-rests, repeats and leaps that one part has are given to all parts (both judges unfold part by part, and programs write
+of the file, all staves of a part are one part, and pitches are sounding pitches. Before the judges read a score, cue
+notes become rests, repeats and jumps in one part are copied to all parts (both judges unfold part by part, and programs write
 endings in the first part only), measures that are shorter in one part than in others are filled up (both judges put
-the measures of a part one after the other), and what does not bear on notes (lyrics, beams, notations, layout) is
-removed, which halves their time.
+the measures of a part one after the other), and elements that do not affect notes (lyrics, beams, notations, layout)
+are removed, which halves their time.
 
-Lists of scores whose measures were filled up end in `.even.json`. With `--uneven` they are added beside the lists of an
-earlier version, which did not fill up measures.
+Lists of scores with filled-up measures end in `.even.json`. With `--uneven` they are added to the lists of an earlier
+version, which did not fill up measures.
 
 Usage, in an environment with music21 and partitura (musejax is not needed):
 

@@ -1,4 +1,4 @@
-"""Note lists of scores and what two of them have in common, note by note.
+"""Note lists of scores, and comparisons of two lists note by note.
 
 A list holds notes as part, pitch, onset and duration, in quarters. Two notes are equal if part and pitch are, and if
 onset and duration differ by less than 1/24 of a quarter: programs round tuplets to divisions.

@@ -1,11 +1,11 @@
-"""How often the MusicXML reader agrees with two other libraries where these agree with each other.
+"""Measures how often the MusicXML reader agrees with two other libraries where these agree with each other.
 
-`benchmarks.score_judges` computes the note lists of music21 and partitura. Here each score that both have read is read
-by musejax, as played and as written, and compared in two ways: in whole scores, where the judges have the same notes,
-and note by note, for the notes that both judges have. `benchmarks.score_lists` says when two notes are equal. Parts of
-one name count as one part, because the list of music21 does not tell them apart.
+`benchmarks.score_judges` computes the note lists of music21 and partitura. Here musejax reads each score that both have
+read, as played and as written, and is compared with them in two ways: by whole score, if the judges have the same notes,
+and note by note, for the notes that both judges have. `benchmarks.score_lists` defines when two notes are equal. Parts
+with the same name count as one part, because the list of music21 does not distinguish them.
 
-The answer is in `docs/results/score-reading.md`. Usage:
+The results are in `docs/results/score-reading.md`. Usage:
 
     MUSEJAX_DATA=DIR python -m benchmarks.score_reading [songs quartets music21] [--json FILE] [--show 20]
 """
@@ -33,12 +33,12 @@ class Reading(NamedTuple):
     """A score as three libraries read it.
 
     Attributes:
-        name: Its name within the corpus.
-        root: Its XML.
-        is_even: Whether the judges had it with measures filled up.
-        errors: What each library said that cannot read it, by its name.
-        lists: The notes by `KINDS` and name of the library; a list is not there that a library could not make.
-        speed: Milliseconds per 1,000 notes that musejax took, as played; None where it cannot read it.
+        name: Name within the corpus.
+        root: The root of its XML.
+        is_even: Whether the judges read it with filled-up measures.
+        errors: Messages of the libraries that cannot read it, by library.
+        lists: The notes by `KINDS` and library, without the lists that a library could not make.
+        speed: Milliseconds that musejax took per 1,000 notes, as played, or None if it cannot read the score.
     """
 
     name: str
