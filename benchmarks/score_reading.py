@@ -1,9 +1,9 @@
 """Measures how often the MusicXML reader agrees with two other libraries where these agree with each other.
 
 `benchmarks.score_judges` computes the note lists of music21 and partitura. Here musejax reads each score that both have
-read, as played and as written, and is compared with them in two ways: by whole score, if the judges have the same notes,
-and note by note, for the notes that both judges have. `benchmarks.score_lists` defines when two notes are equal. Parts
-with the same name count as one part, because the list of music21 does not distinguish them.
+read, as played and as written, and is compared with them in two ways: by whole score, if the judges have the same
+notes, and note by note, for the notes that both judges have. `benchmarks.score_lists` defines when two notes are equal.
+Parts with the same name count as one part, because the list of music21 does not distinguish them.
 
 The results are in `docs/results/score-reading.md`. Usage:
 
