@@ -146,14 +146,12 @@ def write(raw: Mapping[str, Any], root: Path) -> None:
         (root / "docs/images" / name).write_bytes(data)
 
 
-def join(
-    before: Mapping[str, Any], found: Mapping[str, Any], kept: Sequence[str], runs: Sequence[str]
-) -> dict[str, Any]:
+def join(before: Mapping[str, Any], new: Mapping[str, Any], kept: Sequence[str], runs: Sequence[str]) -> dict[str, Any]:
     """Joins the results of a section that were measured now with those of the kept runs, in the order of `runs`."""
-    if "runs" in found:  # the other entries are about sets of windows
-        both = {name: {**before.get(name, {}), **found[name]} for name in found}
-        return both | {"runs": join(before.get("runs", {}), found["runs"], kept, runs)}
-    both = {name: before[name] for name in kept if name in before} | dict(found)
+    if "runs" in new:  # the other entries are about sets of windows
+        both = {name: {**before.get(name, {}), **new[name]} for name in new}
+        return both | {"runs": join(before.get("runs", {}), new["runs"], kept, runs)}
+    both = {name: before[name] for name in kept if name in before} | dict(new)
     return {name: both[name] for name in runs if name in both}
 
 

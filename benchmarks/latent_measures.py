@@ -239,15 +239,15 @@ def attributes(vocabulary: vocabularies.Vocabulary, tokens: np.ndarray) -> dict[
 
 
 def directions(
-    loaded: zoo.Loaded, data: Music, num: int, known: int, steps: Sequence[float], seed: int
+    loaded: zoo.Loaded, data: Music, num: int, num_training: int, steps: Sequence[float], seed: int
 ) -> dict[str, Any]:
     """Measures how a step along the direction of each attribute changes all attributes of held-out windows.
 
-    A direction is the mean vector of the quarter of `known` training windows that have most of the attribute, minus
-    that of the quarter that have least.
+    A direction is the mean vector of the quarter of `num_training` training windows that have most of the attribute,
+    minus that of the quarter that have least.
     """
     rng = np.random.default_rng(seed)
-    training = [data.training[i] for i in rng.permutation(len(data.training))[:known]]
+    training = [data.training[i] for i in rng.permutation(len(data.training))[:num_training]]
     held_out = [data.held_out[i] for i in rng.permutation(len(data.held_out))[:num]]
     z, start = (reconstruction.encode(loaded.model, loaded.variables, items) for items in (training, held_out))
     has, before = attributes(data.vocabulary, tokens_of(training)), decode(loaded, start, seed)

@@ -14,7 +14,7 @@ SEED = 0
 PAIRS, STEPS = 500, 11
 SAMPLES = 1000
 # Held-out windows that are moved along directions, and training windows from which directions are computed.
-MOVED, KNOWN = 500, 5000
+MOVED, TRAINING = 500, 5000
 BY = (-1.0, -0.5, 0.5, 1.0)
 PICTURED = 9
 # Frames per bar -> time signatures; the two are scored separately.

@@ -49,8 +49,8 @@ def prior(loaded: zoo.Loaded, data: measures.Music, path: Path, num: int | None)
 
 def directions(loaded: zoo.Loaded, data: measures.Music, path: Path, num: int | None) -> dict[str, Any]:
     """Measures steps along the vectors of attributes."""
-    known = 10 * num if num else pages.KNOWN
-    return measures.directions(loaded, data, num or pages.MOVED, known, pages.BY, pages.SEED)
+    num_training = 10 * num if num else pages.TRAINING
+    return measures.directions(loaded, data, num or pages.MOVED, num_training, pages.BY, pages.SEED)
 
 
 def example(loaded: zoo.Loaded, data: measures.Music, path: Path, num: int | None) -> Mapping[str, Any]:

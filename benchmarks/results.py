@@ -170,7 +170,7 @@ def music_section(name: str, result: dict[str, Any]) -> str:
         f"### `{name}`",
         f"    musejax sample {name} --num {num} --width {width} --out music/{name}\n"
         f"    musejax metrics music/{name} --reference {reference}{option}",
-        tables.lengths(result) + ".",
+        tables.lengths(result) + (f" (version {result['version']})." if "version" in result else "."),
         markdown_table(statistics + tracks),
         *([markdown_table(rules)] if len(rules) > 1 else []),
         markdown_table(areas),

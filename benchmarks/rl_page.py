@@ -114,7 +114,7 @@ def before_and_after_tables(raw: Mapping[str, Any]) -> str:
     ):
         lines.append([label, *(format_mean(row[name]) for row in rows.values())])
     test = tables.number(section["test"]["nll_per_token"], section["test"]["interval"])
-    version = f" (version {section['test']['version']})" if "version" in section["test"] else ""
+    version = f" (measured with version {section['test']['version']})" if "version" in section["test"] else ""
     head = (
         f"{section['num']:,} melodies from each run. The prior is `{section['prior']}`, whose test split costs {test} "
     )

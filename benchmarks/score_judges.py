@@ -7,9 +7,9 @@ onset and duration in quarters. Stored lists are not computed again, so a run ca
 Normalisation: tied notes are one note, grace notes and percussion are left out, parts are numbered from 0 in the order
 of the file, all staves of a part are one part, and pitches are sounding pitches. Before the judges read a score, cue
 notes become rests, repeats and jumps in one part are copied to all parts (both judges unfold part by part, and programs
-write endings in the first part only), measures that are shorter in one part than in others are filled up (both judges put
-the measures of a part one after the other), and elements that do not affect notes (lyrics, beams, notations, layout)
-are removed, which halves their time.
+write endings in the first part only), measures that are shorter in one part than in others are filled up (both judges
+put the measures of a part one after the other), and elements that do not affect notes (lyrics, beams, notations,
+layout) are removed, which halves their time.
 
 Lists of scores with filled-up measures end in `.even.json`. With `--uneven` they are added to the lists of an earlier
 version, which did not fill up measures.

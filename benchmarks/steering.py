@@ -35,8 +35,8 @@ def harmonize(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int |
     """Harmonises the test sopranos, and measures the likelihood of Bach's own lower voices given them."""
     vocabulary = loaded.codec.vocabulary
     items = load_test_pieces(source, vocabulary.name, num)
-    drawn = tasks.harmonies(loaded, items, pages.SEED)
-    out = tasks.harmony(vocabulary, [item.arrays["tokens"] for item in items], drawn)
+    samples = tasks.harmonies(loaded, items, pages.SEED)
+    out = tasks.harmony(vocabulary, [item.arrays["tokens"] for item in items], samples)
     return out | {"likelihood": evaluate.evaluate(zoo.load(path), None, "test", commands.say, given=("soprano",))}
 
 
@@ -44,8 +44,8 @@ def infill(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int | No
     """Ranks the true cells of gaps among distractors, for each kind of gap; every run has the same gaps."""
     items = load_test_pieces(source, loaded.codec.vocabulary.name, None)
     return {
-        what: tasks.infill(loaded, items, frames, voices, num, pages.DISTRACTORS, [pages.SEED, at])
-        for at, (what, (frames, voices)) in enumerate(pages.GAPS.items())
+        kind: tasks.infill(loaded, items, frames, voices, num, pages.DISTRACTORS, [pages.SEED, index])
+        for index, (kind, (frames, voices)) in enumerate(pages.GAPS.items())
     }
 
 
@@ -53,10 +53,10 @@ def long(loaded: zoo.Loaded, name: str, path: Path, source: str, num: int | None
     """Measures statistics by bar of long pieces and of real ones."""
     vocabulary = loaded.codec.vocabulary
     real = load_test_pieces(source, vocabulary.name, num and 8 * num)
-    drawn = long_pieces.sample_long(loaded, min(pages.PIECES, num or pages.PIECES), pages.BARS, pages.SEED)
-    sides = [long_pieces.by_bar(vocabulary, items, long_pieces.costs(loaded, items)) for items in (drawn, real)]
+    samples = long_pieces.sample_long(loaded, min(pages.PIECES, num or pages.PIECES), pages.BARS, pages.SEED)
+    sides = [long_pieces.by_bar(vocabulary, items, long_pieces.costs(loaded, items)) for items in (samples, real)]
     return {
-        "pieces": len(drawn),
+        "pieces": len(samples),
         "real_pieces": len(real),
         "real_bars": sum(map(len, sides[1]["nll"])),
         "window": loaded.config["training"]["window"],

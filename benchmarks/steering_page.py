@@ -163,9 +163,10 @@ def long_section(raw: Mapping[str, Any]) -> str:
                 rows.append(
                     [label, *(tables.number(s["mean"][side]) for side in sides), "", tables.number(*s["change"])]
                 )
+            version = f" (as version {r['version']} read them)" if "version" in r else ""
             parts += [
                 f"`{name}`, trained on windows of {r['window']} frames: {r['pieces']} pieces, compared with "
-                f"{r['real_bars']:,} bars of {r['real_pieces']} pieces of `{source}:test`.",
+                f"{r['real_bars']:,} bars of {r['real_pieces']} pieces of `{source}:test`{version}.",
                 results.markdown_table(rows),
                 f"Of {len(MEDIANS)} medians of the last {EDGE} bars, {len(MEDIANS) - len(outside)} lie within the "
                 f"quartiles of real bars{'; outside: ' if outside else ''}{', '.join(outside)}.",
