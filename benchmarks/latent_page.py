@@ -114,7 +114,7 @@ def interpolation_section(raw: Mapping[str, Any], page: str) -> str:
     if not section:
         return ""
     middle = len(section["alphas"]) // 2
-    head = ["way", "from A at 0", "from A halfway", "from B halfway", "from B at 1"]
+    head = ["way", "differs from A at the start", "from A halfway", "from B halfway", "from B at the end"]
     rows = [[*head, "nats per frame at the ends", "nats per frame halfway"]]
     for name, steps in section["ways"].items():
         ends = (steps[0]["nats"]["mean"] + steps[-1]["nats"]["mean"]) / 2
