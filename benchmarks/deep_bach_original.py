@@ -175,7 +175,7 @@ def main() -> int:
         found["voices"][name] = score(net, table, data.split("valid"), voice)
         found["parameters"] = sum(p.numel() for p in net.parameters())
         commands.say(f"{name}: {json.dumps(found['voices'][name])}")
-    raw = quality.kept(args.out)
+    raw = quality.read_raw(args.out)
     raw["original"] = found
     quality.write(raw, args.out)
     return 0

@@ -1,11 +1,13 @@
 """Small pieces to steer by, tiny models that read them, and what must hold of the results."""
 
 import collections
+import dataclasses
 import functools
 
 import numpy as np
 import tiny
 
+import musejax
 from musejax import codecs, zoo
 from musejax.decoding import constraints
 from musejax.music import noteseq, timing
@@ -129,3 +131,16 @@ def chorale_roll(seed, bars=2):
         keys = np.repeat(rng.integers(6 * (3 - track), 6 * (3 - track) + 20, 4 * bars), 4)
         out[np.arange(16 * bars), track, keys] = True
     return out
+
+
+def sequences(function, *args, **options):
+    """The sequences of the pieces of a public function; fields of `Sampling` may stand among its options."""
+    names = {field.name for field in dataclasses.fields(musejax.Sampling)} & set(options)
+    how = musejax.Sampling(**{name: options.pop(name) for name in names})
+    return [piece.sequence for piece in function(*args, how=how, **options)]
+
+
+sample = functools.partial(sequences, musejax.sample)
+harmonize = functools.partial(sequences, musejax.harmonize)
+infill = functools.partial(sequences, musejax.infill)
+accompany = functools.partial(sequences, musejax.accompany)

@@ -206,7 +206,8 @@ def accompany(
     )
     limits = required.constraint(loaded, planned.length, None)
     required.check_notes_left(loaded, limits, planned.length)
-    rules = [rule for rule in (limits, how.constraint) if rule is not None]  # they yield to what is given
+    own = sampling.own_constraint(loaded, how, planned.length)
+    rules = [rule for rule in (limits, own) if rule is not None]  # they yield to what is given
     return draw_accompaniments(
         loaded, planned, num, seed, constraint=planned.constraint, rules=rules, **sampling.arguments(how)
     )

@@ -70,7 +70,7 @@ def draw(
     longest = frames or piece_forms.LONGEST
     bar_frames = bar * vocabulary.frames_per_quarter // QUARTER
     parts = [
-        how.constraint,
+        sampling.own_constraint(loaded, how, longest),
         required.constraint(loaded, longest, bar_frames or None, shift=shift),
         required.at_places_of_sample(loaded, longest, None if given is None else given.conditions),
     ]

@@ -227,7 +227,7 @@ class Requirements:
 def join(parts: Sequence[Constraint | None]) -> Constraint | None:
     """Returns what all constraints allow; None where there are none."""
     present = [part for part in parts if part is not None]
-    return constraints.all_of(*present) if present else None
+    return present[0] if len(present) == 1 else constraints.all_of(*present) if present else None
 
 
 def _reads_chords(loaded: zoo.Loaded) -> bool:

@@ -41,6 +41,28 @@ def arguments(how: Sampling) -> dict[str, Any]:
     return {"choice": choice_of(how), **{name: getattr(how, name) for name in names}}
 
 
+def own_constraint(loaded: zoo.Loaded, how: Sampling, length: int) -> Constraint | None:
+    """Returns the constraint of `how` in the form in which the compiled loop takes it; None where there is none.
+
+    Args:
+        loaded: The model.
+        how: How values are sampled.
+        length: Frames of a piece.
+
+    Raises:
+        errors.UserError: It is not a function that returns which tokens are allowed.
+    """
+    if how.constraint is None:
+        return None
+    width = 1 if how.beams is not None else how.width or default_width(loaded)
+    return restrictions.check(how.constraint, loaded.codec.vocabulary, width, length)
+
+
+def default_width(loaded: zoo.Loaded) -> int:
+    """Returns how many pieces are sampled together by default."""
+    return WHOLE if loaded.model.info.samplers else WIDTH
+
+
 def check_search(how: Sampling, num: int) -> None:
     """Checks that a beam search is asked for one piece.
 
@@ -114,7 +136,7 @@ def draw_pieces(
         raise errors.UserError(f"{loaded.name} accompanies the {track}; give it with `musejax accompany`")
     if sharps is not None and not -7 <= sharps <= 7:
         raise errors.UserError(f"sharps is {sharps}; it must lie in -7..7")
-    width = width or (WHOLE if loaded.model.info.samplers else WIDTH)
+    width = width or default_width(loaded)
     if beams is not None:
         if beams < 1 or num > 1:
             raise errors.UserError(

@@ -162,5 +162,5 @@ def _draw_required(
         required.at_places_of_plan(loaded, plan),
     ]
     required.check_notes_left(loaded, requirements.join(parts), frames)
-    constraint = requirements.join([how.constraint, *parts])
+    constraint = requirements.join([sampling.own_constraint(loaded, how, frames), *parts])
     return draw_plan(loaded, plan, num, seed, constraint=constraint, **sampling.arguments(how))

@@ -9,8 +9,7 @@ import tiny
 from played import played
 
 from musejax import codecs, errors, rendering, zoo
-from musejax.commands import places
-from musejax.generation import cells, joining, piece_forms, planning, sampling, steering
+from musejax.generation import cells, joining, option_values, piece_forms, planning, sampling, steering
 from musejax.music import score_annotations
 
 both = pytest.mark.parametrize("preset", ["deep-bach-shared", "coconet-frames"])
@@ -28,7 +27,7 @@ def loaded(preset):
 @both
 def test_a_melody_is_kept_with_its_repeated_notes_and_the_others_are_new(preset):
     source = pieces.melody([74, 74, 74, 76, 76, 74, 73, 74])
-    (result,) = steering.harmonize(loaded(preset), source, steps=8, say=pieces.quiet)
+    (result,) = pieces.harmonize(loaded(preset), source, steps=8, say=pieces.quiet)
     new = pieces.check_kept(source, result, range(8))
     assert {n.instrument for n in new} == {1, 2, 3}
     assert [(n.start_time, n.end_time) for n in result.notes[:8]] == [(n.start_time, n.end_time) for n in source.notes]
@@ -39,7 +38,7 @@ def test_bars_and_voices_are_filled_and_places_kept(preset):
     source, begun = pieces.random_chorale(4)
     inside = [v == 1 and 1 <= frame // pieces.BAR <= 1 for frame, v in begun]
     kept = [i for i, gone in enumerate(inside) if not gone]
-    results = steering.infill(loaded(preset), source, 2, bars=[(2, 2)], voices=["alto"], steps=8, say=pieces.quiet)
+    results = pieces.infill(loaded(preset), source, 2, bars=[(2, 2)], voices=["alto"], steps=8, say=pieces.quiet)
     for result in results:
         pieces.check_kept(source, result, kept)
 
@@ -94,7 +93,7 @@ def test_two_phrases_are_joined_by_bars_between_them():
     first, second = pieces.random_chorale(1)[0], pieces.random_chorale(2)[0]
     joined = joining.join(first, second, 2)
     assert joined.bars == (4, 5) and not joined.kept
-    (result,) = steering.join(loaded("coconet-frames"), first, second, gap=2, steps=8, say=pieces.quiet)
+    (result,) = pieces.infill(loaded("coconet-frames"), first, then=second, gap=2, steps=8, say=pieces.quiet)
     count = len(first.notes)
     assert list(result.notes[:count]) == list(first.notes)
     gap = 8 * 60 / 132
@@ -129,7 +128,7 @@ def test_fermatas_that_are_asked_for_stand_in_the_score(tmp_path):
     marked = cells.with_fermatas(source, [(1, 4), (2, 3)])
     marks = [a.time for a in marked.text_annotations if a.text == score_annotations.FERMATA]
     np.testing.assert_allclose(marks, pieces.seconds(source, [12, 24]))
-    (result,) = steering.harmonize(loaded("deep-bach-shared"), marked, steps=8, say=pieces.quiet)
+    (result,) = pieces.harmonize(loaded("deep-bach-shared"), marked, steps=8, say=pieces.quiet)
     path = tmp_path / "chorale.musicxml"
     rendering.write(result, path)
     text = path.read_text()
@@ -170,18 +169,18 @@ def test_places_are_read_as_they_are_written():
 
 
 def test_options_about_places_say_what_is_wrong_with_them():
-    assert [r.low for r in places.rules("--allow", "bass@0-2:36-48,3.1:60")] == [36, 60]
-    assert [p.voice for p in places.places("--keep", "alto@5, 6.2")] == ["alto", None]
-    assert places.fermatas("2.3,4.1") == [(2, 3), (4, 1)]
-    assert places.fermatas(None) is None and places.rules("--allow", None) == []
+    assert [r.low for r in option_values.rules("allow", "bass@0-2:36-48,3.1:60")] == [36, 60]
+    assert [p.voice for p in option_values.places("keep", "alto@5, 6.2")] == ["alto", None]
+    assert option_values.fermatas("2.3,4.1") == option_values.fermatas(["2.3", "4.1"]) == [(2, 3), (4, 1)]
+    assert option_values.fermatas(None) is None and option_values.rules("allow", None) == []
     for read, text, says in (
-        (lambda t: places.rules("--forbid", t), "organ@3:60", "--forbid organ@3:60: give PLACE:PITCHES, such as bass"),
-        (lambda t: places.places("--keep", t), "x", "--keep x: give places such as soprano@5.1"),
-        (places.fermatas, "2", "--fermatas 2: give BAR.BEAT,..., such as 2.3,4.3"),
+        (lambda t: option_values.rules("forbid", t), "organ@3:60", "--forbid organ@3:60: give PLACE:PITCHES, such as"),
+        (lambda t: option_values.places("keep", t), "x", "--keep x: give places such as soprano@5.1"),
+        (option_values.fermatas, "2", "--fermatas 2: give BAR.BEAT,..., such as 2.3,4.3"),
     ):
-        with pytest.raises(errors.UserError) as caught:
+        with pytest.raises(errors.OptionError) as caught:
             read(text)
-        assert says in str(caught.value)
+        assert says in caught.value.as_flag()
     with pytest.raises(errors.UserError, match="vary is 2.0"):
         planning.infilling(loaded("coconet-frames"), pieces.random_chorale(4)[0], vary=2.0)
     with pytest.raises(errors.UserError, match="gap is 0"):

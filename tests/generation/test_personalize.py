@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from small_vae import loaded, tune
 
+import musejax
 from musejax import codecs, errors
 from musejax.generation import personalize
+
+
+def write(*args, **options):
+    return [piece.sequence for piece in musejax.personalize(*args, **{"say": lambda text: None} | options)]
 
 
 def clusters(num):
@@ -42,36 +47,36 @@ def test_pieces_do_not_change_with_how_many_there_are_and_the_model_stays():
     model = loaded()
     before = jax.tree.map(np.array, model.variables["params"])
     tunes = [tune(*range(first, first + 8)) for first in (55, 60, 62)]
-    many, few = (personalize.personalize(model, tunes, n, 3, steps=20) for n in (4, 2))
+    many, few = (write(model, tunes, n, 3, steps=20) for n in (4, 2))
     notes = [[(n.pitch, n.start_time) for n in piece.notes] for piece in many]
     assert notes[:2] == [[(n.pitch, n.start_time) for n in piece.notes] for piece in few]
     assert all(piece.tempos[0].qpm == 90.0 for piece in many) and all(notes)
     jax.tree.map(np.testing.assert_array_equal, before, model.variables["params"])
 
 
-def test_a_piece_that_does_not_fit_is_left_out_where_someone_is_told():
+def test_a_piece_that_does_not_fit_is_left_out_and_reported():
     model, whole = loaded(), tune(*range(60, 76))
     low, said = tune(*range(12), codec="melody"), []
-    with pytest.raises(errors.UserError, match="the piece does not fit codec melody-90"):
-        personalize.personalize(model, [whole, low], steps=2)
-    assert len(personalize.personalize(model, [whole, low], 1, steps=2, say=said.append)) == 1
-    assert len(said) == 1 and "a piece is left out: the piece does not fit codec melody-90" in said[0]
+    with pytest.raises(errors.UserError, match="the sequence: it does not fit codec melody-90"):
+        write(model, [low], steps=2)
+    assert len(write(model, [whole, low], 1, steps=2, say=said.append)) == 1
+    assert len(said) == 1 and "a piece is left out: the sequence: it does not fit codec melody-90" in said[0]
 
 
 @pytest.mark.parametrize(
     ("pieces", "fields", "message"),
     [
-        ([(60,)], {}, "one window of small is all there is; two or more are needed"),
+        ([(60,)], {}, "the music fills one window of small, and two or more are needed"),
         ([], {}, "no piece is given"),
-        ([range(60, 76)], {"num": 0}, "num is 0; it must be 1 or more"),
-        ([range(60, 76)], {"steps": 0}, "steps is 0; it must be 1 or more"),
+        ([range(60, 76)], {"num": 0}, "num is 0: it must be at least 1"),
+        ([range(60, 76)], {"steps": 0}, "steps is 0: it must be at least 1"),
     ],
 )
 def test_what_does_not_fit_is_said(pieces, fields, message):
     with pytest.raises(errors.UserError, match=message):
-        personalize.personalize(loaded(), [tune(*p) for p in pieces], **fields)
+        write(loaded(), [tune(*p) for p in pieces], **fields)
 
 
 def test_a_model_without_vectors_is_refused():
     with pytest.raises(errors.UserError, match="chorale-lstm has no latent vector"):
-        personalize.personalize("chorale-lstm", [codecs.get("melody-90").decode({"tokens": np.zeros(32, int)}, 90.0)])
+        write("chorale-lstm", [codecs.get("melody-90").decode({"tokens": np.zeros(32, int)}, 90.0)])

@@ -6,7 +6,6 @@ import pieces
 import pytest
 from played import LEAD, QUARTERS, check_kept, played
 
-import musejax
 from musejax import codecs, errors, registry, zoo
 from musejax.base import Info, Model
 from musejax.generation import primers, sampling
@@ -286,7 +285,7 @@ def test_a_tempo_that_is_filled_in_keeps_the_places_of_notes_in_quarters():
 def test_sampling_from_python_keeps_the_primer(preset):
     source, said = played(chorale="chorale" in preset), []
     loaded = pieces.loaded(preset)
-    one, two = musejax.sample(loaded, 2, 1, primer=source, length=200, width=2, say=said.append)
+    one, two = pieces.sample(loaded, 2, 1, primer=source, length=200, width=2, say=said.append)
     assert check_kept(source, one) and said
     assert [n.pitch for n in check_kept(source, one)] != [n.pitch for n in check_kept(source, two)]
 

@@ -4,9 +4,9 @@ import json
 
 import jax.numpy as jnp
 import numpy as np
+import pieces
 import pytest
 
-import musejax
 from musejax import cli, codecs, commands, errors, zoo
 from musejax.base import Choice, Decoder, Info, Model
 from musejax.commands import music_commands
@@ -62,20 +62,20 @@ RARE = net(favouring(off=7.5))
 )
 def test_silence_alone_is_an_error(options, says):
     with pytest.raises(errors.UserError, match=says) as caught:
-        musejax.sample(SILENT, length=16, **options)
+        pieces.sample(SILENT, length=16, **options)
     assert "\n" not in str(caught.value)
 
 
 def test_a_primer_with_nothing_behind_it_is_silence():
     primer = CODEC.decode({"tokens": np.array([NOTE, 0, 0, 0])}, 100.0)
     with pytest.raises(errors.UserError, match="only silence"):
-        musejax.sample(SILENT, length=40, primer=primer)
-    assert musejax.sample(EVEN, length=40, primer=primer)[0].notes
+        pieces.sample(SILENT, length=40, primer=primer)
+    assert pieces.sample(EVEN, length=40, primer=primer)[0].notes
 
 
 @pytest.mark.parametrize("options", [{"beams": 1}, {"beams": 3}, {"top_k": 1}, {"top_p": 0.1}, {"temperature": 1e-6}])
 def test_a_sharp_choice_of_a_net_that_prefers_silence_writes_music(options):
-    (piece,) = musejax.sample(SILENT, length=128, **options)
+    (piece,) = pieces.sample(SILENT, length=128, **options)
     starts = sorted(note.start_time for note in piece.notes)
     bar = 60 / 100 * 4
     assert starts[0] == 0
@@ -105,7 +105,7 @@ def test_a_constraint_that_leaves_nothing_is_an_error(options):
         return jnp.where(frame == 5, False, jnp.ones(TABLE.size, bool))
 
     with pytest.raises(errors.UserError, match="leaves no token in frame 5"):
-        musejax.sample(EVEN, length=16, constraint=nothing, **options)
+        pieces.sample(EVEN, length=16, constraint=nothing, **options)
 
 
 def test_a_plain_function_is_heeded_and_compiled_once():
@@ -115,10 +115,10 @@ def test_a_plain_function_is_heeded_and_compiled_once():
         calls.append(1)
         return jnp.arange(TABLE.size) == NOTE + frame % 4
 
-    (piece,) = musejax.sample(EVEN, length=8, constraint=rising)
+    (piece,) = pieces.sample(EVEN, length=8, constraint=rising)
     assert [note.pitch for note in piece.notes] == [60, 61, 62, 63] * 2
     before = len(calls)
-    musejax.sample(EVEN, length=8, constraint=rising, seed=1)
+    pieces.sample(EVEN, length=8, constraint=rising, seed=1)
     assert len(calls) - before <= 1, "its shape is checked again, and nothing compiled"
 
 
@@ -126,7 +126,7 @@ def test_a_plain_function_is_heeded_and_compiled_once():
     ("constraint", "says"),
     [
         (3, "it is 3"),
-        ("C major", "found 'C major'"),
+        ("C major", "it is 'C major'"),
         (lambda frame: jnp.ones(TABLE.size, bool), r"called with \(frame, stream, values\)"),
         (lambda f, s, v: jnp.ones(7, bool), r"returned shape \[7\]"),
         (lambda f, s, v: jnp.ones((5, TABLE.size), bool), r"returned shape \[5, 38\]"),
@@ -139,7 +139,7 @@ def test_a_plain_function_is_heeded_and_compiled_once():
 )
 def test_what_is_no_constraint_is_an_error(constraint, says):
     with pytest.raises(errors.UserError, match=says) as caught:
-        musejax.sample(EVEN, length=16, constraint=constraint)
+        pieces.sample(EVEN, length=16, constraint=constraint)
     assert "\n" not in str(caught.value)
 
 
@@ -175,7 +175,7 @@ def test_options_that_leave_no_note_are_a_mistake(options, tmp_path):
 @pytest.mark.parametrize("model", ["melody-lstm", "melody-transformer", "melody-rl", "jsb16-lstm", "pop-transformer"])
 @pytest.mark.parametrize("options", [{"beams": 4}, {"top_k": 1}, {"temperature": 1e-6}, {"top_p": 0.1}])
 def test_sharp_choices_of_shipped_models_write_music(model, options):
-    (piece,) = musejax.sample(model, **options)
+    (piece,) = pieces.sample(model, **options)
     quarter = 60 / 100
     starts = sorted({round(note.start_time / quarter, 2) for note in piece.notes})
     end = max(note.end_time for note in piece.notes) / quarter

@@ -3,12 +3,14 @@
 import json
 
 import numpy as np
+import pieces
 import pytest
 import tiny
 from played import check_kept, played
 
+import musejax
 from musejax import cli, codecs, errors, runs, zoo
-from musejax.generation import accompaniment, latent_verbs, sampling
+from musejax.generation import latent_windows, sampling
 from musejax.music import files
 from musejax.music import midi_writing as rendering_midi
 from musejax.pipeline import dataset
@@ -99,7 +101,7 @@ def given(sequence):
 
 def test_an_accompaniment_keeps_the_given_track_cell_by_cell(made, tmp_path, capfd):
     source = files.read(made / "chorale.mid")[0]
-    for sequence in accompaniment.accompany(str(made / "led"), source, num=2, seed=3):
+    for sequence in pieces.accompany(str(made / "led"), source, num=2, seed=3):
         found = given(sequence)
         np.testing.assert_array_equal(found[:, 0], given(source)[:, 0])
         assert found[:, 1:].any()
@@ -114,7 +116,7 @@ def test_an_accompaniment_keeps_the_given_track_cell_by_cell(made, tmp_path, cap
 
 def test_an_accompaniment_keeps_how_the_given_track_was_played(made):
     source, said = played(chorale=True), []
-    (result,) = accompaniment.accompany(str(made / "led"), source, seed=3, say=said.append)
+    (result,) = pieces.accompany(str(made / "led"), source, seed=3, say=said.append)
     assert said[-1] == "played.mid: led draws its alto, tenor, bass anew; 30 notes are replaced"
     kept = type(source).FromString(source.SerializeToString())
     del kept.notes[:]
@@ -125,14 +127,14 @@ def test_an_accompaniment_keeps_how_the_given_track_was_played(made):
 
 def test_one_latent_vector_moves_and_the_others_stay(made, tmp_path):
     loaded = zoo.load(made / "free")
-    assert dict(latent_verbs.latent_functions(loaded).parts) == {"shared": (0, 2), "shared-bars": (2, 4)}
+    assert dict(latent_windows.latent_functions(loaded).parts) == {"shared": (0, 2), "shared-bars": (2, 4)}
     assert run("interpolate", made / "free", "--num", 3, "--latent", "shared", "--out", tmp_path) == 0
     assert len(list(tmp_path.glob("free-0-*.mid"))) == 3
-    paths = [latent_verbs.drawn(loaded, 3, 1, latent=name) for name in ("shared", "shared-bars", None)]
-    firsts = [[(n.pitch, n.start_time) for n in path[0].notes] for path in paths]
+    paths = [musejax.interpolate(loaded, num=3, seed=1, latent=name) for name in ("shared", "shared-bars", None)]
+    firsts = [[(n.pitch, n.start_time) for n in path[0].sequence.notes] for path in paths]
     assert firsts[0] == firsts[1] == firsts[2]
-    with pytest.raises(errors.UserError, match="it must be 2 or more"):
-        latent_verbs.drawn(loaded, 1)
+    with pytest.raises(errors.UserError, match="it must be at least 2"):
+        musejax.interpolate(loaded, num=1)
 
 
 def test_statistics_are_by_track(made, tmp_path, capfd):

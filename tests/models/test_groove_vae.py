@@ -9,9 +9,9 @@ import pytest
 import tiny
 from played import played
 
+import musejax
 from musejax import codecs, errors, zoo
 from musejax.base import Choice, Request
-from musejax.generation import latent_verbs
 from musejax.models import music_vae
 from musejax.music import timing
 from musejax.training import settings as configs
@@ -123,7 +123,7 @@ def test_humanised_drums_are_the_same_drums_played():
     frames = np.concatenate([grooves(1)["frames"][0], grooves(1)["frames"][0][:8]])  # a bar and a half
     stiff = frames.copy()
     stiff[:, 9:18], stiff[:, 18:] = frames[:, :9] * 0.5, 0
-    found = latent_verbs.humanize(loaded, CODEC.decode({"frames": stiff}, 90.0), 1, temperature=1e-3)
+    found = musejax.humanize(loaded, CODEC.decode({"frames": stiff}, 90.0), 1, temperature=1e-3).sequence
     assert found.tempos[0].qpm == 90.0
     again = CODEC.prime(found)["frames"]
     np.testing.assert_array_equal(again[:, :9], stiff[: len(again), :9])
@@ -139,7 +139,7 @@ def test_every_hit_and_all_that_is_no_hit_is_kept():
     unknown.CopyFrom(flam)
     unknown.pitch = 110  # of none of the nine classes
     said = []
-    result = latent_verbs.humanize(loaded, source, 1, say=said.append)
+    result = musejax.humanize(loaded, source, 1, say=said.append).sequence
     assert len(said) == 1 and "does not read 32 notes of other parts" in said[0]
     assert len(result.notes) == len(source.notes)
     moved = 0
@@ -159,6 +159,6 @@ def test_every_hit_and_all_that_is_no_hit_is_kept():
 
 def test_only_a_model_that_humanises_does():
     with pytest.raises(errors.UserError, match="grooves does not humanise drums"):
-        latent_verbs.humanize(
+        musejax.humanize(
             trained(True)[0]._replace(model=make(False)), CODEC.decode({"frames": grooves(1)["frames"][0]}, 90)
         )
