@@ -88,15 +88,15 @@ class VoiceNet(nn.Module):
         proposals = ("match", "like") if self.lookahead else ("match",)
         return interval_head.Scores(self.vocabulary, tuple(anchors), proposals, self.by_degree)
 
-    def _degree(self, *name: Any, of: inputs.Read) -> list[Feature]:
+    def _degree_features(self, *name: Any, of: inputs.Read) -> list[Feature]:
         return [inputs.degree(self.vocabulary, *name, of=of)] if self.by_degree else []
 
-    def _conditions(self) -> list[Feature]:
+    def _condition_features(self) -> list[Feature]:
         return [inputs.condition(self.vocabulary, name) for name in self.conditions]
 
-    def _frame_wide(self) -> list[Feature]:
+    def _shared_features(self) -> list[Feature]:
         """Declares the features that all streams of a frame share."""
-        features = self._conditions()
+        features = self._condition_features()
         if self.place:
             features.append(inputs.classes(voice_history.PLACES, "place", read=field("place")))
         if self.bars_left:  # an unknown number of bars is one beyond the last class, and a row of zeros
@@ -106,7 +106,7 @@ class VoiceNet(nn.Module):
         match_length = inputs.classes(len(voice_history.MATCHES) + 1, "match_length", read=field("match_length"))
         return [*features, match_length]
 
-    def _voice(self, s: int) -> list[Feature]:
+    def _voice_features(self, s: int) -> list[Feature]:
         """Declares the features of the past of one stream."""
         table, now, narrow = self.vocabulary, field("sounding", s), voice_history.NARROW
         return [
@@ -115,13 +115,13 @@ class VoiceNet(nn.Module):
             inputs.classes(len(voice_history.HOLDS) + 1, "hold", s, read=field("hold", s)),
             inputs.classes(voice_history.num_interval_classes(narrow), "interval", s, read=field("interval", s)),
             inputs.step(table, narrow, "match", s, of=field("match", s), above=now),
-            *self._degree("sounding", s, of=now),
+            *self._degree_features("sounding", s, of=now),
         ]
 
     def frame_features(self) -> list[Feature]:
         """Declares the features that `frame` reads."""
         streams, sounds = self.vocabulary.streams, lambda s: field("sounding", s)
-        features = [f for s in range(streams) for f in self._voice(s)] + self._frame_wide()
+        features = [f for s in range(streams) for f in self._voice_features(s)] + self._shared_features()
         for low in range(streams):
             for high in range(low):
                 features.append(
@@ -134,12 +134,12 @@ class VoiceNet(nn.Module):
     def stream_features(self, j: int) -> list[Feature]:
         """Declares the features that `stream` reads for the j-th stream in sampling order."""
         s = self.order[j]
-        features = self._voice(s) + self._frame_wide()
+        features = self._voice_features(s) + self._shared_features()
         for u in self.order[:j]:
-            features += self._drawn(u, s)
-        return features + (self._ahead(j) if self.lookahead else [])
+            features += self._sampled_features(u, s)
+        return features + (self._lookahead_features(j) if self.lookahead else [])
 
-    def _drawn(self, u: int, s: int) -> list[Feature]:
+    def _sampled_features(self, u: int, s: int) -> list[Feature]:
         """Declares the features for stream s of the already sampled stream u of the same frame."""
         table, token, now, before = self.vocabulary, field("drawn", u), field("now", u), field("sounding", u)
         features = [
@@ -147,7 +147,7 @@ class VoiceNet(nn.Module):
             inputs.step(table, voice_history.NARROW, "drawn", u, of=now, above=before),
             inputs.step(table, voice_history.WIDE, "drawn to mine", u, of=now, above=field("sounding", s)),
             inputs.equal("drawn as matched", u, one=token, other=field("match", u)),
-            *self._degree("drawn", u, of=now),
+            *self._degree_features("drawn", u, of=now),
         ]
         return (
             [*features, inputs.equal("drawn as like", u, one=token, other=field("like", u))]
@@ -155,7 +155,7 @@ class VoiceNet(nn.Module):
             else features
         )
 
-    def _ahead(self, j: int) -> list[Feature]:
+    def _lookahead_features(self, j: int) -> list[Feature]:
         """Declares the features of the given cells for the j-th stream in sampling order."""
         table, s, wide = self.vocabulary, self.order[j], voice_history.WIDE
         mine, comes, like = field("sounding", s), field("next", s), field("like", s)
@@ -174,23 +174,23 @@ class VoiceNet(nn.Module):
 
     def given_features(self) -> list[Feature]:
         """Declares the features that the reader of given cells reads."""
-        features = self._conditions()
+        features = self._condition_features()
         for s in range(self.vocabulary.streams):
             features.append(inputs.ids(self.vocabulary, "given", s, read=field("given", s)))
             features.append(inputs.ids(self.vocabulary, "given sounding", s, read=field("given_sounding", s)))
-            features += self._degree("given", s, of=field("given_sounding", s))
+            features += self._degree_features("given", s, of=field("given_sounding", s))
         return features
 
     def axes(self) -> Axes:
         """Returns the labels of the parameters' axes: path -> axis -> labels."""
-        drawn = tuple((s, d) for s in self.order for d in range(self.head))
+        units = tuple((s, d) for s in self.order for d in range(self.head))
         axes: dict[str, dict[int, axis_labels.Labels]] = {
             "embedding/kernel": {0: inputs.labels(self.frame_features())},
-            "context/bias": {0: drawn},
+            "context/bias": {0: units},
             "reader/embedding/kernel": {0: inputs.labels(self.given_features())},
         }
         for name in ("context", "skip", "heard_by_stream"):
-            axes[f"{name}/kernel"] = {1: drawn}
+            axes[f"{name}/kernel"] = {1: units}
         for j, s in enumerate(self.order):
             axes[f"present_{j}/kernel"] = {0: inputs.labels(self.stream_features(j))}
             axes[f"outputs_{j}/kernel"] = {1: self.scores(j).labels(s)}

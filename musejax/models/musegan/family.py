@@ -113,8 +113,8 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
         return musegan_critic.Critic(kind, config.form == "jamming")
 
     parts = generator(False).parts
-    num_drawn, size = len(generator(False).drawn), max(end for _, end in parts.values())
-    cells = (*layout.shape[:3], num_drawn) if config.binarise == "stochastic" else (1, 1, 1, num_drawn)
+    num_sampled, size = len(generator(False).sampled), max(end for _, end in parts.values())
+    cells = (*layout.shape[:3], num_sampled) if config.binarise == "stochastic" else (1, 1, 1, num_sampled)
 
     @jax.jit  # without it the many layers would take a minute
     def init(key: Key[Array, ""]) -> tuple[Params, State]:

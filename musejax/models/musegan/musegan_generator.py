@@ -201,14 +201,14 @@ class Generator(nn.Module):
     train: bool
 
     @property
-    def drawn(self) -> tuple[int, ...]:
+    def sampled(self) -> tuple[int, ...]:
         """The tracks to be sampled."""
         return tuple(k for k in range(self.layout.tracks) if k != self.given)
 
     @property
     def parts(self) -> dict[str, tuple[int, int]]:
         """The range of each latent vector in z."""
-        names = tuple(self.layout.vocabulary.tracks[k] for k in self.drawn)
+        names = tuple(self.layout.vocabulary.tracks[k] for k in self.sampled)
         return latent_parts(self.form, names, self.latent, self.fixed, self.by_bar)
 
     @nn.compact
@@ -216,7 +216,7 @@ class Generator(nn.Module):
         self,
         z: Float[Array, "N Z"],
         given: Num[Array, "N bars F P"] | None,
-        noise: Float[Array, "N _ _ _ drawn"],
+        noise: Float[Array, "N _ _ _ S"],
         stage: Num[Array, ""],
     ) -> Float[Array, "N bars F P K"]:
         """Returns rolls, float[N, bars, F, P, K].
@@ -228,7 +228,7 @@ class Generator(nn.Module):
             stage: Above 0 once binary neurons are used; before, training uses real values.
         """
         vectors = {name: z[:, first:end] for name, (first, end) in self.parts.items()}
-        names = [self.layout.vocabulary.tracks[k] for k in self.drawn]
+        names = [self.layout.vocabulary.tracks[k] for k in self.sampled]
         sizes = (self.layout.bars, self.width, self.train)
         parts = []
         if self.form != "jamming":
@@ -255,10 +255,10 @@ class Generator(nn.Module):
 
     def _binarise(
         self,
-        logits: Float[Array, "drawn N bars F P 1"],
-        noise: Float[Array, "drawn N _ _ _ 1"],
+        logits: Float[Array, "S N bars F P 1"],
+        noise: Float[Array, "S N _ _ _ 1"],
         stage: Num[Array, ""],
-    ) -> Float[Array, "drawn N bars F P 1"]:
+    ) -> Float[Array, "S N bars F P 1"]:
         real = nn.sigmoid(logits)
         plain = real if self.train else (logits > 0).astype(real.dtype)
         if self.binarise == "threshold":
