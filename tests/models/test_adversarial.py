@@ -173,5 +173,5 @@ def test_the_sketch_has_the_pages_shapes():
 def test_a_setting_that_is_not_for_two_players_is_refused():
     with pytest.raises(ValueError, match="accumulate is 2"):
         step.make_step(dense(), settings.Optimizer(accumulate=2), steps=1, seed=0)
-    with pytest.raises(ValueError, match="one line of tokens"):
+    with pytest.raises(ValueError, match="one token per frame"):
         dense_gan.make(DENSE, vocabulary.trio())
