@@ -115,7 +115,7 @@ def infill(
             its codec, or the constraints leave no token at some place.
 
     Example:
-        >>> (chorale,) = infill("coconet", "examples/chorale.mid", bars="3-4", voices="alto,tenor")  # doctest: +SKIP
+        >>> (piece,) = infill("coconet", "examples/chorale.musicxml", bars="3-4", voices="alto,tenor")  # doctest: +SKIP
     """
     from musejax import zoo
     from musejax.generation import inputs, option_values, quantising, requirements, steering

@@ -44,7 +44,7 @@ def reconstruct(
         musejax.errors.UserError: The model cannot be loaded or has no encoder, or the music does not fit its codec.
 
     Example:
-        >>> piece = reconstruct("melody-vae-2bar", "examples/tunes/yankee-doodle.abc")  # doctest: +SKIP
+        >>> piece = reconstruct("melody-vae-2bar", "examples/tunes/10-yankee-doodle.abc")  # doctest: +SKIP
     """
     from musejax import zoo
     from musejax.generation import inputs, latent_music, quantising

@@ -31,7 +31,7 @@ def create(name: str, **overrides: Any) -> "Model":
         musejax.errors.UserError: There is no such preset, or a field does not fit it.
 
     Example:
-        >>> model = create("melody-lstm-small", hidden=64)
+        >>> model = create("basic-rnn", hidden=64)
         >>> model.example_batch(rows=2, frames=16)["tokens"].shape
         (2, 16)
     """
@@ -113,7 +113,7 @@ def save(
             family is not registered, or the weights are not the model's.
 
     Example:
-        >>> model = create("melody-lstm-small")
+        >>> model = create("basic-rnn")
         >>> params, state = model.init(jax.random.key(0), model.example_batch())  # doctest: +SKIP
         >>> trained = save(model, {"params": params, "state": state}, "runs/own")  # doctest: +SKIP
     """
