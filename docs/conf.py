@@ -15,17 +15,23 @@ copyright = "the musejax authors"  # noqa: A001
 version = release = musejax.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
-source_suffix = {".md": "markdown"}
+source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
 exclude_patterns = ["extending/*"]
 # Sections of a page can be linked to; the sections of the API pages are those of their docstrings.
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
+# Notebooks are kept without outputs. They run in a scratch folder at each build, and an error in one fails the build.
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+nb_merge_streams = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
