@@ -27,6 +27,7 @@ exclude_patterns = ["extending/*"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
 # Notebooks are kept without outputs. They run in a scratch folder at each build, and an error in one fails the build.
+# Their executed copies are written to jupyter_execute, beside the folder of the site.
 nb_execution_mode = "force"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
