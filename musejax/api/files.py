@@ -106,7 +106,7 @@ def prepare(
         raise errors.UserError(f"{path} exists; give another path, or overwrite=True to replace it")
     data = windows.cut_windows(preparation.prepare(os.fspath(source), codec, say), bars or 0, frames_per_bar)
     data.save(path)
-    discarded = [f"discarded {count}: {reason}" for reason, count in data.report["discarded"].items()]
+    discarded = [f"discarded {count}: {reason}" for reason, count in data.report.get("discarded", {}).items()]
     lines = preparation.passed_over(os.fspath(source), data) or discarded
     for line in lines + preparation.losses(data) + windows.tell(data):
         say(line)

@@ -118,7 +118,7 @@ def search(
     if vocabulary.kind == "bits" or model.draw is not None:
         raise ValueError(f"the codec is {vocabulary.name}, whose frames are not tokens; beam search needs tokens")
     if beams < 1:
-        raise ValueError(f"beams is {beams}; it must be 1 or more")
+        raise ValueError(f"beams is {beams}; it must be at least 1")
     num, size, length = request.num, vocabulary.size, request.length * vocabulary.streams
     total = num * beams
     layout = autoregressive.lay_out(model, vocabulary, params, state, _repeat(request, beams))

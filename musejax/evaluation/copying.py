@@ -155,7 +155,7 @@ def distinct_ngrams(pieces: Lines, n: int = 4) -> float:
         ValueError: n is less than 2.
     """
     if n < 2:
-        raise ValueError(f"n is {n}; it must be 2 or more")
+        raise ValueError(f"n is {n}; it must be at least 2")
     text = _text(pieces, 0)[0]
     if len(text) < n:
         return float("nan")

@@ -71,13 +71,13 @@ def settings(training: configs.Training, optimizer: configs.Optimizer) -> None:
     choices(optimizer, "optimizer")
     for name in ("bars", "context", "transpose", "patience", "seed", "hold_out"):
         if getattr(training, name) < 0:
-            raise errors.UserError(f"--training.{name} is {getattr(training, name)}; it must be 0 or more")
+            raise errors.UserError(f"--training.{name} is {getattr(training, name)}; it must be at least 0")
     if training.seed >= 2**32:
         raise errors.UserError(f"--training.seed is {training.seed}; it must be below {2**32}")
     for name in ("clip", "weight_decay", "warmup_steps", "final_fraction", "restored_rate"):
         if not 0 <= getattr(optimizer, name) < math.inf:
             value = getattr(optimizer, name)
-            raise errors.UserError(f"--optimizer.{name.replace('_', '-')} is {value}; it must be 0 or more")
+            raise errors.UserError(f"--optimizer.{name.replace('_', '-')} is {value}; it must be at least 0")
     if not 0 < optimizer.learning_rate < math.inf:
         raise errors.UserError(f"--optimizer.learning-rate is {optimizer.learning_rate}; it must be above 0")
     for name in ("b1", "b2", "ema_decay"):
@@ -89,7 +89,7 @@ def settings(training: configs.Training, optimizer: configs.Optimizer) -> None:
     for name in positive:
         if getattr(training, name) < 1:
             raise errors.UserError(
-                f"--training.{name.replace('_', '-')} is {getattr(training, name)}; it must be 1 or more"
+                f"--training.{name.replace('_', '-')} is {getattr(training, name)}; it must be at least 1"
             )
     if optimizer.accumulate < 1 or training.batch_size % optimizer.accumulate:
         raise errors.UserError(

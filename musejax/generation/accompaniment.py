@@ -113,7 +113,7 @@ def plan(
         write = functools.partial(_write, loaded.codec, source, given, gone)
     elif bars is not None:
         if bars < 1:
-            raise errors.UserError(f"bars is {bars}; it must be 1 or more")
+            raise errors.UserError(f"bars is {bars}; it must be at least 1")
         parts.append(bars_and_tracks.metre(vocabulary, np.full((1, bars), bar)))
     if attributes:
         parts.append(bars_and_tracks.controls(vocabulary, _wanted(vocabulary, attributes, given, bars)))

@@ -44,7 +44,7 @@ def join(first: "NoteSequence", second: "NoteSequence", bars: int) -> Joined:
         errors.UserError: There are none.
     """
     if bars < 1:
-        raise errors.UserError(f"gap is {bars}; it must be 1 or more")
+        raise errors.UserError(f"gap is {bars}; it must be at least 1")
     if bars > limits.MAX_BARS:
         raise errors.UserError(f"gap is {bars:,}; it may be at most {limits.MAX_BARS:,} bars")
     for phrase in (first, second):

@@ -145,7 +145,7 @@ def _read(
     Raises:
         errors.UserError: None fits; the message says why the last one does not.
     """
-    out, reason = [], "no piece is given"
+    out, left_out, reason = [], [], "no piece is given"
     for piece in pieces:
         try:
             out.append(latent_windows.read(loaded, piece, quantise=quantise, say=lambda line: None))
@@ -155,9 +155,11 @@ def _read(
             reason = errors.failure("could not be read", error)
         else:
             continue
-        say(f"{piece.filename or 'a piece'} is left out: {reason}")
+        left_out.append(f"{piece.filename or 'a piece'} is left out: {reason}")
     if not out:
         raise errors.UserError(reason)
+    for line in left_out:
+        say(line)
     return out
 
 

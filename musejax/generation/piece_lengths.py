@@ -44,7 +44,7 @@ def around(loaded: zoo.Loaded, bars: int) -> tuple[int, int]:
         errors.UserError: There are none, or the model cannot be told.
     """
     if bars < 1:
-        raise errors.UserError(f"bars is {bars}; it must be 1 or more")
+        raise errors.UserError(f"bars is {bars}; it must be at least 1")
     if not can_be_told(loaded):
         raise errors.UserError(
             f"{loaded.name} cannot be asked for a number of bars; that needs a model with END that was trained with "

@@ -193,7 +193,7 @@ def sampling(loaded: zoo.Loaded, sampler: str | None, steps: int | None) -> gibb
     if sampler is not None and sampler not in have:
         raise errors.UserError(f"sampler {sampler!r} is unknown to {loaded.name}, which has {', '.join(have)}")
     if steps is not None and steps < 1:
-        raise errors.UserError(f"steps is {steps}; it must be 1 or more")
+        raise errors.UserError(f"steps is {steps}; it must be at least 1")
     return gibbs.Sampling(sampler or have[0], steps or loaded.model.info.sampling_steps)  # type: ignore[arg-type]
 
 

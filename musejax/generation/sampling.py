@@ -126,7 +126,7 @@ def draw_pieces(
         length = piece_lengths.default(loaded)
     for name, value in (("num", num), ("length", length), ("bars", bars), ("width", width)):
         if value is not None and value < 1:
-            raise errors.UserError(f"{name} is {value}; it must be 1 or more")
+            raise errors.UserError(f"{name} is {value}; it must be at least 1")
     if length is not None and loaded.model.info.piece_frames and length > loaded.model.info.piece_frames:
         raise errors.UserError(
             f"length is {length}; {loaded.name} draws pieces of {loaded.model.info.piece_frames} frames"
@@ -140,7 +140,7 @@ def draw_pieces(
     if beams is not None:
         if beams < 1 or num > 1:
             raise errors.UserError(
-                f"beams is {beams} and num {num}; beams must be 1 or more, and a search finds one piece"
+                f"beams is {beams} and num {num}; beams must be at least 1, and a search finds one piece"
             )
         width = 1
     choice = choice or Choice()

@@ -144,7 +144,7 @@ def make(config: Config, vocabulary: vocabularies.Vocabulary) -> Model:
     if any(units < 1 for units in config.layers):
         raise ValueError(f"layers is {config.layers}; each layer must have 1 unit or more")
     if config.beta < 0:
-        raise ValueError(f"beta is {config.beta}; it must be 0 or more")
+        raise ValueError(f"beta is {config.beta}; it must be at least 0")
     if config.spread <= 0:
         raise ValueError(f"spread is {config.spread}; it must be above 0")
     if vocabulary.kind == "groove":

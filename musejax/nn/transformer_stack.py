@@ -74,7 +74,7 @@ def check(shape: Shape) -> None:
         raise ValueError(f"kv_heads is {shape.kv_heads}; it must divide heads, which is {shape.heads}")
     for name in ("num_layers", "width", "heads", "feed_forward", "max_distance", "span"):
         if getattr(shape, name) < 1:
-            raise ValueError(f"{name} is {getattr(shape, name)}; it must be 1 or more")
+            raise ValueError(f"{name} is {getattr(shape, name)}; it must be at least 1")
 
 
 def initial(shape: Shape, num: int, length: int = 0, params: Any = None) -> Cache:

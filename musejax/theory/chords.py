@@ -118,7 +118,7 @@ def _parse_all(text: str, frames_per_chord: int) -> list[tuple[int | None, np.nd
     if not symbols:
         raise ValueError("the progression has no chords")
     if frames_per_chord < 1:
-        raise ValueError(f"frames_per_chord is {frames_per_chord}; it must be 1 or more")
+        raise ValueError(f"frames_per_chord is {frames_per_chord}; it must be at least 1")
     return [parse(symbol) for symbol in symbols]
 
 

@@ -75,7 +75,7 @@ def check(config: Tuning, batch_size: int) -> None:
         raise ValueError(f"method is {config.method!r}; it must be one of {', '.join(METHODS)}")
     for name in ("replay", "minibatch", "updates", "validation"):
         if getattr(config, name) < 1:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must be 1 or more")
+            raise ValueError(f"{name} is {getattr(config, name)}; it must be at least 1")
     explore = config.exploration
     shares = {f"exploration.{n}": getattr(explore, n) for n in ("first", "last")}
     for name, value in {"discount": config.discount, "target_rate": config.target_rate, **shares}.items():
@@ -84,9 +84,9 @@ def check(config: Tuning, batch_size: int) -> None:
     if explore.kind not in ("boltzmann", "greedy"):
         raise ValueError(f"exploration.kind is {explore.kind!r}; it must be boltzmann or greedy")
     if explore.steps < 1:
-        raise ValueError(f"exploration.steps is {explore.steps}; it must be 1 or more")
+        raise ValueError(f"exploration.steps is {explore.steps}; it must be at least 1")
     if not 0 <= config.leash < math.inf or (config.method == "preferences" and not config.leash):
-        raise ValueError(f"leash is {config.leash}; it must be 0 or more, and positive for preferences")
+        raise ValueError(f"leash is {config.leash}; it must be at least 0, and positive for preferences")
     group = config.group or batch_size
     if config.method in ("policy", "preferences") and (group < 2 or batch_size % group):
         raise ValueError(f"group is {group} and the batch size {batch_size}; group must be at least 2 and divide it")

@@ -138,7 +138,7 @@ def test_fermatas_that_are_asked_for_stand_in_the_score(tmp_path):
 
 MISTAKES = [
     ("coconet-frames", {"sampler": "rounds"}, "sampler 'rounds' is unknown to coconet-frames, which has gibbs"),
-    ("coconet-frames", {"steps": 0}, "steps is 0; it must be 1 or more"),
+    ("coconet-frames", {"steps": 0}, "steps is 0; it must be at least 1"),
     ("coconet-frames", {"min_length": 5}, "is told how long a piece is: give length or bars"),
     ("coconet-frames", {"fermatas": [(1, 1)]}, "fermatas: coconet-frames does not read them"),
     ("coconet-frames", {"beams": 2}, "does not draw from left to right"),

@@ -81,7 +81,7 @@ def test_a_piece_that_may_not_end_yet_is_told_so_after_eight_bars(monkeypatch):
 
 
 def test_what_cannot_be_told_is_said():
-    with pytest.raises(errors.UserError, match="bars is 0; it must be 1 or more"):
+    with pytest.raises(errors.UserError, match="bars is 0; it must be at least 1"):
         piece_lengths.around(loaded(), 0)
     for model in (loaded(0.0), loaded(0.5, "chorale-pitches")):
         with pytest.raises(errors.UserError, match="small cannot be asked for a number of bars"):

@@ -168,7 +168,10 @@ MISTAKES = [
     ({"num_layers": 3}, "num_layers is 3; it must be even"),
     ({"width": 0}, "width is 0"),
     ({"attention": 2}, "net = grid has no conditions, attention or dropout"),
-    ({"net": "frame", "attention": 2, "width": 12}, "attention is 2, width 12; attention must be 0 or more, and width"),
+    (
+        {"net": "frame", "attention": 2, "width": 12},
+        "attention is 2, width 12; attention must be at least 0, and width",
+    ),
     ({"conditions": ("beat",)}, "net = grid has no conditions"),
     ({"net": "frame", "conditions": ("key",)}, "'key' is not a condition"),
     ({"net": "frame", "dropout": 1.0}, "dropout is 1.0"),

@@ -141,10 +141,10 @@ def test_training_tells_two_kinds_of_window_apart():
 @pytest.mark.parametrize(
     ("table", "fields", "message"),
     [
-        (vocabulary.sketch(), {"frames": 0}, "frames is 0; it must be 1 or more"),
+        (vocabulary.sketch(), {"frames": 0}, "frames is 0; it must be at least 1"),
         (vocabulary.sketch(), {"layers": (4, 0)}, r"layers is \(4, 0\); each layer must have 1 unit or more"),
         (vocabulary.sketch(), {"spread": 0.0}, "spread is 0.0; it must be above 0"),
-        (vocabulary.sketch(), {"beta": -1.0}, "beta is -1.0; it must be 0 or more"),
+        (vocabulary.sketch(), {"beta": -1.0}, "beta is -1.0; it must be at least 0"),
         (vocabulary.performance(), {}, "has no frames"),
         (vocabulary.groove(), {}, "rows of real numbers"),
     ],

@@ -185,7 +185,7 @@ BAD = [
     (["reconstruct", FREE, "{root}/chorale.mid"], "free finds no latent vector for a piece; a VAE does"),
     (["personalize", FREE, "{root}/tune.mid"], "free finds no latent vector for a piece; a VAE does"),
     (["humanize", FREE, "{root}/tune.mid"], "free does not humanise drums; a VAE of codec groove"),
-    (["evaluate", FREE, "--data", "{root}/gans.npz", "--num", "0"], "--num 0: it must be 1 or more"),
+    (["evaluate", FREE, "--data", "{root}/gans.npz", "--num", "0"], "--num 0: it must be at least 1"),
     (["evaluate", FREE, "--data", "{root}/gans.npz", "--frames-per-bar", "12"], "generates only bars of 16 frames"),
     ([*TRAIN, "--training.batch-size", "5"], "--training.batch-size is 5; it must be a multiple of 2"),
     ([*TRAIN, "--training.bars", "0"], "--training.bars 0: the model generates whole bars; give --training.bars 1"),

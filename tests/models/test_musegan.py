@@ -182,7 +182,7 @@ def test_once_binary_neurons_are_used_the_refiners_can_learn_alone():
 @pytest.mark.parametrize(
     ("table", "fields", "message"),
     [
-        (TABLE, {"latent": 0}, "latent is 0; it must be 1 or more"),
+        (TABLE, {"latent": 0}, "latent is 0; it must be at least 1"),
         (TABLE, {"given": "soprano"}, "given is 'soprano'; the tracks are low, mid, high"),
         (TABLE, {"given": "low", "form": "jamming"}, "given does not fit form = jamming"),
         (TABLE, {"fixed": False, "by_bar": False}, "fixed and by_bar are both False"),

@@ -247,7 +247,7 @@ def test_beta_rises_to_its_largest_value():
 @pytest.mark.parametrize(
     ("table", "fields", "message"),
     [
-        (MELODY, {"latent": 0}, "latent is 0; it must be 1 or more"),
+        (MELODY, {"latent": 0}, "latent is 0; it must be at least 1"),
         (MELODY, {"places": 6, **UNDER}, "places is 6; it must be a multiple of segment, which is 4"),
         (MELODY, {"places": 12, **UNDER}, "latent is 4; it must be a multiple of 3, the number of segments"),
         (MELODY, {"heads": 3}, "width is 8 and heads 3"),

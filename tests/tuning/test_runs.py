@@ -246,11 +246,11 @@ BAD = [
     ([*TRAIN, "--init-from", "{root}/g"], "it was tuned by g and has two networks; start from its base, "),
     ([*TRAIN, "--init-from", "{root}/g", "--adapters.rank", "1"], "it was tuned by g and has two networks"),
     ([*TRAIN, "--tuning.method", "sarsa"], "--tuning.method"),
-    ([*TRAIN, "--tuning.leash", "-1"], "--tuning: leash is -1.0; it must be 0 or more"),
+    ([*TRAIN, "--tuning.leash", "-1"], "--tuning: leash is -1.0; it must be at least 0"),
     ([*TRAIN, "--tuning.group", "3"], "--tuning: group is 3 and the batch size 4; group must be at least 2"),
     ([*TRAIN, "--training.batch-size", "1"], "group is 1 and the batch size 1; group must be at least 2"),
     ([*TRAIN, "--tuning.discount", "1.5"], "--tuning: discount is 1.5; it must be in 0..1"),
-    ([*TRAIN, "--tuning.replay", "0"], "--tuning: replay is 0; it must be 1 or more"),
+    ([*TRAIN, "--tuning.replay", "0"], "--tuning: replay is 0; it must be at least 1"),
     ([*TRAIN, "--tuning.rules.tonic", "12"], "--tuning: rules.tonic is 12; it must be a pitch class, 0..11"),
     ([*TRAIN, "--tuning.rules.key", "nan"], "--tuning: rules.key is nan"),
     ([*TRAIN, "--tuning.rewards", "beauty", "1"], "--tuning.rewards beauty: it is unknown; rewards are rules"),
@@ -265,7 +265,7 @@ BAD = [
     (["train", "{root}/base.py", "--workdir", "{root}/policy"], "holds a run with another tuning"),
     (["evaluate", "chorale-lstm", "--rules"], "the music rules need a codec for a single melody"),
     (["evaluate", "melody-vae-2bar", "--rules"], "melody-vae-2bar: it has no exact left-to-right likelihood"),
-    (["evaluate", "{root}/policy", "--rules", "--num", "0"], "--num 0: it must be 1 or more"),
+    (["evaluate", "{root}/policy", "--rules", "--num", "0"], "--num 0: it must be at least 1"),
     (["evaluate", "{root}/policy", "--rules", "--seed", "-1"], "--seed -1"),
 ]  # fmt: skip
 

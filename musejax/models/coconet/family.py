@@ -86,12 +86,12 @@ def _check(config: Config, vocabulary: vocabularies.Vocabulary) -> None:
         )
     configs.check_at_least(config, 1, "num_layers", "width", "head")
     if config.steps < 0 or (config.steps == 0 and config.sampler != "ancestral"):
-        raise ValueError(f"steps is {config.steps}; it must be 1 or more, or 0 with sampler = ancestral")
+        raise ValueError(f"steps is {config.steps}; it must be at least 1, or 0 with sampler = ancestral")
     if config.num_layers % 2:
         raise ValueError(f"num_layers is {config.num_layers}; it must be even, as residual units have two layers")
     if config.attention < 0 or (config.attention and config.width % (2 * networks.HEADS)):
         raise ValueError(
-            f"attention is {config.attention}, width {config.width}; attention must be 0 or more, and width a multiple"
+            f"attention is {config.attention}, width {config.width}; attention must be at least 0, and width a multiple"
             f" of {2 * networks.HEADS} with it"
         )
     rates = ("dropout", "input_dropout", "head_dropout", "structured")

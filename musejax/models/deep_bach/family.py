@@ -79,7 +79,7 @@ def _check(config: Config, vocabulary: vocabularies.Vocabulary) -> None:
     if not 0 < config.share <= 1:
         raise ValueError(f"share is {config.share}; it must lie in (0, 1]")
     if config.heat < 1:
-        raise ValueError(f"heat is {config.heat}; it must be 1 or more")
+        raise ValueError(f"heat is {config.heat}; it must be at least 1")
     conditioning.check(config, vocabulary, ("dropout", "hide"))
 
 

@@ -70,7 +70,7 @@ def check(config: Any) -> None:
     """Raises ValueError if a config field that all adversarial families share is invalid."""
     configs.check_at_least(config, 1, "latent", "critic_updates")
     if config.penalty < 0:
-        raise ValueError(f"penalty is {config.penalty}; it must be 0 or more")
+        raise ValueError(f"penalty is {config.penalty}; it must be at least 0")
     if config.critic_rate <= 0:
         raise ValueError(f"critic_rate is {config.critic_rate}; it must be above 0")
     if config.loss not in LOSSES:

@@ -45,7 +45,7 @@ def check(config: configs.KeyConfig, vocabulary: vocabularies.Vocabulary) -> Non
         ValueError: If they do not fit.
     """
     if config.nade < 0:
-        raise ValueError(f"nade is {config.nade}; it must be 0 or more")
+        raise ValueError(f"nade is {config.nade}; it must be at least 0")
     if vocabulary.kind == "groove":
         raise ValueError(f"codec {vocabulary.name} has rows of real numbers; this family needs tokens or bits")
     if vocabulary.kind != "bits":
