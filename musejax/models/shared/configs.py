@@ -103,4 +103,4 @@ def check_at_least(config: Any, least: int, *fields: str) -> None:
     """Raises ValueError if one of these fields is below `least`."""
     for name in fields:
         if getattr(config, name) < least:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must be {least} or more")
+            raise ValueError(f"{name} is {getattr(config, name)}; it must be at least {least}")
