@@ -1,8 +1,8 @@
-"""NoteSequence to arrays and back: one representation a file, looked up by name.
+"""Conversion between NoteSequence and arrays: one representation per file, looked up by name.
 
-A codec is a small record of functions over its vocabulary. Its arrays are what the core trains on and samples:
-`tokens` int32[T, S] for a vocabulary of several streams, int32[L] for one, uint8[T, V] `frames` for bits, float32[T, V]
-`frames` for groove, and one int32[T] array for each condition of the vocabulary.
+A codec is a small record of functions over its vocabulary. Models are trained on its arrays and sample them:
+`tokens` int32[T, S] for a vocabulary with several streams, `tokens` int32[L] for a single stream, `frames` uint8[T, V]
+for binary frames, `frames` float32[T, V] for grooves, and one int32[T] array for each condition of the vocabulary.
 """
 
 import functools
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, np.ndarray]
 T = TypeVar("T")
-# Of the notes of codecs that keep no dynamics.
+# Velocity of every note that is written by a codec without dynamics.
 VELOCITY = 80
 
 
@@ -31,9 +31,9 @@ class Part(NamedTuple):
     """The part that a codec writes for one of its streams.
 
     Attributes:
-        name: Its name.
+        name: Name of the part.
         program: General MIDI program, 0..127.
-        is_drum: Whether its pitches stand for drums.
+        is_drum: Whether pitches are drums.
     """
 
     name: str
@@ -42,24 +42,24 @@ class Part(NamedTuple):
 
 
 class Codec(NamedTuple):
-    """How one representation is read and written.
+    """The functions that read and write one representation.
 
     Attributes:
-        vocabulary: The table of its ids.
-        encode: NoteSequence -> the pieces found in it (one dictionary of arrays each). Raises `errors.DiscardError`
-            with a short reason when there is nothing within the codec's domain.
+        vocabulary: The table of ids.
+        encode: NoteSequence -> the pieces in it, one dictionary of arrays each. Raises `errors.DiscardError` with a
+            short reason if nothing lies within the codec's domain.
         decode: arrays (`tokens` or `frames`, conditions optional), qpm -> NoteSequence.
-        prime: NoteSequence -> arrays of a primer: as `encode`, but nothing is discarded for being too short and
-            nothing is added at the end. Raises `errors.DiscardError` when it does not fit the vocabulary.
-        variants: NoteSequence -> the sequences to encode for a training piece (time stretches); the others of a split
-            are encoded once, as they are.
-        grammar: () -> the constraint that keeps samples well-formed; None where every sequence of ids is music.
-        voices: NoteSequence -> for each of its parts the indices of the notes that it reads from. Raises
-            `errors.DiscardError` when they cannot be told.
-        parts: The parts of the music, for codecs with several; empty for those with one.
-        metric: Whether `beat` counts from the bar lines of the music, not from the first frame.
-        transposition: NoteSequence -> the semitones by which `prime` moves its notes; None where it moves none.
-        is_music: Whether arrays become music; False for a vocabulary that is known by its data set alone.
+        prime: NoteSequence -> arrays of a primer. Like `encode`, but no primer is too short, and nothing is added at
+            the end. Raises `errors.DiscardError` if the primer does not fit the vocabulary.
+        variants: NoteSequence -> the sequences to encode for a training piece (time stretches). Pieces of other splits
+            are encoded once, unchanged.
+        grammar: () -> the constraint that keeps samples well-formed; None if every sequence of ids is music.
+        voices: NoteSequence -> for each part, the indices of the notes that the codec reads. Raises
+            `errors.DiscardError` if the parts cannot be identified.
+        parts: The parts of the music if there are several, else empty.
+        metric: Whether `beat` counts from the bar lines of the music rather than from the first frame.
+        transposition: NoteSequence -> the semitones by which `prime` transposes it; None if it never transposes.
+        is_music: Whether arrays can be decoded to music; False for a vocabulary that only a data set defines.
     """
 
     vocabulary: vocabulary.Vocabulary
@@ -73,7 +73,7 @@ class Codec(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The codec's name: that of its vocabulary."""
+        """Name of the codec and of its vocabulary."""
         return self.vocabulary.name
 
     voices: Callable[["NoteSequence"], list[list[int]]] = parts.everything
@@ -84,11 +84,13 @@ class Codec(NamedTuple):
 
 
 def get(name: str, *, plugin: str = "") -> Codec:
-    """Returns the codec of a name; it discards music that exceeds `music.limits` before it allocates by time.
+    """Returns the codec with the given name.
+
+    The codec discards music that exceeds `music.limits` before it allocates memory in proportion to the length.
 
     Args:
-        name: Its name.
-        plugin: The file that it came from when it was last used, for the error message.
+        name: Name of the codec.
+        plugin: The file that defined the codec when it was last used, for the error message.
 
     Raises:
         errors.UserError: No codec has this name.
@@ -100,14 +102,14 @@ def get(name: str, *, plugin: str = "") -> Codec:
 
 
 def for_vocabulary(vocabulary: vocabulary.Vocabulary, *, plugin: str = "") -> Codec:
-    """Returns the codec of a run or a data set by the name of its vocabulary.
+    """Returns the codec of a run or data set, looked up by the name of its vocabulary.
 
     Args:
-        vocabulary: Its table.
-        plugin: The file that its codec came from when it was made; empty where there was none.
+        vocabulary: The vocabulary of the run or data set.
+        plugin: The file that defined the codec when the run or data set was made; empty if there was none.
 
     Raises:
-        errors.UserError: The codec of the plugin is not known, or has another version than the vocabulary.
+        errors.UserError: The plugin's codec is unknown, or its version differs from that of the vocabulary.
     """
     if not plugin and not registry.is_known("codec", vocabulary.name):
         from musejax.codecs import arrays_only
@@ -123,7 +125,7 @@ def for_vocabulary(vocabulary: vocabulary.Vocabulary, *, plugin: str = "") -> Co
 
 
 def _within_limits(function: Callable[["NoteSequence"], T]) -> Callable[["NoteSequence"], T]:
-    """A function of a sequence that discards one larger than music is before it allocates anything by its length."""
+    """Wraps a function of a sequence so that it discards a sequence that exceeds `music.limits`."""
 
     @functools.wraps(function)
     def guarded(sequence: "NoteSequence") -> T:
@@ -144,15 +146,15 @@ def write(
     frames_per_quarter: int = QUARTER,
     ticks_per_quarter: int = 220,
 ) -> "NoteSequence":
-    """Writes notes on a grid as music at one tempo.
+    """Returns a NoteSequence of notes on a grid, at one tempo.
 
     Args:
-        parts: Its parts, one for each number of a part.
-        notes: Part, first frame, end frame and pitch of each note.
-        frames: Frames in all.
-        qpm: Quarter notes a minute.
-        frames_per_quarter: The grid.
-        ticks_per_quarter: Of a MIDI file of it.
+        parts: The parts, in the order of their numbers.
+        notes: Part number, first frame, end frame and pitch of each note.
+        frames: Total number of frames.
+        qpm: Quarter notes per minute.
+        frames_per_quarter: Frames per quarter note.
+        ticks_per_quarter: Resolution of a MIDI file of the sequence.
     """
     tick = 60.0 / qpm / frames_per_quarter
     sequence = noteseq.load().NoteSequence(ticks_per_quarter=ticks_per_quarter, total_time=frames * tick)
@@ -175,16 +177,17 @@ def free_conditions(
     primer: Arrays | None = None,
     keys: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Conditions of a free sample: 4/4, no fermatas, no chords, one key throughout; a primer's own as far as it goes.
+    """Returns the conditions of unconstrained samples: 4/4, no fermatas, no chords and one key throughout.
 
-    Music with fermatas begins with a pickup of a quarter, as most of Bach's chorales do; other music begins at the bar.
+    Music with fermatas begins with a pickup of one quarter, as most of Bach's chorales do; other music begins at a bar
+    line. The conditions of a primer come first; its beat is continued, and its last key is kept.
 
     Args:
-        vocabulary: The model's.
+        vocabulary: The model's vocabulary.
         num: Number of pieces, N.
         length: Number of frames, T.
-        primer: Arrays whose conditions stand at the beginning; the beat goes on from its last, and its last key holds.
-        keys: int[N], the key of each piece (sharps -7..7 as 0..14); None for no sharps or flats.
+        primer: Arrays of the primer.
+        keys: int[N], the key of each piece (sharps -7..7 as 0..14), used without a primer; None for no sharps or flats.
 
     Returns:
         int32[N, T] for each condition.
@@ -196,10 +199,10 @@ def free_conditions(
         beat = beat % BAR
     elif vocabulary.tracks:
         beat = beat % vocabulary.bar
-    known = {"beat": beat, "fermata": np.zeros(length), "key": np.full(length, NO_SHARPS), "chord": np.zeros(length)}
+    defaults = {"beat": beat, "fermata": np.zeros(length), "key": np.full(length, NO_SHARPS), "chord": np.zeros(length)}
     out = {}
     for name, size in vocabulary.conditions:
-        row = np.asarray(known[name] % size, np.int32)
+        row = np.asarray(defaults[name] % size, np.int32)
         if primer is not None and name in primer:
             done = len(primer[name])
             row[:done] = primer[name]

@@ -1,4 +1,4 @@
-"""Vocabularies that no codec reads or writes: data sets of arrays, with events of their own."""
+"""A stand-in codec for vocabularies that only a data set of arrays defines."""
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 
 def make(vocabulary: vocabularies.Vocabulary) -> codecs.Codec:
-    """Returns a codec for models of arrays: `decode`, `encode` and `prime` refuse, everything else works.
+    """Returns a codec whose `encode`, `decode` and `prime` raise; everything else works.
 
     Args:
-        vocabulary: The table of the data set.
+        vocabulary: The vocabulary of the data set.
     """
 
     def read(sequence: "NoteSequence") -> NoReturn:
-        raise errors.DiscardError(f"{vocabulary.name} is known by its data set alone, and no codec reads music as it")
+        raise errors.DiscardError(f"{vocabulary.name} is defined by a data set of arrays; no codec reads music as it")
 
     def write(arrays: Any, qpm: float) -> NoReturn:
         raise errors.UserError(
-            f"{vocabulary.name} is known by its data set alone, and no codec writes it as music; its samples are arrays"
+            f"{vocabulary.name} is defined by a data set of arrays; no codec writes it as music, and samples are arrays"
         )
 
     return codecs.Codec(vocabulary, read, write, read, lambda sequence: [sequence], is_music=False)

@@ -1,24 +1,26 @@
-"""Four voices on the 16th grid: `chorale` with holds and END, `chorale-pitches` as sounding pitches.
+"""Four voices on the 16th grid: `chorale` with holds and END, `chorale-pitches` with sounding pitches only.
 
-Arrays of `chorale`: tokens int32[T, 4] (soprano, alto, tenor, bass), and of every frame its `beat` (position in the
-bar in 16ths, as `metre` counts it), `fermata` (1 while a soprano note under a fermata sounds) and `key` (sharps -7..7
-as 0..14). `encode` closes a piece with a frame of four END cells, whose beat goes on counting, whose fermata is 0 and
-whose key is the last. `chorale-pitches`, the form of the `jsb16` file, has sounding pitches and rests alone; beat
-counts from the first frame, modulo 16; pieces have no END.
+The arrays of `chorale` are tokens int32[T, 4] (soprano, alto, tenor, bass) and, for every frame, `beat` (position in
+the bar in 16ths, see `metre`), `fermata` (1 while a soprano note with a fermata sounds) and `key` (sharps -7..7 as
+0..14). `encode` ends a piece with a frame of four END cells, in which the beat counts on, the fermata is 0 and the key
+is the last one. `chorale-pitches`, the form of the `jsb16` file, has only sounding pitches and rests; its beat counts
+from the first frame, modulo 16, and its pieces have no END.
 
-The domain is a sequence of four voices, each one note at a time, pitches 36..81: the parts named Soprano, Alto, Tenor
-and Bass, else exactly four parts, those without such a name the higher the earlier. A fermata is a text annotation
-"fermata" while a soprano note sounds. Up to one note in a hundred may lie off the grid and is moved to it.
+The domain is music in four voices, each monophonic, with pitches 36..81. The voices are the parts named Soprano, Alto,
+Tenor and Bass. Without all four names there must be exactly four parts; those without such a name are the remaining
+voices, from high to low. A fermata is a text annotation "fermata" at a time when a soprano note sounds. Up to one
+note in a hundred may lie off the grid; it is moved to the grid.
 
-What is lost: tempo and its changes, dynamics, instruments, text, everything but the four parts; notes too short for
-the grid; what distinguishes keys that sound alike (7 flats read back as 5 sharps, 6 flats as 6 sharps, 7 sharps as 5
-flats) and a key signature's mode; 12/8 and 3/2 and such where only the bar's length tells them apart; a fermata over
-a rest. `chorale-pitches` also loses repeated notes, metre, keys and fermatas. Bars of more than 32 sixteenths wrap.
-Silence at the end is kept through `total_time`, which a MIDI file does not hold; at the end of a score it is dropped.
+Lost in encoding: tempo and its changes, dynamics, instruments, text and all other parts; notes too short for the grid;
+the spelling of keys that sound alike (7 flats are read back as 5 sharps, 6 flats as 6 sharps, 7 sharps as 5 flats) and
+the mode of a key signature; the difference between time signatures with bars of equal length, such as 12/8 and 3/2; a
+fermata over a rest. `chorale-pitches` also loses repeated notes, metre, keys and fermatas. The beat wraps in bars of
+more than 32 sixteenths. Silence at the end is kept through `total_time`, which a MIDI file does not store; at the end
+of a score it is dropped.
 
-Arrays survive decode and encode if holds follow a note, keys are 2..13, the fermata is the same for all of a soprano
-note and 0 in its rests, at least one note sounds, and the beat is that of a piece in one metre,
-pick-up and short last bar included.
+Arrays survive decode and encode if every hold follows a note, keys are 2..13, the fermata is constant during a soprano
+note and 0 in its rests, at least one note sounds, and the beat is that of a piece in one metre, with or without a
+pickup bar and a short last bar.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,22 +36,22 @@ from musejax.theory.sixteenths import BAR
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# name -> what it holds, in one line
+# name -> description in one line
 CODECS = {
     "chorale": "four voices on the 16th grid with holds, fermatas, beat, key",
     "chorale-pitches": "four voices on the 16th grid as sounding pitches (jsb16)",
 }
 VOICES = ("Soprano", "Alto", "Tenor", "Bass")
-# Church organ: it sustains, and a repeated note is heard as one.
+# Church organ: it sustains, and a repeated note is audible.
 PROGRAM = 19
 PARTS = tuple(codecs.Part(voice, PROGRAM) for voice in VOICES)
-# How far from the grid, in frames, a note still counts as on it, and the share of notes that may lie elsewhere.
+# Largest distance in frames at which a note counts as on the grid, and the share of notes that may lie off it.
 _TOLERANCE = 0.1
 _OFF_GRID = 0.01
 
 
 def make(name: str) -> codecs.Codec:
-    """The codec `chorale` or `chorale-pitches`."""
+    """Returns the codec `chorale` or `chorale-pitches`."""
     holds = name == "chorale"
     vocab = vocabulary.chorale(holds=holds, name=name)
     return codecs.Codec(
@@ -65,7 +67,11 @@ def make(name: str) -> codecs.Codec:
 
 
 def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", *, end: bool) -> codecs.Arrays:
-    """The arrays of a piece, with a frame of END if asked; raises `errors.DiscardError` outside the domain."""
+    """Returns the arrays of a piece, with a frame of END if `end`.
+
+    Raises:
+        errors.DiscardError: The piece is outside the domain.
+    """
     notes = [[sequence.notes[i] for i in indices] for indices in notes_of_voices(sequence)]
     grid.check_start(grid.note_seconds(n for of_voice in notes for n in of_voice))
     positions = [grid.note_positions(sequence, of_voice, vocab.frames_per_quarter) for of_voice in notes]
@@ -80,7 +86,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", *, end: bool
         raise errors.DiscardError(f"pitch outside {pitches.min}..{pitches.max}")
     sounding = int(everything[:, 1].max())
     total = max(grid.total_frames(sequence, vocab.frames_per_quarter), sounding)
-    # A score may rest in its last bar, and a piece ends with its last note.
+    # A score may have rests in its last bar, but a piece ends with its last note.
     length = sounding if metre.is_score(sequence) else total
     tokens = np.full((length + end, len(VOICES)), vocab.id("rest"), np.int32)
     for voice, rows in enumerate(voices):
@@ -94,7 +100,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", *, end: bool
         tokens[length] = vocab.id("end")
     beat = metre.read_beats(sequence, total)
     if metre.is_score(sequence):
-        # A score ends with its last note, as if at a bar line: its last bar lacks what the pickup has.
+        # A score ends with its last note, as if at a bar line: the pickup completes its last bar.
         beat[length] = 0
     return {
         "tokens": tokens,
@@ -105,7 +111,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", *, end: bool
 
 
 def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
-    """Arrays -> NoteSequence with a part for each voice; stops at the first frame with an END."""
+    """Returns a NoteSequence with one part per voice, up to the first frame with an END."""
     tokens = np.asarray(arrays["tokens"])
     frames = len(tokens)
     if vocab.has("end"):
@@ -120,7 +126,7 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
             if voice == 0 and arrays["fermata"][first]:
                 sequence.text_annotations.add(time=first * tick, text=score_annotations.FERMATA)
     if vocab.has("hold") and "beat" in arrays:
-        # The place of END tells whether the last bar is complete.
+        # The beat of the END frame shows whether the last bar is complete.
         metre.write(sequence, metre.signatures(arrays["beat"][: frames + 1]), tick)
     if vocab.has("hold") and "key" in arrays:
         key = np.asarray(arrays["key"])[: max(frames, 1)]
@@ -130,7 +136,7 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
 
 
 def _notes(vocab: vocabulary.Vocabulary, pitches: np.ndarray, cells: np.ndarray) -> list[tuple[int, int, int]]:
-    """First frame, end frame and pitch of each note of one voice; a hold without a note before it is a rest."""
+    """Returns first frame, end frame and pitch of each note of one voice; a hold without a preceding note is a rest."""
     if not vocab.has("hold"):
         return [
             (first, last, int(pitches[cells[first]])) for first, last in grid.runs(cells) if pitches[cells[first]] >= 0
@@ -144,10 +150,10 @@ def _notes(vocab: vocabulary.Vocabulary, pitches: np.ndarray, cells: np.ndarray)
 
 
 def notes_of_voices(sequence: "NoteSequence") -> list[list[int]]:
-    """Indices of the notes of the four voices, soprano to bass.
+    """Returns the indices of the notes of each of the four voices, from soprano to bass.
 
     Raises:
-        errors.DiscardError: The voices cannot be told.
+        errors.DiscardError: The four voices cannot be identified.
     """
     names, groups = parts.split_parts(sequence)[1:]
     if not groups:
@@ -161,31 +167,31 @@ def notes_of_voices(sequence: "NoteSequence") -> list[list[int]]:
 def voice_numbers(
     sequence: "NoteSequence", names: Mapping[int, str], groups: Mapping[int, Sequence[int]]
 ) -> list[int] | None:
-    """Returns the numbers of the parts that are soprano, alto, tenor and bass; None where that cannot be told.
+    """Returns the numbers of the soprano, alto, tenor and bass parts, or None if they cannot be identified.
 
-    Parts named after the voices are these voices. Of exactly four parts that sound, those without such a name are the
-    voices that remain, the higher the earlier.
+    Parts named after the voices are these voices. If exactly four parts sound, those without such a name are the
+    remaining voices, from high to low.
 
     Args:
         sequence: The music.
-        names: Of its parts.
-        groups: Indices of the notes of each part that sounds.
+        names: Names of the parts, by number.
+        groups: Indices of the notes of each part that sounds, by number.
     """
-    found = [parts.named(names, voice) for voice in VOICES]
-    named = [number for number in found if number is not None]
+    numbers = [parts.named(names, voice) for voice in VOICES]
+    named = [number for number in numbers if number is not None]
     if len(named) == len(VOICES) and any(number in groups for number in named):
         return named
     if len(groups) != len(VOICES):
         return None
     height = {number: np.mean([sequence.notes[i].pitch for i in groups[number]]) for number in groups}
     others = iter(sorted(set(groups) - set(named), key=lambda number: (-height[number], number)))
-    return [number if number is not None and number in groups else next(others) for number in found]
+    return [number if number is not None and number in groups else next(others) for number in numbers]
 
 
 def _one_at_a_time(spans: np.ndarray, pitches: Sequence[int]) -> np.ndarray:
-    """Returns first frame, end frame and pitch of the notes of a voice in order of time: int64[N, 3].
+    """Returns first frame, end frame and pitch of the notes of a voice in temporal order: int64[N, 3].
 
-    Notes that the grid left no length are left out, and unisons become one.
+    Notes of zero length on the grid are dropped, and unisons are merged.
 
     Raises:
         errors.DiscardError: Two notes sound at once.
@@ -198,7 +204,7 @@ def _one_at_a_time(spans: np.ndarray, pitches: Sequence[int]) -> np.ndarray:
 
 
 def _fermatas(sequence: "NoteSequence", soprano: np.ndarray, length: int) -> np.ndarray:
-    """1 on every frame of a soprano note during which a fermata is annotated: int32[length]."""
+    """Returns int32[length]: 1 in every frame of a soprano note during which a fermata is annotated, else 0."""
     out = np.zeros(length, np.int32)
     times = [a.time for a in sequence.text_annotations if a.text.strip().lower() == score_annotations.FERMATA]
     frames = grid.frames(sequence, times)
@@ -209,9 +215,9 @@ def _fermatas(sequence: "NoteSequence", soprano: np.ndarray, length: int) -> np.
 
 
 def _keys(sequence: "NoteSequence", length: int) -> np.ndarray:
-    """Sharps (-7..7 as 0..14) of the key signature at each frame, 7 before the first: int32[length]."""
+    """Returns int32[length]: sharps (-7..7 as 0..14) of the key signature at each frame, 7 before the first."""
     out = np.full(length, vocabulary.NO_SHARPS, np.int32)
-    # Of several at one time the first listed holds: transposing instruments write their own.
+    # If several stand at one time, the first one listed holds: transposing instruments have signatures of their own.
     signatures = {s.time: s for s in reversed(sequence.key_signatures)}
     for time in sorted(signatures):
         signature = signatures[time]

@@ -1,12 +1,12 @@
-"""Nine classes of drums on the 16th grid: `drums` as one of 512 sets a frame, `drums-bits` as nine switches.
+"""Nine classes of drums on the 16th grid: `drums` as one of 512 sets per frame, `drums-bits` as nine bits per frame.
 
-Arrays: `drums` tokens int32[T], the classes struck in a frame as a number whose bit k is class k; `drums-bits` frames
-uint8[T, 9]. The nine classes are those of MusicVAE (Roberts et al., 2018), which fold General MIDI's percussion into a
-kit: every pitch from 27 to 87 belongs to one. Magenta's table differs in four: it has 43, the high floor tom, among
-the high toms, and 52, the china, among the rides, and leaves out 22 and 26, which electronic kits send for the edge
-of a hat.
+The arrays are tokens int32[T] for `drums`, where bit k of a number is set if class k is hit in the frame, and frames
+uint8[T, 9] for `drums-bits`. The nine classes are those of MusicVAE (Roberts et al., 2018), which reduce the
+percussion of General MIDI to a kit: every pitch from 27 to 87 belongs to a class. Magenta's table differs in four
+pitches: it counts 43, the high floor tom, among the high toms and 52, the china, among the rides, and it leaves out 22
+and 26, which electronic kits send for the edge of a hi-hat.
 
-| class | MIDI pitches, the one that `decode` writes first |
+| class | MIDI pitches, beginning with the one that `decode` writes |
 |---|---|
 | 0 kick | 36, 35 |
 | 1 snare | 38, 40, 37 side stick, 39 clap, 27 28 31..34 clicks, 56 cowbell, 65 66 timbales, 75 claves, 85 castanets |
@@ -18,18 +18,18 @@ of a hat.
 | 7 crash | 49, 52 china, 55 splash, 57, 58 vibraslap |
 | 8 ride | 51, 53 bell, 59, 82 shaker |
 
-`encode` takes the drum notes of all instruments together, splits the sequence where tempo or time signature change
-and quantises it at 4 frames a quarter. A track begins at the bar line before its first hit and ends at the one after
-its last, is ended by a bar or more without a hit, as note-seq's `DrumTrack` has it, and has at least 2 bars; it is
-not cut. `prime` reads all hits from the bar line before the first to the last, through rests and through changes of
+`encode` combines the drum notes of all instruments, splits the sequence where the tempo or time signature changes and
+quantises it at 4 frames per quarter. A track begins at the bar line before its first hit and ends at the bar line
+after its last. A bar or more without a hit ends it, as in note-seq's `DrumTrack`. It has at least 2 bars and is never
+truncated. `prime` reads all hits from the bar line before the first hit to the last hit, through rests and changes of
 tempo and time signature, whatever the length.
 
-What is lost: dynamics, timing off the grid, how long a hit rings, which drum of a class it is and which kit, drums
-outside the table, tempo, metre, longer rests and what stands before the first bar; all other instruments.
+Lost in encoding: dynamics, timing off the grid, how long a hit rings, the drum within its class, the kit, drums outside
+the table, tempo, metre, rests longer than a bar, the bars before the first hit, and all other instruments.
 
-Arrays survive decode and `prime` if there is a hit in the first 16 frames and in the last. They survive decode and
-`encode` if they are whole bars of 16 frames, at least two, with a hit in the first bar and in the last, and nowhere
-have 16 frames or more without one between two hits.
+Arrays survive decode and `prime` if there is a hit in the first 16 frames and one in the last frame. They survive
+decode and `encode` if they consist of two or more whole bars of 16 frames, have a hit in the first and last bar, and
+never have 16 or more frames without a hit between two hits.
 """
 
 from collections.abc import Iterable
@@ -45,13 +45,13 @@ if TYPE_CHECKING:
     from note_seq.drums_lib import DrumTrack
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# name -> what it holds, in one line
+# name -> description in one line
 CODECS = {
-    "drums": "nine classes of drums on the 16th grid, a frame one of 512 sets",
-    "drums-bits": "nine classes of drums on the 16th grid, a switch each",
+    "drums": "nine classes of drums on the 16th grid, one of 512 sets per frame",
+    "drums-bits": "nine classes of drums on the 16th grid, one bit for each class",
 }
 CLASSES = ("kick", "snare", "closed hat", "open hat", "low tom", "middle tom", "high tom", "crash", "ride")
-# The MIDI pitches of each class; the first is the one that is written.
+# The MIDI pitches of each class, beginning with the one that `decode` writes.
 PITCHES = (
     (36, 35),
     (38, 40, 37, 39, 27, 28, 31, 32, 33, 34, 56, 65, 66, 75, 85),
@@ -72,7 +72,7 @@ _WEIGHTS = 1 << np.arange(vocabulary.DRUMS)
 
 
 def make(name: str) -> codecs.Codec:
-    """The codec `drums` or `drums-bits`."""
+    """Returns the codec `drums` or `drums-bits`."""
     as_bits = name == "drums-bits"
 
     def arrays(track: "DrumTrack") -> codecs.Arrays:
@@ -93,22 +93,22 @@ def make(name: str) -> codecs.Codec:
 
 
 def class_of(pitch: int) -> int | None:
-    """The class of a MIDI drum; None where the table has none."""
+    """Returns the class of a MIDI drum pitch, or None if the pitch is outside the table."""
     return _CLASS.get(pitch)
 
 
 def to_ids(frames: np.ndarray) -> np.ndarray:
-    """Switches [T, 9] -> the number of each set: int32[T]."""
+    """Converts binary frames [T, 9] to the number of each set, int32[T]."""
     return ((np.asarray(frames) > 0) @ _WEIGHTS).astype(np.int32)
 
 
 def to_frames(ids: np.ndarray) -> np.ndarray:
-    """Numbers of sets, int[T] -> switches uint8[T, 9]."""
+    """Converts numbers of sets, int[T], to binary frames uint8[T, 9]."""
     return ((np.asarray(ids)[:, None] & _WEIGHTS[None]) > 0).astype(np.uint8)
 
 
 def struck(events: Iterable[Iterable[int]]) -> np.ndarray:
-    """The pitches struck in each frame -> switches uint8[T, 9]; pitches outside the table are passed over."""
+    """Converts the pitches hit in each frame to binary frames uint8[T, 9]; ignores pitches outside the table."""
     sets = list(events)
     frames = np.zeros((len(sets), vocabulary.DRUMS), np.uint8)
     for row, pitches in zip(frames, sets):
@@ -117,7 +117,7 @@ def struck(events: Iterable[Iterable[int]]) -> np.ndarray:
 
 
 def write(frames: np.ndarray, qpm: float, frames_per_quarter: int = QUARTER) -> "NoteSequence":
-    """Switches [T, 9] -> NoteSequence with one kit; every hit lasts a frame."""
+    """Returns a NoteSequence with one kit from binary frames [T, 9]; every hit lasts one frame."""
     events = [frozenset(PITCHES[k][0] for k in np.flatnonzero(row).tolist()) for row in np.asarray(frames) > 0]
     track = noteseq.load().DrumTrack(events, steps_per_quarter=frames_per_quarter)
     sequence = track.to_sequence(velocity=VELOCITY, qpm=qpm)
@@ -126,41 +126,41 @@ def write(frames: np.ndarray, qpm: float, frames_per_quarter: int = QUARTER) -> 
 
 
 def voices(sequence: "NoteSequence") -> list[list[int]]:
-    """Indices of the hits of the nine classes, as one voice.
+    """Returns the indices of the hits of the nine classes, as one voice.
 
     Raises:
-        errors.DiscardError: There are none.
+        errors.DiscardError: The sequence has no such hits.
     """
-    heard = [i for i, note in enumerate(sequence.notes) if note.is_drum and note.velocity]
-    known = [i for i in heard if sequence.notes[i].pitch in _CLASS]
-    if not known:
-        raise errors.DiscardError("no drum of the nine classes" if heard else "no drums")
-    return [known]
+    hits = [i for i, note in enumerate(sequence.notes) if note.is_drum and note.velocity]
+    classified = [i for i in hits if sequence.notes[i].pitch in _CLASS]
+    if not classified:
+        raise errors.DiscardError("no drum of the nine classes" if hits else "no drums")
+    return [classified]
 
 
 def _drums(sequence: "NoteSequence") -> "NoteSequence":
-    """The sequence with its sounding drums alone.
+    """Returns a copy of the sequence with only the sounding drum notes of the nine classes.
 
     Raises:
-        errors.DiscardError: It has none in the table, or one before time 0.
+        errors.DiscardError: There are no such notes, or one starts before time 0.
     """
     drums = [n for n in sequence.notes if n.is_drum and n.velocity]
     if not drums:
         raise errors.DiscardError("no drums")
-    known = [n for n in drums if n.pitch in _CLASS]
-    if not known:
+    classified = [n for n in drums if n.pitch in _CLASS]
+    if not classified:
         raise errors.DiscardError("no drum of the nine classes")
-    grid.check_start(np.array([n.start_time for n in known]))
-    total = max(sequence.total_time, *(n.end_time for n in known))
+    grid.check_start(np.array([n.start_time for n in classified]))
+    total = max(sequence.total_time, *(n.end_time for n in classified))
     out = noteseq.load().NoteSequence(total_time=total)
     out.tempos.extend(sequence.tempos)
     out.time_signatures.extend(sequence.time_signatures)
-    out.notes.extend(known)
+    out.notes.extend(classified)
     return out
 
 
 def _tracks(sequence: "NoteSequence") -> list["DrumTrack"]:
-    """The tracks of a sequence; raises `errors.DiscardError` with the last reason if there is none."""
+    """Returns the tracks of a sequence; raises `errors.DiscardError` with the last reason if there are none."""
     reason, out = "no drums", []
     for part in noteseq.load().sequences_lib.split_note_sequence_on_time_changes(_drums(sequence)):
         quantised, start = grid.quantise(part, vocabulary.drums().frames_per_quarter), 0
@@ -176,13 +176,13 @@ def _tracks(sequence: "NoteSequence") -> list["DrumTrack"]:
 
 
 def _whole(sequence: "NoteSequence") -> "DrumTrack":
-    """All hits of a primer as one track."""
+    """Returns all hits of a primer as one track."""
     quantised = grid.quantise(grid.in_one_tempo(_drums(sequence)), vocabulary.drums().frames_per_quarter)
     return _track(quantised, 0, np.inf, pad_end=False)
 
 
 def _track(quantised: "NoteSequence", start: int, gap_bars: float, *, pad_end: bool) -> "DrumTrack":
-    """The next track from a bar line on, empty if there is none."""
+    """Returns the first track at or after the bar line `start`; it is empty if there is none."""
     track = noteseq.load().DrumTrack()
     track.from_quantized_sequence(quantised, search_start_step=start, gap_bars=gap_bars, pad_end=pad_end)
     return track

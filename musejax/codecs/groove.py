@@ -1,27 +1,28 @@
-"""Drums as they were played: `groove`, GrooVAE's representation (Gillick et al., 2019), for models that humanise.
+"""Drums with dynamics and microtiming: `groove`, the representation of GrooVAE (Gillick et al., 2019).
 
-Arrays: frames float32[T, 27] on the 16th grid. For the nine classes of `drums` come columns of hits (0 or 1), then of
-velocities (0..1, in steps of 1/127), then of offsets (-.5..+.5 of a frame, negative is early); velocity and offset
-are 0 where nothing is hit. Classes are those of the codec `drums` but for three pitches that the Roland kits of the
-public groove set use otherwise: 45 is the middle tom, 48 the high one, 58 the rim of the low one.
+The array is frames float32[T, 27] on the 16th grid, for models that humanise drums. For the nine classes of `drums` it
+has columns of hits (0 or 1), then velocities (0..1, in steps of 1/127), then offsets (-.5..+.5 of a frame, negative if
+early). Velocity and offset are 0 where there is no hit. The classes are those of the codec `drums`, except for three
+pitches that the Roland kits of the public Groove data set use differently: 45 is the middle tom, 48 the high tom, 58
+the rim of the low tom.
 
-`encode` takes the drum notes of all instruments together, through the tempo map, so that a change of tempo does not
-split them. A hit belongs to the nearest frame; where two of a class fall on one frame the louder stays, of two
-equally loud the earlier. The grid of bars starts anew at each change of time signature, which parts the drums, as a
-bar or more without a hit does. A piece begins at the bar line before its first hit, ends at the one after its last,
-has at least 2 bars, and is not cut. `prime` reads all hits from the bar line before the first to the last, through
-rests and changes, under the signature that holds where the first hit stands.
+`encode` combines the drum notes of all instruments. It reads times through the tempo map, so that a tempo change does
+not split the drums. A hit belongs to the nearest frame. If two hits of a class fall on one frame, the louder one
+stays, or the earlier one if they are equally loud. A change of time signature restarts the bars and splits the drums,
+as does a bar or more without a hit. A piece begins at the bar line before its first hit, ends at the bar line after
+its last, has at least 2 bars and is never truncated. `prime` reads all hits from the bar line before the first hit to
+the last hit, through rests and changes, under the time signature at the first hit.
 
-What is lost: hits closer together than a frame, how long they ring, which drum of a class it is and which kit, drums
-outside the table, tempo, metre, longer rests and what stands before the first bar; all other instruments. `decode`
-cannot begin before time 0: an early hit of the first frame comes at 0. A MIDI file rounds offsets to its ticks,
-1/120 of a frame as `decode` sets them.
+Lost in encoding: hits closer together than a frame, how long a hit rings, the drum within its class, the kit, drums
+outside the table, tempo, metre, rests longer than a bar, the bars before the first hit, and all other instruments.
+`decode` cannot place a hit before time 0: an early hit in the first frame is moved to 0. A MIDI file rounds offsets to
+ticks, 1/120 of a frame at the resolution that `decode` sets.
 
-Frames survive decode and `prime`, up to rounding, if there is a hit in the first 16 frames and in the last, each is
-0 or 1, velocities are whole 127ths and not 0, offsets are less than +.5 and not negative in the first frame,
-and both are 0 where nothing is hit. They survive decode and `encode` if besides they are whole bars of 16 frames, at
-least two, with a hit in the first bar and in the last, and nowhere have 16 frames or more without one between two
-hits; a hit in the last frame is then not needed.
+Frames survive decode and `prime`, up to rounding, if there is a hit in the first 16 frames and one in the last frame,
+hits are 0 or 1, velocities are positive multiples of 1/127, offsets are less than +.5 and not negative in the first
+frame, and both are 0 where there is no hit. They survive decode and `encode` if, in addition, they consist of two or
+more whole bars of 16 frames, have a hit in the first and last bar, and never have 16 or more frames without a hit
+between two hits; the last frame then needs no hit.
 """
 
 import itertools
@@ -36,25 +37,25 @@ from musejax.music import grid, noteseq, timing
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# name -> what it holds, in one line
+# name -> description in one line
 CODECS = {
-    "groove": "nine classes of drums as they were played: hit, velocity, offset from the 16th grid",
+    "groove": "nine classes of drums with dynamics and timing: hit, velocity, offset from the 16th grid",
 }
 MIN_BARS = 2
 GAP_BARS = 1
 _ROLAND = {45: 5, 48: 6, 58: 4}
-# Ticks of a quarter that a MIDI file of it has.
+# Ticks per quarter note of the MIDI files that are written.
 _RESOLUTION = 480
 
 
 class _Hits(NamedTuple):
-    """The hits of a sequence, in no order.
+    """The hits of a sequence, in no particular order.
 
     Attributes:
-        frame: int64[N], the nearest 16th from time 0.
-        drum: int64[N], its class.
+        frame: int64[N], the nearest 16th, counted from time 0.
+        drum: int64[N], the class.
         velocity: float64[N], 0..1.
-        offset: float64[N], how far from the frame it is, in frames.
+        offset: float64[N], distance from the frame, in frames; negative if early.
     """
 
     frame: np.ndarray
@@ -63,12 +64,12 @@ class _Hits(NamedTuple):
     offset: np.ndarray
 
     def where(self, mask: np.ndarray) -> "_Hits":
-        """Those of a mask."""
+        """Returns the hits for which the mask is true."""
         return _Hits(*(field[mask] for field in self))
 
 
 def make(name: str) -> codecs.Codec:
-    """The codec `groove`."""
+    """Returns the codec `groove`."""
     vocab = vocabulary.groove()
     return codecs.Codec(
         vocabulary=vocab,
@@ -81,7 +82,7 @@ def make(name: str) -> codecs.Codec:
 
 
 def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[np.ndarray]:
-    """The pieces of a sequence; raises `errors.DiscardError` with the last reason if there is none."""
+    """Returns the pieces of a sequence; raises `errors.DiscardError` with the last reason if there are none."""
     hits, reason, out = _read(vocab, sequence), "no drums", []
     signatures = _signatures(vocab, sequence)
     for (start, bar), (end, _) in itertools.pairwise([*signatures, (int(hits.frame.max()) + 1, 0)]):
@@ -102,7 +103,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[np.n
 
 
 def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> np.ndarray:
-    """All hits of a primer."""
+    """Returns the frames of all hits of a primer."""
     hits = _read(vocab, sequence)
     first, last = int(hits.frame.min()), int(hits.frame.max())
     start, bar = [s for s in _signatures(vocab, sequence) if s[0] <= first][-1]
@@ -111,9 +112,10 @@ def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> np.ndarray
 
 
 def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
-    """Frames [T, 27] -> NoteSequence with one kit; a hit is .5 or more and lasts a frame, or to the next of its class.
+    """Returns a NoteSequence with one kit from frames [T, 27].
 
-    Velocities and offsets outside their ranges are moved into them.
+    A value of .5 or more is a hit. It lasts one frame, or until the next hit of its class. Velocities and offsets are
+    clipped to their ranges.
     """
     frames = np.asarray(arrays["frames"], np.float64)
     hit, velocity, offset = np.split(frames, 3, axis=1)
@@ -123,54 +125,56 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
     sequence.tempos.add(qpm=qpm)
     notes = []
     for drum in range(vocabulary.DRUMS):
-        at = np.flatnonzero(hit[:, drum] >= 0.5)
-        starts = np.maximum(at + np.clip(offset[at, drum], -0.5, 0.5), 0.0) * tick
+        rows = np.flatnonzero(hit[:, drum] >= 0.5)
+        starts = np.maximum(rows + np.clip(offset[rows, drum], -0.5, 0.5), 0.0) * tick
         ends = np.minimum(starts + tick, [*starts[1:].tolist(), np.inf])
-        loud = np.clip(np.rint(velocity[at, drum] * 127), 1, 127).astype(int)
-        notes += zip(starts.tolist(), ends.tolist(), [drums.PITCHES[drum][0]] * len(at), loud.tolist())
-    for start, end, pitch, loud in sorted(notes):
+        velocities = np.clip(np.rint(velocity[rows, drum] * 127), 1, 127).astype(int)
+        notes += zip(starts.tolist(), ends.tolist(), [drums.PITCHES[drum][0]] * len(rows), velocities.tolist())
+    for start, end, pitch, loudness in sorted(notes):
         total = max(total, end)
-        sequence.notes.add(start_time=start, end_time=end, pitch=pitch, velocity=loud, instrument=9, is_drum=True)
+        sequence.notes.add(start_time=start, end_time=end, pitch=pitch, velocity=loudness, instrument=9, is_drum=True)
     sequence.total_time = total
     return sequence
 
 
 def _read(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> _Hits:
-    """The hits of a sequence.
+    """Returns the hits of a sequence.
 
     Raises:
-        errors.DiscardError: It has none in the table, or one before time 0.
+        errors.DiscardError: There are no hits of the nine classes, or one starts before time 0.
     """
     notes = [n for n in sequence.notes if n.is_drum and n.velocity]
     if not notes:
         raise errors.DiscardError("no drums")
-    found = [(n.start_time, class_of(n.pitch), n.velocity) for n in notes]
-    known = np.array([row for row in found if row[1] is not None], np.float64).reshape(-1, 3)
-    if not len(known):
+    rows = [(n.start_time, class_of(n.pitch), n.velocity) for n in notes]
+    hits = np.array([row for row in rows if row[1] is not None], np.float64).reshape(-1, 3)
+    if not len(hits):
         raise errors.DiscardError("no drum of the nine classes")
-    grid.check_start(known[:, 0])
-    exact = timing.to_quarters(sequence, known[:, 0]) * vocab.frames_per_quarter
+    grid.check_start(hits[:, 0])
+    exact = timing.to_quarters(sequence, hits[:, 0]) * vocab.frames_per_quarter
     frame = grid.nearest(exact, grid.HALF_WAY)
-    return _Hits(frame, known[:, 1].astype(np.int64), known[:, 2] / 127, np.maximum(exact - frame, -0.5))
+    return _Hits(frame, hits[:, 1].astype(np.int64), hits[:, 2] / 127, np.maximum(exact - frame, -0.5))
 
 
 def class_of(pitch: int) -> int | None:
-    """The class of a MIDI drum on a Roland kit; None where the table has none."""
+    """Returns the class of a MIDI drum pitch on a Roland kit, or None if the pitch is outside the table."""
     return _ROLAND.get(pitch, drums.class_of(pitch))
 
 
 def _signatures(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[tuple[int, int]]:
-    """Where the bar changes its length, in frames, and the new length; the first is at 0, 4/4 where nothing says.
+    """Returns the frame of each change of the bar length and the new length, in frames; the first is at 0.
+
+    The metre is 4/4 before the first time signature.
 
     Raises:
-        errors.DiscardError: A time signature is none, or its bar no whole number of 16ths.
+        errors.DiscardError: A time signature is invalid, or its bar is not a whole number of 16ths.
     """
     marks = sorted(sequence.time_signatures, key=lambda s: s.time)
     for mark in marks:
         if mark.numerator <= 0 or mark.denominator <= 0 or mark.denominator & (mark.denominator - 1):
-            raise errors.DiscardError("a time signature that is none")
+            raise errors.DiscardError("an invalid time signature")
         if vocab.bar * mark.numerator % mark.denominator:
-            raise errors.DiscardError("bars are no whole number of 16ths")
+            raise errors.DiscardError("a bar is not a whole number of 16ths")
     places = grid.frames(sequence, [m.time for m in marks], vocab.frames_per_quarter)
     lengths = {0: vocab.bar}
     for place, mark in zip(places.tolist(), marks):
@@ -183,9 +187,9 @@ def _signatures(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[
 
 
 def _frames(hits: _Hits, first: int, length: int) -> np.ndarray:
-    """Hits as frames float32[length, 27] from a frame on."""
+    """Returns hits as frames float32[length, 27], beginning with frame `first`."""
     out = np.zeros((length, 3 * vocabulary.DRUMS), np.float32)
-    # Of several hits in one place the last written stays.
+    # The last of several hits in one cell stays.
     order = np.lexsort((-hits.offset, hits.velocity))
     row, drum = hits.frame[order] - first, hits.drum[order]
     for column, values in enumerate((np.ones(len(order)), hits.velocity[order], hits.offset[order])):

@@ -1,23 +1,24 @@
-"""One voice as note-seq's melody events on the 16th grid: `melody`, `melody-basic` and `melody-100`.
+"""A melody as note-seq's melody events on the 16th grid: `melody`, `melody-basic` and `melody-100`.
 
-Arrays: tokens int32[L], one a frame. `melody` (130 ids) and `melody-basic` (38 ids, pitches 48..83, moved to C and
-folded into the range by `Melody.squash`, as Magenta's basic_rnn does) carry the ids of note-seq's
-`MelodyOneHotEncoding`: 0 goes on, 1 ends the note, then a note-on for each pitch. `melody-100` says the same in the
-pattern page's classes: pitches 15..112 as 0..97, 98 a frame of rest, 99 a frame in which the note is held.
+The array is tokens int32[L], one per frame. `melody` (130 ids) and `melody-basic` (38 ids, pitches 48..83) use the ids
+of note-seq's `MelodyOneHotEncoding`: 0 continues, 1 ends the note, and a note-on for each pitch follows.
+`melody-basic` transposes to C and folds into its range with `Melody.squash`, as Magenta's basic_rnn does. `melody-100`
+expresses the same in the classes of the pattern page: pitches 15..112 as 0..97, 98 for a frame of rest, 99 for a frame
+in which a note is held.
 
-`encode` follows Magenta's melody pipeline. The sequence is split where tempo or time signature change and quantised
-at 4 frames a quarter; each instrument gives the melodies between rests of a bar or more; a melody starts at the bar
-line before its first note, has at least 7 bars and 5 pitch classes and is cut after 512 frames. An instrument in
-which two notes start together is no melody. `prime` reads the first instrument that has notes, through all rests and
-whatever its length; of notes that start together it takes the highest, and it goes through changes of tempo and of
-time signature (a pick-up bar shows as one) without a split.
+`encode` follows Magenta's melody pipeline. It splits the sequence where the tempo or time signature changes and
+quantises it at 4 frames per quarter. In each instrument, a rest of a bar or more ends a melody. A melody starts at the
+bar line before its first note, has at least 7 bars and 5 pitch classes and is truncated to 512 frames. An instrument
+in which two notes start together yields no melody. `prime` reads the first instrument that has notes, through rests
+and changes of tempo or time signature (a pickup bar appears as one), whatever its length; of notes that start together
+it takes the highest.
 
-What is lost: dynamics, instrument, tempo, metre, timing off the grid, the end of a note that overlaps the next, rests
-before the first bar and after the last note; in `melody-basic` also key and octave.
+Lost in encoding: dynamics, instrument, tempo, metre, timing off the grid, the end of a note that overlaps the next, and
+rests before the first bar and after the last note; in `melody-basic` also key and octave.
 
-Tokens survive decode and `prime` if a note starts in the first 16 frames, the last frame belongs to a note, no note
-ends where none sounds, and, in `melody-basic`, the melody is in C already. They survive decode and `encode` if
-besides no rest before another note is 16 frames or longer and Magenta's rules hold for bars of 16 frames.
+Tokens survive decode and `prime` if a note starts in the first 16 frames, the last frame belongs to a note, every
+note-off ends a note, and, in `melody-basic`, the melody is already in C. They survive decode and `encode` if, in
+addition, no rest before another note is 16 frames or longer and Magenta's rules hold for bars of 16 frames.
 """
 
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from note_seq.melodies_lib import Melody
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# name -> what it holds, in one line
+# name -> description in one line
 CODECS = {
     "melody": "note-seq's melody events, all 128 pitches",
     "melody-basic": "note-seq's melody events, pitches 48..83, transposed to C",
@@ -51,7 +52,7 @@ _VOCABULARIES = {
 
 
 def make(name: str) -> codecs.Codec:
-    """The codec `melody`, `melody-basic` or `melody-100`."""
+    """Returns the codec `melody`, `melody-basic` or `melody-100`."""
     vocab = _VOCABULARIES[name]()
     squash = name == "melody-basic"
     return codecs.Codec(
@@ -66,14 +67,14 @@ def make(name: str) -> codecs.Codec:
 
 
 def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool) -> list[codecs.Arrays]:
-    """The melodies of a sequence; raises `errors.DiscardError` with the last reason if there is none."""
+    """Returns the melodies of a sequence; raises `errors.DiscardError` with the last reason if there are none."""
     sequences_lib = noteseq.load().sequences_lib
     reason, out = "empty", []
     for part in sequences_lib.split_note_sequence_on_time_changes(sequence):
         quantised = grid.quantise(part, vocab.frames_per_quarter)
         for instrument in sorted({n.instrument for n in quantised.notes}):
-            melodies, why = _melodies(quantised, instrument)
-            reason = why or reason
+            melodies, reason_left_out = _melodies(quantised, instrument)
+            reason = reason_left_out or reason
             for melody in melodies:
                 try:
                     out.append({"tokens": to_ids(vocab, melody, squash)})
@@ -85,7 +86,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool
 
 
 def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool) -> codecs.Arrays:
-    """The first melody of a primer; raises `errors.DiscardError` if there is none or it leaves the range."""
+    """Returns the first melody of a primer; raises `errors.DiscardError` if there is none or it leaves the range."""
     quantised = grid.quantise(grid.in_one_tempo(sequence), vocab.frames_per_quarter)
     for instrument in sorted({n.instrument for n in quantised.notes}):
         melody = melody_lines.extract(quantised, instrument, 0, ignore_polyphonic_notes=True, gap_bars=np.inf)
@@ -95,14 +96,17 @@ def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence", squash: bool)
 
 
 def decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
-    """Tokens int[L] -> NoteSequence with one instrument; every token counts, for there is no END."""
+    """Returns a NoteSequence with one instrument from tokens int[L]; there is no END, so every token counts."""
     events = _events(vocab, np.asarray(arrays["tokens"])).tolist()
     melody = noteseq.load().Melody(events, steps_per_quarter=vocab.frames_per_quarter)
     return melody.to_sequence(velocity=codecs.VELOCITY, qpm=qpm)
 
 
 def _melodies(quantised: "NoteSequence", instrument: int) -> tuple[list["Melody"], str]:
-    """The melodies of one instrument by Magenta's rules, and why the last one left out was."""
+    """Returns the melodies of one instrument by Magenta's rules, and the reason why the last rejected one was rejected.
+
+    The reason is empty if no melody was rejected.
+    """
     out, reason, start = [], "", 0
     while True:
         try:
@@ -126,7 +130,7 @@ def _melodies(quantised: "NoteSequence", instrument: int) -> tuple[list["Melody"
 
 
 def to_ids(vocab: vocabulary.Vocabulary, melody: "Melody", squash: bool = False) -> np.ndarray:
-    """Events -> ids: int32[L]; raises `errors.DiscardError` for a pitch outside the table."""
+    """Converts events to ids, int32[L]; raises `errors.DiscardError` for a pitch outside the vocabulary."""
     pitches = vocab.range("pitch")
     if squash:
         melody.squash(min_note=pitches.min, max_note=pitches.max + 1, transpose_to_key=0)
@@ -145,9 +149,9 @@ def to_ids(vocab: vocabulary.Vocabulary, melody: "Melody", squash: bool = False)
 
 
 def transposition(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> int:
-    """The semitones by which a melody moves to C and into the range, as `Melody.squash` chooses them.
+    """Returns the semitones by which `Melody.squash` transposes a melody to C and into the range.
 
-    The key is the major key that has most of its notes; of several, the one that the last key signature names.
+    The key is the major key that contains the most notes; the last key signature decides between equals.
     """
     pitches = [note.pitch for note in sequence.notes if parts.sounds(note)]
     if not pitches:
@@ -164,11 +168,11 @@ def transposition(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> int
 
 
 def _events(vocab: vocabulary.Vocabulary, tokens: np.ndarray) -> np.ndarray:
-    """Ids -> note-seq's events: int32[L]."""
+    """Converts ids to note-seq's events, int32[L]."""
     values = vocab.values("pitch")[tokens]
     ending = tokens == (vocab.id("note_off") if vocab.has("note_off") else vocab.id("rest"))
     events = np.where(values >= 0, values, np.where(ending, melody_lines.NOTE_OFF, melody_lines.GO_ON))
-    # A rest is one NOTE_OFF, however long it lasts; a hold in a rest goes on resting.
+    # A rest is a single NOTE_OFF, however long it lasts; a hold during a rest continues the rest.
     silent = ~melody_lines.sounding(events)
     again = np.concatenate([[False], silent[:-1]])[: len(silent)]
     events[ending & again] = melody_lines.GO_ON

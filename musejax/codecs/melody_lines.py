@@ -1,4 +1,4 @@
-"""note-seq's melody events: what the codecs that read lines through note-seq share."""
+"""Helpers for codecs that extract melodies with note-seq."""
 
 from typing import TYPE_CHECKING
 
@@ -22,15 +22,15 @@ def extract(
     ignore_polyphonic_notes: bool,
     gap_bars: float = 1,
 ) -> "Melody":
-    """The next melody of an instrument, empty if there is none.
+    """Returns the next melody of an instrument; it is empty if there is none.
 
     Args:
-        quantised: What `grid.quantise` returned.
-        instrument: Its number.
-        start: The frame from which it is sought.
-        ignore_polyphonic_notes: Takes the highest of notes that start together; otherwise they raise note-seq's
-            PolyphonicMelodyError.
-        gap_bars: A rest of so many bars ends the melody.
+        quantised: A sequence from `grid.quantise`.
+        instrument: Number of the instrument.
+        start: Frame at which the search begins.
+        ignore_polyphonic_notes: Whether to take the highest of notes that start together. If not, such notes raise
+            note-seq's PolyphonicMelodyError.
+        gap_bars: Bars of rest that end a melody.
     """
     melody = noteseq.load().Melody()
     melody.from_quantized_sequence(
@@ -44,6 +44,6 @@ def extract(
 
 
 def sounding(events: np.ndarray) -> np.ndarray:
-    """Whether a note sounds in each frame of melody events: bool[L]."""
+    """Returns whether a note sounds in each frame of melody events, bool[L]."""
     last = np.maximum.accumulate(np.where(events == GO_ON, -1, np.arange(len(events))))
     return (last >= 0) & (events[np.maximum(last, 0)] >= 0)

@@ -1,19 +1,19 @@
 """Performances as note-seq's events: `performance` with 32 velocity bins (388 ids), `performance-356` without.
 
-Arrays: tokens int32[L]: note-on, note-off, time-shift of 1..100 steps of 10 ms, velocity bin; the ids are those of
-note-seq's `PerformanceOneHotEncoding` through `OneHotEventSequenceEncoderDecoder`.
+The array is tokens int32[L]: note-on, note-off, time shifts of 1..100 steps of 10 ms, and velocity bins. The ids are
+those of note-seq's `PerformanceOneHotEncoding` with `OneHotEventSequenceEncoderDecoder`.
 
-`encode` follows Magenta's performance pipeline: the sustain pedal is applied, the music cut into stretches of 30 s
-(a note across a cut ends there), quantised, stretches of fewer than 32 events left out and those of more than 512
-cut. All instruments but drums are read as one player. `variants` are the five tempos of Magenta's training data.
-`prime` reads the whole sequence, neither cut nor left out for its length. The events are made with NumPy, because
-note-seq's loop takes many times as long; a test compares them with note-seq's own.
+`encode` follows Magenta's performance pipeline. It applies the sustain pedal, cuts the music into segments of 30 s (a
+note across a cut ends there) and quantises them. Segments of fewer than 32 events are left out, and longer ones are
+truncated to 512 events. All instruments except drums are read as one player. `variants` are the five tempos of
+Magenta's training data. `prime` reads the whole sequence, whatever its length. The events are computed with NumPy,
+which is many times faster than note-seq's loop; a test compares the two.
 
-What is lost: everything finer than 10 ms, and the order of notes within a step; dynamics finer than a bin of 4;
-instruments, tempo, metre, pedals, silence at the end. `performance-356` loses dynamics altogether.
+Lost in encoding: timing finer than 10 ms and the order of notes within a step; dynamics finer than a bin of 4;
+instruments, tempo, metre, pedals and silence at the end. `performance-356` loses dynamics entirely.
 
-Tokens survive decode and `prime` if they are what `prime` makes of notes that lie on the 10 ms grid and of which no
-two of one pitch sound at once.
+Tokens survive decode and `prime` if `prime` made them from notes on the 10 ms grid, and notes of one pitch did not
+overlap.
 """
 
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from musejax.music import grid, noteseq
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# name -> what it holds, in one line
+# name -> description in one line
 CODECS = {
     "performance": "note-seq's 388 performance events with 32 velocity bins",
     "performance-356": "note-seq's performance events without dynamics",
@@ -41,7 +41,7 @@ _SUSTAIN = 64
 
 
 def make(name: str) -> codecs.Codec:
-    """The codec `performance` or `performance-356`."""
+    """Returns the codec `performance` or `performance-356`."""
     bins = _BINS[name]
     vocab = vocabulary.performance(bins, name=name)
     return codecs.Codec(
@@ -54,7 +54,7 @@ def make(name: str) -> codecs.Codec:
 
 
 def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[codecs.Arrays]:
-    """The stretches of 30 s by Magenta's rules; raises `errors.DiscardError` if none is long enough."""
+    """Returns the segments of 30 s by Magenta's rules; raises `errors.DiscardError` if none is long enough."""
     notes, total = _notes(sequence)
     cuts = [0.0, *np.arange(SECONDS, total, SECONDS).tolist()]
     out = []
@@ -71,12 +71,15 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[code
 
 
 def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> codecs.Arrays:
-    """All events of a sequence."""
+    """Returns all events of a sequence."""
     return {"tokens": _tokens(vocab, _notes(sequence)[0])}
 
 
 def _decode(vocab: vocabulary.Vocabulary, bins: int, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
-    """Tokens int[L] -> NoteSequence; notes without an end last to the end; time is in seconds, qpm is only written."""
+    """Returns a NoteSequence from tokens int[L]; notes without a note-off last to the end.
+
+    Times do not depend on `qpm`; it is only written as the tempo.
+    """
     performance_lib = noteseq.load().performance_lib
     kinds = {
         "note_on": performance_lib.PerformanceEvent.NOTE_ON,
@@ -94,14 +97,17 @@ def _decode(vocab: vocabulary.Vocabulary, bins: int, arrays: codecs.Arrays, qpm:
 
 
 def _variants(sequence: "NoteSequence") -> list["NoteSequence"]:
-    """The sequence at five tempos, its own among them, pedal applied (once, for it takes longer than all the rest)."""
+    """Returns the sequence, with the pedal applied, at five tempos including its own.
+
+    The pedal is applied once, because it takes longer than everything else.
+    """
     sequence = _pedalled(sequence)
     sequences_lib = noteseq.load().sequences_lib
     return [sequences_lib.stretch_note_sequence(sequence, factor) for factor in STRETCHES]
 
 
 def _pedalled(sequence: "NoteSequence") -> "NoteSequence":
-    """The sequence with its notes as long as the pedal makes them, and no pedal."""
+    """Returns the sequence with its notes extended by the sustain pedal and without the pedal itself."""
     if not any(c.control_number == _SUSTAIN for c in sequence.control_changes):
         return sequence
     out = noteseq.load().sequences_lib.apply_sustain_control_changes(sequence)
@@ -110,16 +116,16 @@ def _pedalled(sequence: "NoteSequence") -> "NoteSequence":
 
 
 def _notes(sequence: "NoteSequence") -> tuple[np.ndarray, float]:
-    """Start and end in seconds, pitch and velocity of each note, pedal applied: float64[N, 4], and the total time.
+    """Returns start and end in seconds, pitch and velocity of each note, float64[N, 4], and the total time.
 
-    Notes are ordered by start, as note-seq's splitter orders them.
+    The pedal is applied, and notes are ordered by start, as by note-seq's splitter.
 
     Raises:
         errors.DiscardError: There is no note, or one starts before time 0.
     """
     sequence = _pedalled(sequence)
-    heard = (n for n in sequence.notes if n.velocity and not n.is_drum)
-    rows = [(n.start_time, n.end_time, n.pitch, n.velocity) for n in heard]
+    audible = (n for n in sequence.notes if n.velocity and not n.is_drum)
+    rows = [(n.start_time, n.end_time, n.pitch, n.velocity) for n in audible]
     if not rows:
         raise errors.DiscardError("empty")
     notes = np.array(rows, np.float64)
@@ -129,10 +135,10 @@ def _notes(sequence: "NoteSequence") -> tuple[np.ndarray, float]:
 
 
 def _tokens(vocab: vocabulary.Vocabulary, notes: np.ndarray) -> np.ndarray:
-    """Notes (start, end, pitch, velocity; float64[N, 4]) -> ids in the order of note-seq's events: int32[L]."""
+    """Converts notes float64[N, 4] (start, end, pitch, velocity) to ids in note-seq's order of events, int32[L]."""
     notes = notes[np.lexsort((notes[:, 2], notes[:, 0]))]
     count = len(notes)
-    # As note-seq: to the nearest step, halves upwards, and at least one step long.
+    # As in note-seq: to the nearest step, halves upwards, and at least one step long.
     step = grid.spans(notes[:, :2] * STEPS_PER_SECOND).T.ravel()
     note = np.tile(np.arange(count), 2)
     off = np.repeat([False, True], count)
@@ -154,7 +160,7 @@ def _tokens(vocab: vocabulary.Vocabulary, notes: np.ndarray) -> np.ndarray:
         changes[on[changed]] = 1
         bins = bins[changed]
 
-    # Before each note event come its time shifts, all but the last of full length, then its change of velocity.
+    # Each note event is preceded by its time shifts, all but the last of full length, and then its velocity change.
     place = np.cumsum(shifts + changes + 1) - 1
     out = np.empty(place[-1] + 1 if count else 0, np.int32)
     out[:] = vocab.id("time_shift", shift.max)

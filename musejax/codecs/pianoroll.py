@@ -1,13 +1,13 @@
-"""Which of 88 keys sound in each frame: `pianoroll-88`, the form of the `bl` benchmark sets.
+"""A piano-roll of 88 keys: `pianoroll-88`, the form of the `bl` benchmark sets.
 
-Arrays: frames uint8[T, 88] (MIDI 21..108) at `frames_per_quarter` frames a quarter (eighths), beat int32[T], the
-frame's index modulo 32. All instruments but drums are laid over each other, each note moved to the nearest frame and
-at least one frame long.
+The arrays are frames uint8[T, 88] (MIDI pitches 21..108) at `frames_per_quarter` frames per quarter (eighths), and
+beat int32[T], the index of the frame modulo 32. All instruments except drums are combined. Each note is moved to the
+nearest frame and is at least one frame long.
 
-What is lost: repeated notes (equal neighbours become one note), dynamics, instruments, metre, tempo, timing off the
-grid. Silence at the end is kept through `total_time`, which a MIDI file does not hold.
+Lost in encoding: repeated notes (adjacent notes of one pitch are merged), dynamics, instruments, metre, tempo and
+timing off the grid. Silence at the end is kept through `total_time`, which a MIDI file does not store.
 
-Any frames in which at least one key sounds survive decode and encode.
+Frames survive decode and encode if at least one key sounds.
 """
 
 from typing import TYPE_CHECKING
@@ -20,14 +20,14 @@ from musejax.music import grid, noteseq
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# name -> what it holds, in one line
+# name -> description in one line
 CODECS = {
     "pianoroll-88": "binary frames of 88 keys",
 }
 
 
 def make(name: str) -> codecs.Codec:
-    """The codec `pianoroll-88`."""
+    """Returns the codec `pianoroll-88`."""
     vocab = vocabulary.pianoroll()
     return codecs.Codec(
         vocabulary=vocab,
@@ -39,7 +39,7 @@ def make(name: str) -> codecs.Codec:
 
 
 def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> codecs.Arrays:
-    """The frames of a sequence; raises `errors.DiscardError` if it is empty or leaves the keyboard."""
+    """Returns the arrays of a sequence; raises `errors.DiscardError` if it is empty or leaves the keyboard."""
     keys = vocab.range("key")
     notes = grid.read_notes(sequence, vocab.frames_per_quarter)
     if notes[:, 2].min() < keys.min or notes[:, 2].max() > keys.max:
@@ -52,7 +52,7 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> codecs.Ar
 
 
 def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
-    """Frames [T, 88] -> NoteSequence with one piano; a key that sounds in neighbouring frames is one note."""
+    """Returns a NoteSequence with one piano from frames [T, 88]; a key in consecutive frames is one note."""
     frames = np.asarray(arrays["frames"]) > 0
     tick = 60.0 / qpm / vocab.frames_per_quarter
     sequence = noteseq.load().NoteSequence(ticks_per_quarter=220, total_time=len(frames) * tick)

@@ -1,14 +1,14 @@
 """Melody, bridge and piano as REMI (Huang and Yang, 2020), tokenised by the package miditok: `remi`.
 
-Arrays: tokens int32[L], the ids of `miditok.REMI` over one stream of three programs (52 melody, 48 bridge, 0 piano),
-positions and durations in 16ths, durations up to 32, a time signature in each bar, no velocities; `encode` adds EOS.
-miditok is an optional extra, imported when this codec is asked for; the vocabulary is the tokenizer's own table, its
-types in lower case in the order of their ids, EOS as `end`. What a file has to be, which part is which track and how
-notes come onto the grid is as in `tracks`; bars must be whole quarters.
+The array is tokens int32[L], the ids of `miditok.REMI` over a single stream of three programs (52 melody, 48 bridge, 0
+piano). Positions and durations are in 16ths, durations are at most 32, every bar has a time signature, and there are no
+velocities. `encode` adds EOS. miditok is an optional extra and is imported when this codec is requested. The
+vocabulary is the tokenizer's table with its types in lower case, in the order of their ids, and EOS as `end`. The
+domain, the assignment of parts to tracks and the grid are those of `tracks`; in addition, bars must be whole quarters.
 
-What is lost: as in `tracks`, and which of two time signatures a bar of one length has.
+Lost in encoding: the same as in `tracks`, and the difference between time signatures with bars of equal length.
 
-Tokens survive decode and `encode` if they are what it makes of a sequence.
+Tokens survive decode and `encode` if `encode` made them.
 """
 
 import functools
@@ -26,19 +26,19 @@ from musejax.theory.sixteenths import QUARTER
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# name -> what it holds, in one line
+# name -> description in one line
 CODECS = {
     "remi": "melody, bridge and piano as miditok's REMI (needs the package miditok)",
 }
 PROGRAMS = (52, 48, 0)
-# Ticks of a quarter in the scores that go to and from miditok: a tick is a 16th.
+# Ticks per quarter in the scores that are exchanged with miditok: a tick is a 16th.
 _TICKS = QUARTER
 # Longest bar and longest note, in quarters.
 _QUARTERS = 8
 
 
 def make(name: str) -> codecs.Codec:
-    """The codec `remi`.
+    """Returns the codec `remi`.
 
     Raises:
         errors.UserError: miditok is not installed.
@@ -86,7 +86,10 @@ def _tokenizer() -> Any:
 
 
 def _vocabulary(name: str, table: dict[str, int]) -> vocabulary.Vocabulary:
-    """The tokenizer's table, texts such as `Pitch_60`, as ranges; values that are not consecutive count from 0."""
+    """Converts the tokenizer's table, with texts such as `Pitch_60`, to event ranges.
+
+    Values that are not consecutive integers are numbered from 0.
+    """
     ranges = []
     texts = [text.split("_", 1) for text in sorted(table, key=lambda text: table[text])]
     for type, of_type in itertools.groupby(texts, key=lambda text: text[0]):
@@ -100,12 +103,12 @@ def _vocabulary(name: str, table: dict[str, int]) -> vocabulary.Vocabulary:
 
 
 def _encode(tokenizer: Any, end: list[int], sequence: "NoteSequence") -> np.ndarray:
-    """Tokens int32[L]; raises `errors.DiscardError` outside the domain."""
+    """Returns tokens int32[L]; raises `errors.DiscardError` if the sequence is outside the domain."""
     import symusic
 
     music = tracks.read(sequence)
     if (music.sizes % _TICKS).any():
-        raise errors.DiscardError("a bar that is no whole number of quarters")
+        raise errors.DiscardError("a bar is not a whole number of quarters")
     score: Any = symusic.Score(_TICKS)
     for bar in np.flatnonzero(np.diff(music.sizes, prepend=0)):
         numerator = int(music.sizes[bar]) // _TICKS
@@ -120,7 +123,7 @@ def _encode(tokenizer: Any, end: list[int], sequence: "NoteSequence") -> np.ndar
 
 
 def _decode(tokenizer: Any, end: int, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
-    """Tokens int[L] -> NoteSequence with three parts; stops at `end`."""
+    """Returns a NoteSequence with three parts from tokens int[L], up to `end`."""
     tokens = np.asarray(arrays["tokens"])
     stops = np.flatnonzero(tokens == end)
     ids = tokens[: stops[0] if len(stops) else None].tolist()

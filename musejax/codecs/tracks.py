@@ -1,13 +1,13 @@
-"""Melody, bridge and piano bar by bar, each bar of a track opened by controls: `tracks`.
+"""Melody, bridge and piano bar by bar, with controls at the beginning of each bar of a track: `tracks`.
 
-In the way of MMM (Ens and Pasquier, 2020), bar-wise and with attribute controls, and of REMI (Huang and Yang, 2020),
-positions within bars. Arrays: tokens int32[L]. A bar is its `bar` token (its length in 16ths, 1..32), then for each
-of the tracks 0 melody, 1 bridge, 2 piano: `track`, `density`, `polyphony`, `duration`, and its notes by position and
-from low to high. `position` (16ths from the bar line) stands once before all notes that begin there; a note is
-`pitch` and `length` (1..32 16ths). After the last bar stands `end`. The controls say what begins in the bar of the
-track, in bins chosen from POP909; 0 is a silent track.
+The array is tokens int32[L]. The representation combines the tracks and attribute controls of MMM (Ens and Pasquier,
+2020) with the positions within bars of REMI (Huang and Yang, 2020). A bar is a `bar` token (its length in 16ths, 1..32)
+followed by the three tracks 0 melody, 1 bridge and 2 piano. A track is `track`, `density`, `polyphony`, `duration` and
+its notes, by position and from low to high. `position` (16ths from the bar line) comes once before all notes that begin
+there; a note is `pitch` and `length` (1..32 sixteenths). `end` follows the last bar. The controls describe the notes
+that begin in the bar of the track, in bins chosen from POP909; 0 is a silent track.
 
-| bin | density: notes | polyphony: sounding notes, mean while any sounds | duration: median length in 16ths |
+| bin | density: notes | polyphony: mean number of sounding notes, without rests | duration: median length in 16ths |
 |---|---|---|---|
 | 1 | 1-2 | up to 1.25 | 1 |
 | 2 | 3-4 | up to 2.25 | up to 2 |
@@ -16,19 +16,19 @@ track, in bins chosen from POP909; 0 is a silent track.
 | 5 | 9-11 | more | more |
 | 6, 7, 8, 9 | 12-14, 15-17, 18-21, more | | |
 
-Which part is which track is told by `ensemble`: POP909's names, other names, or how the parts play.
+`song_parts` assigns the parts to the tracks: by POP909's names, by other names, or by how the parts play.
 
-The grid starts anew at each time signature, which may stand off the 16ths of the tempo map: files made from audio
-have their first bar line anywhere. The first signature holds back to the first note; without any the metre is 4/4
-from time 0. Bars of more than 32 sixteenths are cut. A piece of which more than a quarter of the notes begin further
-than a quarter of a 16th from the grid is discarded. A primer is read by whole bars.
+The grid restarts at each time signature, which need not lie on a 16th of the tempo map: in files made from audio the
+first bar line may lie anywhere. The first time signature also holds for the notes before it; without any, the metre is
+4/4 from time 0. Bars of more than 32 sixteenths are split. A piece is discarded if more than a quarter of its notes
+begin further than a quarter of a 16th from the grid. A primer is read in whole bars.
 
-What is lost: drums; tempo, dynamics, instruments, pedals; timing off the grid, triplets among it; length beyond 32
-16ths; which of two notes of one pitch and track sounds where they overlap (the later cuts the earlier); silence
-before the first time signature and after the last bar in which a note begins; what key a piece is in.
+Lost in encoding: drums; tempo, dynamics, instruments, pedals; timing off the grid, including triplets; length beyond 32
+sixteenths; the overlap of notes of one pitch and track (the later note ends the earlier); silence before the first time
+signature and after the last bar in which a note begins; and the key.
 
-Tokens survive decode and encode if they are well-formed, the controls those of the notes, no two notes of one pitch
-and track overlap and a note begins in the last bar.
+Tokens survive decode and encode if they are well-formed, the controls agree with the notes, notes of one pitch and
+track do not overlap and a note begins in the last bar.
 """
 
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from musejax.base import Constraint
 
-# name -> what it holds, in one line
+# name -> description in one line
 CODECS = {
     "tracks": "melody, bridge and piano bar by bar, with controls of density, polyphony and duration",
 }
@@ -55,10 +55,10 @@ CONTROLS = ("density", "polyphony", "duration")
 DENSITY = (0, 2, 4, 6, 8, 11, 14, 17, 21)
 POLYPHONY = (0, 1.25, 2.25, 2.75, 3.25)
 DURATION = (0, 1, 2, 3, 6)
-# How far from the grid, in 16ths, a note still counts as on it, and the share of notes that may lie elsewhere.
+# Largest distance in 16ths at which a note counts as on the grid, and the share of notes that may lie off it.
 _TOLERANCE = 0.25
 _OFF_GRID = 0.25
-# More bars than this are a damaged file, not music.
+# Bars beyond which a file is taken to be damaged.
 _MAX_BARS = 2000
 
 
@@ -66,9 +66,9 @@ class Music(NamedTuple):
     """A piece on the grid.
 
     Attributes:
-        sizes: int64[B], the 16ths of each bar.
-        notes: int64[N, 4]: track, onset in 16ths from the first bar line, pitch, length in 16ths; by track and onset,
-            then from low to high; no two of one pitch and track overlap.
+        sizes: int64[B], the length of each bar in 16ths.
+        notes: int64[N, 4]: track, onset in 16ths from the first bar line, pitch, length in 16ths. They are ordered by
+            track, onset and pitch, and notes of one pitch and track do not overlap.
     """
 
     sizes: np.ndarray
@@ -76,12 +76,12 @@ class Music(NamedTuple):
 
     @property
     def starts(self) -> np.ndarray:
-        """The bar lines, the last one's end too: int64[B + 1]."""
+        """The bar lines, including the end of the last bar: int64[B + 1]."""
         return np.concatenate([[0], np.cumsum(self.sizes)])
 
 
 def make(name: str) -> codecs.Codec:
-    """The codec `tracks`."""
+    """Returns the codec `tracks`."""
     vocab = vocabulary.tracks()
     return codecs.Codec(
         vocabulary=vocab,
@@ -102,11 +102,11 @@ def _grammar() -> "Constraint":
 
 
 def attributes(vocab: vocabulary.Vocabulary, tokens: np.ndarray) -> np.ndarray:
-    """The controls that the notes of a piece realise, whatever its control tokens say.
+    """Returns the controls computed from the notes of a piece, regardless of its control tokens.
 
     Args:
-        vocab: That of the codec.
-        tokens: int[L], one piece; what stands after `end` is left out, and so is an unfinished note.
+        vocab: The vocabulary of the codec.
+        tokens: int[L], one piece; tokens after `end` and an unfinished note are ignored.
 
     Returns:
         int32[bars, 3, 3]: for each bar and track the bins of density, polyphony and duration.
@@ -115,12 +115,12 @@ def attributes(vocab: vocabulary.Vocabulary, tokens: np.ndarray) -> np.ndarray:
 
 
 def requested(vocab: vocabulary.Vocabulary, tokens: np.ndarray) -> np.ndarray:
-    """The controls that a piece's control tokens say: int32[bars, 3, 3] as `attributes`, -1 where there is none."""
+    """Returns the controls in a piece's control tokens, int32[bars, 3, 3] as in `attributes`; -1 if missing."""
     return _parse(vocab, tokens)[1]
 
 
 def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
-    """Tokens int[L] -> NoteSequence with three parts; stops at `end`; what is not well-formed is passed over."""
+    """Returns a NoteSequence with three parts from tokens int[L], up to `end`; ignores tokens that are out of place."""
     music, _ = _parse(vocab, arrays["tokens"])
     starts = music.starts
     ends = music.notes[:, 1] + music.notes[:, 3]
@@ -133,10 +133,10 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
 
 
 def read(sequence: "NoteSequence") -> Music:
-    """A sequence on the grid.
+    """Returns a sequence on the grid.
 
     Raises:
-        errors.DiscardError: It lies outside the codec's domain.
+        errors.DiscardError: The sequence is outside the codec's domain.
     """
     vocab = vocabulary.tracks()
     names, notes = song_parts.parts(sequence)
@@ -155,15 +155,15 @@ def read(sequence: "NoteSequence") -> Music:
 
 
 def _on_grid(sequence: "NoteSequence", seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Moves notes onto the grid that starts anew at each time signature.
+    """Moves notes onto the grid that restarts at each time signature.
 
     Args:
         sequence: The music.
         seconds: float64[N, 2], onset and end of each note.
 
     Returns:
-        Onsets and lengths in whole 16ths from the first bar line, int64[N] both; the 16ths of each bar up to the last
-        in which a note begins, int64[B].
+        Onsets from the first bar line, int64[N], and lengths, int64[N], in 16ths; and the length in 16ths of each bar
+        up to the last in which a note begins, int64[B].
 
     Raises:
         errors.DiscardError: Too many notes lie off the grid, or there are too many bars.
@@ -174,10 +174,10 @@ def _on_grid(sequence: "NoteSequence", seconds: np.ndarray) -> tuple[np.ndarray,
         raise errors.DiscardError("notes off the 16th grid")
     placed = grid.spans(lines + grid.nearest(beyond))
     first, last = int(placed[:, 0].min()), int(placed[:, 0].max())
-    # Of several signatures at one place the last holds.
+    # The last of several signatures at one place holds.
     signatures = dict(metre.read(sequence, restarting)) or {0: BAR}
     opening, size = next(iter(signatures.items()))
-    # The first signature holds back to the first note.
+    # The first signature also holds for the notes before it.
     begin = min(opening, opening + (first - opening) // size * size)
     starts = [begin, *list(signatures)[1:]]
     bars: list[int] = []
@@ -195,7 +195,7 @@ def _on_grid(sequence: "NoteSequence", seconds: np.ndarray) -> tuple[np.ndarray,
 
 
 def _normal(rows: np.ndarray, longest: int) -> np.ndarray:
-    """Notes as `Music` has them of rows of track, onset, pitch and length; the later of two overlapping notes stays."""
+    """Sorts rows of track, onset, pitch and length as in `Music`; a note ends where its pitch and track begin again."""
     rows = rows[np.lexsort((-rows[:, 3], rows[:, 1], rows[:, 2], rows[:, 0]))]
     same = (rows[1:, [0, 2]] == rows[:-1, [0, 2]]).all(axis=1)
     keep = np.ones(len(rows), bool)
@@ -209,7 +209,7 @@ def _normal(rows: np.ndarray, longest: int) -> np.ndarray:
 
 
 def _segments(music: Music) -> list[list[np.ndarray]]:
-    """The notes that begin in each track of each bar, onset counted from the bar line: [bar][track] int64[n, 4]."""
+    """Returns the notes that begin in each bar and track, [bar][track] int64[n, 4], with onsets from the bar line."""
     starts = music.starts
     out = [[np.zeros((0, 4), np.int64)] * len(song_parts.NAMES) for _ in music.sizes]
     if not len(music.notes):
@@ -224,16 +224,16 @@ def _segments(music: Music) -> list[list[np.ndarray]]:
 
 
 def _bins(music: Music) -> np.ndarray:
-    """The controls of each bar and track: int32[B, 3, 3]."""
+    """Returns the controls of each bar and track, int32[B, 3, 3]."""
     return np.array([[_controls(notes) for notes in bar] for bar in _segments(music)], np.int32).reshape(-1, 3, 3)
 
 
 def _controls(notes: np.ndarray) -> tuple[int, int, int]:
-    """The bins of density, polyphony and duration of notes int64[n, 4] in order of their onsets."""
+    """Returns the bins of density, polyphony and duration of notes int64[n, 4] in the order of their onsets."""
     if not len(notes):
         return 0, 0, 0
     ends = notes[:, 1] + notes[:, 3]
-    # What a note adds to the time in which anything sounds begins where all before it have ended.
+    # A note adds to the time in which anything sounds only once all notes before it have ended.
     before = np.concatenate([[0], np.maximum.accumulate(ends)[:-1]])
     sounding = np.maximum(ends - np.maximum(notes[:, 1], before), 0).sum()
     values = ((DENSITY, len(notes)), (POLYPHONY, notes[:, 3].sum() / sounding), (DURATION, np.median(notes[:, 3])))
@@ -242,7 +242,7 @@ def _controls(notes: np.ndarray) -> tuple[int, int, int]:
 
 
 def _write(vocab: vocabulary.Vocabulary, music: Music, *, end: bool) -> np.ndarray:
-    """Tokens int32[L], with `end` if asked."""
+    """Returns tokens int32[L], with an `end` token if `end`."""
     position, pitch, length = (vocab.start(t) - vocab.range(t).min for t in ("position", "pitch", "length"))
     out: list[int] = []
     for size, bar in zip(music.sizes.tolist(), _segments(music)):
@@ -250,23 +250,23 @@ def _write(vocab: vocabulary.Vocabulary, music: Music, *, end: bool) -> np.ndarr
         for track, notes in enumerate(bar):
             out.append(vocab.id("track", track))
             out += [vocab.id(t, value) for t, value in zip(CONTROLS, _controls(notes))]
-            at = -1
+            previous = -1
             for _, onset, height, duration in notes.tolist():
-                if onset != at:
+                if onset != previous:
                     out.append(position + onset)
-                    at = onset
+                    previous = onset
                 out += [pitch + height, length + duration]
     return np.array(out + [vocab.id("end")] * end, np.int32)
 
 
 def _parse(vocab: vocabulary.Vocabulary, tokens: Iterable[int] | np.ndarray) -> tuple[Music, np.ndarray]:
-    """The music of tokens, and the controls they say: int32[B, 3, 3], -1 where there is none.
+    """Returns the music of tokens and the controls in the control tokens, int32[B, 3, 3], -1 if missing.
 
-    Whatever the order of the tokens, a note is a pitch and the length right after it, in the last bar, track and
-    position named, which must lie in the bar.
+    Whatever the order of the tokens, a note is a pitch followed immediately by a length. Its bar, track and position
+    are the most recent ones, and the position must lie in the bar.
     """
     sizes: list[int] = []
-    said: list[np.ndarray] = []
+    controls: list[np.ndarray] = []
     rows = []
     start, track, position, pitch = 0, -1, -1, -1
     for token in np.asarray(tokens).tolist():
@@ -276,17 +276,17 @@ def _parse(vocab: vocabulary.Vocabulary, tokens: Iterable[int] | np.ndarray) -> 
         if kind == "bar":
             start += sizes[-1] if sizes else 0
             sizes.append(value)
-            said.append(np.full((len(song_parts.NAMES), len(CONTROLS)), -1, np.int32))
+            controls.append(np.full((len(song_parts.NAMES), len(CONTROLS)), -1, np.int32))
             track = position = -1
         elif kind == "track":
             track, position = value if sizes else -1, -1
         elif kind in CONTROLS and track >= 0:
-            said[-1][track, CONTROLS.index(kind)] = value
+            controls[-1][track, CONTROLS.index(kind)] = value
         elif kind == "position":
             position = value if track >= 0 and value < sizes[-1] else -1
         elif kind == "length" and pitch >= 0 and position >= 0:
             rows.append((track, start + position, pitch, value))
         pitch = value if kind == "pitch" else -1
     notes = _normal(np.array(rows, np.int64).reshape(-1, 4), vocab.range("length").max)
-    controls = np.array(said, np.int32).reshape(-1, len(song_parts.NAMES), len(CONTROLS))
-    return Music(np.array(sizes, np.int64), notes), controls
+    stacked = np.array(controls, np.int32).reshape(-1, len(song_parts.NAMES), len(CONTROLS))
+    return Music(np.array(sizes, np.int64), notes), stacked

@@ -1,34 +1,34 @@
-"""Melody, bass and drums together on the 16th grid: `trio`, MusicVAE's (Roberts et al., 2018).
+"""Melody, bass and drums together on the 16th grid: `trio`, after MusicVAE (Roberts et al., 2018).
 
-Arrays: tokens int32[T, 3], streams melody, bass, drums. Each stream has ids of its own (`Vocabulary.own`): the two
-lines note-seq's melody events (a hold, an off, a note-on for each pitch 21..108), the drums one of the 512 sets of
-the codec `drums`. The grammar keeps each stream to its ids.
+The array is tokens int32[T, 3] with the streams melody, bass and drums. Each stream has its own ids
+(`Vocabulary.own`): melody and bass use note-seq's melody events (hold, off, and a note-on for each pitch 21..108), and
+drums use the 512 sets of the codec `drums`. The grammar restricts each stream to its ids.
 
-`encode` follows MusicVAE's pipeline. The sequence is split where tempo or time signature change and quantised at 4
-frames a quarter. An instrument is drums if its notes are; a melody if its program is 0..31 (piano, chromatic
-percussion, organ, guitar); a bass if it is 32..39; one with any other program, or with notes of two kinds, is left
-out. Each becomes one line over the whole stretch: of notes that start together the highest, and a note ends where
-the next begins. A line with a pitch outside 21..108 is left out.
+`encode` follows MusicVAE's pipeline. The sequence is split where the tempo or time signature changes and quantised at 4
+frames per quarter. An instrument is drums if its notes are, a melody if its program is 0..31 (piano, chromatic
+percussion, organ, guitar), and a bass if its program is 32..39. Instruments with other programs or with notes of two
+kinds are left out. Each instrument becomes one line over the whole segment: the highest of notes that start together
+is kept, and a note ends where the next begins. A line with a pitch outside 21..108 is left out.
 
-Every melody is put together with every bass and with all drums as one kit, for files often give each drum a track;
-at most 32 combinations, a stretch with more is discarded. A piece begins and ends with a bar in which all three
-sound; between them none is silent for more than 2 bars, which would part it. It has at least 4 bars and is not cut. A
-note that sounds across its beginning begins there. Of pieces that are equal, as where a part is doubled, one is kept.
+Every melody is combined with every bass and with all drums as one kit, because files often give each drum its own
+track. A segment with more than 32 combinations is discarded. A piece begins and ends with a bar in which all three
+sound; a silence of more than 2 bars in any of them splits it. It has at least 4 bars and is never truncated. A note
+that sounds across the beginning of a piece begins there. Identical pieces, as from a doubled part, are kept once.
 
-MusicVAE itself draws 5 windows from a file, reads 4/4 alone, leaves notes out that sound across the beginning, and
-lets an instrument rest for 2 bars on either side of a bar in which it sounds, so that its silences may last 4.
+MusicVAE itself samples 5 windows per file, reads only 4/4, drops notes that sound across the beginning, and lets an
+instrument rest for 2 bars on either side of a bar in which it sounds, so silences may last 4 bars.
 
-`prime` reads the first instrument of each kind that has notes, from the bar line before the first to the end of the
-last, through rests and through changes of tempo and time signature. One or two of the three may be missing: they are
-silent. A primer whose only melody or only bass has a pitch outside the table does not fit.
+`prime` reads the first melody, the first bass and all drums, from the bar line before the first note to the end of the
+last, through rests and changes of tempo and time signature. One or two of the three may be missing; they are silent.
+A primer does not fit if all its melodies, or all its basses, have a pitch outside the table.
 
-What is lost: what `melody` and `drums` lose (see there); which instruments play, all others, chords (but for their
-highest note), where a note ends that another cuts short.
+Lost in encoding: everything that `melody` and `drums` lose; the identity of the instruments, all other instruments, all
+notes of a chord except the highest, and the end of a note that another cuts short.
 
-Tokens survive decode and `prime` if each stream has its own ids alone; in the lines no note ends where none sounds;
-a note or hit begins in the first 16 frames; and a note sounds or a drum is hit in the last. They survive decode and
-`encode` if besides they are whole bars of 16 frames, at least four, with each of the three in the first bar and in
-the last, and none silent for more than 2 bars; that something sounds in the last frame is then not needed.
+Tokens survive decode and `prime` if each stream has only its own ids, every off in melody and bass ends a note, a note
+or hit begins in the first 16 frames, and a note sounds or a drum is hit in the last frame. They survive decode and
+`encode` if, in addition, they consist of four or more whole bars of 16 frames, all three sound in the first and last
+bar, and none is silent for more than 2 bars; the last frame may then be silent.
 """
 
 import itertools
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from musejax.base import Constraint
 
-# name -> what it holds, in one line
+# name -> description in one line
 CODECS = {
     "trio": "melody, bass and drums on the 16th grid",
 }
@@ -53,7 +53,7 @@ Kind = Literal["melody", "bass", "drums"]
 KINDS: tuple[Kind, ...] = ("melody", "bass", "drums")
 MELODY_PROGRAMS = range(32)
 BASS_PROGRAMS = range(32, 40)
-# What `decode` writes: a piano and a fingered electric bass.
+# Programs that `decode` writes: a piano and a fingered electric bass.
 PROGRAMS = (0, 33)
 MIN_BARS = 4
 GAP_BARS = 2
@@ -61,11 +61,11 @@ MAX_COMBINATIONS = 32
 
 
 class _Line(NamedTuple):
-    """One instrument over a whole stretch.
+    """One instrument over a whole segment.
 
     Attributes:
-        events: int32[T]; note-seq's melody events, or for drums the number of the set.
-        active: bool[T], whether a note sounds, or a drum is hit.
+        events: int32[T]; note-seq's melody events, or, for drums, the number of the set.
+        active: bool[T], whether a note sounds or a drum is hit.
     """
 
     events: np.ndarray
@@ -73,7 +73,7 @@ class _Line(NamedTuple):
 
 
 def make(name: str) -> codecs.Codec:
-    """The codec `trio`."""
+    """Returns the codec `trio`."""
     vocab = vocabulary.trio()
     return codecs.Codec(
         vocabulary=vocab,
@@ -94,27 +94,27 @@ def _grammar(vocab: vocabulary.Vocabulary) -> "Constraint":
 
 
 def allowed(vocab: vocabulary.Vocabulary) -> np.ndarray:
-    """The ids that each stream has: bool[3, V]."""
+    """Returns the ids that each stream may use, bool[3, V]."""
     return np.stack([np.any([vocab.values(t) >= 0 for t in types], axis=0) for types in vocab.own])
 
 
 def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[np.ndarray]:
-    """The trios of a sequence; raises `errors.DiscardError` with the last reason if there is none."""
+    """Returns the trios of a sequence; raises `errors.DiscardError` with the last reason if there are none."""
     sequences_lib = noteseq.load().sequences_lib
     grid.check_start(np.array([note.start_time for note in sequence.notes]))
     reason, out = "no melody", {}
     for part in sequences_lib.split_note_sequence_on_time_changes(sequence):
         quantised = grid.quantise(part, vocab.frames_per_quarter)
         bar = int(sequences_lib.steps_per_bar_in_quantized_sequence(quantised))
-        found, left_out = _lines(vocab, quantised, -(-quantised.total_quantized_steps // bar) * bar)
-        missing: list[Kind] = [kind for kind in KINDS if not found[kind]]
-        combinations = list(itertools.product(*(found[kind] for kind in KINDS)))
+        lines, left_out = _lines(vocab, quantised, -(-quantised.total_quantized_steps // bar) * bar)
+        missing: list[Kind] = [kind for kind in KINDS if not lines[kind]]
+        combinations = list(itertools.product(*(lines[kind] for kind in KINDS)))
         if missing:
             reason = left_out.get(missing[0], f"no {missing[0]}")
         elif len(combinations) > MAX_COMBINATIONS:
             reason = f"more than {MAX_COMBINATIONS} combinations of instruments"
         else:
-            reason = f"no {MIN_BARS} bars in a row that all three play"
+            reason = f"no {MIN_BARS} consecutive bars that all three play"
             for combination in combinations:
                 for first, last in _together(combination, bar):
                     tokens = _tokens(vocab, combination, first, last)
@@ -125,15 +125,15 @@ def _encode(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> list[np.n
 
 
 def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> np.ndarray:
-    """The trio of a primer; raises `errors.DiscardError` if nothing sounds or a pitch does not fit."""
+    """Returns the trio of a primer; raises `errors.DiscardError` if nothing sounds or a pitch does not fit."""
     quantised = grid.quantise(grid.in_one_tempo(sequence), vocab.frames_per_quarter)
     length = quantised.total_quantized_steps
-    found, left_out = _lines(vocab, quantised, length)
+    lines, left_out = _lines(vocab, quantised, length)
     for kind, reason in left_out.items():
-        if not found[kind]:
+        if not lines[kind]:
             raise errors.DiscardError(reason)
     silent = {kind: _Line(np.full(length, _rest(kind), np.int32), np.zeros(length, bool)) for kind in KINDS}
-    chosen = tuple((found[kind] or [silent[kind]])[0] for kind in KINDS)
+    chosen = tuple((lines[kind] or [silent[kind]])[0] for kind in KINDS)
     active = np.flatnonzero(np.any([line.active for line in chosen], axis=0))
     if not len(active):
         raise errors.DiscardError("no melody, bass or drums")
@@ -142,7 +142,10 @@ def _prime(vocab: vocabulary.Vocabulary, sequence: "NoteSequence") -> np.ndarray
 
 
 def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> "NoteSequence":
-    """Tokens int[T, 3] -> NoteSequence of three parts; an id that is not the stream's holds, or hits nothing."""
+    """Returns a NoteSequence of three parts from tokens int[T, 3].
+
+    An id of another stream counts as a hold in melody and bass, and as silence in drums.
+    """
     note_seq, tokens = noteseq.load(), np.asarray(arrays["tokens"])
     sequence = note_seq.NoteSequence(ticks_per_quarter=220)
     sequence.tempos.add(qpm=qpm)
@@ -165,38 +168,41 @@ def _decode(vocab: vocabulary.Vocabulary, arrays: codecs.Arrays, qpm: float) -> 
 
 
 def _kinds(quantised: "NoteSequence") -> dict[int, Kind]:
-    """What each instrument is, by its number; those that are none of the three, or more than one, are left out."""
-    found: dict[int, set[Kind | None]] = {}
+    """Returns the kind of each instrument, by number, without those that have no kind or several."""
+    kinds_of: dict[int, set[Kind | None]] = {}
     for note in quantised.notes:
         if note.velocity:
             kind: Kind | None = "melody" if note.program in MELODY_PROGRAMS else None
             kind = "bass" if note.program in BASS_PROGRAMS else kind
-            found.setdefault(note.instrument, set()).add("drums" if note.is_drum else kind)
-    return {i: kind for i, kinds in sorted(found.items()) for kind in kinds if kind is not None and len(kinds) == 1}
+            kinds_of.setdefault(note.instrument, set()).add("drums" if note.is_drum else kind)
+    return {i: kind for i, kinds in sorted(kinds_of.items()) for kind in kinds if kind is not None and len(kinds) == 1}
 
 
 def voices(sequence: "NoteSequence") -> list[list[int]]:
-    """Indices of the notes of the first melody, of the first bass and of all drums.
+    """Returns the indices of the notes of the first melody, of the first bass and of all drums.
 
     Raises:
-        errors.DiscardError: There are none of all three.
+        errors.DiscardError: The sequence has no melody, bass or drums.
     """
     kinds = _kinds(sequence)
-    found: dict[Kind, list[int]] = {}
+    out: dict[Kind, list[int]] = {}
     for kind in KINDS:
-        numbers = [number for number, of_number in kinds.items() if of_number == kind]
+        numbers = [number for number, kind_of_number in kinds.items() if kind_of_number == kind]
         chosen = numbers if kind == "drums" else numbers[:1]
-        found[kind] = [i for i, note in enumerate(sequence.notes) if note.instrument in chosen and note.velocity]
-    found["drums"] = [i for i in found["drums"] if drums.class_of(sequence.notes[i].pitch) is not None]
-    if not any(found.values()):
+        out[kind] = [i for i, note in enumerate(sequence.notes) if note.instrument in chosen and note.velocity]
+    out["drums"] = [i for i in out["drums"] if drums.class_of(sequence.notes[i].pitch) is not None]
+    if not any(out.values()):
         raise errors.DiscardError("no melody, bass or drums")
-    return [found[kind] for kind in KINDS]
+    return [out[kind] for kind in KINDS]
 
 
 def _lines(
     vocab: vocabulary.Vocabulary, quantised: "NoteSequence", length: int
 ) -> tuple[dict[Kind, list[_Line]], dict[Kind, str]]:
-    """The lines of each kind over so many frames, by instrument, and why the last one left out of each kind was."""
+    """Returns the lines of each kind, `length` frames long and in the order of instruments.
+
+    Also returns, for each kind of which a line was left out, the reason of the last one.
+    """
     left_out: dict[Kind, str] = {}
     out: dict[Kind, list[_Line]] = {kind: [] for kind in KINDS}
     kinds = _kinds(quantised)
@@ -234,12 +240,12 @@ def _kit(quantised: "NoteSequence", instruments: set[int], length: int) -> _Line
 
 
 def _together(combination: tuple[_Line, ...], bar: int) -> list[tuple[int, int]]:
-    """First and end frame of each stretch of bars that a combination plays together."""
+    """Returns first and end frame of each run of bars that a combination plays together."""
     bars = np.array([line.active.reshape(-1, bar).max(axis=1) for line in combination])
     common = np.array([_covered(plays) for plays in bars]).min(axis=0)
     out = []
     for first, last in grid.runs(common):
-        # A silence at either end is none between bars of the piece.
+        # A piece neither begins nor ends with a bar in which one of them is silent.
         full = first + np.flatnonzero(bars[:, first:last].min(axis=0))
         if common[first] and len(full) and full[-1] + 1 - full[0] >= MIN_BARS:
             out.append((int(full[0]) * bar, int(full[-1] + 1) * bar))
@@ -247,7 +253,7 @@ def _together(combination: tuple[_Line, ...], bar: int) -> list[tuple[int, int]]
 
 
 def _covered(plays: np.ndarray) -> np.ndarray:
-    """The bars in which a line plays, bool[B], and the short silences between them."""
+    """Returns the bars, bool[B], in which a line plays, including the short silences between them."""
     out = plays.copy()
     for first, last in grid.runs(plays):
         if first > 0 and last < len(plays) and last - first <= GAP_BARS:
@@ -260,7 +266,7 @@ def _rest(kind: Kind) -> int:
 
 
 def _tokens(vocab: vocabulary.Vocabulary, combination: tuple[_Line, ...], first: int, last: int) -> np.ndarray:
-    """The ids of a stretch: int32[last - first, 3]."""
+    """Returns the ids of the frames from `first` to `last`, int32[last - first, 3]."""
     columns = []
     for kind, line in zip(KINDS, combination):
         events = line.events[first:last]
@@ -268,7 +274,7 @@ def _tokens(vocab: vocabulary.Vocabulary, combination: tuple[_Line, ...], first:
             columns.append(events + vocab.start(kind))
             continue
         if line.active[first] and events[0] == melody_lines.GO_ON:
-            # A note that sounds across the beginning begins anew.
+            # A note that sounds across the beginning begins there.
             held = line.events[:first]
             events = np.concatenate([held[held >= 0][-1:], events[1:]])
         before = np.maximum.accumulate(events) < 0

@@ -48,7 +48,7 @@ def test_tokens_survive(tokens, qpm):
     np.testing.assert_array_equal(primed, tokens)
     assert primed.dtype == np.int32
     if len(tokens) < 64:
-        with pytest.raises(errors.DiscardError, match="no 4 bars in a row that all three play"):
+        with pytest.raises(errors.DiscardError, match="no 4 consecutive bars that all three play"):
             CODEC.encode(sequence)
     else:
         (again,) = CODEC.encode(sequence)
@@ -113,7 +113,7 @@ STRINGS = (48, _quarters(0, 8, 64))
         ([PIANO, STRINGS, KIT], "no bass"),
         ([PIANO, FINGERED], "no drums"),
         ([PIANO, FINGERED, (None, _quarters(0, 8, 100))], "no drums"),
-        ([PIANO, FINGERED, (None, _quarters(0, 3, 36))], "no 4 bars in a row that all three play"),
+        ([PIANO, FINGERED, (None, _quarters(0, 3, 36))], "no 4 consecutive bars that all three play"),
         ([PIANO, (33, _quarters(0, 8, 20)), KIT], "pitch outside 21..108"),
         ([PIANO] * 11 + [FINGERED] * 3 + [KIT], "more than 32 combinations of instruments"),
         ([(0, [(-1, 1, 60)]), FINGERED, KIT], "a note before time 0"),
