@@ -191,11 +191,11 @@ def quantise(sequence: "NoteSequence", frames_per_quarter: int = QUARTER) -> "No
     try:
         quantised = sequences_lib.quantize_note_sequence(sequence, frames_per_quarter)
     except sequences_lib.BadTimeSignatureError as error:
-        raise errors.DiscardError("a time signature that is none") from error
+        raise errors.DiscardError("an invalid time signature") from error
     except sequences_lib.NegativeTimeError as error:
         raise errors.DiscardError("a note before time 0") from error
     if sequences_lib.steps_per_bar_in_quantized_sequence(quantised) % 1:
-        raise errors.DiscardError("bars are no whole number of 16ths")
+        raise errors.DiscardError("a bar is not a whole number of 16ths")
     return quantised
 
 

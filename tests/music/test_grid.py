@@ -116,7 +116,7 @@ def test_note_seq_rounds_alike():
 
 
 @pytest.mark.parametrize(
-    ("signature", "reason"), [((0, 4, 3), "a time signature that is none"), ((0, 3, 32), "no whole number of 16ths")]
+    ("signature", "reason"), [((0, 4, 3), "an invalid time signature"), ((0, 3, 32), "not a whole number of 16ths")]
 )
 def test_quantising_discards(signature, reason):
     with pytest.raises(errors.DiscardError, match=reason):
