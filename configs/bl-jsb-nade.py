@@ -1,10 +1,10 @@
-"""Protocol `bl`, JSB chorales by quarters: an LSTM over 88-key frames, each key given those below it (class A2).
+"""Protocol `bl`, JSB chorales by quarters: an LSTM over 88-key frames, with keys conditioned on lower keys (class A2).
 
 musejax train bl-jsb-nade
 musejax evaluate bl-jsb-nade --data bl-jsb --split test --json
 
-Result, from the weights as shipped: test 5.128 nats a frame (95 % interval over pieces 4.869 to 5.399), 5.128 without
-first frames. Training took 3 minutes on two shared cores of an AMD EPYC (Zen 4).
+Results of the shipped weights: test 5.128 nats per frame (95 % interval over pieces 4.869 to 5.399), 5.128 without the
+first frame of each piece. Training took 3 minutes on two shared cores of an AMD EPYC (Zen 4).
 """
 
 import dataclasses

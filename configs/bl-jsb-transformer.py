@@ -1,10 +1,10 @@
-"""Protocol `bl`, JSB chorales by quarters: a Transformer over 88-key frames, each key given those below it (class A2).
+"""Protocol `bl`, JSB chorales by quarters: a Transformer over 88-key frames, with keys conditioned on lower keys (class A2).
 
 musejax train bl-jsb-transformer
 musejax evaluate bl-jsb-transformer --data bl-jsb --split test --json
 
-Result, from the weights as shipped (eight bits; the best checkpoint is of step 300): test 5.446 nats a frame (95 %
-interval over pieces 5.136 to 5.779), 5.434 without first frames. Training took 4 minutes on one core of an AMD EPYC
+Results of the shipped weights (eight bits; best checkpoint at step 300): test 5.446 nats per frame (95 % interval over
+pieces 5.136 to 5.779), 5.434 without the first frame of each piece. Training took 4 minutes on one core of an AMD EPYC
 (Zen 4), shared with other work.
 """
 

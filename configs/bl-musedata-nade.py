@@ -1,10 +1,10 @@
-"""Protocol `bl`, MuseData: an LSTM over 88-key frames, each key given those below it (class A2).
+"""Protocol `bl`, MuseData: an LSTM over 88-key frames, with keys conditioned on lower keys (class A2).
 
 musejax train bl-musedata-nade
 musejax evaluate bl-musedata-nade --data bl-musedata --split test --json
 
-Result, from the weights as shipped: test 4.028 nats a frame (95 % interval over pieces 3.680 to 4.348), 4.020 without
-first frames. Training took 16 minutes on two shared cores of an AMD EPYC (Zen 4).
+Results of the shipped weights: test 4.028 nats per frame (95 % interval over pieces 3.680 to 4.348), 4.020 without the
+first frame of each piece. Training took 16 minutes on two shared cores of an AMD EPYC (Zen 4).
 """
 
 import dataclasses

@@ -1,10 +1,10 @@
-"""Protocol `bl`, Nottingham: an LSTM over 88-key frames, keys independent given the past (class A1).
+"""Protocol `bl`, Nottingham: an LSTM over 88-key frames, with keys independent given the past (class A1).
 
 musejax train bl-nottingham-lstm
 musejax evaluate bl-nottingham-lstm --data bl-nottingham --split test --json
 
-Result, from the weights as shipped: test 1.649 nats a frame (95 % interval over pieces 1.504 to 1.787), 1.627 without
-first frames. Training took 17 minutes on one core of an AMD EPYC (Zen 4), shared with other work.
+Results of the shipped weights: test 1.649 nats per frame (95 % interval over pieces 1.504 to 1.787), 1.627 without the
+first frame of each piece. Training took 17 minutes on one core of an AMD EPYC (Zen 4), shared with other work.
 """
 
 import dataclasses

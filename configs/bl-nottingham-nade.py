@@ -1,10 +1,10 @@
-"""Protocol `bl`, Nottingham: an LSTM over 88-key frames, each key given those below it (class A2).
+"""Protocol `bl`, Nottingham: an LSTM over 88-key frames, with keys conditioned on lower keys (class A2).
 
 musejax train bl-nottingham-nade
 musejax evaluate bl-nottingham-nade --data bl-nottingham --split test --json
 
-Result, from the weights as shipped: test 1.039 nats a frame (95 % interval over pieces .947 to 1.131), 1.024 without
-first frames. Training took 19 minutes on two shared cores of an AMD EPYC (Zen 4).
+Results of the shipped weights: test 1.039 nats per frame (95 % interval over pieces .947 to 1.131), 1.024 without the
+first frame of each piece. Training took 19 minutes on two shared cores of an AMD EPYC (Zen 4).
 """
 
 import dataclasses

@@ -1,11 +1,11 @@
-"""Protocol `bl`, Nottingham: a Transformer over 88-key frames, each key given those below it (class A2).
+"""Protocol `bl`, Nottingham: a Transformer over 88-key frames, with keys conditioned on lower keys (class A2).
 
 musejax train bl-nottingham-transformer
 musejax evaluate bl-nottingham-transformer --data bl-nottingham --split test --json
 
-Result, from the weights as shipped (eight bits; the best checkpoint is of step 1,000): test 1.118 nats a frame (95 %
-interval over pieces 1.017 to 1.222), 1.103 without first frames. Training took 12 minutes on one core of an AMD EPYC
-(Zen 4), shared with other work.
+Results of the shipped weights (eight bits; best checkpoint at step 1,000): test 1.118 nats per frame (95 % interval
+over pieces 1.017 to 1.222), 1.103 without the first frame of each piece. Training took 12 minutes on one core of an AMD
+EPYC (Zen 4), shared with other work.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Two bars of four voices at once: MuseGAN over rolls of `bach-chorales`, one set of latent vectors for all voices.
+"""MuseGAN on two-bar rolls of four voices from `bach-chorales`, with latent vectors shared by all voices.
 
 musejax train chorale-gan
 musejax sample chorale-gan --num 8 --out music
@@ -6,9 +6,10 @@ musejax evaluate chorale-gan --split test --json
 musejax metrics music --reference bach-chorales:test --codec rolls-chorale
 python -m benchmarks.gan_report chorale-gan
 
-Result, from the weights as shipped (eight bits), beside held-out windows of two bars: MuseGAN's statistics are 4.5 %
-off (EB, UPC, QN and DP as coded; the published nets are 24 to 73 % off their data), overlapped area .804. Training took
-8 minutes on an NVIDIA H100 that fifteen other trainings shared; validation was best, .0755, at step 1,900.
+Results of the shipped weights (eight bits), compared with held-out windows of two bars: MuseGAN's statistics differ by
+4.5 % (EB, UPC, QN and DP as in its code; those of the published nets differ from their data by 24 to 73 %), and the
+overlapped area is .804. Training took 8 minutes on an NVIDIA H100 shared with fifteen other trainings; the best
+validation score, .0755, was at step 1,900.
 """
 
 import dataclasses

@@ -1,13 +1,12 @@
-"""Chorales to listen to and to steer: a Transformer over frames of four voices with holds, on `bach-chorales`.
+"""A Transformer over frames of four voices with holds, trained on `bach-chorales`, for free and constrained chorales.
 
 musejax train chorale-transformer
 musejax evaluate chorale-transformer --split test --json
 musejax harmonize chorale-transformer MELODY.mid
 
-Result, from the weights as shipped (eight bits; the best checkpoint is of step 2,000): test .4088 nats a token (95 %
-interval over pieces .3597 to .4552), validation .3526. Training took 26 minutes on one core of an AMD EPYC (Zen 4),
-shared with other work.
-The gaps that it was trained on were single and longer than those that training draws now (nn/given_reader.py).
+Results of the shipped weights (eight bits; best checkpoint at step 2,000): test .4088 nats per token (95 % interval
+over pieces .3597 to .4552), validation .3526. Training took 26 minutes on one core of an AMD EPYC (Zen 4), shared with
+other work. The model was trained on single gaps, longer than those that training samples now (nn/given_reader.py).
 """
 
 from musejax.experiments import Experiment

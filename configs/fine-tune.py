@@ -1,4 +1,4 @@
-"""Any model on a few pieces of your own: model, codec and how pieces are cut are those of the run that it starts from.
+"""Fine-tuning of any run on a few pieces of your own; model, codec and windows are those of the initial run.
 
 musejax train fine-tune --init-from melody-lstm --data my_midis/
 musejax train fine-tune --init-from melody-lstm --data my_midis/ --adapters.rank 4

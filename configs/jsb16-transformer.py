@@ -1,13 +1,13 @@
-"""The jsb16 benchmark: a Transformer over frames of four voices that is also trained to fill gaps and to harmonise.
+"""A Transformer over frames of four voices that is also trained to fill gaps and to harmonise, for the jsb16 benchmark.
 
 musejax train jsb16-transformer
 musejax evaluate jsb16-transformer --data jsb16 --split valid --json
 musejax evaluate jsb16-transformer --data jsb16 --split test --given soprano --json
 
-Result, from the weights as shipped (eight bits): validation .3440 nats a note (95 % interval over pieces .3212 to
-.3692), test .3541 (.3279 to .3829). Training took 30 minutes on one core of an AMD EPYC (Zen 4), shared with other
-work. With dropout .4 and weight decay .1 the validation loss fell to .3447 by step 2,000 of 3,600 and rose after it.
-The gaps that it was trained on were single and longer than those that training draws now (nn/given_reader.py).
+Results of the shipped weights (eight bits): validation .3440 nats per note (95 % interval over pieces .3212 to .3692),
+test .3541 (.3279 to .3829). Training took 30 minutes on one core of an AMD EPYC (Zen 4), shared with other work. With
+dropout .4 and weight decay .1 the validation loss fell to .3447 by step 2,000 of 3,600 and then rose. It was trained on
+single gaps, longer than those that training samples now (nn/given_reader.py).
 """
 
 import dataclasses

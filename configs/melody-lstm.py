@@ -1,12 +1,13 @@
-"""Magenta's basic_rnn on folk tunes: two LSTM layers of 128 over 38 melody events, transposed to C.
+"""Magenta's basic_rnn on folk tunes: two LSTM layers of 128 units over 38 melody events, transposed to C.
 
 musejax train melody-lstm
 musejax evaluate melody-lstm --split test --json
 
-Result, from the weights as shipped: test .8790 nats a token (95 % interval over pieces .8457 to .9138). Training took
-23 minutes on one core of an AMD EPYC (Zen 4), shared with other work. Windows begin anywhere in a tune, so a free
-sample may begin anywhere in a bar. The weights were trained when the input matrix still began by the width of the
-one-hot; training now begins it wider (`ones` in nn/recurrent_stack.py), so that a new run ends at another figure.
+Results of the shipped weights: test .8790 nats per token (95 % interval over pieces .8457 to .9138). Training took 23
+minutes on one core of an AMD EPYC (Zen 4), shared with other work. Training windows begin anywhere in a tune, so a free
+sample may begin anywhere in a bar. When these weights were trained, the input matrix was still initialised by the width
+of the one-hot input; the initialisation is now wider (`ones` in nn/recurrent_stack.py), so a new run ends at a
+different loss.
 """
 
 import dataclasses

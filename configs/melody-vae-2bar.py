@@ -1,12 +1,13 @@
-"""Two bars of melody in a latent vector: a VAE over windows of `folk-tunes` that no split shares in any key.
+"""A VAE of two-bar melody windows from `folk-tunes`, without windows that occur in another split in any key.
 
 musejax train melody-vae-2bar
 musejax evaluate melody-vae-2bar --split test --json
 musejax interpolate melody-vae-2bar A.mid B.mid --num 9
 
-Result on the test split, from the weights as shipped (eight bits): of all frames of 2,246 windows of 187 tunes .991
-come back when they are drawn from the vector (95 % interval over tunes .989 to .993), .996 teacher forced; of the
-frames where a note begins .977; ELBO 1.766 nats a frame. Training took an hour on one core of an AMD EPYC (Zen 4).
+Results of the shipped weights (eight bits) on the test split, 2,246 windows of 187 tunes: .991 of all frames are
+reconstructed by sampling from the latent vector (95 % interval over tunes .989 to .993), .996 with teacher forcing, and
+.977 of the frames in which a note begins. ELBO 1.766 nats per frame. Training took an hour on one core of an AMD EPYC
+(Zen 4).
 """
 
 from musejax.experiments import Experiment

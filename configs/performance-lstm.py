@@ -1,11 +1,11 @@
-"""Magenta's performance_with_dynamics on POP909's piano tracks: three LSTM layers of 512 over 388 events.
+"""Magenta's performance_with_dynamics on POP909's piano tracks: three LSTM layers of 512 units over 388 events.
 
 musejax train performance-lstm
 musejax evaluate runs/performance-lstm --split test --json
 
-Result: test 2.239 nats a token (95 % interval over the 378 stretches of 30 s: 2.201 to 2.276), validation 2.209.
-Training took an hour on two cores of an AMD EPYC (Zen 4) that did other work as well; 11,200 windows are a third
-of an epoch over the data in its five tempos. The validation loss still fell at the end.
+Results: test 2.239 nats per token (95 % interval over the 378 segments of 30 s 2.201 to 2.276), validation 2.209.
+Training took an hour on two cores of an AMD EPYC (Zen 4), shared with other work; 11,200 windows are a third of an
+epoch over the data at five tempos. The validation loss was still falling at the end.
 """
 
 from musejax.experiments import Experiment

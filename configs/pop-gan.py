@@ -1,4 +1,4 @@
-"""Four bars of melody, bridge and piano at once: MuseGAN over rolls of `pop909`, with vectors for all and for each.
+"""MuseGAN on four-bar rolls of melody, bridge and piano from `pop909`, with shared and private latent vectors.
 
 musejax train pop-gan
 musejax sample pop-gan --num 8 --out music
@@ -6,11 +6,12 @@ musejax evaluate pop-gan --split test --json
 musejax metrics music --reference pop909:test --codec rolls-pop
 python -m benchmarks.gan_report pop-gan
 
-Result, from the weights as shipped (eight bits), beside held-out windows of four bars: MuseGAN's statistics are 21.4 %
-off (EB, UPC, QN and DP as coded; the published nets are 24 to 73 % off their data), overlapped area .671. Training was
-stopped at step 1,771 after 8 minutes on an NVIDIA H100 that fifteen other trainings shared; validation was best, .954,
-at step 1,700. A composer of half the width (`--model.form composer --model.width 64 --model.critic-width 24
---training.steps 1500`, 68 minutes on one core of an Intel Xeon) had .797 in validation, but 39.7 % and .585.
+Results of the shipped weights (eight bits), compared with held-out windows of four bars: MuseGAN's statistics differ by
+21.4 % (EB, UPC, QN and DP as in its code; those of the published nets differ from their data by 24 to 73 %), and the
+overlapped area is .671. Training was stopped at step 1,771 after 8 minutes on an NVIDIA H100 shared with fifteen other
+trainings; the best validation score, .954, was at step 1,700. A composer of half the width (`--model.form composer
+--model.width 64 --model.critic-width 24 --training.steps 1500`, 68 minutes on one core of an Intel Xeon) reached .797
+in validation, but 39.7 % and .585.
 """
 
 import dataclasses

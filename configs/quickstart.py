@@ -1,4 +1,4 @@
-"""Two minutes on two cores: a small chorale net on `bach-chorales`, then music from it.
+"""A small chorale network on `bach-chorales`, trained in two minutes on two cores, and samples from it.
 
 musejax train quickstart
 musejax sample runs/quickstart --out music
