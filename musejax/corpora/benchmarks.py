@@ -1,6 +1,6 @@
-"""The benchmark sets with published splits: `jsb16` and Boulanger-Lewandowski's four (`bl-...`).
+"""Benchmark sets with published splits: `jsb16` and the four of Boulanger-Lewandowski (`bl-...`).
 
-They come as arrays of one codec and are never converted; a likelihood on them is a published protocol.
+Each consists of arrays of one codec and is never converted, because published likelihoods refer to these arrays.
 """
 
 import json
@@ -48,17 +48,17 @@ FILES = {
 
 
 def load(name: str, terms: str) -> corpus.Collection:
-    """One benchmark set.
+    """Returns one benchmark set.
 
-    `jsb16`: `tokens` int32[T, 4] of the codec `chorale-pitches`, `beat` int32[T], the frame's number modulo 16.
-    `bl-...`: `frames` uint8[T, 88] of the codec `pianoroll-88`, `beat` int32[T], the frame's number modulo 32.
+    `jsb16` has `tokens` int32[T, 4] of the codec `chorale-pitches` and `beat` int32[T], the index of the frame modulo
+    16. `bl-...` has `frames` uint8[T, 88] of the codec `pianoroll-88` and `beat` int32[T], the index modulo 32.
 
     Args:
         name: A key of `FILES`.
-        terms: Its source and licence.
+        terms: Source and licence.
 
     Raises:
-        errors.UserError: The file is not here and cannot be downloaded, or is not the right one.
+        errors.UserError: The file is missing and cannot be downloaded, or has the wrong content.
     """
     path = download.fetch(FILES[name])
     try:
@@ -67,7 +67,7 @@ def load(name: str, terms: str) -> corpus.Collection:
         else:
             codec, arrays = "pianoroll-88", _piano_rolls(path.read_bytes())
     except ValueError as e:
-        raise errors.UserError(f"{path}: {e}; delete it, so that it is downloaded again") from e
+        raise errors.UserError(f"{path}: {e}; delete it to download it again") from e
     pieces = [
         corpus.Piece(title := f"{name}/{split}/{i}", title, split, arrays=piece)
         for split in corpus.SPLITS
@@ -77,32 +77,32 @@ def load(name: str, terms: str) -> corpus.Collection:
 
 
 def _jsb16(text: str) -> dict[str, list[dict[str, np.ndarray]]]:
-    """The arrays of each split: rests, -1 in the file, and pitches as token ids."""
+    """Returns the arrays of each split; pitches and rests (-1 in the file) become token ids."""
     table = vocabulary.chorale(holds=False, name="chorale-pitches")
     pitch = table.range("pitch")
-    found: dict[str, list[dict[str, np.ndarray]]] = {}
+    splits: dict[str, list[dict[str, np.ndarray]]] = {}
     for split, pieces in json.loads(text).items():
-        found[split] = []
+        splits[split] = []
         for piece in pieces:
             pitches = np.array(piece, np.int32)
             if not (((pitches >= pitch.min) & (pitches <= pitch.max)) | (pitches == -1)).all():
-                raise ValueError(f"holds pitches outside {pitch.min}..{pitch.max}")
+                raise ValueError(f"contains pitches outside {pitch.min}..{pitch.max}")
             tokens = np.where(pitches < 0, table.id("rest"), pitches - pitch.min + table.start("pitch"))
             beat = np.arange(len(tokens), dtype=np.int32) % BAR
-            found[split].append({"tokens": tokens.astype(np.int32), "beat": beat})
-    return found
+            splits[split].append({"tokens": tokens.astype(np.int32), "beat": beat})
+    return splits
 
 
 def _piano_rolls(data: bytes) -> dict[str, list[dict[str, np.ndarray]]]:
-    """The arrays of each split."""
+    """Returns the arrays of each split."""
     rolls = matlab.cells(data)
-    found = {}
+    splits = {}
     for split, variable in zip(corpus.SPLITS, ("traindata", "validdata", "testdata"), strict=True):
-        found[split] = [
+        splits[split] = [
             {
                 "frames": np.ascontiguousarray(roll, np.uint8),
                 "beat": np.arange(len(roll), dtype=np.int32) % vocabulary.BEATS,
             }
             for roll in rolls[variable]
         ]
-    return found
+    return splits

@@ -1,7 +1,7 @@
-"""The per-user cache: what was downloaded, and corpora once they have been read.
+"""The per-user cache of downloads and of corpora that have been read.
 
-A corpus is one file: a line of JSON (its stamp, its report, and name, group and length of each piece), then the
-pieces' NoteSequences, serialised and compressed. A file whose stamp is not the one asked for counts as absent.
+A corpus is one file: a line of JSON (its stamp, its report, and the name, group and size of each piece), followed by
+the serialised and compressed NoteSequences of the pieces. A file with a stamp other than the expected one is ignored.
 """
 
 import dataclasses
@@ -23,19 +23,19 @@ from musejax.music import loss_counts, noteseq
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# Raised whenever reading or grouping changes, so that what older code cached is read anew.
+# Must increase whenever reading or grouping changes, so that corpora cached by older code are read again.
 VERSION = 5
 _READERS = ("note-seq", "symusic", "music21", "protobuf")
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One piece as it is cached.
+    """One piece in the cache.
 
     Attributes:
-        name: The piece's name.
-        group: Its melody group.
-        data: Its NoteSequence, from `pack`.
+        name: Name of the piece.
+        group: Melody group of the piece.
+        data: The NoteSequence, packed by `pack`.
     """
 
     name: str
@@ -43,32 +43,32 @@ class Entry:
     data: bytes
 
     def piece(self, split: str | None = None) -> corpus.Piece:
-        """The piece, its sequence unpacked whenever it is asked for."""
+        """Returns the piece; its sequence is unpacked at each access."""
         data = self.data
         return corpus.Piece(self.name, self.group, split, sequence=lambda: unpack(data))
 
 
 def pack(sequence: "NoteSequence") -> bytes:
-    """A NoteSequence as compressed bytes."""
+    """Returns a NoteSequence as compressed bytes."""
     return zlib.compress(sequence.SerializeToString(deterministic=True), 3)
 
 
 def unpack(data: bytes) -> "NoteSequence":
-    """The NoteSequence of `pack`'s bytes."""
+    """Returns the NoteSequence that `pack` compressed."""
     return noteseq.load().NoteSequence.FromString(zlib.decompress(data))
 
 
 def directory() -> Path:
-    """The cache's folder, made if it is absent: MUSEJAX_CACHE, or `musejax` in the user's cache folder.
+    """Returns the folder of the cache: MUSEJAX_CACHE, or `musejax` in the user's cache folder.
 
-    Only its owner may read and write it.
+    Creates it if necessary, readable and writable only by its owner.
 
     Raises:
-        errors.UserError: It cannot be made.
+        errors.UserError: The folder cannot be created.
     """
-    given = os.environ.get("MUSEJAX_CACHE")
-    if given:
-        path = Path(given).expanduser()
+    variable = os.environ.get("MUSEJAX_CACHE")
+    if variable:
+        path = Path(variable).expanduser()
     elif sys.platform == "win32":
         path = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "musejax" / "cache"
     elif sys.platform == "darwin":
@@ -78,15 +78,17 @@ def directory() -> Path:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as e:
-        raise errors.UserError(f"{path}: no cache can be kept there ({e.strerror}); set MUSEJAX_CACHE") from e
+        raise errors.UserError(
+            f"{path}: the cache cannot be created ({e.strerror}); set MUSEJAX_CACHE to another folder"
+        ) from e
     return path
 
 
 def write(path: Path, data: bytes) -> None:
-    """Writes a file that is complete or absent.
+    """Writes a file atomically: afterwards it is complete or absent.
 
     Raises:
-        errors.UserError: It cannot be written.
+        errors.UserError: The file cannot be written.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -99,24 +101,24 @@ def write(path: Path, data: bytes) -> None:
 
 
 def stamp(*source: str) -> str:
-    """What a cached corpus depends on: this code's version, the readers' versions, and what it was read from."""
+    """Returns a hash of what a cached corpus depends on: `VERSION`, the versions of the readers, and its source."""
     versions = [f"{name} {importlib.metadata.version(name)}" for name in _READERS]
     return hashlib.sha256("\n".join([str(VERSION), *versions, *source]).encode()).hexdigest()
 
 
-def load(name: str, wanted: str) -> tuple[list[Entry], corpus.Report] | None:
-    """A cached corpus, or None where there is none of this stamp, or a damaged one.
+def load(name: str, mark: str) -> tuple[list[Entry], corpus.Report] | None:
+    """Returns a cached corpus, or None if there is none with this stamp or it is damaged.
 
     Args:
-        name: The corpus's name.
-        wanted: The stamp it must bear.
+        name: Name of the corpus.
+        mark: The expected stamp.
     """
     try:
         head, _, body = (directory() / f"{name}.corpus").read_bytes().partition(b"\n")
         index = json.loads(head)
     except (OSError, ValueError):
         return None
-    if not isinstance(index, dict) or index.get("stamp") != wanted or index.get("crc") != zlib.crc32(body):
+    if not isinstance(index, dict) or index.get("stamp") != mark or index.get("crc") != zlib.crc32(body):
         return None
     entries, position = [], 0
     for title, group, size in index["pieces"]:
@@ -129,7 +131,13 @@ def load(name: str, wanted: str) -> tuple[list[Entry], corpus.Report] | None:
 
 
 def store(name: str, mark: str, entries: Sequence[Entry], report: corpus.Report) -> None:
-    """Caches a corpus under a stamp.
+    """Caches a corpus with a stamp.
+
+    Args:
+        name: Name of the corpus.
+        mark: The stamp.
+        entries: The pieces.
+        report: The report of reading them.
 
     Raises:
         errors.UserError: The cache cannot be written.

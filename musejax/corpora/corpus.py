@@ -1,4 +1,4 @@
-"""What a corpus is: pieces, the groups that must stay in one split, and a report of what was left out."""
+"""The parts of a corpus: pieces, the groups that must stay in one split, and a report of what was left out."""
 
 import collections
 import dataclasses
@@ -20,11 +20,11 @@ class Piece:
     """One piece of a corpus.
 
     Attributes:
-        name: Unique within the corpus and stable, such as `bach/bwv66.6`.
-        group: Pieces of one melody group carry the same text and stay in one split.
-        split: `train`, `valid` or `test` where the corpus fixes it, else None: a hash of the group decides.
-        sequence: Reads the piece as a NoteSequence; None where the corpus is native to one codec.
-        arrays: The piece in the corpus's own codec (as that codec's `encode` returns); None otherwise.
+        name: A stable name, unique within the corpus, such as `bach/bwv66.6`.
+        group: Name of the melody group. Pieces of one group stay in one split.
+        split: `train`, `valid` or `test` if the corpus fixes the split; None if a hash of the group decides.
+        sequence: Reads the piece as a NoteSequence; None if the corpus consists of arrays of one codec.
+        arrays: The arrays of the piece, as that codec's `encode` returns them; None if there is a NoteSequence.
     """
 
     name: str
@@ -36,13 +36,13 @@ class Piece:
 
 @dataclasses.dataclass
 class Report:
-    """What was used and what was discarded.
+    """Counts of what was used, discarded and lost while a corpus was read.
 
     Attributes:
-        used: Number of pieces that were used.
-        discarded: Number of files and pieces that were not, by reason.
-        files: Each of them with its reason, where the source is one of files with names.
-        losses: What of the files that were read could not be held.
+        used: Number of pieces used.
+        discarded: Number of files and pieces discarded, by reason.
+        files: Name and reason of each discarded file or piece, if the source consists of named files.
+        losses: Contents of the files that a NoteSequence cannot represent.
     """
 
     used: int = 0
@@ -51,12 +51,12 @@ class Report:
     losses: list[loss_counts.Tally] = dataclasses.field(default_factory=list)
 
     def discard(self, file: str, reason: str) -> None:
-        """Counts a file or piece that is not used, and lists it."""
+        """Counts and lists a file or piece that is not used."""
         self.discarded[reason] += 1
         self.files.append((file, reason))
 
     def to_json(self) -> dict:
-        """Returns a plain dictionary."""
+        """Returns the report as a dictionary for JSON."""
         return {
             "used": self.used,
             "discarded": dict(sorted(self.discarded.items())),
@@ -66,33 +66,29 @@ class Report:
 
 
 def passed_over(where: str, report: Mapping[str, Any], files: int | None = None) -> list[str]:
-    """Returns lines for people: how many files of a folder were not used and why, then each of them.
+    """Returns readable lines: how many files of a folder were not used and why, then one line for each of them.
 
     Args:
         where: The folder.
-        report: Its report, as `Report.to_json` gives it.
-        files: How many files it has, where that is known.
+        report: The report of the folder, from `Report.to_json`.
+        files: Number of files in the folder, if known.
     """
     counts = collections.Counter(report.get("discarded", {}))
     if not counts:
         return []
-    total = (
-        f"{counts.total()} of {files} files"
-        if files
-        else "1 file"
-        if counts.total() == 1
-        else f"{counts.total()} files"
-    )
-    why = "; ".join(f"{count} x {reason}" for reason, count in counts.most_common())
-    return [f"{where}: passed over {total}: {why}"] + [f"{f['file']}: {f['reason']}" for f in report.get("files", ())]
+    unit = "file" if (files or counts.total()) == 1 else "files"
+    total = f"{counts.total()} of {files} {unit}" if files else f"{counts.total()} {unit}"
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in counts.most_common())
+    lines = [f"{f['file']}: {f['reason']}" for f in report.get("files", ())]
+    return [f"{where}: passed over {total}: {reasons}", *lines]
 
 
 def lost(where: str, report: Mapping[str, Any]) -> list[str]:
-    """Returns a line for people for each kind of thing that was left out of files that were read.
+    """Returns a readable line for each kind of content that was left out of the files that were read.
 
     Args:
         where: The folder or corpus.
-        report: Its report, as `Report.to_json` gives it.
+        report: The report of the folder or corpus, from `Report.to_json`.
     """
     return [
         f"{where}: in {tally['files']:,} {'file' if tally['files'] == 1 else 'files'} {tally['remark']}"
@@ -101,14 +97,14 @@ def lost(where: str, report: Mapping[str, Any]) -> list[str]:
 
 
 class Collection(NamedTuple):
-    """The pieces of a corpus, once it was read.
+    """A corpus that has been read.
 
     Attributes:
-        name: The corpus's name.
-        codec: The codec to which its arrays are native, or None when pieces are NoteSequences.
-        pieces: Its pieces, in a fixed order.
-        report: What reading it left out.
-        terms: The corpus's source and licence in one line.
+        name: Name of the corpus.
+        codec: Name of the codec if pieces are arrays; None if they are NoteSequences.
+        pieces: The pieces, in a fixed order.
+        report: What was left out in reading.
+        terms: Source and licence in one line.
     """
 
     name: str
@@ -119,18 +115,18 @@ class Collection(NamedTuple):
 
 
 class Corpus(NamedTuple):
-    """A corpus: what the registry knows of it before it is read.
+    """The registry's description of a corpus that has not been read.
 
     Attributes:
-        name: Its name.
-        load: Reads its pieces.
-        summary: One line about it.
-        terms: Its source and licence in one line.
-        codec: The codec to which its arrays are native, or None where pieces are NoteSequences.
-        overlaps: Corpora that hold some of the same music: a model trained on one is not scored on the other, except on
-            a split from which the overlap was taken out (`bach-chorales:test` against `jsb16`) or a published split.
-        reading: The codec through which its pieces are read where music is compared with them, so that instruments
-            beside a chorale or chords beside a melody do not count; None for all that sounds.
+        name: Name of the corpus.
+        load: Reads the pieces.
+        summary: Description in one line.
+        terms: Source and licence in one line.
+        codec: Name of the codec if pieces are arrays; None if they are NoteSequences.
+        overlaps: Corpora that contain some of the same music. A model trained on one is not scored on the other, except
+            on a split without the overlap (`bach-chorales:test` against `jsb16`) or a published split.
+        reading: The codec that selects the notes when other music is compared with this corpus, for example to ignore
+            instruments that accompany a chorale or chords that accompany a melody; None for all notes.
     """
 
     name: str
@@ -147,9 +143,9 @@ class Corpus(NamedTuple):
         """Reads the corpus.
 
         Raises:
-            errors.UserError: It cannot be read.
+            errors.UserError: The corpus cannot be read.
         """
-        found = self.load()
-        if isinstance(found, Collection):
-            return found
-        return Collection(self.name, self.codec, list(found), Report(used=len(found)), self.terms)
+        pieces = self.load()
+        if isinstance(pieces, Collection):
+            return pieces
+        return Collection(self.name, self.codec, list(pieces), Report(used=len(pieces)), self.terms)

@@ -1,4 +1,4 @@
-"""Files that are not in the package: from the folder MUSEJAX_DATA, from the cache, or from their public address."""
+"""Access to public files outside the package: in the folder MUSEJAX_DATA, in the cache, or by download."""
 
 import contextlib
 import dataclasses
@@ -21,16 +21,16 @@ _TIMEOUT_S = 30
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A public file and how to know that it is the right one.
+    """A public file with the checksum that identifies it.
 
     Attributes:
-        name: Its name, in MUSEJAX_DATA and in the cache.
-        url: Where it is public.
-        sha256: Of the file's bytes, or of its members where `members` is given.
-        size: Bytes, or None where they may differ (an archive packed on demand).
-        members: A regular expression, for a zip file that is known by what it holds: `sha256` is then that of the
-            members that match, each as the name in the first group followed by the SHA-256 of its bytes, in the order
-            of these names. How the zip was packed, and what else lies in it, does not matter.
+        name: Name of the file in MUSEJAX_DATA and in the cache.
+        url: Address of the file.
+        sha256: SHA-256 of the file, or of its members if `members` is set.
+        size: Size in bytes, or None if it may vary (an archive that is packed on demand).
+        members: A regular expression that selects the members of a zip file to be checked, however it was packed and
+            whatever else it contains. `sha256` is then the hash of the matching members: for each, the text of the
+            first group followed by the SHA-256 of its bytes, in the order of these texts.
     """
 
     name: str
@@ -40,39 +40,40 @@ class Entry:
     members: str | None = None
 
     def fault(self, path: Path) -> str | None:
-        """What is wrong with a file on disk, in a few words; None when it is the right one."""
+        """Returns a description of what is wrong with a file on disk, or None if it is the expected file."""
         size = path.stat().st_size
         if self.size is not None and size != self.size:
             return f"{size} bytes where {self.size} were expected"
         try:
-            found = _sha256(path) if self.members is None else _members_sha256(path, self.members)
+            digest = _sha256(path) if self.members is None else _members_sha256(path, self.members)
         except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as e:
-            return f"not a sound zip file ({e})"
-        return None if found == self.sha256 else f"SHA-256 {found[:12]}... where {self.sha256[:12]}... was expected"
+            return f"not a valid zip file ({e})"
+        return None if digest == self.sha256 else f"SHA-256 {digest[:12]}... where {self.sha256[:12]}... was expected"
 
 
 def members(archive: zipfile.ZipFile, pattern: str) -> list[tuple[str, str]]:
-    """The members of a zip file whose whole name matches: first group and name of each, in the groups' order."""
-    found = ((re.fullmatch(pattern, name), name) for name in archive.namelist())
-    return sorted((match.group(1), name) for match, name in found if match)
+    """Returns the members of a zip file whose full name matches, as sorted pairs of first group and name."""
+    matches = ((re.fullmatch(pattern, name), name) for name in archive.namelist())
+    return sorted((match.group(1), name) for match, name in matches if match)
 
 
 def fetch(entry: Entry) -> Path:
-    """The path of a public file, downloaded if it is not here yet.
+    """Returns the path of a public file, and downloads the file if necessary.
 
-    Looks in the folder MUSEJAX_DATA, then in the cache. A download goes to a temporary name and takes its place when
-    its size and SHA-256 are right, so that it is complete or absent.
+    Looks in the folder MUSEJAX_DATA, then in the cache. A download has a temporary name until its size and SHA-256 have
+    been checked, so that the file in the cache is complete or absent.
 
     Raises:
-        errors.UserError: MUSEJAX_DATA holds another file of this name, or the download failed or is not the file.
+        errors.UserError: MUSEJAX_DATA has a different file of this name, the download failed, or the downloaded file is
+            not the expected one.
     """
-    given = os.environ.get("MUSEJAX_DATA")
-    if given:
-        path = Path(given).expanduser() / entry.name
+    folder = os.environ.get("MUSEJAX_DATA")
+    if folder:
+        path = Path(folder).expanduser() / entry.name
         if path.is_file():
             fault = entry.fault(path)
             if fault:
-                raise errors.UserError(f"{path}: {fault}; replace it by {entry.url} or unset MUSEJAX_DATA")
+                raise errors.UserError(f"{path}: {fault}; replace it with {entry.url} or unset MUSEJAX_DATA")
             return path
     path = cache.directory() / entry.name
     if path.is_file() and entry.fault(path) is None:
@@ -93,7 +94,7 @@ def fetch(entry: Entry) -> Path:
 
 
 def _download(entry: Entry, part: Path) -> None:
-    """Writes what the address gives to a file, with a progress bar on standard error where that is a terminal."""
+    """Downloads to a file, with a progress bar on standard error if that is a terminal."""
     try:
         response = urllib.request.urlopen(entry.url, timeout=_TIMEOUT_S)
     except (OSError, http.client.HTTPException) as e:
@@ -136,7 +137,7 @@ def _with_progress(entry: Entry, blocks: Iterator[bytes]) -> Iterator[bytes]:
 def _unreachable(entry: Entry, e: Exception) -> errors.UserError:
     reason = getattr(e, "reason", None) or e
     return errors.UserError(
-        f"{entry.url}: cannot be downloaded ({reason}); put {entry.name} into a folder and name it in MUSEJAX_DATA"
+        f"{entry.url}: cannot be downloaded ({reason}); put {entry.name} into a folder and set MUSEJAX_DATA to it"
     )
 
 

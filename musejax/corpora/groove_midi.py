@@ -1,6 +1,6 @@
-"""`groove-midi`: the Groove MIDI Dataset v1.0.0, drums as ten drummers played them to a metronome (3 MB).
+"""`groove-midi`: the Groove MIDI Dataset v1.0.0, drum performances of ten drummers to a metronome (3 MB).
 
-The splits are those that its authors publish; every performance is a group of its own.
+The splits are those published by its authors, and every performance forms its own group.
 """
 
 from musejax.corpora import corpus, download, published
@@ -14,6 +14,6 @@ FILE = download.Entry(
 
 
 def load(name: str, terms: str) -> corpus.Collection:
-    """The corpus; arguments and errors are those of `published.load`."""
+    """Returns the corpus; arguments and errors are those of `published.load`."""
     groove = published.Set("the Groove MIDI Dataset", "groove", FILE, ("info.csv",), "midi_filename", ("id",))
     return published.load(groove, name, terms)

@@ -1,13 +1,13 @@
 """`lakh-5`: the Lakh Pianoroll Dataset in five tracks, LPD-5-cleansed (Dong et al., 2018).
 
-It is public at an address from which a program cannot fetch it, and no checksum is published: unpack it yourself, so
-that the folder that MUSEJAX_DATA names holds `lpd_5/lpd_5_cleansed`. Each file is checked by itself; a damaged one is
-left out and counted.
+It must be downloaded by hand, because its address does not admit programs and no checksum is published. Unpack it so
+that the folder in MUSEJAX_DATA contains `lpd_5/lpd_5_cleansed`. Each file is checked separately; damaged files are left
+out and counted.
 
-A file is a compressed NumPy archive of the package pypianoroll: for each track a sparse matrix by columns (pitches),
-tempo and downbeat of each frame, and `info.json`. Neighbouring frames of a pitch are one note, as in the set itself.
-Songs are in 4/4 from the first frame on, 24 frames a quarter. Read into the codec `rolls-band` all songs together take
-tens of gigabytes; a part of the folder, or `rolls-band-12`, takes less.
+A file is a compressed NumPy archive of the package pypianoroll. It contains a sparse matrix in column format (one
+column per pitch) for each track, the tempo and downbeat of each frame, and `info.json`. Consecutive frames of a pitch
+are one note, as in the data set itself. Songs are in 4/4 from the first frame, with 24 frames per quarter. All songs
+encoded with the codec `rolls-band` take tens of gigabytes; use part of the folder or `rolls-band-12` to save memory.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER = "lpd_5/lpd_5_cleansed"
 ADDRESS = "https://salu133445.github.io/lakh-pianoroll-dataset/dataset"
-# Where a roll has no velocities.
+# Velocity of the notes of a roll without velocities.
 VELOCITY = 80
 
 
@@ -41,10 +41,10 @@ class Task(NamedTuple):
 
 
 def to_sequence(data: bytes) -> "NoteSequence":
-    """A pianoroll archive of pypianoroll as a NoteSequence, a track an instrument.
+    """Converts a pypianoroll archive to a NoteSequence with one instrument per track.
 
     Raises:
-        errors.UserError: It is not one; the message is the reason.
+        errors.UserError: The data are not such an archive.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -52,7 +52,7 @@ def to_sequence(data: bytes) -> "NoteSequence":
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return _sequence(info, {name: arrays[name] for name in arrays.files if name != "info.json"})
     except (KeyError, ValueError, TypeError, IndexError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise errors.UserError("no archive of pypianoroll") from error
+        raise errors.UserError("not a pypianoroll archive") from error
 
 
 def _sequence(info: dict, arrays: dict[str, np.ndarray]) -> "NoteSequence":
@@ -61,7 +61,7 @@ def _sequence(info: dict, arrays: dict[str, np.ndarray]) -> "NoteSequence":
     length = max((int(info[key]["shape"][0]) for key in tracks), default=0)
     tempo = np.asarray(arrays["tempo"], np.float64).ravel()
     if grid < 1 or not len(tempo) or not (np.isfinite(tempo) & (tempo > 0)).all():
-        raise ValueError("no tempo")
+        raise ValueError("no valid tempo or resolution")
     tempo = np.concatenate([tempo, np.full(max(0, length + 1 - len(tempo)), tempo[-1])])[: length + 1]
     seconds = np.concatenate([[0.0], np.cumsum(60.0 / tempo / grid)])
     sequence = noteseq.load().NoteSequence(ticks_per_quarter=480, total_time=seconds[length])
@@ -86,58 +86,60 @@ def _sequence(info: dict, arrays: dict[str, np.ndarray]) -> "NoteSequence":
 
 
 def _notes(values: np.ndarray, frames: np.ndarray, columns: np.ndarray, length: int) -> list[tuple[int, int, int, int]]:
-    """Pitch, first frame, end frame and velocity of each note of a sparse matrix by columns."""
+    """Returns pitch, first frame, end frame and velocity of each note of a sparse matrix in column format."""
     if len(columns) != 129 or len(values) != len(frames) or (len(frames) and not 0 <= frames.max() < length):
-        raise ValueError("no matrix of 128 pitches")
+        raise ValueError("not a matrix of 128 pitches")
     out = []
     for pitch in range(128):
         part = slice(int(columns[pitch]), int(columns[pitch + 1]))
         order = np.argsort(frames[part], kind="stable")
-        own, loud = frames[part][order].astype(int), values[part][order]
-        own, loud = own[loud > 0], loud[loud > 0]
-        begins = np.flatnonzero(np.diff(own, prepend=-2) != 1)
-        for first, last in zip(begins.tolist(), [*begins[1:].tolist(), len(own)]):
-            velocity = VELOCITY if loud.dtype == bool else min(max(int(loud[first]), 1), 127)
-            out.append((pitch, int(own[first]), int(own[last - 1]) + 1, velocity))
+        active, velocities = frames[part][order].astype(int), values[part][order]
+        active, velocities = active[velocities > 0], velocities[velocities > 0]
+        begins = np.flatnonzero(np.diff(active, prepend=-2) != 1)
+        for first, last in zip(begins.tolist(), [*begins[1:].tolist(), len(active)]):
+            velocity = VELOCITY if velocities.dtype == bool else min(max(int(velocities[first]), 1), 127)
+            out.append((pitch, int(active[first]), int(active[last - 1]) + 1, velocity))
     return out
 
 
 def read(task: Task) -> cache.Entry:
-    """Reads one song; a worker's task. Its group is the hash of its melody, the same in every key."""
+    """Reads one song in a worker. Its group is a hash of its melody that is the same in every key."""
     sequence = to_sequence(task.path.read_bytes())
     if not sequence.notes:
-        raise errors.UserError("it holds no notes")
-    melody = melody_groups.of_sequence(sequence)
-    if not len(melody):  # drums alone
-        melody = melody_groups.of_sequence(sequence, lambda note: True)
+        raise errors.UserError("it has no notes")
+    melody = melody_groups.from_sequence(sequence)
+    if not len(melody):  # only drums
+        melody = melody_groups.from_sequence(sequence, lambda note: True)
     return cache.Entry(task.name, melody_groups.fingerprint(melody), cache.pack(sequence))
 
 
 def load(name: str, terms: str) -> corpus.Collection:
-    """The corpus, read the first time and from the cache after that; songs of one melody are a group.
+    """Returns the corpus. The first call reads it, later ones load it from the cache.
+
+    Songs with the same melody form a group.
 
     Args:
-        name: The corpus's name.
-        terms: Its source and licence.
+        name: Name of the corpus.
+        terms: Source and licence.
 
     Raises:
-        errors.UserError: The set is not there, or nothing in it can be read.
+        errors.UserError: The data set is missing, or nothing in it can be read.
     """
-    given = os.environ.get("MUSEJAX_DATA")
-    root = Path(given).expanduser() / FOLDER if given else None
+    folder = os.environ.get("MUSEJAX_DATA")
+    root = Path(folder).expanduser() / FOLDER if folder else None
     if root is None or not root.is_dir():
         raise errors.UserError(
-            f"{name} is not fetched by itself: get lpd-5-cleansed from {ADDRESS} and unpack it so that the folder that "
-            f"MUSEJAX_DATA names holds {FOLDER}"
+            f"{name} is not downloaded automatically: get lpd-5-cleansed from {ADDRESS} and unpack it so that the "
+            f"folder in MUSEJAX_DATA contains {FOLDER}"
         )
     paths = sorted(root.rglob("*.npz"))
     tasks = [Task(path, f"lakh/{path.relative_to(root).as_posix()}") for path in paths]
     listed = "\n".join(f"{task.name} {task.path.stat().st_size}" for task in tasks)
-    wanted = cache.stamp(name, hashlib.sha256(listed.encode()).hexdigest())
-    cached = cache.load(name, wanted)
+    stamp = cache.stamp(name, hashlib.sha256(listed.encode()).hexdigest())
+    cached = cache.load(name, stamp)
     if cached is None:
         entries, report = parallel.usable(parallel.read_all(read, tasks), root)
-        cache.store(name, wanted, entries, report)
+        cache.store(name, stamp, entries, report)
     else:
         entries, report = cached
     return corpus.Collection(name, None, [e.piece(splits.split_of(e.group)) for e in entries], report, terms)

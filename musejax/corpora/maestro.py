@@ -1,4 +1,4 @@
-"""`maestro`: MAESTRO v3.0.0, piano performances with the splits its authors publish, a composition a group (57 MB)."""
+"""`maestro`: MAESTRO v3.0.0, piano performances with published splits, one group per composition (57 MB)."""
 
 from musejax.corpora import corpus, download, published
 
@@ -10,7 +10,7 @@ FILE = download.Entry(
 
 
 def load(name: str, terms: str) -> corpus.Collection:
-    """The corpus; arguments and errors are those of `published.load`."""
+    """Returns the corpus; arguments and errors are those of `published.load`."""
     tables = ("maestro-v3.0.0.csv", "maestro-v3.0.0.json")
     group = ("canonical_composer", "canonical_title")
     return published.load(

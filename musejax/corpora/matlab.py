@@ -1,7 +1,8 @@
-"""MATLAB 5 files, as far as the piano-roll sets need them: variables that are cell arrays of matrices of numbers.
+"""A reader of MATLAB 5 files for the piano-roll sets: variables that are cell arrays of numeric matrices.
 
-The format: MathWorks, "MAT-File Format", level 5. A data element is a tag of 8 bytes (type and size, little-endian) and
-its bytes, padded to 8; a small one has both within 8 bytes. A compressed element holds another one, deflated.
+The format is level 5 of MathWorks, "MAT-File Format". A data element is a tag of 8 bytes (type and size, little-endian)
+followed by its bytes, padded to a multiple of 8; a small element packs both into 8 bytes. A compressed element contains
+another element, deflated.
 """
 
 import struct
@@ -11,31 +12,30 @@ from collections.abc import Iterator
 import numpy as np
 
 _NUMBERS = {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
-# Array classes that hold numbers; the values come in the type they are stored as, as scipy gives them.
+# Numeric array classes; as in scipy, values keep the type in which they are stored.
 _CLASSES = range(6, 16)
 _MATRIX, _COMPRESSED, _CELL = 14, 15, 1
 
 
 def cells(data: bytes) -> dict[str, list[np.ndarray]]:
-    """The cell arrays of a file: for each variable its matrices, in column order.
+    """Returns the matrices of each cell array in a file, by variable, in column order.
 
     Args:
-        data: The file's content.
+        data: Content of the file.
 
     Raises:
-        ValueError: It is not such a file.
+        ValueError: The data are not such a file.
     """
     if len(data) < 128 or data[124:128] != b"\0\1IM":
         raise ValueError("not a little-endian MATLAB 5 file")
     try:
-        found = dict(_cell_array(body) for kind, body in _elements(data[128:]) if kind == _MATRIX)
+        return dict(_cell_array(body) for kind, body in _elements(data[128:]) if kind == _MATRIX)
     except (struct.error, zlib.error, KeyError, StopIteration) as e:
-        raise ValueError(f"a MATLAB file with other content than cell arrays of numbers ({e})") from e
-    return found
+        raise ValueError(f"a MATLAB file with content other than cell arrays of numbers ({e})") from e
 
 
 def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and bytes of each data element, compressed ones inflated."""
+    """Yields type and bytes of each data element, with compressed elements inflated."""
     position = 0
     while position < len(data):
         kind, size = struct.unpack_from("<II", data, position)
@@ -48,7 +48,7 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
             position = start + (size if kind == _COMPRESSED else -(-size // 8) * 8)
         body = data[start : start + size]
         if len(body) != size:
-            raise ValueError("a MATLAB file that is cut short")
+            raise ValueError("a truncated MATLAB file")
         if kind == _COMPRESSED:
             yield from _elements(zlib.decompress(body))
         else:
@@ -56,7 +56,7 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _header(parts: Iterator[tuple[int, bytes]]) -> tuple[int, tuple[int, ...], str]:
-    """Class, shape and name of an array, read from its first three elements."""
+    """Returns class, shape and name of an array, from its first three elements."""
     (_, flags), (_, shape), (_, name) = next(parts), next(parts), next(parts)
     return flags[0], struct.unpack(f"<{len(shape) // 4}i", shape), name.decode("ascii")
 
@@ -65,7 +65,7 @@ def _cell_array(body: bytes) -> tuple[str, list[np.ndarray]]:
     parts = _elements(body)
     kind, _, name = _header(parts)
     if kind != _CELL:
-        raise KeyError(f"{name} is no cell array")
+        raise KeyError(f"{name} is not a cell array")
     return name, [_numbers(cell) for _, cell in parts]
 
 

@@ -1,8 +1,7 @@
-"""What makes two pieces one melody: shared runs of intervals and note lengths, whatever the key.
+"""Groups of pieces with the same melody: those that share runs of intervals and note lengths, in any key.
 
-All functions take a melody as int32[N, 2]: pitch and length in 16ths of each note, rests left out, repeats of a pitch
-without a rest between them taken together (a note held and a note struck twice are the same tune; jsb16 cannot tell
-them apart either).
+A melody is int32[N, 2]: pitch and length in 16ths of each note, without rests. Adjacent notes of one pitch are merged,
+because a held note and a repeated note belong to the same tune, and jsb16 does not distinguish them.
 """
 
 import hashlib
@@ -19,15 +18,15 @@ if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 
-def of_sequence(sequence: "NoteSequence", select: Callable[..., bool] = lambda note: not note.is_drum) -> np.ndarray:
-    """The melody of a NoteSequence: at each onset its highest selected note, cut where the next begins: int32[N, 2].
+def from_sequence(sequence: "NoteSequence", select: Callable[..., bool] = lambda note: not note.is_drum) -> np.ndarray:
+    """Returns the melody of a NoteSequence, int32[N, 2]: the highest selected note at each onset, up to the next onset.
 
     Args:
-        sequence: Times in seconds; one tempo is assumed when lengths are counted, the first.
-        select: Which notes may carry the melody; drums may not by default.
+        sequence: The music. Lengths are computed at the first tempo.
+        select: Returns whether a note can belong to the melody; by default all notes except drums.
     """
-    # `music.grid` would follow the tempo map and round halves upwards. That changes melodies, and with them the groups
-    # that decide which split a piece is in.
+    # `music.grid` would follow the tempo map and round halves upwards. That would change melodies, their groups, and
+    # thereby the splits of published runs.
     sixteenth = 60.0 / QUARTER / (sequence.tempos[0].qpm if sequence.tempos else timing.DEFAULT_QPM)
     top: dict[int, tuple[int, int]] = {}
     for note in sequence.notes:
@@ -40,16 +39,16 @@ def of_sequence(sequence: "NoteSequence", select: Callable[..., bool] = lambda n
         pitch, end = top[onset]
         end = max(onset + 1, end if following is None else min(end, following))
         frames.append((onset, end, pitch))
-    return _together(frames)
+    return _merge(frames)
 
 
-def of_frames(pitches: Iterable[int]) -> np.ndarray:
-    """The melody of one voice on the 16th grid, a pitch a frame and -1 for silence: int32[N, 2]."""
-    return _together([(t, t + 1, int(p)) for t, p in enumerate(pitches) if p >= 0])
+def from_frames(pitches: Iterable[int]) -> np.ndarray:
+    """Returns the melody of one voice on the 16th grid, int32[N, 2], from a pitch per frame, -1 for silence."""
+    return _merge([(t, t + 1, int(p)) for t, p in enumerate(pitches) if p >= 0])
 
 
-def _together(notes: Sequence[tuple[int, int, int]]) -> np.ndarray:
-    """Start, end and pitch of notes in order -> a melody; notes of one pitch that touch become one."""
+def _merge(notes: Sequence[tuple[int, int, int]]) -> np.ndarray:
+    """Converts notes (start, end, pitch) in temporal order to a melody; adjacent notes of one pitch are merged."""
     out: list[list[int]] = []
     before = None
     for start, end, pitch in notes:
@@ -62,43 +61,43 @@ def _together(notes: Sequence[tuple[int, int, int]]) -> np.ndarray:
 
 
 def runs(melody: np.ndarray, notes: int) -> set[bytes]:
-    """Every run of so many notes, as intervals with the lengths of all its notes but the last.
+    """Returns every run of the given number of notes, as intervals and the lengths of all its notes except the last.
 
-    The last length is left out because the end of a phrase is the part that settings stretch.
+    The last length is left out because settings of a tune tend to stretch the end of a phrase.
     """
     steps = np.stack([np.diff(melody[:, 0]), melody[:-1, 1]], 1).astype(np.int16)
     return {steps[i : i + notes - 1].tobytes() for i in range(len(steps) - notes + 2)}
 
 
 def contours(melody: np.ndarray, notes: int) -> set[bytes]:
-    """Every run of so many notes, as intervals alone."""
+    """Returns every run of the given number of notes, as intervals without lengths."""
     steps = np.diff(melody[:, 0]).astype(np.int8)
     return {b"contour" + steps[i : i + notes - 1].tobytes() for i in range(len(steps) - notes + 2)}
 
 
 def opening(melody: np.ndarray, notes: int) -> bytes | None:
-    """The intervals of the first so many notes, whatever their lengths; None where there are fewer."""
+    """Returns the intervals of the first notes, without lengths, or None if there are fewer notes."""
     if len(melody) < notes:
         return None
     return b"opening" + np.diff(melody[:notes, 0]).astype(np.int16).tobytes()
 
 
 def fingerprint(melody: np.ndarray) -> str:
-    """A hash of the whole melody, the same in every key: 16 hexadecimal digits."""
+    """Returns a hash of the whole melody that is the same in every key: 16 hexadecimal digits."""
     steps = np.stack([np.diff(melody[:, 0]), melody[:-1, 1]], 1).astype("<i4")
     last = melody[-1:, 1].astype("<i4")
     return hashlib.sha256(steps.tobytes() + last.tobytes()).hexdigest()[:16]
 
 
 def group(marks: Sequence[Iterable[Hashable]], names: Sequence[str]) -> list[str]:
-    """Joins pieces that share a mark, and pieces joined to those, into groups.
+    """Groups pieces that are connected by shared marks, directly or through other pieces.
 
     Args:
         marks: The marks of each piece.
-        names: A text of each piece's content, such as its `fingerprint`.
+        names: A name derived from the content of each piece, such as its `fingerprint`.
 
     Returns:
-        For each piece the smallest name in its group, whatever the order of the pieces.
+        For each piece, the smallest name in its group. It does not depend on the order of the pieces.
     """
     parent = list(range(len(names)))
 

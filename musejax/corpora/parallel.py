@@ -1,4 +1,4 @@
-"""Many files read over worker processes, in order; one that crashes a worker costs only itself."""
+"""Parallel reading of many files in worker processes. If a file crashes a worker, only that file is lost."""
 
 import concurrent.futures
 import functools
@@ -13,7 +13,7 @@ from musejax.music import noteseq
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Below this many items the workers' start (a second or two each) costs more than it saves.
+# Below this number of items, starting workers (a second or two each) costs more time than it saves.
 _WORTH_IT = 32
 _CHUNK = 16
 CRASHED = "the reader crashed"
@@ -21,7 +21,7 @@ UNREADABLE = "could not be read"
 
 
 def processors() -> int:
-    """Processes to read with: one a processor that this process may use, at most 16."""
+    """Returns the default number of worker processes: the number of available processors, at most 16."""
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:
@@ -30,16 +30,16 @@ def processors() -> int:
 
 
 def read_all(reader: Callable[[T], R], items: Sequence[T], processes: int | None = None) -> list[R | str]:
-    """What a function makes of each item, in the order of the items.
+    """Applies a function to each item, in worker processes if there are many items.
 
     Args:
-        reader: A function of a module (workers import it by name).
-        items: What to read; each must pickle.
-        processes: Workers; by default one a processor, or none for a few items.
+        reader: A module-level function (workers import it by name).
+        items: Arguments of the function; each must be picklable.
+        processes: Number of workers; by default one per processor, or none for a few items.
 
     Returns:
-        For each item the reader's result, or as a text the reason why there is none: the message of its UserError, or
-        what kind of exception it raised.
+        For each item, in order, the result of the reader. If the reader raised an exception, a text replaces the
+        result: the message of a UserError, or a description of another exception.
     """
     if processes is None:
         processes = processors() if len(items) >= _WORTH_IT else 1
@@ -57,42 +57,42 @@ def read_all(reader: Callable[[T], R], items: Sequence[T], processes: int | None
 
 
 def sift(results: Iterable[R | str]) -> tuple[list[R], corpus.Report]:
-    """What was read, and a report that counts it and the reasons of the rest."""
-    found, report = [], corpus.Report()
+    """Separates the results of `read_all`: returns those that were read, and a report that counts the reasons."""
+    readings, report = [], corpus.Report()
     for result in results:
         if isinstance(result, str):
             report.discarded[result] += 1
         else:
-            found.append(result)
-    report.used = len(found)
-    return found, report
+            readings.append(result)
+    report.used = len(readings)
+    return readings, report
 
 
 def usable(results: Sequence[R | str], where: Any, hint: str = "") -> tuple[list[R], corpus.Report]:
-    """`sift`, for a source of which at least one file must be read.
+    """Separates results like `sift`, but requires at least one file that was read.
 
     Args:
-        results: What was read, one a file.
-        where: The source's name.
-        hint: What to do where nothing was read.
+        results: The results of `read_all`, one per file.
+        where: Name of the source.
+        hint: What the user can do if nothing was read.
 
     Raises:
-        errors.UserError: Nothing was; the message counts the reasons.
+        errors.UserError: Nothing was read; the message counts the reasons.
     """
-    found, report = sift(results)
-    if not found:
+    readings, report = sift(results)
+    if not readings:
         raise errors.UserError(f"{where}: {none_of(len(results), report)}" + (f"; {hint}" if hint else ""))
-    return found, report
+    return readings, report
 
 
 def none_of(files: int, report: corpus.Report) -> str:
-    """That none of so many files could be used, and why: the commonest reasons first."""
+    """Returns a message that none of the files could be used, with the most frequent reasons."""
     reasons = "; ".join(f"{count} x {reason}" for reason, count in report.discarded.most_common(5)) or "it is empty"
-    return f"none of {files} files could be used ({reasons})"
+    return f"{'its only file could not' if files == 1 else f'none of {files} files could'} be used ({reasons})"
 
 
 def _one_by_one(reader: Callable[[T], R], items: Sequence[T]) -> list[R | str]:
-    """As `read_all`, with a new worker after each crash."""
+    """Reads items like `read_all`, but in one worker, which is replaced after each crash."""
     results: list[Any] = []
     while len(results) < len(items):
         task = functools.partial(_guarded, reader)
@@ -106,7 +106,7 @@ def _one_by_one(reader: Callable[[T], R], items: Sequence[T]) -> list[R | str]:
 
 
 def _start() -> None:
-    """Makes a worker ready."""
+    """Imports what a worker needs."""
     noteseq.load()
 
 
@@ -119,5 +119,5 @@ def _guarded(reader: Callable[[T], R], item: T) -> R | str:
         return reader(item)
     except errors.UserError as error:
         return str(error)
-    except Exception as error:  # a fault of a reader costs the one file that shows it
+    except Exception as error:  # a bug in a reader affects only the file that triggers it
         return errors.failure(UNREADABLE, error)

@@ -1,15 +1,15 @@
 """`pop909`: 909 pop songs as MIDI with the tracks MELODY, BRIDGE and PIANO; `pop909-melody` and `pop909-piano`.
 
-The main version of each song is used, not the earlier ones in its folder `versions`. The set's public repository is
-downloaded as a zip file of one commit; a zip file in MUSEJAX_DATA may be packed in any way and hold less, as long as
-the 909 files `POP909/NNN/NNN.mid` are the same, byte for byte; for all but `pop909-piano` also the files
-`beat_midi.txt` and `chord_midi.txt` beside them.
+The main version of each song is used, not the earlier ones in its folder `versions`. The public repository is
+downloaded as a zip file of one commit. A zip file in MUSEJAX_DATA may be packed differently and contain fewer files, as
+long as the 909 files `POP909/NNN/NNN.mid` are identical, and, except for `pop909-piano`, also the files `beat_midi.txt`
+and `chord_midi.txt` in the same folders.
 
-The MIDI files keep a tempo but no metre: 1/4 is the time signature of most, and the first beat lies anywhere, so that
-52 of 100 notes begin further than a quarter of a 16th from the grid of 16ths that starts at time 0. Counted from the
-first beat of `beat_midi.txt` it is 4 of 100. Sequences of `pop909` and `pop909-melody` therefore carry the time
-signatures that the beat files give, the first of them on the downbeat before the first note, and the chords of the
-chord files as chord symbols, without what lies in the bass. `pop909-piano` is left as the files have it.
+The MIDI files have a tempo but no usable metre: most have the time signature 1/4, and the first beat may lie anywhere.
+52 % of the notes begin further than a quarter of a 16th from a 16th grid that starts at time 0, but only 4 % if the
+grid starts at the first beat of `beat_midi.txt`. Sequences of `pop909` and `pop909-melody` therefore have the time
+signatures of the beat files, the first one on the downbeat before the first note, and the chords of the chord files as
+chord symbols without their bass notes. Sequences of `pop909-piano` are unchanged.
 """
 
 import collections
@@ -43,14 +43,14 @@ _CHORDS = r"(?:[^/]+/)?POP909/(\d{3})/chord_midi\.txt"
 CHORDS = dataclasses.replace(
     FILE, sha256="9f4e3dcdf19e256b7a82f809140f5ce18a04438e1c8cefc099a19f862e1f4fc8", members=_CHORDS
 )
-# The qualities of the chord files as note-seq's figures.
+# The chord qualities of the chord files, as note-seq writes them.
 _QUALITIES = {
     "maj": "", "min": "m", "aug": "aug", "dim": "dim", "maj7": "maj7", "min7": "m7", "7": "7", "minmaj7": "m(maj7)",
     "hdim7": "m7b5", "dim7": "dim7", "maj6": "6", "min6": "m6", "sus2": "sus2", "sus4": "sus4", "sus4(b7)": "sus4",
 }  # fmt: skip
-# How long before its beat, in seconds, a first note may begin and still belong to it.
+# How early, in seconds, the first note may begin before the beat to which it belongs.
 _EARLY = 0.05
-# The tracks a corpus keeps.
+# The tracks of each corpus.
 TRACKS: Mapping[str, tuple[str, ...]] = {
     "pop909": ("MELODY", "BRIDGE", "PIANO"),
     "pop909-melody": ("MELODY",),
@@ -59,12 +59,16 @@ TRACKS: Mapping[str, tuple[str, ...]] = {
 
 
 def read(song: tuple[str, bytes, tuple[str, ...]]) -> cache.Entry:
-    """Reads one song (number, MIDI bytes, tracks to keep); a worker's task."""
+    """Reads one song (number, MIDI bytes, tracks to keep) in a worker."""
     return _entry(song[0], _sequence(*song))
 
 
 def read_with_beats(song: tuple[str, bytes, tuple[str, ...], bytes, bytes]) -> cache.Entry:
-    """Reads one song, the time signatures of its beat file and the chords of its chord file; a worker's task."""
+    """Reads one song in a worker, with time signatures from its beat file and chords from its chord file.
+
+    Args:
+        song: Number, MIDI bytes, tracks to keep, bytes of the beat file and bytes of the chord file.
+    """
     number, data, tracks, beats, chords = song
     sequence = _sequence(number, data, tracks)
     signatures = bars(beats.decode(), min(note.start_time for note in sequence.notes))
@@ -78,12 +82,12 @@ def read_with_beats(song: tuple[str, bytes, tuple[str, ...], bytes, bytes]) -> c
 
 
 def chord_symbols(text: str) -> list[tuple[float, str]]:
-    """The chords of a chord file, (seconds, symbol): its lines are begin, end and `Bb:min7/b3` or `N`.
+    """Returns the chords of a chord file, (seconds, symbol); its lines are begin, end and `Bb:min7/b3` or `N`.
 
     Raises:
-        errors.UserError: A line is of another form.
+        errors.UserError: A chord has an unknown quality.
     """
-    found = []
+    out = []
     for line in text.splitlines():
         begin, _, chord = (*line.split("\t"), "", "")[:3]
         root, _, rest = chord.partition(":")
@@ -91,32 +95,33 @@ def chord_symbols(text: str) -> list[tuple[float, str]]:
         if chord and chord != "N" and quality not in _QUALITIES:
             raise errors.UserError(f"chord {chord!r} in chord_midi.txt is unknown")
         if chord:
-            found.append((float(begin), "N.C." if chord == "N" else root + _QUALITIES[quality]))
-    return found
+            out.append((float(begin), "N.C." if chord == "N" else root + _QUALITIES[quality]))
+    return out
 
 
 def bars(text: str, first: float) -> list[tuple[float, int]]:
-    """Time signatures from a beat file.
+    """Returns the time signatures of a beat file.
 
-    A line is a beat, one quarter: its time, and whether a bar begins there if bars are narrow (two beats, or three)
-    and if they are wide (twice that). Songs in threes are read in narrow bars, 3/4, all others in wide ones.
+    Each line is a beat, one quarter: its time, whether a short bar begins there (two or three beats) and whether a long
+    bar begins there (twice as many). If most short bars have three beats, they become bars of 3/4; otherwise the long
+    bars are used.
 
     Args:
-        text: The file's content.
-        first: When the first note begins, in seconds.
+        text: Content of the file.
+        first: Onset of the first note, in seconds.
 
     Returns:
-        (seconds, beats a bar) at each change, the first on the last downbeat up to the first note.
+        (seconds, beats per bar) at each change. The first is the last downbeat before or at the first note.
 
     Raises:
-        errors.UserError: The file holds no two downbeats.
+        errors.UserError: The file has fewer than two downbeats.
     """
     beats = np.array([line.split() for line in text.splitlines() if line.strip()], np.float64).reshape(-1, 3)
-    narrow, wide = (np.flatnonzero(beats[:, column]) for column in (1, 2))
-    usual = collections.Counter(np.diff(narrow).tolist()).most_common(1)
-    lines = narrow if usual and usual[0][0] == 3 else wide
+    short, long = (np.flatnonzero(beats[:, column]) for column in (1, 2))
+    usual = collections.Counter(np.diff(short).tolist()).most_common(1)
+    lines = short if usual and usual[0][0] == 3 else long
     if len(lines) < 2:
-        raise errors.UserError("no bars in beat_midi.txt")
+        raise errors.UserError("beat_midi.txt has fewer than two downbeats")
     times, sizes = beats[lines, 0], np.diff(lines, append=2 * lines[-1] - lines[-2])
     begin = max(int(np.searchsorted(times, first + _EARLY, side="right")) - 1, 0)
     changed = np.diff(sizes, prepend=0) != 0
@@ -125,7 +130,7 @@ def bars(text: str, first: float) -> list[tuple[float, int]]:
 
 
 def _sequence(number: str, data: bytes, tracks: tuple[str, ...]) -> "NoteSequence":
-    """A song's MIDI file, its other tracks left out."""
+    """Reads the MIDI file of a song, with only the given tracks."""
     sequence = midi_reading.midi_to_sequence(data)
     kept = [info for info in sequence.instrument_infos if info.name in tracks]
     numbers = {info.instrument for info in kept}
@@ -141,29 +146,29 @@ def _sequence(number: str, data: bytes, tracks: tuple[str, ...]) -> "NoteSequenc
 
 
 def _texts(entry: download.Entry, pattern: str) -> dict[str, bytes]:
-    """The files beside the songs, by the song's number."""
+    """Returns the matching files of an archive, by number of the song."""
     with zipfile.ZipFile(download.fetch(entry)) as archive:
         return {number: archive.read(member) for number, member in download.members(archive, pattern)}
 
 
 def _entry(number: str, sequence: "NoteSequence") -> cache.Entry:
-    """A song as it is cached, a group of its own."""
+    """Returns the cache entry of a song, which forms its own group."""
     return cache.Entry(f"pop909/{number}", f"pop909/{number}", cache.pack(sequence))
 
 
 def load(name: str, terms: str) -> corpus.Collection:
-    """The corpus, a song a group, read the first time (seconds) and from the cache after that.
+    """Returns the corpus, with one group per song. The first call reads it (seconds), later ones use the cache.
 
     Args:
         name: A key of `TRACKS`.
-        terms: Its source and licence.
+        terms: Source and licence.
 
     Raises:
-        errors.UserError: The file is not here and cannot be downloaded, or is not the right one.
+        errors.UserError: The file is missing and cannot be downloaded, or has the wrong content.
     """
     beats = name != "pop909-piano"
-    wanted = cache.stamp(name, FILE.sha256, *([BEATS.sha256, CHORDS.sha256] if beats else []))
-    cached = cache.load(name, wanted)
+    stamp = cache.stamp(name, FILE.sha256, *([BEATS.sha256, CHORDS.sha256] if beats else []))
+    cached = cache.load(name, stamp)
     if cached is None:
         with zipfile.ZipFile(download.fetch(FILE)) as archive:
             songs = [
@@ -177,7 +182,7 @@ def load(name: str, terms: str) -> corpus.Collection:
         else:
             results = parallel.read_all(read, songs)
         entries, report = parallel.sift(results)
-        cache.store(name, wanted, entries, report)
+        cache.store(name, stamp, entries, report)
     else:
         entries, report = cached
     pieces = [e.piece(splits.split_of(e.group)) for e in entries]

@@ -1,4 +1,4 @@
-"""From a corpus and a codec to a data set, kept in the cache for the next time."""
+"""Preparation of data sets: encodes a corpus with a codec, and caches the result."""
 
 import dataclasses
 import hashlib
@@ -14,20 +14,20 @@ from musejax.corpora import cache, splits
 from musejax.corpora import corpus as base
 from musejax.pipeline import dataset
 
-# Raise when a codec changes what it gives for the same piece, or a corpus what it gives under the same name.
+# Must increase when a codec encodes the same piece differently, or a corpus has different music under the same name.
 VERSION = 3
 
 
 def prepare(source: str, codec: str, say: Callable[[str], None]) -> dataset.Dataset:
-    """The data set of a corpus name, a folder of files, or a prepared file.
+    """Returns the data set of a corpus, a folder of files, or a prepared file.
 
     Args:
-        source: A name in `corpora.CORPORA`, a folder, or an .npz file of `musejax prepare` or `Dataset.save`.
-        codec: The representation; of an .npz file the name of its vocabulary, which no codec needs to know.
-        say: Is told what is being done, for work that takes long.
+        source: Name of a corpus, a folder, or an .npz file from `musejax prepare` or `Dataset.save`.
+        codec: Name of the codec. For an .npz file, the name of its vocabulary, which need not have a codec.
+        say: Called with a message before work that takes long.
 
     Raises:
-        errors.UserError: The source is unknown or holds nothing the codec can use.
+        errors.UserError: The source is unknown or contains nothing that the codec can encode.
     """
     if source.endswith(".npz"):
         data = dataset.load(Path(source))
@@ -55,7 +55,7 @@ def prepare(source: str, codec: str, say: Callable[[str], None]) -> dataset.Data
 
 
 def _key(corpus: base.Collection, coder: codecs.Codec) -> str:
-    """Changes whenever the pieces, their splits, how they are read or how they are encoded do."""
+    """Returns a hash of the pieces, their splits, and the versions of the code that reads and encodes them."""
     versions = [importlib.metadata.version(p) for p in ("note-seq", "music21", "symusic")]
     pieces = [(p.name, p.group, p.split) for p in corpus.pieces]
     everything = (VERSION, cache.VERSION, coder.vocabulary, versions, pieces)
@@ -63,18 +63,24 @@ def _key(corpus: base.Collection, coder: codecs.Codec) -> str:
 
 
 def of_split(corpus: base.Collection, split: str) -> list[base.Piece]:
-    """The pieces of a split."""
+    """Returns the pieces of a split."""
     return [piece for piece in corpus.pieces if (piece.split or splits.split_of(piece.group)) == split]
 
 
 def encode(corpus: base.Collection, codec: str, coder: codecs.Codec, say: Callable[[str], None]) -> dataset.Dataset:
-    """Encodes every piece of a corpus; training pieces in all their variants.
+    """Encodes every piece of a corpus, and training pieces in all their variants.
+
+    Args:
+        corpus: The corpus.
+        codec: Name of the codec.
+        coder: The codec.
+        say: Called with a message before work that takes long.
 
     Raises:
-        errors.UserError: The corpus is native to another codec, or nothing could be encoded.
+        errors.UserError: The corpus consists of arrays of another codec, or nothing could be encoded.
     """
     if corpus.codec not in (None, codec):
-        raise errors.UserError(f"{corpus.name} comes as {corpus.codec} only; it cannot be read as {codec}")
+        raise errors.UserError(f"{corpus.name} exists only as {corpus.codec}; it cannot be read as {codec}")
     items: dict[str, list[dataset.Item]] = {s: [] for s in base.SPLITS}
     report = dataclasses.replace(
         corpus.report, used=0, discarded=corpus.report.discarded.copy(), files=list(corpus.report.files)
@@ -88,7 +94,7 @@ def encode(corpus: base.Collection, codec: str, coder: codecs.Codec, say: Callab
         except errors.DiscardError as reason:
             report.discard(piece.name, str(reason))
             continue
-        except Exception as error:  # a fault that one piece shows does not cost the others
+        except Exception as error:  # a bug affects only the piece that triggers it
             report.discard(piece.name, errors.failure(f"could not be read as {codec}", error))
             continue
         report.used += 1
@@ -107,12 +113,12 @@ def encode(corpus: base.Collection, codec: str, coder: codecs.Codec, say: Callab
 
 
 def passed_over(source: str, data: dataset.Dataset) -> list[str]:
-    """Returns lines that count and list what of a folder was not used; none for a corpus or a prepared file."""
+    """Returns lines that count and list the unused files of a folder; empty for a corpus or a prepared file."""
     return base.passed_over(source, data.report) if source not in corpora.CORPORA and Path(source).is_dir() else []
 
 
 def losses(data: dataset.Dataset) -> list[str]:
-    """Returns a line for each kind of thing that was left out of the files of a data set."""
+    """Returns a line for each kind of content that was left out of the files of a data set."""
     return base.lost(data.source, data.report)
 
 

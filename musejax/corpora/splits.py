@@ -1,15 +1,15 @@
-"""Which split a melody group belongs to, where a corpus does not fix it."""
+"""Assignment of melody groups to splits, for corpora that do not fix their splits."""
 
 import hashlib
 
 
 def split_of(group: str, valid: float = 0.05, test: float = 0.05) -> str:
-    """`train`, `valid` or `test`, by the SHA-256 of the group's text alone.
+    """Returns `train`, `valid` or `test`, depending only on the SHA-256 of the name of the group.
 
-    The answer does not depend on what else the corpus holds, so a folder that grows moves no piece.
+    The split does not depend on other pieces, so a piece keeps its split when a folder grows.
 
     Args:
-        group: The group's text.
+        group: Name of the group.
         valid: Fraction of groups that go to `valid`.
         test: Fraction of groups that go to `test`.
     """

@@ -1,4 +1,4 @@
-"""The corpus folder inside the music21 package. music21 itself, slow to import, is never imported."""
+"""Access to the corpus inside the music21 package, without importing music21, which is slow."""
 
 import importlib.util
 from pathlib import Path
@@ -7,14 +7,14 @@ from musejax import errors
 
 
 def folder(name: str) -> Path:
-    """The folder of one collection.
+    """Returns the folder of one collection.
 
     Raises:
-        errors.UserError: music21 is not installed, or without its corpus.
+        errors.UserError: music21 is not installed, or is installed without its corpus.
     """
     spec = importlib.util.find_spec("music21")
     if spec is None or spec.origin is None:
-        raise errors.UserError("music21 is not installed, and its corpus is read from there; pip install music21")
+        raise errors.UserError("music21 is not installed; this corpus is part of it; pip install music21")
     path = Path(spec.origin).parent / "corpus" / name
     if not path.is_dir():
         raise errors.UserError(

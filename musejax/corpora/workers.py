@@ -1,4 +1,4 @@
-"""Worker processes that leave Ctrl-C to their parent and end when it does, however it ends."""
+"""Worker processes that leave Ctrl-C to their parent and end with it, even if it is killed."""
 
 import concurrent.futures
 import concurrent.futures.process
@@ -17,28 +17,31 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Seconds after which a signal that arrived is answered.
+# Seconds between checks for a signal.
 _POLL = 0.1
 
 
 class _Worker(SpawnProcess):
-    """A process whose copy of Python never sees Ctrl-C."""
+    """A process in which Python never handles Ctrl-C."""
 
     def start(self) -> None:
-        """Starts the process with SIGINT blocked, until it ignores it."""
+        """Starts the process with SIGINT blocked; `_begin` then makes it ignore the signal."""
         with _sigint_blocked(), _empty_main():
             super().start()
 
 
 class _Context(SpawnContext):
-    """Starts processes by `spawn` (a fork of a process in which JAX runs threads may hang), and remembers them."""
+    """A context that starts processes by `spawn` and records them.
+
+    A fork of a process in which JAX runs threads may hang.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.started: list[_Worker] = []
 
     def Process(self, *args: Any, **kwargs: Any) -> _Worker:  # type: ignore[override]  # noqa: N802
-        """Makes a process, as `multiprocessing.Process` does."""
+        """Returns a new process, like `multiprocessing.Process`."""
         self.started.append(_Worker(*args, **kwargs))
         return self.started[-1]
 
@@ -46,19 +49,19 @@ class _Context(SpawnContext):
 def run(
     processes: int, begin: Callable[[], None], task: Callable[[T], R], items: Iterable[T]
 ) -> list[concurrent.futures.Future[R]]:
-    """Runs a task over items in worker processes.
+    """Applies a function to items in worker processes.
 
-    Ctrl-C and SIGTERM end the workers and are raised once these are gone: raised at any other moment they would
-    interrupt Python's own work on its queues and threads, which then writes warnings or waits for ever.
+    Ctrl-C and SIGTERM end the workers and are raised again once the workers have ended. Raised earlier, they could
+    interrupt Python's management of its queues and threads, which would then print warnings or wait forever.
 
     Args:
         processes: Number of workers.
-        begin: A function of a module that makes a worker ready.
-        task: A function of a module, or a partial of one.
-        items: What it is called with; each must pickle.
+        begin: A module-level function that prepares a worker.
+        task: A module-level function, or a partial of one.
+        items: Arguments of the function; each must be picklable.
 
     Returns:
-        One finished future per item; after a worker has crashed, those that are left hold BrokenProcessPool.
+        One finished future per item. If a worker has crashed, the remaining futures raise BrokenProcessPool.
     """
     with _signals_recorded() as received:
         context = _Context()
@@ -77,7 +80,7 @@ def run(
 
 
 def _submit(executor: concurrent.futures.Executor, task: Callable[[T], R], item: T) -> concurrent.futures.Future[R]:
-    """Submits one item; where a worker has crashed before, the future says so."""
+    """Submits one item; if a worker has already crashed, returns a future that raises BrokenProcessPool."""
     try:
         return executor.submit(task, item)
     except concurrent.futures.process.BrokenProcessPool as error:
@@ -87,14 +90,14 @@ def _submit(executor: concurrent.futures.Executor, task: Callable[[T], R], item:
 
 
 def _begin(begin: Callable[[], None]) -> None:
-    """Makes a worker ready: it ignores Ctrl-C, which its parent answers, and watches its parent."""
+    """Prepares a worker: it ignores Ctrl-C, which its parent handles, and watches its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     begin()
 
 
 def _end_with_parent() -> None:
-    """Ends this process when its parent has ended, be it killed."""
+    """Ends this process when its parent has ended, for whatever reason."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -103,7 +106,7 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _signals_recorded() -> Iterator[list[int]]:
-    """Gives the list of the SIGINT and SIGTERM that arrive within the body, and raises them after it."""
+    """Records SIGINT and SIGTERM during the body, yields the list of them, and raises them afterwards."""
     handlers: dict[signal.Signals, Any] = {}
     received: list[int] = []
     if threading.current_thread() is threading.main_thread():
@@ -121,11 +124,11 @@ def _signals_recorded() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def _sigint_blocked() -> Iterator[None]:
-    """Blocks SIGINT in this thread, and in processes that start meanwhile, where the system can."""
+    """Blocks SIGINT in this thread and in processes started during the body, if the system supports it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # its start would end the block
+    resource_tracker.ensure_running()  # starting it later would unblock the signal
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -135,10 +138,10 @@ def _sigint_blocked() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _empty_main() -> Iterator[None]:
-    """Keeps workers that start meanwhile from running the user's script again.
+    """Prevents workers that are started during the body from running the user's script again.
 
-    A spawned process imports the main module of its parent, so that a script without a main guard would start
-    itself over; our workers need this package only.
+    A spawned process imports the main module of its parent, which would restart a script without a main guard. Workers
+    need only this package.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")

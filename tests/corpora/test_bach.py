@@ -46,7 +46,7 @@ def test_groups_are_of_one_melody_and_of_one_split(some):
     groups = bach.groups(some)
     assert bach.groups(some[::-1]) == groups[::-1]
     sopranos = [c.melody for c in some]
-    pairs = tunes.same(sopranos, sopranos)
+    pairs = tunes.matching_pairs(sopranos, sopranos)
     assert pairs
     assert all(groups[i] == groups[j] for i, j in pairs)
     assert 1 < max(collections.Counter(groups).values()) < len(some) / 5
@@ -73,8 +73,8 @@ def test_the_test_split_is_what_jsb16_does_not_train_on(data):
     found, groups = all_with_groups()
     assert len(found) == 407
     pieces = json.loads((data / "Jsb16thSeparated.json").read_text())
-    seen = [melody_groups.of_frames(frame[0] for frame in piece) for piece in pieces["train"] + pieces["valid"]]
-    known = {groups[i] for i, _ in tunes.same([c.melody for c in found], seen)}
+    seen = [melody_groups.from_frames(frame[0] for frame in piece) for piece in pieces["train"] + pieces["valid"]]
+    known = {groups[i] for i, _ in tunes.matching_pairs([c.melody for c in found], seen)}
     assert {c.name for c, g in zip(found, groups, strict=True) if g not in known} == bach_test.PIECES
 
 
@@ -93,7 +93,7 @@ def test_the_test_split_is_what_jsb16_does_not_train_on(data):
 )
 def test_hymn_tunes_are_told_apart(one, other, same):
     pair = [bach.read(wheel.folder("bach") / f"{name}.mxl").melody for name in (one, other)]
-    assert tunes.same(pair, pair) == ([(0, 1)] if same else [])
+    assert tunes.matching_pairs(pair, pair) == ([(0, 1)] if same else [])
 
 
 @pytest.mark.slow

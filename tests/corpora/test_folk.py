@@ -54,7 +54,7 @@ def test_the_corpus_loads_without_a_giant_group(monkeypatch):
     sequence = first.pieces[0].sequence()
     assert sequence.time_signatures
     assert sequence.key_signatures
-    assert melody_groups.of_sequence(sequence).shape[1] == 2
+    assert melody_groups.from_sequence(sequence).shape[1] == 2
 
 
 def test_tunes_keep_the_groups_that_shipped_runs_were_trained_with(monkeypatch):

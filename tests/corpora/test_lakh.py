@@ -76,7 +76,7 @@ def test_a_folder_is_read_and_damaged_files_are_counted(tmp_path, monkeypatch):
     found = corpora.load("lakh-5")
     assert [p.name for p in found.pieces] == ["lakh/A/B/one.npz"]
     assert found.report.to_json() == {
-        "used": 1, "discarded": {"it holds no notes": 1, "no archive of pypianoroll": 2}, "files": [], "losses": []
+        "used": 1, "discarded": {"it has no notes": 1, "not a pypianoroll archive": 2}, "files": [], "losses": []
     }  # fmt: skip
     monkeypatch.setattr(lakh, "read", lambda task: pytest.fail("read again"))
     assert [p.name for p in corpora.load("lakh-5").pieces] == ["lakh/A/B/one.npz"]

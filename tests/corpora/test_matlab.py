@@ -49,7 +49,7 @@ def test_what_is_no_such_file():
         with pytest.raises(ValueError, match="MATLAB"):
             matlab.cells(data)
     whole = mat_file(array(1, (1, 1), b"x", array(9, (3, 2), b"", element(2, A.tobytes()))))
-    with pytest.raises(ValueError, match="cut short"):
+    with pytest.raises(ValueError, match="truncated"):
         matlab.cells(whole[:-8])
 
 

@@ -16,12 +16,12 @@ def sequence(notes, qpm=120.0):
 
 def test_the_melody_is_the_top_line_with_repeats_taken_together():
     s = sequence([(72, 0, 4), (60, 0, 8), (72, 4, 8), (74, 8, 10), (74, 12, 16), (76, 16, 24), (77, 20, 24)], qpm=96)
-    assert melody_groups.of_sequence(s).tolist() == [[72, 8], [74, 2], [74, 4], [76, 4], [77, 4]]
+    assert melody_groups.from_sequence(s).tolist() == [[72, 8], [74, 2], [74, 4], [76, 4], [77, 4]]
 
 
 def test_frames_and_notes_give_the_same_melody():
     s = sequence([(72, 0, 4), (72, 4, 8), (74, 10, 12)])
-    assert np.array_equal(melody_groups.of_frames([72] * 8 + [-1] * 2 + [74] * 2), melody_groups.of_sequence(s))
+    assert np.array_equal(melody_groups.from_frames([72] * 8 + [-1] * 2 + [74] * 2), melody_groups.from_sequence(s))
 
 
 def test_marks_do_not_depend_on_the_key():

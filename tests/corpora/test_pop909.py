@@ -31,7 +31,7 @@ def test_time_signatures_of_a_beat_file(marks, first, expected):
 
 @pytest.mark.parametrize("marks", ["", "....", "w..."])
 def test_a_beat_file_without_bars(marks):
-    with pytest.raises(errors.UserError, match="no bars"):
+    with pytest.raises(errors.UserError, match="fewer than two downbeats"):
         pop909.bars(_file(marks), 0.0)
 
 

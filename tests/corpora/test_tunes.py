@@ -16,18 +16,18 @@ def melody(pitches, length=4):
 @pytest.mark.parametrize("shift", [0, 5, -7])
 @pytest.mark.parametrize("pitches", [TUNE, PASSING, [67, *TUNE], TUNE[4:], TUNE[:10] + OTHER])
 def test_one_tune_is_known_in_any_key_and_dress(pitches, shift):
-    assert tunes.same([melody(TUNE)], [melody(pitches, 2) + [shift, 0]]) == [(0, 0)]
+    assert tunes.matching_pairs([melody(TUNE)], [melody(pitches, 2) + [shift, 0]]) == [(0, 0)]
 
 
 @pytest.mark.parametrize("pitches", [OTHER, TUNE[::-1], TUNE[:9] + OTHER, TUNE[:5], []])
 def test_other_tunes_are_not(pitches):
-    assert tunes.same([melody(TUNE)], [melody(pitches)]) == []
+    assert tunes.matching_pairs([melody(TUNE)], [melody(pitches)]) == []
 
 
 def test_pairs_within_a_list_are_named_once():
     melodies = [melody(p) for p in (OTHER, TUNE, PASSING, OTHER)]
-    assert tunes.same(melodies, melodies) == [(0, 3), (1, 2)]
-    assert tunes.same(melodies[:2], melodies[1:]) == [(0, 2), (1, 0), (1, 1)]
+    assert tunes.matching_pairs(melodies, melodies) == [(0, 3), (1, 2)]
+    assert tunes.matching_pairs(melodies[:2], melodies[1:]) == [(0, 2), (1, 0), (1, 1)]
 
 
 @pytest.mark.parametrize(
