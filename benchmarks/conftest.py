@@ -1,4 +1,4 @@
-"""Settings and fixtures of all tests; `suite.py` has them, since those of the benchmarks lie elsewhere."""
+"""Settings and fixtures of all tests, imported from `suite.py` because the benchmarks are in another folder."""
 
 from suite import data_folder, fast_code, keep_room, pytest_configure, scratch_cache
 

@@ -4,9 +4,10 @@
     git clone https://github.com/Ghadjeres/DeepBach original
     python -m benchmarks.deep_bach_original --original original --steps 1000
 
-Its four voice models (sizes of its deepBach.py, Adam at 1e-3, batches of 256) learn cells of the training split of
-`bach-chorales`, each with 16 frames on either side, transposed as our run's pieces are; a validation cell
-is scored where it lies in every piece. Its code draws recurrent states at random, in evaluation too; here with seed 0.
+The four voice models (sizes from its deepBach.py, Adam at 1e-3, batches of 256) are trained on cells of the training
+split of `bach-chorales`, each with 16 frames on either side, with the same transposition as our run. Every validation
+cell is scored in its place in the piece. The original samples initial recurrent states randomly, also in evaluation;
+here the seed is 0.
 """
 
 import argparse
@@ -34,15 +35,15 @@ BEATS = 4
 
 @dataclasses.dataclass
 class Metadata:
-    """What the original asks of a kind of metadata."""
+    """A kind of metadata, with the interface that the original requires."""
 
     num_values: int
 
 
 def voice_model(folder: Path, vocabulary: Vocabulary, voice: int) -> Any:
-    """The original's net of a voice, over our tokens and one more for what lies outside of a piece."""
+    """Returns the original's network of a voice, over our tokens and one more for frames outside a piece."""
     sys.path.insert(0, str(folder))
-    # Its data set reads a corpus of its own through music21; only the name is needed.
+    # Its data set reads its own corpus with music21; only the name is needed.
     fake = types.ModuleType("DatasetManager.chorale_dataset")
     fake.ChoraleDataset = object  # type: ignore[attr-defined]
     sys.modules["DatasetManager"] = types.ModuleType("DatasetManager")
@@ -59,7 +60,7 @@ def voice_model(folder: Path, vocabulary: Vocabulary, voice: int) -> Any:
 
 
 def padded(vocabulary: Vocabulary, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Notes [T + 2 REACH, S] and metadata [T + 2 REACH, 3] of a piece, with what stands outside of it."""
+    """Returns notes [T + 2 REACH, S] and metadata [T + 2 REACH, 3] of a piece, padded on both sides."""
     sizes, real = dict(vocabulary.conditions), np.asarray(arrays.get("pad_mask", np.ones(len(arrays["tokens"])))) > 0
     around = ((REACH, REACH), (0, 0))
     notes = np.where(real[:, None], arrays["tokens"], vocabulary.size)
@@ -75,19 +76,19 @@ def padded(vocabulary: Vocabulary, arrays: Mapping[str, np.ndarray]) -> tuple[np
 
 
 def windows(notes: np.ndarray, meta: np.ndarray, at: np.ndarray, voice: int) -> tuple[Any, Any, Any]:
-    """The original's input for cells of a piece: ((left, centre, right) notes, the same of metadata, labels)."""
+    """Returns the original's input for cells of a piece: ((left, centre, right) of notes, same of metadata, labels)."""
     span = at[:, None] + np.arange(2 * REACH + 1)
     cells, told = notes[span], meta[span]
     told = np.concatenate([told, np.full((*told.shape[:2], 1), voice)], -1)
     others = [s for s in range(cells.shape[2]) if s != voice]
-    # It reads notes as [N, voice, frame], and what lies ahead from its end.
+    # It reads notes as [N, voice, frame], and the following frames in reverse order.
     sides = [np.swapaxes(x, 1, 2) for x in (cells[:, :REACH], cells[:, : -REACH - 1 : -1])]
     heard = (sides[0], cells[:, REACH][:, others], sides[1])
     return heard, (told[:, :REACH], told[:, REACH], told[:, : -REACH - 1 : -1]), cells[:, REACH, voice]
 
 
 def drawn(vocabulary: Vocabulary, source: batches.Batches, voice: int) -> Iterator[list[Any]]:
-    """Batches of random cells of our training stream."""
+    """Yields batches of random cells of our training stream."""
     rng, end = np.random.default_rng((0, voice)), vocabulary.id("end")
     for index in range(len(source)):
         batch, parts = source[index], []
@@ -95,7 +96,7 @@ def drawn(vocabulary: Vocabulary, source: batches.Batches, voice: int) -> Iterat
         for row in range(rows):
             arrays = {name: x[row] for name, x in batch.items()}
             real = int(np.sum(arrays["pad_mask"]))
-            # A piece that goes on behind its window is not read up to the window's edge.
+            # If a piece continues after its window, cells near the edge of the window are not used.
             known = np.arange(len(arrays["pad_mask"])) < (real - REACH if real == len(arrays["pad_mask"]) else real)
             scored = np.flatnonzero((arrays["loss_mask"] > 0) & known & (arrays["tokens"][:, voice] != end))
             if len(scored):
@@ -105,7 +106,7 @@ def drawn(vocabulary: Vocabulary, source: batches.Batches, voice: int) -> Iterat
 
 
 def joined(parts: Sequence[Any]) -> list[Any]:
-    """The windows of several pieces as tensors, no more than a batch."""
+    """Returns the windows of several pieces as tensors, at most one batch."""
     import jax
     import torch
 
@@ -113,7 +114,7 @@ def joined(parts: Sequence[Any]) -> list[Any]:
 
 
 def train(net: Any, cells: Iterator[Any], steps: int) -> float:
-    """Trains a voice; seconds."""
+    """Trains a voice, and returns the seconds that it took."""
     import torch
 
     optimizer, begin = torch.optim.Adam(net.parameters()), time.perf_counter()
@@ -130,7 +131,7 @@ def train(net: Any, cells: Iterator[Any], steps: int) -> float:
 
 
 def score(net: Any, vocabulary: Vocabulary, items: Sequence[dataset.Item], voice: int) -> dict[str, float]:
-    """Cost and accuracy of every cell of a voice, and of its notes apart."""
+    """Returns cost and accuracy over all cells of a voice, and over its notes."""
     import torch
 
     pitches, end = vocabulary.values("pitch"), vocabulary.id("end")
@@ -151,14 +152,14 @@ def score(net: Any, vocabulary: Vocabulary, items: Sequence[dataset.Item], voice
 
 
 def main() -> int:
-    """The command line; returns the exit status."""
+    """Runs the command line and returns the exit status."""
     import torch
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--original", type=Path, required=True, help="a checkout of the original")
-    parser.add_argument("--steps", type=int, default=1000, help="of each voice (default: 1000)")
+    parser.add_argument("--steps", type=int, default=1000, help="training steps of each voice (default: 1000)")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=quality.ROOT, help="root of what is written")
+    parser.add_argument("--out", type=Path, default=quality.ROOT, help="root folder of the output")
     args = parser.parse_args()
     if not (args.original / "DeepBach" / "voice_model.py").is_file():
         parser.error(f"--original {args.original}: it has no DeepBach/voice_model.py")

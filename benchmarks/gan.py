@@ -4,11 +4,11 @@
     python -m benchmarks.gan --json OUT.json [--rows NAME ...]
     python -m benchmarks.gan --check
 
-Both sides are the preset musegan-chorale (two bars of four voices), here as a hybrid with deterministic binary neurons,
-which has the most parts, in float32 on the same cores. A training step is five updates of the critic with the gradient
-penalty, each on 32 of 160 pieces, and one of the generator, all by Adam. Generation draws 256 pieces; ours also lays
-out the arrays of the codec. The peer has a module for each track, or grouped convolutions, in either layout of memory,
-eager or with its generator compiled (the gradient of a gradient, which the critic needs, cannot be).
+Both sides use the preset musegan-chorale (two bars of four voices) as a hybrid with deterministic binary neurons, the
+variant with the most parts, in float32 on the same cores. A training step consists of five updates of the critic with
+gradient penalty, each on 32 of 160 pieces, and one update of the generator, all with Adam. Generation samples 256
+pieces; ours also produces the arrays of the codec. The peer has one module per track, or grouped convolutions, in
+either memory layout, eager or with a compiled generator (the second derivatives of the critic cannot be compiled).
 """
 
 import functools
@@ -50,7 +50,7 @@ def _layout(model: Any) -> Any:
 
 
 def rolls_of(model: Any, rows: int) -> dict[str, Any]:
-    """Random rolls as a batch."""
+    """Returns a batch of random rolls."""
     import numpy as np
 
     layout = _layout(model)
@@ -59,19 +59,19 @@ def rolls_of(model: Any, rows: int) -> dict[str, Any]:
 
 
 def training(threads: int) -> workers.Job:
-    """Our training step."""
+    """Returns the job of our training step."""
     model = _model()
     return jobs.training(model, rolls_of(model, BATCH), b1=0.5, b2=0.9, clip=0.0)
 
 
 def generation(threads: int) -> workers.Job:
-    """Our sampler."""
+    """Returns the job of our sampler."""
     model = _model()
     return jobs.generation(model, _layout(model).vocabulary.size, NUM, model.info.piece_frames, "frames")
 
 
 def shape(model: Any) -> Any:
-    """The twin's shape of a model of ours."""
+    """Returns the shape of our model in the twin's terms."""
     from benchmarks import twins_gan
 
     bars, frames, pitches, tracks = _layout(model).shape
@@ -102,10 +102,10 @@ ROWS = [
 
 
 def check() -> str:
-    """Rolls, scores, both losses and their gradients of net and twin with the same weights and noise.
+    """Compares rolls, scores, losses and gradients of network and twin with the same weights and noise.
 
     Raises:
-        AssertionError: They are not those of one network.
+        AssertionError: The two networks differ.
     """
     import jax
     import jax.numpy as jnp
@@ -122,7 +122,7 @@ def check() -> str:
     model, lines = _model(latent=6, width=32, critic_width=4), []
     layout, config = _layout(model), model.info.config
     params, state = model.init(jax.random.key(1), {})
-    # Far enough from the start of training for every weight, and for the statistics, to have a say.
+    # Far enough from the initialisation for every weight, and the statistics, to matter.
     params, stats = jax.tree.map(
         lambda p: 1.5 * p + 0.1 * jax.random.uniform(jax.random.key(p.size), p.shape),
         (params, state["generator"]["batch_stats"]),
@@ -155,7 +155,7 @@ def check() -> str:
         return losses.generator_loss("wasserstein", score(params["critic"], generate(p, True)))
 
     values = {train: np.array(jax.jit(generate, static_argnums=1)(params["generator"], train)) for train in nets}
-    # Values of training carry rounding around 0 and 1; both sides are judged on the same ones.
+    # Training values are rounded near 0 and 1; both sides are compared on the same values.
     fake = values[True].round()
     found = jax.jit(jax.value_and_grad(critic_loss))(params["critic"], fake)
     own = jax.jit(jax.value_and_grad(generator_loss))(params["generator"])
@@ -194,7 +194,7 @@ def check() -> str:
 
 
 if __name__ == "__main__":
-    # Nothing is timed before the twin has been shown to be the same network, which takes exact products: on a CPU.
+    # Before any timing, the twin is shown to be the same network, on a CPU because this requires exact products.
     if not {"--check", "-h", "--help", "--gpu"} & set(sys.argv[1:]) and importlib.util.find_spec("torch"):
         sys.stdout.write(check() + "\n")
     sys.exit(harness.main(ROWS, check, __doc__ or ""))

@@ -1,12 +1,12 @@
-"""Times one piece of work done by musejax and by a peer: side by side, in turn, each in a process of its own.
+"""Timing of the same work done by musejax and by a peer, in separate processes that take turns.
 
-A `Job` is built inside its worker process, which is given the same processor cores as every other before anything is
-imported. The ways of one side (eager, compiled, ...) are tried first and the fastest of them is measured. Then the two
-sides take turns, A B A B. A turn during which other processes of the machine took more than `FOREIGN` of a core is
-dropped, on whichever side it falls, and the number of dropped turns is reported.
+A `Job` is built inside its worker process, which is pinned to the same processor cores as all others before anything is
+imported. The variants of one side (eager, compiled, ...) are tried first, and the fastest is measured. Then the two
+sides take turns, A B A B. A turn during which other processes of the machine use more than `FOREIGN` of a core is
+dropped, whichever side it belongs to, and the number of dropped turns is reported.
 
-With `--gpu` both sides work on the GPU, in float32 with TF32 products, which is JAX's default there. All programs are
-then compiled at once before the first turn, each in its own process, as compilation takes longest.
+With `--gpu`, both sides run on the GPU in float32 with TF32 products, JAX's default there. All programs are then
+compiled at the same time before the first turn, each in its own process, because compilation takes longest.
 """
 
 import argparse
@@ -27,9 +27,9 @@ from typing import Any, NamedTuple
 
 from benchmarks import workers
 
-# Between turns nothing is done for so many seconds: OpenMP's threads go on spinning for .2 after their work.
+# Idle seconds between turns: OpenMP's threads keep spinning for .2 seconds after their work.
 PAUSE = 0.25
-# Share of a core that other processes may take during a turn.
+# Share of a core that other processes may use during a turn.
 FOREIGN = 0.1
 PACKAGES = ("musejax", "jax", "jaxlib", "flax", "optax", "numpy", "torch")
 
@@ -38,10 +38,10 @@ class Row(NamedTuple):
     """One line of the table.
 
     Attributes:
-        name: By which it is chosen.
-        tokens: What one call processes or makes.
-        ours: musejax.
-        theirs: The other side.
+        name: Name of the row on the command line.
+        tokens: Number of tokens that one call processes or generates.
+        ours: The job of musejax.
+        theirs: The jobs of the peer.
     """
 
     name: str
@@ -63,7 +63,7 @@ def _summary(times: list[float], tokens: int) -> dict[str, Any]:
 
 
 class Pair(NamedTuple):
-    """A row whose two sides are built and warm: for each its worker, its fastest job, what was seen of all."""
+    """A row with both sides built and warm: for each side, its worker, its fastest job, and the timings of all jobs."""
 
     row: Row
     ours: tuple[workers.Worker, str, dict[str, Any]]
@@ -71,7 +71,7 @@ class Pair(NamedTuple):
 
 
 def prepare(rows: Sequence[Row], cores: Sequence[int], gpu: bool) -> list[Pair]:
-    """Builds both sides of some rows: one after the other, or on a GPU's machine all at once."""
+    """Builds both sides of the rows, one after the other, or all at once on a machine with a GPU."""
     started = [
         workers.Worker(side, cores, gpu=gpu, peer=peer)
         for row in rows
@@ -83,10 +83,10 @@ def prepare(rows: Sequence[Row], cores: Sequence[int], gpu: bool) -> list[Pair]:
 
 
 def measure(pair: Pair, seconds: float) -> dict[str, Any]:
-    """One row of the report.
+    """Returns one row of the report.
 
-    The sides alternate until each has had half of `seconds` of undisturbed turns, or `seconds` are over. Where a side
-    has fewer than three undisturbed calls all of them count, and `quiet` is false.
+    The sides alternate until each has had undisturbed turns for half of `seconds`, or `seconds` are over. If a side has
+    fewer than three undisturbed calls, all of its calls count, and `quiet` is false.
     """
     sides = {"ours": pair.ours, "theirs": pair.theirs}
     kept: dict[str, list[float]] = {name: [] for name in sides}
@@ -122,7 +122,7 @@ def measure(pair: Pair, seconds: float) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _quietened(command: str | None) -> Iterator[None]:
-    """Runs a command meanwhile; it has done its work when it prints a line, and ends when its input closes."""
+    """Runs a command during the body; it is ready when it prints a line, and ends when its input closes."""
     if command is None:
         yield
         return
@@ -136,7 +136,7 @@ def _quietened(command: str | None) -> Iterator[None]:
 
 
 def machine(cores: Sequence[int], gpu: bool) -> dict[str, Any]:
-    """What the figures were taken on."""
+    """Returns a description of the machine."""
     model = platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -152,7 +152,7 @@ def machine(cores: Sequence[int], gpu: bool) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and the packages that matter; a package that is not installed is left out."""
+    """Returns the versions of Python and of the relevant packages that are installed."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -163,15 +163,17 @@ def versions() -> dict[str, str]:
 
 
 def main(rows: Sequence[Row], check: Callable[[], str], doc: str) -> int:
-    """The command line of a benchmark; returns the exit status."""
+    """Runs the command line of a benchmark and returns the exit status."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="file for the report; rows that are in it and not timed now are kept")
-    parser.add_argument("--rows", nargs="+", choices=[r.name for r in rows], metavar="NAME", help="default: all")
-    parser.add_argument("--seconds", type=float, default=20.0, help="time a row takes, without compilation")
+    parser.add_argument("--json", type=Path, help="file for the report; its rows that are not timed now are kept")
+    parser.add_argument(
+        "--rows", nargs="+", choices=[r.name for r in rows], metavar="NAME", help="rows to time (default: all)"
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds per row, without compilation")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="cores that both sides may use")
     parser.add_argument("--quiet", metavar="CMD", help="a command that keeps the machine quiet until its input closes")
-    parser.add_argument("--gpu", action="store_true", help="both sides on the GPU")
-    parser.add_argument("--check", action="store_true", help="show that the twin is the same network, and end")
+    parser.add_argument("--gpu", action="store_true", help="run both sides on the GPU")
+    parser.add_argument("--check", action="store_true", help="only check that the twin is the same network")
     args = parser.parse_args()
     try:
         importlib.metadata.version("torch")
@@ -187,7 +189,7 @@ def main(rows: Sequence[Row], check: Callable[[], str], doc: str) -> int:
     known = json.loads(args.json.read_text())["rows"] if args.json and args.json.exists() else []
     done = {row["name"]: row for row in known}
     chosen = [row for row in rows if not args.rows or row.name in args.rows]
-    # Under a --quiet command all rows are built first, so that it is needed for the timings alone.
+    # With a --quiet command, all rows are built first, so that the command runs only during the timings.
     for group in [chosen] if args.quiet or args.gpu else [[row] for row in chosen]:
         pairs = prepare(group, cores, args.gpu)
         with _quietened(args.quiet):
@@ -202,7 +204,7 @@ def main(rows: Sequence[Row], check: Callable[[], str], doc: str) -> int:
 
 
 def line(result: dict[str, Any]) -> str:
-    """A row for people."""
+    """Returns a readable line for a row."""
     ours, peer = result["musejax"], result["torch"]
     return (
         f"{result['name']:24} musejax {ours['median_ms']:9.1f} ms (min {ours['min_ms']:.1f}, {ours['calls']} calls, "

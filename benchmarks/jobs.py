@@ -1,4 +1,4 @@
-"""Our side of the speed benchmarks, for a model of any family: a training step, and generation of whole pieces."""
+"""Jobs of musejax in the speed benchmarks, for any family: a training step, and generation of whole pieces."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from benchmarks import workers
 
 
 def batch(vocabulary: int, rows: int, length: int) -> dict[str, Any]:
-    """Random tokens, all of them scored."""
+    """Returns random tokens, all of which are scored."""
     import numpy as np
 
     tokens = np.random.default_rng(0).integers(0, vocabulary, (rows, length)).astype(np.int32)
@@ -15,9 +15,9 @@ def batch(vocabulary: int, rows: int, length: int) -> dict[str, Any]:
 
 
 def training(model: Any, data: dict[str, Any], **fields: Any) -> workers.Job:
-    """A training step: loss, gradients, clipping and Adam, with other fields of `settings.Optimizer` where given.
+    """Returns a training step: loss, gradients, clipping and Adam; `fields` are those of `settings.Optimizer`.
 
-    The batch is cut over the cores as `musejax train` cuts it.
+    The batch is distributed over the cores as in `musejax train`.
     """
     import jax
 
@@ -38,9 +38,9 @@ def training(model: Any, data: dict[str, Any], **fields: Any) -> workers.Job:
 
 
 def generation(model: Any, vocabulary: int, num: int, length: int, field: str = "tokens") -> workers.Job:
-    """Pieces drawn by the model's sampler, another seed for each call; `field` is that of the cells.
+    """Returns a job that samples pieces, with another seed for each call; `field` is the field of the cells.
 
-    They are shared out among the cores as `musejax sample` does it.
+    Pieces are distributed over the cores as in `musejax sample`.
     """
     import jax
     import numpy as np

@@ -1,10 +1,9 @@
-"""Kills training with SIGKILL at random moments, resumes it, and compares the end with a run that was never killed.
+"""Kills training with SIGKILL at random moments, resumes it, and compares the result with that of an unkilled run.
 
     python -m benchmarks.kill_resume --runs 20
 
-Every kill falls after a first checkpoint; whether it fell inside a save is seen from the unfinished folder that it
-leaves behind. The exit status is 0 only if all runs end with the same parameters, optimiser state and best checkpoint,
-bit for bit.
+Every kill happens after the first checkpoint; an unfinished folder shows that it happened during a save. The exit
+status is 0 only if all runs end with bitwise equal parameters, optimiser state and best checkpoint.
 """
 
 import argparse
@@ -52,18 +51,18 @@ def make_data(path: Path) -> None:
 
 
 def start(config: Path, workdir: Path) -> subprocess.Popen[bytes]:
-    """Starts `musejax train` in a process of its own."""
+    """Starts `musejax train` in a separate process."""
     command = [sys.executable, "-m", "musejax.cli", "train", str(config), "--workdir", str(workdir)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def first_checkpoint(workdir: Path) -> bool:
-    """Whether a complete checkpoint is there."""
+    """Returns whether there is a complete checkpoint."""
     return any(p.name.isdigit() for p in (workdir / "checkpoints" / "last").glob("*"))
 
 
 def digests(workdir: Path) -> dict[str, dict[str, str]]:
-    """The digests of the newest checkpoint of each kind, by its step, as they were written with the arrays."""
+    """Returns the digests, written with the arrays, of the newest checkpoint of each kind, by step."""
     out = {}
     for kind in ("last", "best"):
         newest = max((workdir / "checkpoints" / kind).glob("[0-9]*"), key=lambda p: int(p.name))
@@ -73,7 +72,7 @@ def digests(workdir: Path) -> dict[str, dict[str, str]]:
 
 
 def killed_run(config: Path, workdir: Path, wait: float) -> bool:
-    """Starts, kills `wait` seconds after the first checkpoint, resumes to the end; whether a save was cut."""
+    """Kills a run `wait` seconds after its first checkpoint and resumes it; returns whether a save was interrupted."""
     process = start(config, workdir)
     while not first_checkpoint(workdir):
         if process.poll() is not None:
@@ -82,7 +81,7 @@ def killed_run(config: Path, workdir: Path, wait: float) -> bool:
     time.sleep(wait)
     process.send_signal(signal.SIGKILL)
     if process.wait() != -signal.SIGKILL:
-        shutil.rmtree(workdir)  # it was done before the kill: once more, earlier
+        shutil.rmtree(workdir)  # it finished before the kill: repeat with an earlier kill
         return killed_run(config, workdir, wait / 2)
     cut = any("orbax-checkpoint-tmp" in p.name for p in (workdir / "checkpoints").rglob("*"))
     if start(config, workdir).wait():
@@ -91,7 +90,7 @@ def killed_run(config: Path, workdir: Path, wait: float) -> bool:
 
 
 def check(runs: int, steps: int, seed: int) -> int:
-    """Makes the runs and prints one line of JSON; 0 when all end alike."""
+    """Makes the runs, prints one line of JSON, and returns 0 if all results are equal."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -103,7 +102,7 @@ def check(runs: int, steps: int, seed: int) -> int:
             time.sleep(0.002)
         began = time.perf_counter()
         if process.wait():
-            raise SystemExit("the run that is never killed failed")
+            raise SystemExit("the run without a kill failed")
         lasts = time.perf_counter() - began
         wanted = digests(root / "whole")
         alike = cut = 0

@@ -4,12 +4,12 @@
     python -m benchmarks.latent --json OUT.json [--rows NAME ...]
     python -m benchmarks.latent --check
 
-Both sides are the preset mel-2bar-small (90 tokens, 32 frames, z of 256; a bidirectional LSTM of 512 reads, a 2 x 256
-LSTM writes with z beside every input), in float32 on the same cores. A training step is loss, gradients, clipping and
-Adam at batch 512. In `step` the decoder reads the true frames; in `step-scheduled` half of its inputs are drawn from
-it: the peer draws them in the loop over cells through which its gradient passes, ours in a pass of its own. Sampling
-draws 512 pieces from z of the prior; ours also gives the log-likelihood of what it drew. The rows `small-...` are the
-same at 16 pieces.
+Both sides use the preset mel-2bar-small (90 tokens, 32 frames, z of size 256, a bidirectional LSTM encoder of 512 units
+and a 2 x 256 LSTM decoder with z concatenated to every input), in float32 on the same cores. A training step consists
+of loss, gradients, clipping and Adam at batch size 512. In `step` the decoder reads the true frames; in
+`step-scheduled` half of its inputs are sampled from it: the peer samples them in its differentiated loop over cells,
+ours in a separate pass. Sampling decodes 512 pieces from the prior; ours also returns their log-likelihood. The rows
+`small-...` are the same with 16 pieces.
 """
 
 import functools
@@ -22,7 +22,7 @@ from benchmarks import harness, jobs, workers
 LENGTH = 32
 VOCABULARY = 90
 BATCHES = {"": 512, "small-": 16}
-# Share of the decoder's inputs that are drawn from it in `step-scheduled`.
+# Share of the decoder's inputs that are sampled in `step-scheduled`.
 SHARE = 0.5
 
 
@@ -46,17 +46,17 @@ def _model(share: float | None = None, **fields: Any) -> Any:
 
 
 def training(threads: int, *, batch: int, share: float | None) -> workers.Job:
-    """Our training step."""
+    """Returns the job of our training step."""
     return jobs.training(_model(share), jobs.batch(VOCABULARY, batch, LENGTH))
 
 
 def generation(threads: int, *, num: int) -> workers.Job:
-    """Our sampler."""
+    """Returns the job of our sampler."""
     return jobs.generation(_model(), VOCABULARY, num, LENGTH)
 
 
 def shape(config: Any) -> Any:
-    """The twin's shape of a config of ours."""
+    """Returns the shape of our config in the twin's terms."""
     from benchmarks import twins_latent
 
     fields = (config.latent, config.encoder_hidden, config.hidden, config.num_layers, config.max_beta, config.beta_rate)
@@ -85,7 +85,7 @@ def _sample_row(name: str, num: int) -> harness.Row:
         f"{'compiled' if compiled else 'eager'} {loop}, {draw}": functools.partial(
             _twin, "generation", num=num, loop=loop, draw=draw, compiled=compiled
         )
-        # torch.compile breaks its graph at nn.LSTM, so that only the loop over cells gains from it.
+        # torch.compile breaks its graph at nn.LSTM, so only the loop over cells benefits from it.
         for loop, compiled in (("layers", False), ("cells", False), ("cells", True))
         for draw in ("multinomial", "gumbel")
     }
@@ -105,10 +105,10 @@ ROWS = [
 
 
 def check() -> str:
-    """Loss and gradients of net and twin with the same weights and noise, and the logits of the twin's two loops.
+    """Compares loss and gradients of network and twin with the same weights and noise, and the twin's two loops.
 
     Raises:
-        AssertionError: They are not those of one network.
+        AssertionError: The two networks differ.
     """
     import jax
     import numpy as np
@@ -120,7 +120,7 @@ def check() -> str:
 
     model, data = _model(latent=8, encoder_hidden=24, hidden=16), jobs.batch(VOCABULARY, 4, 12)
     params, state = model.init(jax.random.key(1), data)
-    # Far enough from the start of training for every weight to have a say.
+    # Far enough from the initialisation for every weight to matter.
     params = jax.tree.map(lambda p: p + 0.1 * jax.random.normal(jax.random.key(p.size), p.shape), params)
     key, lines = jax.random.key(0), []
     noise = np.array(jax.random.normal(jax.random.fold_in(key, 0), (4, 8)))
@@ -135,7 +135,7 @@ def check() -> str:
         ours, grads = jax.tree.map(np.asarray, jax.jit(jax.value_and_grad(ours_of))(params))
         net = twin.load(twin.Net(shape(model.info.config)), jax.tree.map(np.asarray, params))
         assert count == sum(p.numel() for n, p in net.named_parameters() if "bias_hh" not in n)
-        # In float32, in which the rate itself is rounded.
+        # In float32, which rounds the rate itself.
         risen = float(1 - np.float32(model.info.config.beta_rate) ** np.float32(step)) if train else 1.0
         theirs = twin.loss(net.shape, net(hot, torch.from_numpy(noise)), tokens, risen)
         theirs.backward()
@@ -159,7 +159,7 @@ def check() -> str:
 
 
 if __name__ == "__main__":
-    # Nothing is timed before the twin has been shown to be the same network, which takes exact products: on a CPU.
+    # Before any timing, the twin is shown to be the same network, on a CPU because this requires exact products.
     if not {"--check", "-h", "--help", "--gpu"} & set(sys.argv[1:]) and importlib.util.find_spec("torch"):
         sys.stdout.write(check() + "\n")
     sys.exit(harness.main(ROWS, check, __doc__ or ""))

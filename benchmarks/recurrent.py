@@ -4,9 +4,9 @@
     python -m benchmarks.recurrent --json OUT.json [--rows NAME ...]
     python -m benchmarks.recurrent --check
 
-Both sides have the melody codec's 130 tokens, an embedding as wide as the two recurrent layers, float32 and the same
-cores. A training step is loss, gradients, clipping and Adam. Generation draws 256 tokens from the softmax for each
-melody, with the state kept from token to token on both sides; ours also gives the log-likelihood of what it drew.
+Both sides use the 130 tokens of the melody codec, an embedding as wide as the two recurrent layers, float32 and the
+same cores. A training step consists of loss, gradients, clipping and Adam. Generation samples 256 tokens per melody,
+with a cached state on both sides; ours also returns the log-likelihood of the samples.
 """
 
 import functools
@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import harness, jobs, workers
 
-LENGTH = 256  # tokens of a generated melody
+LENGTH = 256  # tokens per generated melody
 VOCABULARY = 130
 
 
@@ -28,12 +28,12 @@ def _model(cell: str, hidden: int) -> Any:
 
 
 def training(threads: int, *, cell: str, hidden: int, batch: int, length: int) -> workers.Job:
-    """Our training step."""
+    """Returns the job of our training step."""
     return jobs.training(_model(cell, hidden), jobs.batch(VOCABULARY, batch, length))
 
 
 def generation(threads: int, *, cell: str, hidden: int, num: int) -> workers.Job:
-    """Our sampler."""
+    """Returns the job of our sampler."""
     return jobs.generation(_model(cell, hidden), VOCABULARY, num, LENGTH)
 
 
@@ -53,7 +53,7 @@ def _sample_row(cell: str, hidden: int, num: int) -> harness.Row:
         f"{'compiled' if compiled else 'eager'} {loop}, {draw}": functools.partial(
             _twin, "generation", **options, length=LENGTH, loop=loop, draw=draw, compiled=compiled
         )
-        # torch.compile breaks its graph at nn.LSTM, so that only the loop over cells gains from it.
+        # torch.compile breaks its graph at nn.LSTM, so only the loop over cells benefits from it.
         for loop, compiled in (("layers", False), ("cells", False), ("cells", True))
         for draw in ("multinomial", "gumbel")
     }
@@ -79,10 +79,10 @@ ROWS = [
 
 
 def check() -> str:
-    """Loss and gradients of net and twin with the same weights, and the logits of the twin's two loops.
+    """Compares loss and gradients of network and twin with the same weights, and the logits of the twin's two loops.
 
     Raises:
-        AssertionError: They are not those of one network.
+        AssertionError: The two networks differ.
     """
     import jax
     import numpy as np

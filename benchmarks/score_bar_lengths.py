@@ -1,8 +1,8 @@
 """Measures of a MusicXML score that are not equally long in all parts.
 
-Measures of one number begin together, whatever a part leaves out: some programs do not write rests, and some give a
-rest that fills its bar another length. Both judges of `benchmarks.score_judges` put the measures of each part one
-after the other instead, so that parts run away from each other. Here such measures are filled up before they see them.
+Measures with the same number begin together, even if a part is incomplete: some programs do not write rests, and some
+give a full-bar rest another length. Both judges of `benchmarks.score_judges` concatenate the measures of each part
+instead, so that parts drift apart. This module therefore fills up such measures before the judges read them.
 """
 
 import itertools
@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-# By how many quarters measures may differ where tuplets are rounded to divisions.
+# Largest difference in quarters between measures that is due to rounding of tuplets.
 _ROUNDING = Fraction(1, 16)
 
 
 class Extent(NamedTuple):
-    """How far the content of a measure of one part reaches.
+    """The extent of a measure of one part.
 
     Attributes:
-        length: Its length in quarters.
+        length: Length in quarters.
         end: Where the last voice ends, in quarters.
-        divisions: Divisions of a quarter.
-        has_notes: Whether it has notes.
+        divisions: Divisions per quarter.
+        has_notes: Whether the measure has notes.
     """
 
     length: Fraction
@@ -32,7 +32,7 @@ class Extent(NamedTuple):
 
 
 def even_out(root: ET.Element) -> bool:
-    """Makes the measures of a score by parts equally long in all parts, and returns whether any was not."""
+    """Makes the measures of a partwise score equally long in all parts; returns whether any measure was changed."""
     parts = [part.findall("measure") for part in root.findall("part")]
     changed = False
     for measures, extents in zip(zip(*parts), zip(*map(_extents, parts))):
@@ -54,13 +54,13 @@ def even_out(root: ET.Element) -> bool:
 
 
 def starts(root: ET.Element) -> list[Fraction]:
-    """Returns where each measure of a score by parts begins, in quarters, without repeats."""
+    """Returns the start of each measure of a partwise score, in quarters, without repeats."""
     rows = zip(*(_extents(part.findall("measure")) for part in root.findall("part")))
     return [Fraction(0), *itertools.accumulate(_length(row) for row in rows)][:-1]
 
 
 def _length(extents: Sequence[Extent]) -> Fraction:
-    """Returns the length of a measure in quarters: parts with notes decide."""
+    """Returns the length of a measure in quarters, determined by the parts with notes."""
     lengths = [extent.length for extent in extents]
     return max((extent.length for extent in extents if extent.has_notes), default=min(lengths))
 

@@ -1,4 +1,4 @@
-"""The benchmark of GANs counts what it says: rolls as the codec reads them, distances, neighbours, what changes."""
+"""Tests of the GAN benchmark: rolls as the codec reads them, distances, neighbours and changes."""
 
 import numpy as np
 import pieces

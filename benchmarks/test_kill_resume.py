@@ -1,4 +1,4 @@
-"""Training that is killed with SIGKILL and resumed; the documented command is `python -m benchmarks.kill_resume`."""
+"""Tests of training that is killed with SIGKILL and resumed (`python -m benchmarks.kill_resume`)."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The benchmark of latent vectors counts what it says: paths, copies, attributes, and the n-gram it judges by."""
+"""Tests of the latent-space benchmark: interpolations, copies, attributes, and the n-gram model."""
 
 import jax
 import numpy as np
@@ -16,7 +16,7 @@ FRAMES = 32
 
 
 def window(seed, up=0, notes=8):
-    """Two bars with so many notes at places of their own, the first on the bar line."""
+    """Returns two bars with the given number of notes at random places, the first on the bar line."""
     rng = np.random.default_rng(seed)
     tokens = np.full(FRAMES, HOLD, np.int32)
     at = np.append(0, 1 + rng.permutation(FRAMES - 1)[: notes - 1])
@@ -27,7 +27,7 @@ def window(seed, up=0, notes=8):
 
 @pytest.fixture(scope="module")
 def loaded():
-    """An untrained VAE that draws tokens from all over its table."""
+    """Returns an untrained VAE that samples tokens from its whole vocabulary."""
     config = music_vae.Config(latent=3, encoder_hidden=4, hidden=5, num_layers=1, conditions=("beat",))
     model, one = music_vae.make(config, TABLE), window(0).arrays
     ones = np.ones((1, FRAMES), np.int32)

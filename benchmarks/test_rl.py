@@ -1,4 +1,4 @@
-"""The benchmark of reinforcement learning counts what it says, and its page says what was counted."""
+"""Tests of the reinforcement-learning benchmark and its page."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ TABLE = codecs.get("melody-basic").vocabulary
 
 @pytest.fixture(scope="module")
 def nets():
-    """Two untrained nets."""
+    """Returns two untrained networks."""
     model = recurrent.make(recurrent.Config(hidden=6, num_layers=1), TABLE)
     example = TABLE.example_batch()
     found = []

@@ -1,4 +1,4 @@
-"""Note lists of scores, and measures that are filled up before judges see them."""
+"""Tests of note lists of scores, and of measures that are filled up before the judges read them."""
 
 import xml.etree.ElementTree as ET
 

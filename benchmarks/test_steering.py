@@ -1,4 +1,4 @@
-"""The benchmark of steering counts what it says: kept notes, ranks among candidates, statistics by bar."""
+"""Tests of the steering benchmark: kept notes, ranks among candidates, and statistics by bar."""
 
 import json
 import types
@@ -20,7 +20,7 @@ REST, HOLD, END = (CHORALE.id(type) for type in ("rest", "hold", "end"))
 
 
 def chorale(frames, seed=0, pickup=4):
-    """A piece of notes of two frames in every voice, in 4/4 after a pick-up, closed by END."""
+    """Returns a piece with notes of two frames in every voice, in 4/4 with a pickup, and with END."""
     rng = np.random.default_rng(seed)
     tokens = np.full((frames + 1, 4), HOLD)
     pitch = CHORALE.id("pitch", 60) + rng.integers(0, 12, (frames // 2, 4))
@@ -32,7 +32,7 @@ def chorale(frames, seed=0, pickup=4):
 
 
 def pieces(num, frames=96):
-    """Pieces of `chorale-pitches` in which no two stretches are alike."""
+    """Returns pieces of `chorale-pitches` in which all excerpts differ."""
     rng = np.random.default_rng(1)
     tokens = [PITCHES.id("pitch", 55) + rng.integers(0, 12, (frames, 4)).astype(np.int32) for _ in range(num)]
     beat = np.arange(frames, dtype=np.int32) % 16
@@ -86,7 +86,7 @@ def never(*args):
 
 
 def costly(read):
-    """A model whose cells cost their token; a reader's cost a thousand more where something is given."""
+    """Returns a model whose cells cost their token id; given cells cost a thousand more for a reader."""
 
     def nll(params, state, batch):
         free = batch.get("infill_mask", jnp.ones_like(batch["tokens"]))

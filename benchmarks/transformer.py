@@ -4,11 +4,11 @@
     python -m benchmarks.transformer --json OUT.json [--rows NAME ...]
     python -m benchmarks.transformer --check
 
-Both sides have the performance codec's 388 tokens, pre-norm blocks with GELU, float32 and the same cores. A training
-step is loss, gradients, clipping and Adam. Generation draws each token from the softmax, with keys and values kept from
-token to token on both sides; ours also gives the log-likelihood of what it drew. The rows named `recompute` have a peer
-that keeps nothing and reads the whole prefix for each token; where the name ends in a number, both sides draw that many
-tokens instead of 1,024, as the peer would take minutes.
+Both sides use the 388 tokens of the performance codec, pre-norm blocks with GELU, float32 and the same cores. A
+training step consists of loss, gradients, clipping and Adam. Generation samples each token from the softmax, with
+cached keys and values on both sides; ours also returns the log-likelihood of the samples. In the rows named
+`recompute`, the peer has no cache and reads the whole prefix for each token. If such a name ends in a number, both
+sides sample that number of tokens instead of 1,024, for which the peer would take minutes.
 """
 
 import functools
@@ -37,12 +37,12 @@ def _model(size: str, length: int, relative: bool = False) -> Any:
 
 
 def training(threads: int, *, size: str, batch: int, length: int, relative: bool) -> workers.Job:
-    """Our training step."""
+    """Returns the job of our training step."""
     return jobs.training(_model(size, length, relative), jobs.batch(VOCABULARY, batch, length))
 
 
 def generation(threads: int, *, size: str, num: int, length: int) -> workers.Job:
-    """Our sampler."""
+    """Returns the job of our sampler."""
     return jobs.generation(_model(size, length), VOCABULARY, num, length)
 
 
@@ -95,10 +95,10 @@ ROWS = [
 
 
 def check() -> str:
-    """Logits of net and twin with the same weights, those of the twin's loops, and equal numbers of parameters.
+    """Compares logits of network, twin and the twin's loops with the same weights, and the numbers of parameters.
 
     Raises:
-        AssertionError: They are not those of one network.
+        AssertionError: The two networks differ.
     """
     import jax
     import numpy as np
@@ -144,7 +144,7 @@ def check() -> str:
 
 
 if __name__ == "__main__":
-    # Nothing is timed before the twin has been shown to be the same network, which takes exact products: on a CPU.
+    # Before any timing, the twin is shown to be the same network, on a CPU because this requires exact products.
     if not {"--check", "-h", "--help", "--gpu"} & set(sys.argv[1:]) and importlib.util.find_spec("torch"):
         sys.stdout.write(check() + "\n")
     sys.exit(harness.main(ROWS, check, __doc__ or ""))

@@ -1,8 +1,8 @@
 # pyright: reportMissingImports=false
-"""The recurrent token net in PyTorch: the same shapes and the same function, written as its users write it.
+"""The recurrent token network in idiomatic PyTorch, with the same shapes and the same function.
 
-Only this file imports torch. `load` copies our parameters into the twin, so that a check can show it to be the same
-network; PyTorch's second bias vector, which ours does not have, is then 0.
+`load` copies our parameters into the twin, so that a check can show that it is the same network; PyTorch's second bias
+vector, which our network lacks, is set to 0.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,22 +16,22 @@ from benchmarks import workers
 
 
 class Net(nn.Module):
-    """Tokens in, logits of the next token out; time comes first, which PyTorch's layers prefer."""
+    """The network from tokens to logits of the next token; time is the first axis, as PyTorch's layers prefer."""
 
     def __init__(self, cell: str, vocabulary: int, hidden: int, layers: int = 2):
-        """Embedding of the vocabulary and the start token, recurrent layers, output."""
+        """Creates the embedding of the vocabulary and the start token, the recurrent layers and the output layer."""
         super().__init__()
         self.embed = nn.Embedding(vocabulary + 1, hidden)
         self.layers = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](hidden, hidden, num_layers=layers)
         self.output = nn.Linear(hidden, vocabulary)
 
     def forward(self, previous: torch.Tensor) -> torch.Tensor:
-        """Token before each position [L, B] -> logits [L, B, V]."""
+        """Computes logits [L, B, V] from the token before each position [L, B]."""
         return self.output(self.layers(self.embed(previous))[0])
 
 
 class Cells(nn.Module):
-    """The same net as single cells, for a loop over tokens."""
+    """The same network as single cells, for a loop over tokens."""
 
     def __init__(self, net: Net):
         """Shares the weights of `net`."""
@@ -46,7 +46,7 @@ class Cells(nn.Module):
             self.cells.append(cell)
 
     def forward(self, previous: torch.Tensor, states: list[Any]) -> tuple[torch.Tensor, list[Any]]:
-        """Tokens [N] and a state for each layer -> logits [N, V] and the states."""
+        """Computes logits [N, V] and new states from tokens [N] and a state for each layer."""
         x, after = self.embed(previous), []
         for cell, state in zip(self.cells, states, strict=True):
             state = cell(x, state)
@@ -56,7 +56,7 @@ class Cells(nn.Module):
 
 
 def load(net: Net, params: Mapping[str, Any]) -> Net:
-    """Gives the twin our parameters."""
+    """Copies our parameters into the twin."""
 
     def put(parameter: torch.Tensor, value: Any) -> None:
         parameter.data.copy_(torch.from_numpy(np.array(value, np.float32)))
@@ -77,7 +77,7 @@ def load(net: Net, params: Mapping[str, Any]) -> Net:
 
 
 def gradients(net: Net) -> dict[str, Any]:
-    """The twin's gradients under our names."""
+    """Returns the twin's gradients under our names."""
     named = {name: parameter.grad.numpy() for name, parameter in net.named_parameters() if parameter.grad is not None}
     out = {
         "embed": named["embed.weight"],
@@ -97,18 +97,18 @@ def gradients(net: Net) -> dict[str, Any]:
 
 
 def shifted(tokens: torch.Tensor, start: int) -> torch.Tensor:
-    """What stands before each of tokens [L, B]."""
+    """Returns the token before each of tokens [L, B]."""
     return torch.cat([torch.full_like(tokens[:1], start), tokens[:-1]])
 
 
 def loss(net: Callable[..., torch.Tensor], tokens: torch.Tensor, vocabulary: int) -> torch.Tensor:
-    """Mean negative log-likelihood of tokens [L, B]."""
+    """Returns the mean negative log-likelihood of tokens [L, B]."""
     logits = net(shifted(tokens, vocabulary))
     return nn.functional.cross_entropy(logits.reshape(-1, vocabulary), tokens.reshape(-1))
 
 
 def built(function: Any, compiled: bool, graphs: bool = False, dynamic: bool | None = None) -> Any:
-    """A net or function as it is, compiled, or compiled and replayed as a CUDA graph."""
+    """Returns a network or function unchanged, compiled, or compiled and replayed as a CUDA graph."""
     if graphs:
         return torch.compile(function, mode="reduce-overhead")
     return torch.compile(function, dynamic=dynamic) if compiled else function
@@ -117,7 +117,7 @@ def built(function: Any, compiled: bool, graphs: bool = False, dynamic: bool | N
 def training(
     threads: int, *, cell: str, hidden: int, batch: int, length: int, vocabulary: int, compiled: bool
 ) -> workers.Job:
-    """A training step: loss, gradients, clipping by the global norm, Adam."""
+    """Returns a training step: loss, gradients, clipping by the global norm, Adam."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     net = Net(cell, vocabulary, hidden)
@@ -137,12 +137,12 @@ def training(
 
 
 def multinomial(logits: torch.Tensor) -> torch.Tensor:
-    """Tokens [N] drawn from logits [N, V]."""
+    """Samples tokens [N] from logits [N, V]."""
     return torch.multinomial(torch.softmax(logits, -1), 1)[:, 0]
 
 
 def gumbel(logits: torch.Tensor) -> torch.Tensor:
-    """The same by the largest of logits with Gumbel noise, here as a race of exponential clocks."""
+    """Samples tokens [N] as the argmax of logits with Gumbel noise, here as a race of exponential clocks."""
     return (torch.softmax(logits, -1) / torch.empty_like(logits).exponential_()).argmax(-1)
 
 
@@ -159,7 +159,7 @@ def generation(
     compiled: bool,
     graphs: bool = False,
 ) -> workers.Job:
-    """A loop over tokens with a cached state: `layers` is nn.LSTM, one step a call, `cells` nn.LSTMCell."""
+    """Returns a loop over tokens with a cached state: `layers` uses nn.LSTM, one step per call, `cells` nn.LSTMCell."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     net = Net(cell, vocabulary, hidden).eval()
@@ -187,7 +187,7 @@ def generation(
         with torch.no_grad() if graphs else torch.inference_mode():
             previous, state, tokens = torch.full((num,), vocabulary), first, []
             for _ in range(length):
-                if graphs:  # which writes its next result where this one lies
+                if graphs:  # the graph overwrites this result in the next step
                     torch.compiler.cudagraph_mark_step_begin()
                     state = [tuple(x.clone() for x in each) for each in state]
                 previous, state = advance(previous, state)

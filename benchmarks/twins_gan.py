@@ -1,9 +1,9 @@
 # pyright: reportMissingImports=false
-"""MuseGAN's generator and critic in PyTorch: the same shapes and the same function, written as its users write it.
+"""MuseGAN's generator and critic in idiomatic PyTorch, with the same shapes and the same function.
 
-Rolls are [N, K, bars, F, P], every layer a `Conv3d` or `ConvTranspose3d` as wide as 1 along all axes but one. What each
-track has of its own is a module for each of them, or, with `grouped`, one module whose convolutions have a group for
-each. `twins_gan_jobs` gives them our parameters, and trains them.
+Rolls are [N, K, bars, F, P], and every layer is a `Conv3d` or `ConvTranspose3d` of width 1 along all axes but one. The
+private parts of the tracks are one module per track or, with `grouped`, a single module whose convolutions have one
+group per track. `twins_gan_jobs` copies our parameters into them, and trains them.
 """
 
 from typing import Any, NamedTuple
@@ -13,11 +13,11 @@ from torch import nn
 from torch.nn import functional
 
 SLOPE, CLASSES, BEATS = 0.2, 12, 4
-BARS, FRAMES, PITCHES = 0, 1, 2  # axes behind the channels
+BARS, FRAMES, PITCHES = 0, 1, 2  # axes after the channels
 
 
 class Shape(NamedTuple):
-    """What a net of the form hybrid is, with deterministic binary neurons and a Wasserstein loss.
+    """The shape of a hybrid network with deterministic binary neurons and a Wasserstein loss.
 
     Attributes:
         tracks: K.
@@ -43,7 +43,7 @@ class Shape(NamedTuple):
 
     @property
     def octaves(self) -> int:
-        """Octaves that hold all pitches."""
+        """Number of octaves that contain all pitches."""
         return -(-self.pitches // CLASSES)
 
 
@@ -52,41 +52,41 @@ def _size(axis: int, width: int) -> tuple[int, int, int]:
 
 
 def convolution(groups: int, inputs: int, outputs: int, axis: int, width: int, stride: int, **more: Any) -> nn.Conv3d:
-    """A convolution along one axis; channels are those of one group."""
+    """Returns a convolution along one axis; channels are per group."""
     size, step = _size(axis, width), _size(axis, stride)
     return nn.Conv3d(groups * inputs, groups * outputs, size, step, groups=groups, **more)
 
 
 def transposed(groups: int, inputs: int, outputs: int, axis: int, width: int, bias: bool = False) -> nn.ConvTranspose3d:
-    """A transposed convolution along one axis whose stride is its width."""
+    """Returns a transposed convolution along one axis with a stride equal to its width."""
     size = _size(axis, width)
     return nn.ConvTranspose3d(groups * inputs, groups * outputs, size, size, groups=groups, bias=bias)
 
 
 def beside(groups: int, *parts: torch.Tensor) -> torch.Tensor:
-    """Channels side by side within each group: [N, groups C, ...] each."""
+    """Concatenates channels within each group: [N, groups C, ...] each."""
     return torch.cat([p.unflatten(1, (groups, -1)) for p in parts], 2).flatten(1, 2)
 
 
 class PerTrack(nn.Module):
-    """A module for each track, or one with a group for each."""
+    """A module per track, or a single module with one group per track."""
 
     def __init__(self, make: Any, tracks: int, grouped: bool):
-        """`make`: groups -> module."""
+        """Creates the modules; `make` returns a module for a number of groups."""
         super().__init__()
         self.nets = nn.ModuleList([make(tracks)] if grouped else [make(1) for _ in range(tracks)])
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """[N, K C, ...] each -> [N, K C', ...]."""
+        """Maps inputs [N, K C, ...] to [N, K C', ...]."""
         parts = zip(*(x.chunk(len(self.nets), 1) for x in inputs), strict=True)
         return torch.cat([net(*part) for net, part in zip(self.nets, parts, strict=True)], 1)
 
 
 class Layers(nn.Module):
-    """Layers in the order in which ours are made, which is how `load` finds them."""
+    """Layers in the order in which ours are created, by which `load` assigns parameters."""
 
     def __init__(self, groups: int):
-        """Without any."""
+        """Creates an empty list of layers."""
         super().__init__()
         self.groups = groups
         self.convolution, self.transposed = nn.ModuleList(), nn.ModuleList()
@@ -98,10 +98,10 @@ class Layers(nn.Module):
 
 
 class Temporal(Layers):
-    """From one vector a piece to one a bar: [N, Z, 1, 1, 1] -> [N, Z, bars, 1, 1]."""
+    """The network from one vector per piece to one per bar."""
 
     def __init__(self, shape: Shape, groups: int):
-        """Layers of the shape."""
+        """Creates the layers of the shape."""
         super().__init__(groups)
         self.transposed.append(transposed(groups, shape.latent, shape.width, BARS, shape.bars))
         self.convolution.append(
@@ -111,16 +111,16 @@ class Temporal(Layers):
         self.norm(shape.latent)
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
-        """[N, groups Z, 1, 1, 1] -> [N, groups Z, bars, 1, 1]."""
+        """Maps [N, groups Z, 1, 1, 1] to [N, groups Z, bars, 1, 1]."""
         x = torch.relu(self.active[0](self.transposed[0](z)))
         return self.active[1](self.convolution[0](x))
 
 
 class Trunk(Layers):
-    """From latent vectors to the quarters of each bar."""
+    """The network from latent vectors to the quarters of each bar."""
 
     def __init__(self, shape: Shape, groups: int):
-        """Layers of the shape."""
+        """Creates the layers of the shape."""
         super().__init__(groups)
         self.bars = shape.bars
         self.temporal.append(Temporal(shape, groups))
@@ -129,7 +129,7 @@ class Trunk(Layers):
             self.norm(shape.width)
 
     def forward(self, fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
-        """[N, groups Z] each -> [N, groups width, bars, 4, 1]."""
+        """Maps two vectors [N, groups Z] to [N, groups width, bars, 4, 1]."""
         still = fixed[..., None, None, None].expand(-1, -1, self.bars, 1, 1)
         x = beside(self.groups, still, self.temporal[0](moving[..., None, None, None]))
         for layer, norm in zip(self.transposed, self.active, strict=True):
@@ -138,10 +138,10 @@ class Trunk(Layers):
 
 
 class Head(Layers):
-    """From the quarters of each bar to the logits of one track."""
+    """The network from the quarters of each bar to the logits of one track."""
 
     def __init__(self, shape: Shape, groups: int):
-        """Layers of the shape."""
+        """Creates the layers of the shape."""
         super().__init__(groups)
         self.pitches = shape.pitches
         inputs, (half, quarter, eighth) = 2 * shape.width, (max(shape.width // part, 4) for part in (2, 4, 8))
@@ -162,7 +162,7 @@ class Head(Layers):
         self.transposed.append(transposed(groups, 2 * eighth, 1, FRAMES, 1, bias=True))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[N, groups C, bars, 4, 1] -> [N, groups, bars, F, P]."""
+        """Maps [N, groups C, bars, 4, 1] to [N, groups, bars, F, P]."""
         streams = []
         for half in (range(4), range(4, 8)):
             y = x
@@ -176,7 +176,7 @@ class Refiner(Layers):
     """Residual units between the logits of a track and its binary neurons."""
 
     def __init__(self, shape: Shape, groups: int):
-        """Layers of the shape."""
+        """Creates the layers of the shape."""
         super().__init__(groups)
         for _ in range(shape.refiner):
             self.convolution.append(
@@ -186,7 +186,7 @@ class Refiner(Layers):
             self.norm(4)
 
     def forward(self, logits: torch.Tensor) -> torch.Tensor:
-        """[N, groups, bars, F, P], the same shape."""
+        """Refines logits [N, groups, bars, F, P]."""
         for i, norm in enumerate(self.active):
             x = torch.relu(norm(self.convolution[2 * i](torch.sigmoid(logits))))
             logits = logits + self.convolution[2 * i + 1](x)
@@ -194,10 +194,10 @@ class Refiner(Layers):
 
 
 class Generator(nn.Module):
-    """Rolls from latent vectors."""
+    """The network from latent vectors to rolls."""
 
     def __init__(self, shape: Shape, grouped: bool):
-        """Layers of the shape."""
+        """Creates the layers of the shape."""
         super().__init__()
         self.shape = shape
         self.shared = Trunk(shape, 1)
@@ -206,7 +206,7 @@ class Generator(nn.Module):
         self.refiners = PerTrack(lambda groups: Refiner(shape, groups), shape.tracks, grouped)
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
-        """[N, Z], the shared vectors before those of each track, fixed before moving -> [N, K, bars, F, P]."""
+        """Generates rolls [N, K, bars, F, P] from [N, Z]: shared before private, fixed before time-varying vectors."""
         parts = z.unflatten(1, (1 + self.shape.tracks, 2, -1))
         shared = self.shared(parts[:, 0, 0], parts[:, 0, 1])
         private = self.private(parts[:, 1:, 0].flatten(1), parts[:, 1:, 1].flatten(1))
@@ -218,10 +218,10 @@ class Generator(nn.Module):
 
 
 class Stream(Layers):
-    """What is seen and heard in the tracks that it is given."""
+    """The network that extracts features from the given tracks."""
 
     def __init__(self, shape: Shape, groups: int, inputs: int):
-        """Layers of the shape."""
+        """Creates the layers of the shape."""
         super().__init__(groups)
         width, octaves, quarter = shape.critic, shape.octaves, shape.frames // BEATS
         for before, after, axis, size in (
@@ -237,11 +237,11 @@ class Stream(Layers):
             self.convolution.append(convolution(groups, before, after, axis, size, size))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[N, groups C, bars, F, P] -> [N, groups 6 width, bars, 4, 1]."""
+        """Maps [N, groups C, bars, F, P] to [N, groups 6 width, bars, 4, 1]."""
         whole = functional.pad(x, (0, -x.shape[-1] % CLASSES))
         chroma = whole.unflatten(-1, (-1, CLASSES)).sum(-2).unflatten(-2, (BEATS, -1)).mean(-2)
         flat = x.flatten(2, 3)
-        # Of equal values `maximum` gives each half of the gradient, as ours does.
+        # For equal values, `maximum` splits the gradient in halves, as ours does.
         rises = flat - functional.pad(flat, (0, 0, 1, 0))[:, :, :-1]
         onsets = torch.maximum(rises, torch.zeros_like(rises)).sum(-1).view(*x.shape[:-1], 1)
         out = []
@@ -253,10 +253,10 @@ class Stream(Layers):
 
 
 class Judge(Layers):
-    """From what streams give of each quarter to one number."""
+    """The network from the features of each quarter to one score."""
 
     def __init__(self, shape: Shape, inputs: int):
-        """Layers of the shape."""
+        """Creates the layers of the shape."""
         super().__init__(1)
         wide, bars = 4 * shape.critic, shape.bars
         self.convolution.append(convolution(1, inputs, wide, FRAMES, 2, 1))
@@ -268,7 +268,7 @@ class Judge(Layers):
         self.convolution.append(nn.Linear(8 * shape.critic, 1, bias=False))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[N, C, bars, 4, 1] -> [N, 1]."""
+        """Maps features [N, C, bars, 4, 1] to scores [N, 1]."""
         for layer in self.convolution[: self.reads]:
             x = functional.leaky_relu(layer(x), SLOPE)
         x = x.movedim(1, -1).flatten(1)
@@ -277,15 +277,15 @@ class Judge(Layers):
 
 
 class Critic(nn.Module):
-    """Scores of rolls."""
+    """The network that scores rolls."""
 
     def __init__(self, shape: Shape, grouped: bool):
-        """Layers of the shape."""
+        """Creates the layers of the shape."""
         super().__init__()
         self.private = PerTrack(lambda groups: Stream(shape, groups, 1), shape.tracks, grouped)
         self.shared = Stream(shape, 1, shape.tracks)
         self.judge = Judge(shape, (shape.tracks + 1) * 6 * shape.critic)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[N, K, bars, F, P] -> [N, 1]."""
+        """Maps rolls [N, K, bars, F, P] to scores [N, 1]."""
         return self.judge(torch.cat([self.private(x), self.shared(x)], 1))

@@ -1,5 +1,5 @@
 # pyright: reportMissingImports=false
-"""MuseGAN in PyTorch at work: our parameters put into the twin's nets, a training step, and generation."""
+"""Jobs of MuseGAN in PyTorch: copying of our parameters, a training step, and generation."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from benchmarks import twins_gan as nets
 
 
 def _layers(net: nets.Layers, ours: Mapping[str, Any], at: Any) -> Iterator[tuple[torch.Tensor, np.ndarray]]:
-    """Tensors of a twin, each with what of ours stands for it; `at`: arrays of all groups -> those of this module's."""
+    """Yields tensors of a twin with our corresponding arrays; `at` selects the groups of this module from an array."""
     for name, part in ours.items():
         kind, _, index = name.rpartition("_")
         layer = getattr(net, kind.lower())[int(index)]
@@ -41,7 +41,7 @@ def _layers(net: nets.Layers, ours: Mapping[str, Any], at: Any) -> Iterator[tupl
 
 
 def pairs(net: nn.Module, ours: Mapping[str, Any]) -> Iterator[tuple[torch.Tensor, np.ndarray]]:
-    """Tensors of a twin with what of our parameters, gradients or batch statistics stands for each."""
+    """Yields tensors of a twin with the corresponding parameters, gradients or batch statistics of ours."""
     for name, part in ours.items():
         twin = getattr(net, name)
         if isinstance(twin, nets.PerTrack):
@@ -53,7 +53,7 @@ def pairs(net: nn.Module, ours: Mapping[str, Any]) -> Iterator[tuple[torch.Tenso
 
 
 def load(net: nn.Module, *ours: Mapping[str, Any]) -> nn.Module:
-    """Gives the twin our parameters and batch statistics."""
+    """Copies our parameters and batch statistics into the twin."""
     for tree in ours:
         for tensor, value in pairs(net, tree):
             tensor.data.copy_(torch.from_numpy(np.array(value, np.float32)))
@@ -61,7 +61,7 @@ def load(net: nn.Module, *ours: Mapping[str, Any]) -> nn.Module:
 
 
 def apart(net: nn.Module, grads: Mapping[str, Any]) -> float:
-    """How far the twin's gradients are from ours, over the largest of each array: the worst of all arrays."""
+    """Returns the largest difference between the twin's gradients and ours, relative to the maximum of each array."""
     worst = 0.0
     for tensor, ours in pairs(net, grads):
         assert tensor.grad is not None
@@ -72,7 +72,7 @@ def apart(net: nn.Module, grads: Mapping[str, Any]) -> float:
 def critic_loss(
     critic: nn.Module, real: torch.Tensor, fake: torch.Tensor, share: torch.Tensor, penalty: float
 ) -> torch.Tensor:
-    """The Wasserstein loss with the gradient penalty between rolls; share [N, 1, 1, 1, 1] is of the real ones."""
+    """Returns the Wasserstein loss with gradient penalty between rolls; `share` [N, 1, 1, 1, 1] weights real rolls."""
     scores = critic(torch.cat([real, fake]))
     between = (share * real + (1 - share) * fake).requires_grad_()
     (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
@@ -83,16 +83,16 @@ def critic_loss(
 def training(
     threads: int, *, shape: nets.Shape, batch: int, updates: int, grouped: bool, last: bool, compiled: bool
 ) -> workers.Job:
-    """A training step: updates of the critic, each on its part of the batch, and one of the generator, by Adam.
+    """Returns a training step with Adam: critic updates, each on its part of the batch, and one generator update.
 
     Args:
-        threads: That PyTorch may use.
-        shape: The nets'.
-        batch: Pieces, for all updates of the critic.
-        updates: Of the critic.
+        threads: Number of threads that PyTorch may use.
+        shape: Shape of the networks.
+        batch: Number of pieces for all updates of the critic.
+        updates: Number of updates of the critic.
         grouped: Whether tracks are groups of one convolution.
         last: Whether channels come last in memory.
-        compiled: Whether the generator is compiled; the critic's gradient of a gradient cannot be.
+        compiled: Whether the generator is compiled; the second derivatives of the critic cannot be compiled.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -120,7 +120,7 @@ def training(
 
 
 def generation(threads: int, *, shape: nets.Shape, num: int, grouped: bool, last: bool, compiled: bool) -> workers.Job:
-    """Rolls of pieces from drawn vectors; arguments as for `training`."""
+    """Returns a job that generates rolls from random vectors; arguments as in `training`."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     layout: Any = {"memory_format": torch.channels_last_3d} if last else {}

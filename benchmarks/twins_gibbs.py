@@ -1,9 +1,9 @@
 # pyright: reportMissingImports=false
-"""Coconet and DeepBach in PyTorch: the same shapes, functions and samplers, written as their users write them.
+"""Coconet and DeepBach in idiomatic PyTorch, with the same shapes, functions and samplers.
 
-`Grid` is `nn.Conv2d` and `nn.BatchNorm2d`, `Voice` is `nn.Embedding`, `nn.LSTM` over windows of so many frames on
-either side, and `nn.Linear`. `load_grid` and `load_voices` copy our parameters into the twins, so that a check can show
-them to be the same networks; PyTorch's second bias vector, which ours does not have, is then 0.
+`Grid` consists of `nn.Conv2d` and `nn.BatchNorm2d`; `Voice`, of `nn.Embedding`, `nn.LSTM` over windows on either side,
+and `nn.Linear`. `load_grid` and `load_voices` copy our parameters into the twins, so that a check can show that they
+are the same networks; PyTorch's second bias vector, which our networks lack, is set to 0.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from benchmarks import workers
 
 
 class GridShape(NamedTuple):
-    """What a Coconet is: convolutions, their filters, voices, pitches."""
+    """The shape of a Coconet: number of convolutions, filters, voices and pitches."""
 
     layers: int
     width: int
@@ -27,27 +27,27 @@ class GridShape(NamedTuple):
 
 
 class Grid(nn.Module):
-    """Coconet's net; rests have the first id, pitches the following."""
+    """The network of Coconet; id 0 is a rest, and pitches follow."""
 
     def __init__(self, shape: GridShape):
-        """Layers of the shape."""
+        """Creates the layers of the shape."""
         super().__init__()
         self.shape, width = shape, shape.width
         self.convolutions: Any = nn.ModuleList(
             nn.Conv2d(width if i else 2 * shape.streams, width, 3, padding=1, bias=False)
             for i in range(shape.layers - 1)
         )
-        # Flax's momentum is what is kept, PyTorch's what is new.
+        # Flax's momentum is the weight of the old value, PyTorch's that of the new one.
         self.norms: Any = nn.ModuleList(nn.BatchNorm2d(width, momentum=0.01) for _ in range(shape.layers - 1))
         self.last = nn.Conv2d(width, shape.streams, 3, padding=1)
         self.rest = nn.Linear(width, shape.streams)
 
     def layer(self, x: torch.Tensor, i: int) -> torch.Tensor:
-        """A convolution and its normalisation."""
+        """Applies a convolution and its normalisation."""
         return self.norms[i](self.convolutions[i](x))
 
     def forward(self, tokens: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """Tokens and what is hidden of them, [B, T, S] -> logits [B, T, S, 1 + P]."""
+        """Computes logits [B, T, S, 1 + P] from tokens and a mask of hidden cells, [B, T, S]."""
         known = (~hidden).float()[..., None]
         roll = functional.one_hot(tokens, 1 + self.shape.pitches)[..., 1:].float() * known
         x = torch.cat([roll, known.expand(roll.shape)], 2).transpose(1, 2)
@@ -61,14 +61,14 @@ class Grid(nn.Module):
 
 
 class VoiceShape(NamedTuple):
-    """What the model of a voice is.
+    """The shape of the model of a voice.
 
     Attributes:
-        vocabulary: Tokens; one more id stands for what is unknown.
-        sizes: Of each condition.
-        embed: Width of a vector.
-        layers: LSTM layers in each direction.
-        hidden: Their units.
+        vocabulary: Number of tokens; one more id represents unknown cells.
+        sizes: Size of each condition.
+        embed: Width of an embedding.
+        layers: Number of LSTM layers in each direction.
+        hidden: Units of the LSTM layers.
         width: Units of the other layers.
         context: Frames on either side.
     """
@@ -84,24 +84,24 @@ class VoiceShape(NamedTuple):
 
 
 class Inputs(nn.Module):
-    """Vectors of notes, conditions and the voice, side by side."""
+    """Concatenated embeddings of notes, conditions and the voice."""
 
     def __init__(self, shape: VoiceShape, notes: int):
-        """Tables of the shape for so many voices."""
+        """Creates the embedding tables for `notes` voices."""
         super().__init__()
         rows = [shape.vocabulary + 1] * notes + [size + 1 for size in shape.sizes] + [shape.streams]
         self.tables: Any = nn.ModuleList(nn.Embedding(n, shape.embed) for n in rows)
 
     def forward(self, ids: Sequence[torch.Tensor]) -> torch.Tensor:
-        """One id for each table, [...] each -> [..., E]."""
+        """Returns embeddings [..., E] of one id per table, [...] each."""
         return torch.cat([table(i) for table, i in zip(self.tables, ids, strict=True)], -1)
 
 
 class Voice(nn.Module):
-    """A voice's model of its cells given all others; its own voice comes first."""
+    """The model of a voice's cells given all others; its own voice comes first."""
 
     def __init__(self, shape: VoiceShape, index: int):
-        """Layers of the shape."""
+        """Creates the layers of the shape."""
         super().__init__()
         self.shape, self.index = shape, index
         self.past, self.future = Inputs(shape, shape.streams), Inputs(shape, shape.streams)
@@ -116,7 +116,7 @@ class Voice(nn.Module):
         self.output = nn.Linear(shape.width, shape.vocabulary)
 
     def forward(self, tokens: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
-        """Tokens [B, T, S] and conditions [B, T, C] -> logits of the voice's cells [B, T, V]."""
+        """Computes logits of the voice's cells [B, T, V] from tokens [B, T, S] and conditions [B, T, C]."""
         shape, (rows, frames) = self.shape, tokens.shape[:2]
         tokens, reach = tokens.roll(-self.index, -1), shape.context
         ids = [functional.pad(tokens[..., s], (reach, reach), value=shape.vocabulary) for s in range(shape.streams)]
@@ -137,7 +137,7 @@ def _put(parameter: torch.Tensor, value: Any) -> None:
 
 
 def _named(net: Grid, params: Mapping[str, Any]) -> list[tuple[torch.Tensor, Any]]:
-    """The twin's parameters with ours."""
+    """Returns the twin's parameters paired with ours."""
     names = ["first", *(f"layer_{i}" for i in range(net.shape.layers - 2))]
     pairs = [(net.last.weight, params["last"]["kernel"]), (net.rest.weight, params["rest"]["kernel"])]
     out = [(net.last.bias, params["last"]["bias"]), (net.rest.bias, params["rest"]["bias"])]
@@ -148,20 +148,20 @@ def _named(net: Grid, params: Mapping[str, Any]) -> list[tuple[torch.Tensor, Any
 
 
 def load_grid(net: Grid, params: Mapping[str, Any]) -> Grid:
-    """Gives the twin our parameters."""
+    """Copies our parameters into the twin."""
     for parameter, value in _named(net, params):
         _put(parameter, value)
     return net
 
 
 def apart(net: Grid, grads: Mapping[str, Any]) -> float:
-    """How far the twin's gradients are from ours, over the largest of each array: the worst of all."""
+    """Returns the largest difference between the twin's gradients and ours, relative to the maximum of each array."""
     found = [(p.grad, g) for p, g in _named(net, grads)]
     return max(float(np.abs(p.numpy() - g).max() / max(np.abs(g).max(), 1e-12)) for p, g in found if p is not None)
 
 
 def load_voices(nets: Sequence[Voice], params: Mapping[str, Any], names: Sequence[str]) -> None:
-    """Gives the twins our stacked parameters; names are those of the conditions."""
+    """Copies our stacked parameters into the twins; `names` are those of the conditions."""
     for i, net in enumerate(nets):
         context, head = ({k: _row(v, i) for k, v in params[part].items()} for part in ("context", "voices"))
         for inputs, tables in (
@@ -191,7 +191,7 @@ def _row(tree: Any, at: int) -> Any:
 
 
 def hide(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Random sets of hidden cells of uniform sizes, and the weight of each cell's cost."""
+    """Samples masks of hidden cells of uniformly distributed sizes, and the weights of the cells' costs."""
     rows, cells = len(tokens), tokens[0].numel()
     number = torch.randint(1, cells + 1, (rows, 1))
     hidden = torch.rand(rows, cells).argsort(-1).argsort(-1) < number
@@ -201,7 +201,7 @@ def hide(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def grid_loss(
     net: Callable[..., torch.Tensor], tokens: torch.Tensor, hidden: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """The orderless cost by cell."""
+    """Returns the orderless cost per cell."""
     logits = net(tokens, hidden)
     return (
         functional.cross_entropy(logits.flatten(0, 2), tokens.flatten(), reduction="none") * weights.flatten()
@@ -209,14 +209,14 @@ def grid_loss(
 
 
 def grid_training(threads: int, *, shape: GridShape, batch: int, frames: int, compiled: bool) -> workers.Job:
-    """A training step of Coconet: loss, gradients, clipping, Adam."""
+    """Returns a training step of Coconet: loss, gradients, clipping, Adam."""
     net, tokens = Grid(shape), torch.randint(0, shape.pitches + 1, (batch, frames, shape.streams))
     forward: Any = torch.compile(net) if compiled else net
     return _job(threads, [net], lambda: grid_loss(forward, tokens, *hide(tokens)))
 
 
 def voice_training(threads: int, *, shape: VoiceShape, batch: int, frames: int, compiled: bool) -> workers.Job:
-    """A training step of DeepBach's four models."""
+    """Returns a training step of DeepBach's four models."""
     nets = [Voice(shape, i) for i in range(shape.streams)]
     forwards: list[Any] = [torch.compile(net) if compiled else net for net in nets]
     tokens, conditions = _random(shape, batch, frames)
@@ -248,12 +248,12 @@ def _job(threads: int, nets: Sequence[nn.Module], loss: Callable[[], torch.Tenso
 
 
 def _drawn(logits: torch.Tensor) -> torch.Tensor:
-    """A token by exponential clocks: faster than `torch.multinomial`."""
+    """Samples a token by exponential clocks, which is faster than `torch.multinomial`."""
     return (logits.softmax(-1) / torch.empty_like(logits).exponential_()).argmax(-1)
 
 
 def grid_sampling(threads: int, *, shape: GridShape, num: int, frames: int, steps: int, compiled: bool) -> workers.Job:
-    """Independent Gibbs sampling under Yao's schedule."""
+    """Returns a job of independent Gibbs sampling with Yao's schedule."""
     torch.set_num_threads(threads)
     net = Grid(shape).eval()
     forward: Any = torch.compile(net) if compiled else net
@@ -273,7 +273,7 @@ def grid_sampling(threads: int, *, shape: GridShape, num: int, frames: int, step
 def voice_sampling(
     threads: int, *, shape: VoiceShape, num: int, frames: int, steps: int, share: float, compiled: bool
 ) -> workers.Job:
-    """Pseudo-Gibbs sampling voice by voice."""
+    """Returns a job of pseudo-Gibbs sampling, voice by voice."""
     torch.set_num_threads(threads)
     nets = [Voice(shape, i).eval() for i in range(shape.streams)]
     forwards: list[Any] = [torch.compile(net) if compiled else net for net in nets]

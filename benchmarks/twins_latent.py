@@ -1,10 +1,10 @@
 # pyright: reportMissingImports=false
-"""MusicVAE's two-bar net in PyTorch: the same shapes and the same function, written as its users write it.
+"""MusicVAE's two-bar network in idiomatic PyTorch, with the same shapes and the same function.
 
-A bidirectional `nn.LSTM` gives mean and scale of a normal, the decoder is an `nn.LSTM` whose first state comes of z
-through a tanh layer and whose every input is the frame before with z beside it. Time comes first, which PyTorch's
-layers prefer. `load` copies our parameters into the twin, so that a check can show it to be the same network;
-PyTorch's second bias vector, which ours does not have, is then 0.
+A bidirectional `nn.LSTM` computes mean and scale of a normal distribution. The decoder is an `nn.LSTM` whose initial
+state is computed from z by a tanh layer, and whose inputs are the previous frame concatenated with z. Time is the first
+axis, as PyTorch's layers prefer. `load` copies our parameters into the twin, so that a check can show that it is the
+same network; PyTorch's second bias vector, which our network lacks, is set to 0.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,14 +22,14 @@ State = list[tuple[torch.Tensor, torch.Tensor]]
 
 
 class Shape(NamedTuple):
-    """What a net is.
+    """The shape of a network.
 
     Attributes:
-        vocabulary: Tokens.
+        vocabulary: Number of tokens.
         latent: Size of z.
-        encoder: Units of each direction of the encoder's one layer.
+        encoder: Units per direction of the encoder's single layer.
         hidden: Units of the decoder's layers.
-        layers: The decoder's layers.
+        layers: Number of decoder layers.
         max_beta: Largest weight of the KL divergence.
         beta_rate: The weight at a step is max_beta * (1 - beta_rate ** step).
     """
@@ -47,7 +47,7 @@ class Net(nn.Module):
     """The encoder and the decoder."""
 
     def __init__(self, shape: Shape):
-        """Layers of the shape."""
+        """Creates the layers of the shape."""
         super().__init__()
         self.shape = shape
         self.encoder = nn.LSTM(shape.vocabulary, shape.encoder, bidirectional=True)
@@ -58,23 +58,23 @@ class Net(nn.Module):
         self.output = nn.Linear(shape.hidden, shape.vocabulary)
 
     def encode(self, hot: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """One-hots [T, B, V] -> mean and scale [B, Z]."""
+        """Computes mean and scale [B, Z] from one-hots [T, B, V]."""
         _, (h, _) = self.encoder(hot)
         ends = torch.cat([h[0], h[1]], -1)
         return self.mean(ends), functional.softplus(self.scale(ends)) + MIN_SCALE
 
     def begin(self, z: torch.Tensor) -> State:
-        """Vectors [B, Z] -> (h, c) [B, H] for each layer."""
+        """Computes initial states (h, c) [B, H] of each layer from vectors [B, Z]."""
         parts = torch.tanh(self.initial(z)).chunk(2 * self.shape.layers, -1)
         return list(zip(parts[::2], parts[1::2], strict=True))
 
     def decode(self, before: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        """One-hots of the frame before each [T, B, V] and z [B, Z] -> logits [T, B, V]."""
+        """Computes logits [T, B, V] from one-hots of the previous frames [T, B, V] and z [B, Z]."""
         h, c = (torch.stack(x) for x in zip(*self.begin(z), strict=True))
         return self.output(self.decoder(torch.cat([before, z.expand(len(before), -1, -1)], -1), (h, c))[0])
 
     def forward(self, hot: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """One-hots [T, B, V] and standard normal noise [B, Z] -> logits, mean, scale."""
+        """Computes logits, mean and scale from one-hots [T, B, V] and standard normal noise [B, Z]."""
         mean, scale = self.encode(hot)
         return self.decode(shifted(hot), mean + scale * noise), mean, scale
 
@@ -93,7 +93,7 @@ class Cells(nn.Module):
             self.cells.append(cell)
 
     def forward(self, before: torch.Tensor, z: torch.Tensor, states: State) -> tuple[torch.Tensor, State]:
-        """One-hots [N, V], z [N, Z] and a state for each layer -> logits [N, V] and the states."""
+        """Computes logits [N, V] and new states from one-hots [N, V], z [N, Z] and a state for each layer."""
         x, after = torch.cat([before, z], -1), []
         for cell, state in zip(self.cells, states, strict=True):
             state = cell(x, state)
@@ -103,10 +103,10 @@ class Cells(nn.Module):
 
 
 class Scheduled(nn.Module):
-    """Scheduled sampling: some inputs of the decoder are drawn from it as it goes along; no gradient passes a draw."""
+    """Scheduled sampling: some inputs of the decoder are sampled from it, without a gradient through the samples."""
 
     def __init__(self, net: Net, *, compiled: bool = False):
-        """Shares the weights of `net`; one frame is compiled, or nothing."""
+        """Shares the weights of `net`; if `compiled`, one frame is compiled."""
         super().__init__()
         self.net = net
         self.cells: Any = torch.compile(Cells(net)) if compiled else Cells(net)
@@ -114,7 +114,7 @@ class Scheduled(nn.Module):
     def forward(
         self, hot: torch.Tensor, noise: torch.Tensor, replaced: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """As `Net.forward`, with `replaced` bool [T, B], where the next frame reads a drawn one."""
+        """Computes the same as `Net.forward`; where `replaced` bool [T, B], the next frame reads a sampled one."""
         mean, scale = self.net.encode(hot)
         z = mean + scale * noise
         states, previous, out = self.net.begin(z), torch.zeros_like(hot[0]), []
@@ -127,12 +127,12 @@ class Scheduled(nn.Module):
 
 
 def shifted(hot: torch.Tensor) -> torch.Tensor:
-    """What stands before each of frames [T, B, V]; nothing before the first."""
+    """Returns the frame before each of frames [T, B, V]; zeros before the first."""
     return torch.cat([torch.zeros_like(hot[:1]), hot[:-1]])
 
 
 def loss(shape: Shape, outs: tuple[torch.Tensor, ...], tokens: torch.Tensor, risen: float) -> torch.Tensor:
-    """Mean over frames of reconstruction plus beta times the KL divergence, of tokens [T, B]."""
+    """Returns the mean over frames of the reconstruction loss plus beta times the KL divergence, for tokens [T, B]."""
     logits, mean, scale = outs
     rebuilt = functional.cross_entropy(logits.reshape(-1, shape.vocabulary), tokens.reshape(-1))
     kl = 0.5 * (mean.square() + scale.square() - 1) - scale.log()
@@ -140,14 +140,14 @@ def loss(shape: Shape, outs: tuple[torch.Tensor, ...], tokens: torch.Tensor, ris
 
 
 def load(net: Net, params: Mapping[str, Any]) -> Net:
-    """Gives the twin our parameters."""
+    """Copies our parameters into the twin."""
     for name, value in _ours(params).items():
         net.get_parameter(name).data.copy_(torch.from_numpy(np.array(value, np.float32)))
     return net
 
 
 def _ours(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Our parameters, or gradients, under PyTorch's names; the second biases are 0."""
+    """Returns our parameters or gradients under PyTorch's names; the second biases are 0."""
     decoder, out = params["decoders_0"], {}
     dense = {"mean": params["encoder"]["mean"], "scale": params["encoder"]["scale"]}
     dense |= {"initial": decoder["initial"]["dense"], "output": decoder["output"]}
@@ -163,7 +163,7 @@ def _ours(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def apart(net: Net, grads: Mapping[str, Any]) -> float:
-    """How far the twin's gradients are from ours, over the largest of each array: the worst of all arrays."""
+    """Returns the largest difference between the twin's gradients and ours, relative to the maximum of each array."""
     worst = 0.0
     for name, ours in _ours(grads).items():
         if "bias_hh" not in name:
@@ -174,15 +174,16 @@ def apart(net: Net, grads: Mapping[str, Any]) -> float:
 
 
 def training(threads: int, *, shape: Shape, batch: int, length: int, share: float | None, compiled: str) -> workers.Job:
-    """A training step: loss, gradients, clipping by the global norm, Adam.
+    """Returns a training step: loss, gradients, clipping by the global norm, Adam.
 
     Args:
-        threads: That PyTorch may use.
-        shape: The net's.
-        batch: Pieces.
-        length: Frames.
-        share: Of inputs that are drawn, frame by frame; None where the true frames are read, all at once.
-        compiled: `whole`, the forward pass (which unrolls a loop over frames), `frame`, one step of that loop, or none.
+        threads: Number of threads that PyTorch may use.
+        shape: Shape of the network.
+        batch: Number of pieces.
+        length: Number of frames.
+        share: Share of inputs that are sampled, frame by frame; None to read all true frames at once.
+        compiled: `whole` for the forward pass (which unrolls the loop over frames), `frame` for one step of that loop,
+            or empty.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -211,7 +212,7 @@ def training(threads: int, *, shape: Shape, batch: int, length: int, share: floa
 def generation(
     threads: int, *, shape: Shape, num: int, length: int, loop: str, draw: str, compiled: bool
 ) -> workers.Job:
-    """A loop over frames from z of the prior: `layers` is nn.LSTM, one step a call, `cells` nn.LSTMCell."""
+    """Returns a loop over frames from z of the prior: `layers` uses nn.LSTM step by step, `cells` nn.LSTMCell."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     net = Net(shape).eval()

@@ -1,9 +1,9 @@
 # pyright: reportMissingImports=false
-"""The Transformer token net in PyTorch: the same shapes and the same function, written as its users write it.
+"""The Transformer token network in idiomatic PyTorch, with the same shapes and the same function.
 
-Pre-norm blocks of `nn.LayerNorm`, `nn.Linear` and `scaled_dot_product_attention`, with rotary or relative positions
-(the latter by skewing, as Music Transformer does). `load` copies our parameters into the twin, so that a check can show
-it to be the same network.
+It consists of pre-norm blocks of `nn.LayerNorm`, `nn.Linear` and `scaled_dot_product_attention`, with rotary or
+relative positions (the latter by skewing, as in Music Transformer). `load` copies our parameters into the twin, so that
+a check can show that it is the same network.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,15 +20,15 @@ EPSILON = 1e-6  # Flax's, in LayerNorm
 
 
 class Shape(NamedTuple):
-    """What a net is.
+    """The shape of a network.
 
     Attributes:
-        layers: Blocks.
-        width: Features of a position.
-        heads: Of attention.
+        layers: Number of blocks.
+        width: Features per position.
+        heads: Attention heads.
         filter: Units of the feed-forward layers.
-        length: Positions at most; also the largest distance that relative positions tell.
-        relative: Whether positions are relative, else rotary.
+        length: Largest number of positions, and largest distance of relative positions.
+        relative: Whether positions are relative rather than rotary.
     """
 
     layers: int
@@ -40,7 +40,7 @@ class Shape(NamedTuple):
 
 
 def _skew(wide: torch.Tensor) -> torch.Tensor:
-    """[B, H, L, L] by distance (column m holds distance L - 1 - m) -> by key; without meaning after the query."""
+    """Converts [B, H, L, L] by distance (column m is distance L - 1 - m) to by key; undefined after the query."""
     b, heads, length, _ = wide.shape
     return functional.pad(wide, (1, 0)).reshape(b, heads, length + 1, length)[:, :, 1:]
 
@@ -49,7 +49,7 @@ class Block(nn.Module):
     """Attention and feed-forward layers."""
 
     def __init__(self, shape: Shape):
-        """Layers of the shape."""
+        """Creates the layers of the shape."""
         super().__init__()
         self.shape, width = shape, shape.width
         self.norm_attention = nn.LayerNorm(width, EPSILON)
@@ -62,7 +62,7 @@ class Block(nn.Module):
             self.distance = nn.Parameter(0.02 * torch.randn(shape.heads, shape.length + 1, width // shape.heads))
 
     def split(self, x: torch.Tensor, turns: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Queries, keys and values [B, H, L, d] of x [B, L, D]; turns [2, L, d / 2] are cosines and sines."""
+        """Yields queries, keys and values [B, H, L, d] of x [B, L, D]; turns [2, L, d / 2] are cosines and sines."""
         b, length, width = x.shape
         qkv = self.qkv(self.norm_attention(x)).view(b, length, 3, self.shape.heads, width // self.shape.heads)
         for i, part in enumerate(qkv.permute(2, 0, 3, 1, 4)):
@@ -74,12 +74,12 @@ class Block(nn.Module):
             yield torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
 
     def rest(self, x: torch.Tensor, o: torch.Tensor) -> torch.Tensor:
-        """What follows attention's output [B, H, L, d]."""
+        """Applies the layers after the output of attention [B, H, L, d]."""
         x = x + self.out(o.transpose(1, 2).reshape(x.shape))
         return x + self.down(functional.gelu(self.up(self.norm_feed_forward(x)), approximate="tanh"))
 
     def forward(self, x: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
-        """Whole sequences."""
+        """Computes the output for whole sequences."""
         q, k, v = self.split(x, turns)
         if not self.shape.relative:
             return self.rest(x, functional.scaled_dot_product_attention(q, k, v, is_causal=True))
@@ -93,12 +93,12 @@ class Block(nn.Module):
 
 
 class Net(nn.Module):
-    """Tokens in, logits of the next token out."""
+    """The network from tokens to logits of the next token."""
 
     turns: torch.Tensor
 
     def __init__(self, shape: Shape, vocabulary: int):
-        """Embedding of the vocabulary and the start token, blocks, normalisation, output."""
+        """Creates the embedding of the vocabulary and the start token, blocks, normalisation and output layer."""
         super().__init__()
         self.shape = shape
         self.embed = nn.Embedding(vocabulary + 1, shape.width)
@@ -110,7 +110,7 @@ class Net(nn.Module):
         self.register_buffer("turns", torch.stack([angles.cos(), angles.sin()]))
 
     def forward(self, previous: torch.Tensor) -> torch.Tensor:
-        """Token before each position [B, L] -> logits [B, L, V]."""
+        """Computes logits [B, L, V] from the token before each position [B, L]."""
         x = self.embed(previous) * self.shape.width**0.5
         turns = self.turns[:, : x.shape[1]]
         for block in self.blocks:
@@ -118,12 +118,12 @@ class Net(nn.Module):
         return self.output(self.norm(x))
 
     def cache(self, num: int) -> torch.Tensor:
-        """Room for the keys and values of all positions, [layers, 2, N, H, L, d]."""
+        """Returns an empty cache for the keys and values of all positions, [layers, 2, N, H, L, d]."""
         s = self.shape
         return torch.zeros(s.layers, 2, num, s.heads, s.length, s.width // s.heads)
 
     def beside(self, previous: torch.Tensor, cache: torch.Tensor, pos: int) -> torch.Tensor:
-        """Tokens [N] at a position -> logits [N, V], over what the cache holds so far; rotary positions only."""
+        """Computes logits [N, V] of tokens [N] at a position, over the filled cache; only for rotary positions."""
         x = self.embed(previous)[:, None] * self.shape.width**0.5
         turns = self.turns[:, pos : pos + 1]
         for i, block in enumerate(self.blocks):
@@ -135,7 +135,7 @@ class Net(nn.Module):
         return self.output(self.norm(x[:, 0]))
 
     def within(self, previous: torch.Tensor, cache: torch.Tensor, pos: torch.Tensor) -> torch.Tensor:
-        """The same over the whole cache under a mask: static shapes; pos is int64[1]."""
+        """Computes the same over the whole cache with a mask, with static shapes; pos is int64[1]."""
         x = self.embed(previous)[:, None] * self.shape.width**0.5
         turns = self.turns.index_select(1, pos)
         seen = (torch.arange(self.shape.length) <= pos)[None, None, None]
@@ -149,7 +149,7 @@ class Net(nn.Module):
 
 
 def load(net: Net, params: Mapping[str, Any]) -> Net:
-    """Gives the twin our parameters."""
+    """Copies our parameters into the twin."""
 
     def put(parameter: torch.Tensor, value: Any) -> None:
         parameter.data.copy_(torch.from_numpy(np.array(value, np.float32)))
@@ -176,7 +176,7 @@ def load(net: Net, params: Mapping[str, Any]) -> Net:
 def training(
     threads: int, *, shape: Shape, batch: int, vocabulary: int, compiled: bool, graphs: bool = False
 ) -> workers.Job:
-    """A training step: loss, gradients, clipping by the global norm, Adam."""
+    """Returns a training step: loss, gradients, clipping by the global norm, Adam."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     net = Net(shape, vocabulary)
@@ -199,7 +199,7 @@ def training(
 def generation(
     threads: int, *, shape: Shape, num: int, vocabulary: int, loop: str, compiled: bool = False, graphs: bool = False
 ) -> workers.Job:
-    """A loop over tokens: `beside` and `within` keep keys and values, `recompute` reads the prefix for each token."""
+    """Returns a loop over tokens: `beside` and `within` cache keys and values, `recompute` reads the whole prefix."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     net = Net(shape, vocabulary).eval()
@@ -209,7 +209,7 @@ def generation(
         return twins.multinomial(getattr(net, loop)(previous, cache, pos))
 
     advance = twins.built(step, compiled, graphs, dynamic=loop == "beside")
-    # What the mask hides may be left from the piece before.
+    # Masked entries may be left over from the previous piece.
     whole = net.cache(num) if loop == "within" else None
     if graphs:
         torch._dynamo.mark_static_address(whole)
@@ -227,5 +227,5 @@ def generation(
                 tokens[:, pos + 1] = drawn
             return tokens[:, 1:]
 
-    # What a token costs depends on where it stands: the shorter call takes some from everywhere.
+    # The cost of a token depends on its position, so the shorter call takes tokens from all positions.
     return workers.Job(run, lambda: run(max(1, length // 32)))

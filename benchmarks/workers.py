@@ -1,4 +1,4 @@
-"""Processes in which work is timed: each has the same cores before anything is imported, and builds its own jobs."""
+"""Processes in which work is timed; each is pinned to the same cores before anything is imported."""
 
 import gc
 import multiprocessing
@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# A turn repeats its call for at least this long, in seconds.
+# Minimum length of a turn, which repeats its call, in seconds.
 TURN = 0.3
 
 
@@ -17,8 +17,8 @@ class Job(NamedTuple):
     """Work that is ready to be timed.
 
     Attributes:
-        run: One call; it returns when its result is there.
-        brief: A shorter call of the same kind, by which rivals are compared; None for `run` itself.
+        run: Makes one call, and returns when the result is ready.
+        brief: A shorter call of the same kind, for choosing the fastest variant; None for `run` itself.
     """
 
     run: Callable[[], Any]
@@ -26,12 +26,12 @@ class Job(NamedTuple):
 
 
 class Side(NamedTuple):
-    """One of the two that are compared.
+    """One of the two sides that are compared.
 
     Attributes:
-        builds: Ways to do the work by their names: (threads) -> Job, called in the worker process, so each must be
-            importable there. The fastest counts.
-        on_gpu: The same for a GPU, where the ways differ; empty for `builds`.
+        builds: Variants of the work by name, (threads) -> Job. They are called in the worker process, so each must be
+            importable there. The fastest one counts.
+        on_gpu: The variants for a GPU, if they differ; empty for `builds`.
     """
 
     builds: Mapping[str, Callable[[int], Job]]
@@ -39,7 +39,7 @@ class Side(NamedTuple):
 
 
 def _on_gpu() -> Callable[[], None]:
-    """Puts all that PyTorch makes from now on on the GPU; a function that waits for the GPU."""
+    """Makes PyTorch create all tensors on the GPU, and returns a function that waits for the GPU."""
     import torch  # pyright: ignore[reportMissingImports]
 
     torch.set_default_device("cuda")
@@ -51,7 +51,7 @@ def _on_gpu() -> Callable[[], None]:
 def _serve(
     pipe: Connection, builds: Mapping[str, Callable[[int], Job]], cores: Sequence[int], gpu: bool, peer: bool
 ) -> None:
-    """A worker: answers (name, what, seconds) with the times of its calls."""
+    """Runs the worker process, which answers requests (name, what, seconds) with the times of its calls."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
     wait = _on_gpu() if gpu and peer else lambda: None
@@ -81,7 +81,7 @@ class Worker:
     """The process of one side."""
 
     def __init__(self, side: Side, cores: Sequence[int], *, gpu: bool, peer: bool):
-        """Starts it."""
+        """Starts the process."""
         context = multiprocessing.get_context("spawn")
         self.builds = side.on_gpu or side.builds if gpu else side.builds
         self._pipe, theirs = context.Pipe()
@@ -93,13 +93,13 @@ class Worker:
         try:
             answer = self._pipe.recv()
         except EOFError:
-            raise RuntimeError("the process ended") from None
+            raise RuntimeError("the worker process ended unexpectedly") from None
         if isinstance(answer, str):
             raise RuntimeError(answer)
         return answer
 
     def times(self, name: str, what: str = "run", seconds: float = 0.0) -> tuple[list[float], float]:
-        """Seconds of each call of a job, and the share of a core that other processes took meanwhile."""
+        """Returns the seconds of each call of a job, and the share of a core that other processes used meanwhile."""
         busy, begin = _busy(), time.perf_counter()
         self._pipe.send((name, what, seconds))
         times, cpu = self._answer()
@@ -112,7 +112,7 @@ class Worker:
 
 
 def _busy() -> float:
-    """Seconds that all cores together have worked; 0 where the system does not say."""
+    """Returns the seconds for which all cores together have worked, or 0 if the system does not report them."""
     try:
         user, nice, system, _, _, irq, soft, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
     except OSError:
@@ -124,9 +124,9 @@ class Ready(NamedTuple):
     """A worker whose jobs are compiled.
 
     Attributes:
-        worker: Its process.
-        first: Seconds of the first call of each job, compilation included.
-        failed: Why the others do not work.
+        worker: The worker process.
+        first: Seconds of the first call of each job, including compilation.
+        failed: Errors of the jobs that failed.
     """
 
     worker: Worker
@@ -135,7 +135,7 @@ class Ready(NamedTuple):
 
 
 def compiled(worker: Worker) -> Ready:
-    """Calls each job of a worker for the first time."""
+    """Calls each job of a worker once, which compiles it."""
     first: dict[str, float] = {}
     failed: dict[str, str] = {}
     for name in worker.builds:
@@ -147,7 +147,7 @@ def compiled(worker: Worker) -> Ready:
 
 
 def fastest(ready: Ready) -> tuple[Worker, str, dict[str, Any]]:
-    """A worker after its warm-up, the name of its fastest job by brief calls, and what was seen of each."""
+    """Returns a worker, the name of its fastest job by brief calls, and the results of all jobs."""
     worker = ready.worker
     seen: dict[str, Any] = {name: {"failed": why} for name, why in ready.failed.items()}
     for name, first in ready.first.items():
@@ -155,5 +155,5 @@ def fastest(ready: Ready) -> tuple[Worker, str, dict[str, Any]]:
         seen[name] = {"compile_s": round(max(first - warm, 0.0), 2), "brief_ms": round(warm * 1e3, 3)}
     works = {name: facts["brief_ms"] for name, facts in seen.items() if "brief_ms" in facts}
     if not works:
-        raise RuntimeError(f"nothing works: {seen}")
+        raise RuntimeError(f"all jobs failed: {seen}")
     return worker, min(works, key=works.__getitem__), seen

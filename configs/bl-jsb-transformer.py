@@ -1,4 +1,4 @@
-"""Protocol `bl`, JSB chorales by quarters: a Transformer over 88-key frames, with keys conditioned on lower keys (class A2).
+"""Protocol `bl`, JSB chorales by quarters: a Transformer over 88-key frames, keys conditioned on lower keys (class A2).
 
 musejax train bl-jsb-transformer
 musejax evaluate bl-jsb-transformer --data bl-jsb --split test --json
