@@ -1,1 +1,1 @@
-"""Music files in and out, and what every reader and writer shares: tempo map, grid, metre, parts."""
+"""Reading and writing of music files, and their shared basis: tempo map, grid, metre and parts."""

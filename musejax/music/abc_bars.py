@@ -1,4 +1,4 @@
-"""Bar lines of ABC: repeats and endings, and where a repeated section begins that no sign opens."""
+"""Bar lines of ABC: repeats, endings, and the beginnings of repeated sections without an opening sign."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -14,10 +14,10 @@ class BarLine(NamedTuple):
     """A bar line.
 
     Attributes:
-        backward: How often the section that ends here is played; 0 where none ends.
+        backward: How often the section that ends here is played; 0 if no section ends.
         forward: Whether a repeated section begins here.
         is_double: Whether it is a double bar line of any kind.
-        ending: Numbers of the ending that begins here; None where none begins.
+        ending: Numbers of the ending that begins here; None if no ending begins.
     """
 
     backward: int
@@ -29,7 +29,7 @@ class BarLine(NamedTuple):
 def read_bar_line(text: str) -> BarLine:
     """Reads a bar line such as `:|2`."""
     signs, numbers = re.fullmatch(r"\.?([:|\[\]]*)(.*)", text).groups()  # type: ignore[union-attr]
-    signs = signs.replace("[|]", "") or "|"  # An invisible bar line says nothing beside another.
+    signs = signs.replace("[|]", "") or "|"  # An invisible bar line next to another one has no meaning.
     plain = signs.replace("[", "").replace("]", "")
     if "|" in plain:
         first = plain.lstrip(":")
@@ -52,7 +52,7 @@ def read_ending(text: str) -> tuple[int, ...]:
 def open_sections(marks: Sequence[Marks], doubles: Collection[int]) -> None:
     """Adds the beginning of each section that is repeated without a sign for its beginning.
 
-    It begins at the latest double bar line or end of a repeat, as the standard has it.
+    According to the standard, it begins at the most recent double bar line or end of a repeat.
 
     Args:
         marks: The marks of all measures.

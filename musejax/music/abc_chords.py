@@ -1,4 +1,4 @@
-"""Chord symbols of ABC as the figures that note-seq's chord library reads."""
+"""Chord symbols of ABC, converted to the figures that note-seq's chord library reads."""
 
 import re
 
@@ -9,7 +9,7 @@ _CHORD = re.compile(r"([A-Ga-g])([#b♯♭=]?)(.*?)(?:/([A-Ga-g])([#b♯♭]?))?
 _ALTERATIONS = {"#": 1, "♯": 1, "b": -1, "♭": -1}
 _ANNOTATION = ("^", "_", "<", ">", "@")
 _NO_CHORD = re.compile(r"\s*(?:N\.?\s*C\.?|no chord)\s*", re.IGNORECASE)
-# Kinds that note-seq's library does not read, as it writes them.
+# Kinds that note-seq's library does not read, and how it writes them.
 _KINDS = {
     "mi": "m", "mi7": "m7", "°": "dim", "°7": "dim7", "ø": "m7b5", "ø7": "m7b5", "h7": "m7b5", "^7": "maj7",
     "^": "maj7", "7sus4": "7sus", "9sus4": "9sus", "m/maj7": "m(maj7)", "min(maj7)": "m(maj7)", "dom7": "7",
@@ -18,10 +18,10 @@ _KINDS = {
 
 
 def read_chord(text: str, transposition: int, losses: Losses) -> str | None:
-    """Reads the text over a note.
+    """Reads the quoted text above a note.
 
     Args:
-        text: The text between its quotation marks.
+        text: The text between the quotation marks.
         transposition: Semitones from written to sounding pitch.
         losses: Counts a symbol that is left out.
 
@@ -40,9 +40,9 @@ def read_chord(text: str, transposition: int, losses: Losses) -> str | None:
     step, sign, kind, bass, bass_sign = match.groups()
     root = _name(step, sign, transposition)
     end = f"/{_name(bass, bass_sign, transposition)}" if bass else ""
-    for known in (kind, _KINDS.get(kind, kind)):
-        if musicxml_chords.is_readable(root + known + end):
-            return root + known + end
+    for spelling in (kind, _KINDS.get(kind, kind)):
+        if musicxml_chords.is_readable(root + spelling + end):
+            return root + spelling + end
     losses[musicxml_losses.CHORD] += 1
     return None
 

@@ -1,4 +1,4 @@
-"""Decorations of ABC: fermatas, dynamics, and the signs that say what is played next."""
+"""Decorations of ABC: fermatas, dynamics, and the signs that change the order of playing."""
 
 import re
 from fractions import Fraction
@@ -8,12 +8,12 @@ from musejax.music.loss_counts import Losses
 from musejax.music.musicxml_jumps import Jump, Marks
 from musejax.music.musicxml_measures import Measure
 
-# Decorations of one character; U: fields change them.
+# Decorations of one character, which U: fields can redefine.
 SIGNS = {
     ".": "staccato", "~": "roll", "H": "fermata", "L": "accent", "M": "lowermordent", "O": "coda", "P": "uppermordent",
     "S": "segno", "T": "trill", "u": "upbow", "v": "downbow",
 }  # fmt: skip
-# Decorations that do not change which notes sound for how long.
+# Decorations that change neither the notes nor their lengths.
 _SILENT_NAMES = """
     staccato roll accent emphasis > ^ lowermordent uppermordent mordent pralltriller trill trill( trill) turn
     turnx invertedturn invertedturnx arpeggio upbow downbow open thumb snap plus + wedge tenuto breath shortphrase
@@ -26,13 +26,13 @@ _JUMPS = re.compile(r"(d\.?c\.?|dacapo|d\.?s\.?|dalsegno)(al(?:fine|coda))?")
 
 
 def apply_decoration(name: str, measure: Measure, place: Fraction, losses: Losses) -> bool:
-    """Applies a decoration to the measure in which it stands.
+    """Applies a decoration to its measure.
 
     Args:
-        name: Its name, such as `mf`.
+        name: Name of the decoration, such as `mf`.
         measure: The measure.
-        place: Where it stands, in quarters from the beginning of the measure.
-        losses: Counts a name that is not known.
+        place: Position in quarters from the beginning of the measure.
+        losses: Counts an unknown name.
 
     Returns:
         Whether it is a fermata, which belongs to the next note.
@@ -48,7 +48,7 @@ def apply_decoration(name: str, measure: Measure, place: Fraction, losses: Losse
 
 
 def _apply_jump(name: str, marks: Marks, place: Fraction) -> bool:
-    """Adds a sign that says what is played next; returns whether it is one."""
+    """Adds a sign that changes the order of playing; returns whether the name is such a sign."""
     jump = _JUMPS.fullmatch(name)
     if jump is not None:
         segno = "" if jump[1].replace(".", "") in ("ds", "dalsegno") else None

@@ -1,4 +1,4 @@
-"""Information fields of ABC but for keys: metre, unit length, tempo, properties of a voice and the order of parts."""
+"""Information fields of ABC, except keys: metre, unit length, tempo, properties of a voice and order of parts."""
 
 import re
 from fractions import Fraction
@@ -19,13 +19,13 @@ _PARTS = re.compile(r"([A-Za-z(])|(\))(\d{0,4})|(\d{1,4})|[\s.]+")
 
 
 class Properties(NamedTuple):
-    """Properties of a voice, of which a key field may have some, too.
+    """Properties of a voice in a voice or key field. None stands for a property that the field does not have.
 
     Attributes:
-        name: Its name; None where the field has none.
-        octave: Octaves by which its notes are shifted; None where the field does not say.
-        clef_octave: Octaves by which its clef shifts them; None where the field has no clef.
-        transposition: Semitones from written to sounding pitch; None where the field does not say.
+        name: Name of the voice.
+        octave: Octaves by which the notes are shifted.
+        clef_octave: Octaves by which the clef shifts the notes.
+        transposition: Semitones from written to sounding pitch.
     """
 
     name: str | None = None
@@ -34,13 +34,13 @@ class Properties(NamedTuple):
     transposition: int | None = None
 
     def changes(self) -> dict[str, Any]:
-        """Returns the settings of a voice that they change, by name."""
+        """Returns the changed settings of a voice, by name."""
         values = {"octave": self.octave, "clef_octave": self.clef_octave, "transposition": self.transposition}
         return {name: value for name, value in values.items() if value is not None}
 
 
 def read_metre(text: str) -> Metre | None:
-    """Reads a time signature, those of an additive one added up; None where it is none."""
+    """Reads a time signature and adds up the terms of an additive one; returns None if it is invalid."""
     text = text.strip()
     if text in _METRES:
         return _METRES[text]
@@ -55,7 +55,7 @@ def read_metre(text: str) -> Metre | None:
 
 
 def read_unit(text: str) -> Fraction | None:
-    """Reads a unit note length, in quarters; None where it is none."""
+    """Reads a unit note length, in quarters; returns None if it is invalid."""
     match = re.fullmatch(r"\s*(\d{1,4})\s*(?:/\s*(\d{1,4}))?\s*", text)
     if match is None or not int(match[1]) or not int(match[2] or 1):
         return None
@@ -63,16 +63,16 @@ def read_unit(text: str) -> Fraction | None:
 
 
 def default_unit(metre: Metre | None) -> Fraction:
-    """Returns the unit note length in quarters where a tune has none: a 16th below 3/4, else an eighth."""
+    """Returns the default unit note length in quarters: a 16th if the bar is shorter than 3/4, else an eighth."""
     quarters = None if metre is None else metre.quarters
     return Fraction(1, 4) if quarters is not None and quarters < 3 else Fraction(1, 2)
 
 
 def read_tempo(text: str) -> float | None:
-    """Reads a tempo in quarter notes per minute; None where it has no number.
+    """Reads a tempo in quarter notes per minute; returns None if it has no number.
 
-    Several beats are added up. A number by itself counts quarters, as in the programs in use; the standard counted
-    units, and has given that up.
+    Several beats are added up. A bare number counts quarters, as current programs do; counting units is a deprecated
+    rule of the standard.
     """
     text = re.sub(r'"[^"]*"', " ", text)
     match = _TEMPO.search(text)
@@ -85,7 +85,7 @@ def read_tempo(text: str) -> float | None:
 
 
 def read_properties(text: str) -> Properties:
-    """Reads the properties of a voice or a key; those that do not change what sounds are passed over."""
+    """Reads the properties of a voice or a key; ignores those that do not change the sound."""
     out = Properties()
     for name, value, word in _PROPERTY.findall(text):
         value = value.strip('"')
@@ -105,7 +105,7 @@ def read_properties(text: str) -> Properties:
 
 
 def read_part_order(text: str) -> list[str] | None:
-    """Reads in which order parts are played, such as `A(BC)2` for A B C B C; None where that cannot be told."""
+    """Reads the order of parts, such as `A(BC)2` for A B C B C; returns None if it is invalid."""
     stack: list[list[str]] = [[]]
     latest: list[str] = []
     at = 0

@@ -1,4 +1,4 @@
-"""Keys of ABC: `K:` fields with modes, accidentals of their own and the properties of a voice."""
+"""Keys of ABC: `K:` fields with modes, additional accidentals and the properties of a voice."""
 
 import re
 from typing import NamedTuple
@@ -24,7 +24,7 @@ _MODES = {
 _MINOR = ("m", "min", "aeo")
 _TONIC = re.compile(r"([A-G])([#b♯♭]?)\s*([A-Za-z]*)")
 _ACCIDENTAL = re.compile(r"(\^\^?|__?|=)([A-Ga-g])(?![A-Za-z])")
-# What a key field may say besides the key.
+# Contents of a key field other than the key.
 _OTHER = re.compile(
     r"\b(?:clef|octave|transpose|middle|m|name|nm|subname|sname|snm|staff\w*|stem|score|sound|shift|instrument|map|scale)"
     r"\s*=\s*(?:\"[^\"]*\"|\S+)"
@@ -35,14 +35,14 @@ _PIPES = {"F": 1, "C": 1}
 
 
 class KeyField(NamedTuple):
-    """What a `K:` field says.
+    """The contents of a `K:` field.
 
     Attributes:
-        accidentals: Semitones by which the key alters each step that it alters; None where it keeps those before.
-        key: The key as it is written; None for one without a signature or with one that no key has.
-        is_unusual: Whether its signature is that of no key.
-        has_unknown_mode: Whether its mode is not known, so that it is read as major.
-        is_unreadable: Whether it names no key at all though it says something.
+        accidentals: Semitones by which the key alters each altered step; None if the field does not change the key.
+        key: The key as it is written; None if there is no signature, or one that belongs to no key.
+        is_unusual: Whether the signature belongs to no key.
+        has_unknown_mode: Whether the mode is unknown, so that it is read as major.
+        is_unreadable: Whether the field is not empty but names no key.
         properties: Properties of the voice.
     """
 
@@ -88,7 +88,7 @@ def read_key(text: str) -> KeyField:
 
 
 def _with_accidentals(accidentals: dict[str, int], is_minor: bool, properties: Properties) -> KeyField:
-    """Returns a key of certain accidentals: that of the signature which has them, if one does."""
+    """Returns the key with the given accidentals, if a key signature has them, or else an unusual one."""
     accidentals = {step: alter for step, alter in accidentals.items() if alter}
     for fifths in range(-7, 8):
         if accidentals == {name: a for name in pitch_names.STEPS if (a := pitch_names.alteration(name, fifths))}:

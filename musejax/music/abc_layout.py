@@ -18,8 +18,8 @@ class Bar(NamedTuple):
     """A bar as it is written.
 
     Attributes:
-        start: Where it begins, in quarters.
-        length: Its length in quarters.
+        start: Where the bar begins, in quarters.
+        length: Length in quarters.
         metre: The time signature under which it is written.
     """
 
@@ -31,17 +31,17 @@ class Bar(NamedTuple):
 def read_bars(sequence: "NoteSequence", times: exact_times.ExactTimes, end: Fraction) -> list[Bar]:
     """Returns the bars of a sequence up to its end.
 
-    An incomplete bar is written under the time signature around it, so that reading gives it the signature that the
-    sequence has for it: a pickup in 3/4 and not in 1/4. Where time signatures come from bars in free metre, the bars
-    are written in free metre.
+    An incomplete bar is written under the surrounding time signature, so that a reader infers the same signatures
+    again: a pickup has 3/4 and not 1/4. If the time signatures come from bars in free metre, the bars are written in
+    free metre.
 
     Args:
         sequence: The sequence; 4/4 holds before its first time signature.
-        times: Its times.
-        end: Where it ends, in quarters.
+        times: The times of the sequence.
+        end: Where the sequence ends, in quarters.
 
     Raises:
-        errors.UserError: It has more bars than a piece may have.
+        errors.UserError: There are more bars than a piece may have.
     """
     signatures: dict[Fraction, Metre] = {Fraction(0): _COMMON_TIME}
     for mark in sorted(sequence.time_signatures, key=lambda mark: mark.time):
@@ -53,27 +53,27 @@ def read_bars(sequence: "NoteSequence", times: exact_times.ExactTimes, end: Frac
     if not lines:
         # A short first signature for one bar is a pickup.
         return _under_neighbours(shown, first_only=True)
-    wanted = _changes(shown)
+    changes = _changes(shown)
     metres = dict.fromkeys(bar.metre for bar in shown)
-    # Bars that are all irregular have a metre that the sequence does not show: free, or of another length.
+    # If all bars are irregular, the metre is not among the signatures: it is free, or has another length.
     hidden = [Metre(0, 4), *(Metre(1, metre.denominator) for metre in metres)]
     choices = [_under_neighbours(shown), *(_under_one(shown, metre) for metre in (*metres, *hidden))]
-    return next((choice for choice in choices if _is_read_as(choice, wanted)), choices[0])
+    return next((choice for choice in choices if _is_read_as(choice, changes)), choices[0])
 
 
-def _is_read_as(bars: Sequence[Bar], wanted: Sequence[tuple[Fraction, Metre]]) -> bool:
-    """Returns whether reading bars gives the time signatures that are wanted, and marks the bar lines."""
+def _is_read_as(bars: Sequence[Bar], changes: Sequence[tuple[Fraction, Metre]]) -> bool:
+    """Returns whether a reader of the bars infers the given changes of time signature, and marks the bar lines."""
     spans = [
         musicxml_bars.Span(bar.length, bar.metre, not i and bar.length < (bar.metre.quarters or 0))
         for i, bar in enumerate(bars)
     ]
     joined = musicxml_bars.bars(spans)
     is_marked = not all(map(musicxml_bars.is_regular, joined[:-1]))
-    return is_marked and len(joined) == len(bars) and musicxml_bars.signatures(joined) == wanted
+    return is_marked and len(joined) == len(bars) and musicxml_bars.signatures(joined) == changes
 
 
 def _shown_bars(signatures: dict[Fraction, Metre], lines: set[Fraction], end: Fraction) -> list[Bar]:
-    """Returns the bars with the time signatures that the sequence shows for them."""
+    """Returns the bars with the time signatures of the sequence."""
     places = sorted(signatures)
     out: list[Bar] = []
     for place, stop in zip(places, [*places[1:], end]):
@@ -97,7 +97,7 @@ def _multiples(first: Fraction, stop: Fraction, step: Fraction) -> list[Fraction
 
 
 def _changes(bars: Sequence[Bar]) -> list[tuple[Fraction, Metre]]:
-    """Returns the time signatures that differ from the one before."""
+    """Returns place and time signature of each change."""
     out: list[tuple[Fraction, Metre]] = []
     for bar in bars:
         if not out or out[-1][1] != bar.metre:
@@ -106,11 +106,11 @@ def _changes(bars: Sequence[Bar]) -> list[tuple[Fraction, Metre]]:
 
 
 def _under_neighbours(bars: Sequence[Bar], *, first_only: bool = False) -> list[Bar]:
-    """Writes a time signature that holds for one bar alone as an irregular bar of its neighbour's.
+    """Rewrites a bar that is alone in its time signature as an irregular bar under its neighbour's signature.
 
     Args:
-        bars: The bars with the signatures that the sequence has.
-        first_only: Whether only a pickup is written so.
+        bars: The bars with the time signatures of the sequence.
+        first_only: Whether to rewrite only a pickup.
     """
     out: list[Bar] = []
     for i, bar in enumerate(bars):
@@ -129,7 +129,7 @@ def _under_neighbours(bars: Sequence[Bar], *, first_only: bool = False) -> list[
 
 
 def _under_one(bars: Sequence[Bar], metre: Metre) -> list[Bar]:
-    """Writes all bars that are read with the signatures that they have as irregular bars of one metre."""
+    """Rewrites bars as irregular bars of one metre where a reader would infer their signatures again."""
     return [
         bar._replace(metre=metre) if musicxml_bars.metre_of(bar.length, metre) == bar.metre else bar for bar in bars
     ]

@@ -1,6 +1,6 @@
-"""What an ABC tune says that a NoteSequence cannot hold or that the reader does not understand, counted by kind.
+"""Kinds of content of ABC tunes that a NoteSequence cannot represent or that the reader does not understand.
 
-Kinds that scores in MusicXML have, too, are those of `musicxml_losses`.
+`musicxml_losses` has the kinds that MusicXML and ABC share.
 """
 
 from musejax.music.loss_counts import Loss

@@ -1,4 +1,4 @@
-"""Lyrics of ABC (`w:` lines), put under the notes of a line of music."""
+"""Alignment of the lyrics of ABC (`w:` lines) with the notes of a line of music."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,14 +7,14 @@ from musejax.music import abc_losses, abc_text
 from musejax.music.abc_voices import Group
 from musejax.music.loss_counts import Losses
 
-# A syllable with the hyphen behind it, or a sign that passes over notes.
+# A syllable with its hyphen, or a sign that skips notes.
 _WORD = re.compile(r"((?:\\.|[^\s\-_*|\\])+)(-?)|([-_*|])")
-# A sign that stands for itself, and what stands for a space.
+# An escaped sign, and the sign for a space.
 _LITERAL = re.compile(r"\\([-_*|])|(?<!\\)~")
 
 
 def align(words: str, groups: Sequence[Group], verse: int, losses: Losses) -> None:
-    """Gives each note of a line its syllable of a verse; a hyphen at its end says that the word goes on.
+    """Assigns the syllables of a verse to the notes of a line; a syllable that continues a word ends with a hyphen.
 
     Args:
         words: The line of lyrics.
@@ -38,7 +38,7 @@ def align(words: str, groups: Sequence[Group], verse: int, losses: Losses) -> No
 
 
 def _sing(group: Group, verse: int, syllable: str, losses: Losses) -> None:
-    """Puts a syllable on a note or chord; the note on which a tie begins is sung."""
+    """Assigns a syllable to a note or chord, unless a tie to it makes it part of the note before."""
     if not group.notes or group.notes[0].stops_tie:
         losses[abc_losses.SYLLABLES] += 1
         return
@@ -48,7 +48,7 @@ def _sing(group: Group, verse: int, syllable: str, losses: Losses) -> None:
 
 
 def _syllables(words: str) -> Iterator[str]:
-    """Yields the syllable of each note, empty for a note without one, and `|` where the words wait for the next bar."""
+    """Yields the syllable of each note, empty for a note without one, and `|` to continue in the next bar."""
     for match in _WORD.finditer(words):
         text, hyphen, sign = match.groups()
         if sign == "|":

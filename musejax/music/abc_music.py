@@ -1,4 +1,4 @@
-"""Tokens of a line of ABC music, applied to the voice to which they belong."""
+"""Application of the tokens of a line of ABC music to their voice."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from musejax.music import abc_bars, abc_chords, abc_decorations, abc_losses, abc
 from musejax.music.abc_voices import Voice
 from musejax.music.loss_counts import Losses
 
-# Digits of a number of bars that are read; far fewer are more bars than a piece may have.
+# Digits to which a number of bars is truncated; such a number exceeds the limit anyway.
 _MOST_DIGITS = 9
 
 
@@ -20,7 +20,7 @@ def read_token(token: abc_tokens.Token, voice: Voice, signs: Mapping[str, str], 
         losses: Counts what is left out.
 
     Raises:
-        errors.UserError: The voice exceeds `limits`, or has lengths that no music has.
+        errors.UserError: The voice exceeds `limits`, or has implausible note lengths.
     """
     kind, text = token.kind, token.text
     if kind == "note":
@@ -46,7 +46,7 @@ def read_token(token: abc_tokens.Token, voice: Voice, signs: Mapping[str, str], 
     elif kind in ("decoration", "sign"):
         _decorate(_decoration(token, signs), voice, losses)
     elif kind == "old":
-        # Between plus signs stand decorations, or chords in old tunes.
+        # Plus signs enclose decorations, or chords in old tunes.
         if abc_tokens.is_music(text):
             _read_chord(text, "", voice, signs, losses)
         else:
@@ -62,7 +62,7 @@ def read_token(token: abc_tokens.Token, voice: Voice, signs: Mapping[str, str], 
 
 
 def _read_chord(text: str, length: str, voice: Voice, signs: Mapping[str, str], losses: Losses) -> None:
-    """Reads the notes of a chord, with the ties and decorations of single ones."""
+    """Reads the notes of a chord, with the ties and decorations of individual notes."""
     notes: list[abc_tokens.Token] = []
     ties: list[int] = []
     for token in abc_tokens.tokens(text):

@@ -1,9 +1,9 @@
-"""ABC to NoteSequences, by a reader of ABC 2.1 of our own.
+"""A reader of ABC 2.1, which converts tunes to NoteSequences.
 
-A tune is read line by line (`abc_text`, `abc_tune`): fields (`abc_fields`, `abc_keys`) change the settings of voices
-(`abc_settings`), and tokens of music (`abc_tokens`, `abc_music`) become the notes of their measures (`abc_voices`) in
-exact quarters, with bar lines (`abc_bars`), lengths (`abc_rhythm`), decorations (`abc_decorations`), chord symbols
-(`abc_chords`) and lyrics (`abc_lyrics`). Bars, tempo map and order of playing follow as they do for MusicXML
+A tune is read line by line (`abc_text`, `abc_tune`). Fields (`abc_fields`, `abc_keys`) change the settings of voices
+(`abc_settings`), and tokens of music (`abc_tokens`, `abc_music`) become the notes of measures (`abc_voices`) in exact
+quarters, with bar lines (`abc_bars`), lengths (`abc_rhythm`), decorations (`abc_decorations`), chord symbols
+(`abc_chords`) and lyrics (`abc_lyrics`). Bars, tempo map and order of playing are computed as for MusicXML
 (`score_assembly`).
 """
 
@@ -27,16 +27,16 @@ from musejax.music.musicxml_bars import Span
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# Fields of a file's header that hold for all of its tunes.
+# Fields of a file header that apply to all tunes of the file.
 _FILE_FIELDS = re.compile(r"(?m)^(?:[LMQUm]:|I:MIDI|%%MIDI|%%propagate-accidentals).*$")
-# The common denominator of all bars of a tune: 64 bits hold the lengths of any music.
+# The largest common denominator of all bars of a tune; 64 bits suffice for any plausible music.
 _LARGEST_DENOMINATOR = 2**64
 
 
 def abc_tunes(text: str) -> list[str]:
-    """Returns the tunes of an ABC text, each from its `X:` field on.
+    """Returns the tunes of an ABC text, each beginning with its `X:` field.
 
-    Fields of the file's header, which a blank line ends, are put into each of them.
+    The fields of the file header are copied into each tune.
     """
     head, *tunes = re.split(r"(?m)^(?=X:)", text.replace("\r\n", "\n").replace("\r", "\n"))
     fields = "".join(f"{field}\n" for field in _FILE_FIELDS.findall(head))
@@ -46,35 +46,36 @@ def abc_tunes(text: str) -> list[str]:
 
 
 def abc_name(tune: str) -> str:
-    """Returns what a message calls a tune: its number, and its title if it has one."""
+    """Returns the name of a tune for messages: its number, and its title if it has one."""
     number, title = (re.search(rf"(?m)^{field}:[ \t]*(.*?)\s*$", tune) for field in "XT")
     parts = [f"X:{number[1]}" if number else "no number", repr(title[1][:40]) if title else ""]
     return ", ".join(filter(None, parts))
 
 
 def abc_to_sequence(tune: str, *, repeats: bool = True, losses: loss_counts.Losses | None = None) -> "NoteSequence":
-    """Reads one tune in ABC, times in seconds.
+    """Reads one tune in ABC.
 
-    Notes and keys are at concert pitch. Tied notes are one note; grace notes are left out, and ornaments and broken
-    rhythms are played as they are written. Fermatas, chord symbols and lyrics are text annotations (see
-    `score_annotations`), as are bar lines wherever time signatures alone do not say where they are. Each voice is a
-    part.
+    Notes and keys are at concert pitch. Tied notes are merged; grace notes and ornaments are left out. Fermatas, chord
+    symbols and lyrics become text annotations (see `score_annotations`), as do bar lines that do not follow from the
+    time signatures. Each voice is a part.
 
     Args:
         tune: The text of one tune.
-        repeats: Whether repeats, endings, leaps and the order of parts are played out; otherwise the tune is read as
-            written.
-        losses: Is given how many things of each kind a NoteSequence cannot hold or are not understood.
+        repeats: Whether to play repeats, endings, jumps and the order of parts; otherwise the tune is read as written.
+        losses: Receives counts of what a NoteSequence cannot represent or the reader does not understand, by kind.
+
+    Returns:
+        The NoteSequence, with times in seconds.
 
     Raises:
-        errors.UserError: It cannot be read or exceeds `limits`; the message is the reason.
+        errors.UserError: The tune cannot be read or exceeds `limits`.
     """
     limits.check_bytes(len(tune))
     try:
         sequence = _read(tune, repeats, loss_counts.Losses() if losses is None else losses)
     except errors.UserError:
         raise
-    except Exception as e:  # Whatever else a damaged tune provokes.
+    except Exception as e:  # any other failure on a damaged tune
         raise errors.UserError(errors.failure("it cannot be read as ABC", e)) from e
     limits.check(sequence)
     return sequence
@@ -88,7 +89,7 @@ def _read(text: str, repeats: bool, losses: loss_counts.Losses) -> "NoteSequence
     spans = _common_spans(parts, losses) if has_common_lines else [_own_spans(measures) for measures in parts]
     denominator = math.lcm(*(span.length.denominator for row in spans for span in row))
     if denominator > _LARGEST_DENOMINATOR:
-        raise errors.UserError("the lengths of its notes have no common unit")
+        raise errors.UserError("the lengths of its notes have no plausible common unit")
     sequence = score_assembly.assemble(
         [voice.name for voice in parsed.voices], parts, spans, losses,
         has_common_lines=has_common_lines, repeats=repeats, sections=_sections(parsed, losses) if repeats else None,
@@ -101,9 +102,9 @@ def _read(text: str, repeats: bool, losses: loss_counts.Losses) -> "NoteSequence
 
 
 def _has_common_lines(parts: Sequence[Sequence[musicxml_measures.Measure]]) -> bool:
-    """Returns whether measures of one index belong together.
+    """Returns whether measures with the same index coincide in all voices.
 
-    They do where all voices have as many, or where those that both of two voices have are equally long.
+    They do if all voices have the same number of measures, or if their measures match those of the longest voice.
     """
     if len({len(measures) for measures in parts}) <= 1:
         return True
@@ -112,7 +113,7 @@ def _has_common_lines(parts: Sequence[Sequence[musicxml_measures.Measure]]) -> b
 
 
 def _common_spans(parts: Sequence[Sequence[musicxml_measures.Measure]], losses: loss_counts.Losses) -> list[list[Span]]:
-    """Returns the lengths of measures that begin together in all voices: those of the longest."""
+    """Returns the spans of measures that coincide in all voices; the longest measure of each index counts."""
     spans: list[Span] = []
     for m in range(max(map(len, parts), default=0)):
         here = [measures[m] for measures in parts if m < len(measures)]
@@ -123,7 +124,7 @@ def _common_spans(parts: Sequence[Sequence[musicxml_measures.Measure]], losses: 
 
 
 def _own_spans(measures: Sequence[musicxml_measures.Measure]) -> list[Span]:
-    """Returns the measures of a voice whose bar lines are its own."""
+    """Returns the spans of the measures of a voice with independent bar lines."""
     return [
         Span(measure.extent, measure.metre, m == 0 and _is_pickup(measure, measure.extent))
         for m, measure in enumerate(measures)
@@ -136,7 +137,7 @@ def _is_pickup(measure: musicxml_measures.Measure, length: Fraction) -> bool:
 
 
 def _sections(tune: abc_tune.Tune, losses: loss_counts.Losses) -> list[range] | None:
-    """Returns the measures of the parts in the order in which they are played; None where the tune does not say."""
+    """Returns the measures of the parts in the order of playing, or None if the tune does not define an order."""
     if tune.order is None or not tune.voices:
         return None
     end = max(len(voice.measures) for voice in tune.voices)

@@ -5,19 +5,19 @@ from fractions import Fraction
 from musejax.music import abc_tokens, limits
 from musejax.music.musicxml_attributes import Metre
 
-# In the time of how many notes those of a tuplet are played; for others it depends on the metre.
+# Number of plain notes in whose time the notes of a tuplet are played; for other tuplets it depends on the metre.
 _TUPLETS = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 # Notes of a tuplet beyond which a number is a mistake.
 _MOST_NOTES = 99
-# Signs of a broken rhythm that count.
+# Signs of a broken rhythm beyond which more have no effect.
 _MOST_SIGNS = 8
 
 
 class Rhythm:
-    """What changes the lengths of the next notes of a voice."""
+    """The state of a voice that changes the lengths of its next notes."""
 
     def __init__(self) -> None:
-        """Begins with plain lengths."""
+        """Begins without a tuplet or broken rhythm."""
         self._broken: Fraction | None = None
         self._tuplet = (Fraction(1), 0)
         self._lengths: dict[tuple[str, str, Fraction], Fraction] = {}
@@ -31,7 +31,7 @@ class Rhythm:
             unit: The unit note length in quarters.
 
         Raises:
-            errors.UserError: It is no length of music.
+            errors.UserError: The length is implausible.
         """
         factor, self._broken = self._broken, None
         times, left = self._tuplet
@@ -45,7 +45,7 @@ class Rhythm:
         """Begins a broken rhythm (`>`, `>>`, `<` and the like).
 
         Returns:
-            By what the length of the latest note is multiplied; that of the next changes the other way round.
+            The factor by which the previous note is shortened or lengthened; the next note changes inversely.
         """
         short = Fraction(1, 2 ** min(len(signs), _MOST_SIGNS))
         if signs[0] == ">":
@@ -55,10 +55,11 @@ class Rhythm:
         return short
 
     def begin_tuplet(self, text: str, metre: Metre | None) -> bool:
-        """Begins a tuplet, such as `3` or `5:4:6`; returns whether it is one.
+        """Begins a tuplet, such as `3` or `5:4:6`; returns whether it is valid.
 
         Args:
-            text: The number of its notes, in the time of how many they are played, and for how many that holds.
+            text: The number of notes, the number of plain notes in whose time they are played, and the number of notes
+                to which this applies.
             metre: The time signature: five, seven or nine notes last as long as three in a compound one, else as two.
         """
         count, time, notes = (int(number[:4] or 0) for number in [*text.split(":"), "", ""][:3])
@@ -69,7 +70,7 @@ class Rhythm:
         return True
 
     def _quarters(self, own: str, length: str, unit: Fraction) -> Fraction:
-        """Returns the length of a note in quarters, from its own and that of its chord, as they are written."""
+        """Returns the length of a note in quarters, from the written lengths of the note and of its chord."""
         quarters = self._lengths.get((own, length, unit))
         if quarters is None:
             quarters = abc_tokens.read_length(own) * abc_tokens.read_length(length) * unit

@@ -1,27 +1,27 @@
-"""What a voice of an ABC tune goes by: unit length, metre, key, transposition and instrument."""
+"""Settings of a voice of an ABC tune: unit length, metre, key, transposition and instrument."""
 
 import dataclasses
 from fractions import Fraction
 
 from musejax.music.musicxml_attributes import Key, Metre
 
-# How far accidentals reach, by `%%propagate-accidentals`.
+# Values of `%%propagate-accidentals`.
 SCOPES = ("not", "octave", "pitch")
 
 
 @dataclasses.dataclass(slots=True)
 class Settings:
-    """What a voice goes by; those of the header hold for all voices at first.
+    """The settings of a voice; all voices begin with those of the header.
 
     Attributes:
         unit: The unit note length in quarters.
         metre: The time signature; None before the first.
         accidentals: Semitones by which the key alters steps.
-        key: The key as it is written; None where there is none.
+        key: The key as it is written, or None.
         octave: Octaves by which notes are shifted.
-        clef_octave: Octaves by which the clef shifts them.
-        transposition: Semitones from written to sounding pitch that the voice or key asks for.
-        midi_transposition: The same of `%%MIDI transpose`.
+        clef_octave: Octaves by which the clef shifts notes.
+        transposition: Semitones from written to sounding pitch, from the voice or key field.
+        midi_transposition: Semitones from written to sounding pitch, from `%%MIDI transpose`.
         program: The MIDI program.
         is_drum: Whether the notes are percussion notes.
         scope: Which notes an accidental alters up to the bar line: `pitch` for those of its letter, `octave` for those
@@ -42,5 +42,5 @@ class Settings:
 
     @property
     def semitones(self) -> int:
-        """Semitones from the written to the sounding pitch, octaves left out."""
+        """Semitones from written to sounding pitch, without octave shifts."""
         return self.transposition + self.midi_transposition

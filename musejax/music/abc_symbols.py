@@ -1,4 +1,4 @@
-"""Notes and rests of a bar as ABC writes them: spelled pitches, lengths, ties and tuplets."""
+"""ABC text for the notes and rests of a bar: spelled pitches, lengths, ties and tuplets."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,25 +7,25 @@ from typing import NamedTuple
 
 from musejax.theory import pitch_names
 
-# The unit note length of everything that is written, in quarters.
+# The unit note length of written tunes, in quarters.
 UNIT = Fraction(1, 2)
 _SIGNS = {-2: "__", -1: "_", 0: "=", 1: "^", 2: "^^"}
-# Numerators of lengths that one note with up to two dots has, but for powers of two.
+# Numerators, without powers of two, of the lengths that one note with up to two dots can have.
 _DOTTED = (1, 3, 7)
 _MOST_IN_TUPLET = 99
 _SHORTEST = 2**12
 
 
 class Segment(NamedTuple):
-    """A note, a chord or a rest, or the piece of one between two places at which something else stands.
+    """A note, chord or rest, or a piece of one that was cut where something else is written.
 
     Attributes:
-        start: Where it begins, in quarters from the bar line.
-        length: Its length in quarters.
-        pitches: Its MIDI pitches; none for a rest.
-        holds: Whether the next segment continues its notes.
-        prefix: What is written before it.
-        syllable: What is sung on it; `_` where the syllable before it goes on, empty where nothing is sung.
+        start: Where the segment begins, in quarters from the bar line.
+        length: Length in quarters.
+        pitches: MIDI pitches; empty for a rest.
+        holds: Whether the next segment continues the notes.
+        prefix: Text to write before the segment.
+        syllable: The syllable; `_` if the previous syllable continues, empty if nothing is sung.
     """
 
     start: Fraction
@@ -37,7 +37,7 @@ class Segment(NamedTuple):
 
 
 class Accidentals:
-    """The accidentals that hold where a note is written, as readers of ABC keep them up to the bar line."""
+    """The accidentals in effect, as readers of ABC keep them up to the bar line."""
 
     def __init__(self) -> None:
         """Begins without a key."""
@@ -58,8 +58,8 @@ class Accidentals:
     def write(self, spelling: pitch_names.Spelling) -> str:
         """Returns a note without its length.
 
-        It has an accidental wherever one is needed, whether accidentals before it hold for all octaves, as the standard
-        has it, or for their own.
+        The note has an accidental if it needs one for readers that apply accidentals to all octaves (the standard) or
+        for readers that apply them only to their own octave.
         """
         step, alter, octave = spelling
         key = pitch_names.alteration(step, self._sharps)
@@ -78,14 +78,14 @@ def write_segments(
     """Writes the segments of one layer of a bar.
 
     Args:
-        segments: What fills the bar, without gaps.
-        accidentals: What holds where they begin; it is brought up to date.
+        segments: Segments that fill the bar without gaps.
+        accidentals: The accidentals in effect; they are updated.
         key: Sharps of the key by which notes are spelled, and whether it is minor.
-        is_hidden: Whether rests are not shown.
-        beat: The length of a beat in quarters; what lies within one is written without a space.
+        is_hidden: Whether rests are invisible.
+        beat: Length of a beat in quarters; notes within a beat are written without a space.
 
     Returns:
-        The text, and the syllable of each note that is written.
+        The text, and the syllable of each written note.
     """
     out: list[str] = []
     syllables: list[str] = []
@@ -121,7 +121,7 @@ def _note(segment: Segment, accidentals: Accidentals, key: tuple[int, bool], is_
 
 
 def _groups(segments: Sequence[Segment]) -> Iterator[tuple[list[Segment], int]]:
-    """Yields the segments of each tuplet with the number of its notes, and others by themselves with 1."""
+    """Yields the segments of each tuplet with the number of its notes, and every other segment with 1."""
     group: list[Segment] = []
     count = 1
     for segment in segments:
@@ -138,7 +138,7 @@ def _groups(segments: Sequence[Segment]) -> Iterator[tuple[list[Segment], int]]:
 
 
 def _tuplets(group: list[Segment], count: int) -> Iterator[tuple[list[Segment], int]]:
-    """Yields a group that ends on a plain fraction; by its segments where its notes are too many for a tuplet."""
+    """Yields a group as one tuplet, or its segments separately if there are too many notes for a tuplet."""
     if len(group) == 1 or count <= _MOST_IN_TUPLET:
         yield group, count
     else:
@@ -151,12 +151,12 @@ def _odd_part(length: Fraction) -> int:
 
 
 def _power_below(count: int) -> int:
-    """Returns the largest power of two that is no larger than a number, but for 1 and 3 smaller."""
+    """Returns the largest power of two that does not exceed a number."""
     return 1 << (count.bit_length() - 1)
 
 
 def _pieces(length: Fraction) -> list[Fraction]:
-    """Cuts a length into those that one note can have; one that no notes have stays whole."""
+    """Splits a length into lengths of single notes; a length that notes cannot express stays whole."""
     if length.denominator & (length.denominator - 1) or length.denominator > _SHORTEST:
         return [length]
     out = []
@@ -173,7 +173,7 @@ def _pieces(length: Fraction) -> list[Fraction]:
 
 
 def _length(length: Fraction) -> str:
-    """Returns a length in units, as it stands behind a note."""
+    """Returns a length in units, as it is written after a note."""
     units = length / UNIT
     first = "" if units.numerator == 1 else str(units.numerator)
     last = "" if units.denominator == 1 else "/" if units.denominator == 2 else f"/{units.denominator}"

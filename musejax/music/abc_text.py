@@ -1,4 +1,4 @@
-"""Lines of an ABC tune: fields, directives and music without comments; and text with its escapes resolved."""
+"""Lines of an ABC tune (fields, directives and music, without comments), and the escapes of its texts."""
 
 import html
 import re
@@ -31,8 +31,8 @@ class Line(NamedTuple):
 
     Attributes:
         field: The letter of an information field, `%` for a directive, or empty for music.
-        text: What it holds, without the letter and without a comment.
-        continues: Whether the next line of music goes on with it.
+        text: Content without the letter and without a comment.
+        continues: Whether the next line of music continues this one.
     """
 
     field: str
@@ -43,7 +43,7 @@ class Line(NamedTuple):
 def lines(tune: str) -> Iterator[Line]:
     """Yields the lines of a tune up to the blank line that ends it.
 
-    Blank lines before the field `K:` are passed over. Fields that go on (`+:`) are put together.
+    Blank lines before the field `K:` are ignored. Continued fields (`+:`) are joined.
     """
     pending: Line | None = None
     block = ""
@@ -75,7 +75,7 @@ def lines(tune: str) -> Iterator[Line]:
 
 
 def resolve_escapes(text: str) -> str:
-    """Returns text with accents, entities and numbers of characters resolved, and its white space in order."""
+    """Returns text with accents, entities and character codes resolved, and its white space normalised."""
     if "&" in text:
         text = html.unescape(text)
     if "\\" in text:
@@ -84,13 +84,13 @@ def resolve_escapes(text: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Returns text as it stands in a field, so that `resolve_escapes` gives it back with its white space in order."""
+    """Returns text with escapes for a field; `resolve_escapes` restores it with normalised white space."""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("&", "\\u0026")
 
 
 def _line(raw: str, in_body: bool) -> Line | None:
-    """Reads one line of the file; None for a comment."""
+    """Reads one line of the file; returns None for a comment."""
     if raw.startswith("%%"):
         return Line("%", raw[2:].strip())
     if raw.startswith("%"):
@@ -105,7 +105,7 @@ def _line(raw: str, in_body: bool) -> Line | None:
 
 
 def _character(match: re.Match[str]) -> str:
-    """Returns the character for which an escape stands."""
+    """Returns the character that an escape represents."""
     short, long, ligature, accent, letter, literal = match.groups()
     if short or long:
         number = int(short or long, 16)

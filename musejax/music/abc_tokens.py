@@ -33,19 +33,19 @@ _TOKEN = re.compile(
     r"|(?P<unknown>.)"
 )
 _PITCH = re.compile(r"(?P<sign>[\^_]{1,2}|=)?(?P<share>[\d/]*)(?P<letter>[A-Ga-g])(?P<marks>[,']*)")
-# Digits of a number, and the largest denominator, beyond which a length is no length of music.
+# Largest number of digits, and largest denominator, of a plausible length.
 _MOST_DIGITS = 9
 _LARGEST_DENOMINATOR = 2**16
 
 
 class Token(NamedTuple):
-    """A piece of a line.
+    """A token of a line of music.
 
     Attributes:
-        kind: What it is: `field`, `bar`, `ending`, `chord`, `text`, `decoration`, `old`, `grace`, `tuplet`, `note`,
-            `rest`, `bars`, `broken`, `tie`, `overlay`, `sign` or `unknown`.
-        text: Its text, without what marks its kind.
-        length: What stands behind a note or a chord to give its length.
+        kind: `field`, `bar`, `ending`, `chord`, `text`, `decoration`, `old`, `grace`, `tuplet`, `note`, `rest`, `bars`,
+            `broken`, `tie`, `overlay`, `sign` or `unknown`.
+        text: The text without the signs that mark the kind.
+        length: The written length of a note or chord.
     """
 
     kind: str
@@ -57,9 +57,9 @@ class Pitch(NamedTuple):
     """A written pitch.
 
     Attributes:
-        step: Its letter, C..B.
-        octave: Its octave; 4 is that of middle C.
-        alter: Its own accidental in semitones, which need not be whole; None where it has none.
+        step: The letter, C..B.
+        octave: The octave; 4 is that of middle C.
+        alter: The accidental in semitones, possibly fractional; None if there is no accidental.
     """
 
     step: str
@@ -68,7 +68,7 @@ class Pitch(NamedTuple):
 
 
 def tokens(line: str) -> Iterator[Token]:
-    """Yields the tokens of a line of music; white space, slurs and spacers are none."""
+    """Yields the tokens of a line of music; skips white space, slurs and spacers."""
     for match in _TOKEN.finditer(line):
         kind = match.lastgroup
         if kind is None:
@@ -86,7 +86,7 @@ def read_length(text: str) -> Fraction:
     """Reads a length in units, such as `3/2`, `/` or nothing.
 
     Raises:
-        errors.UserError: It is longer or shorter than any length of music.
+        errors.UserError: The length is implausibly long or short.
     """
     if not text:
         return Fraction(1)
@@ -116,5 +116,5 @@ def read_pitch(text: str) -> Pitch:
 
 
 def is_music(text: str) -> bool:
-    """Returns whether a text consists of notes, as a chord between plus signs does in old tunes."""
+    """Returns whether a text consists of notes, like a chord between plus signs in old tunes."""
     return re.fullmatch(rf"(?:{_NOTE}{_LENGTH}[ \t]*)+", text) is not None

@@ -1,4 +1,4 @@
-"""A tune of ABC, line by line: its header, its voices and what its body says."""
+"""Line-by-line reader of an ABC tune: header, voices and body."""
 
 import dataclasses
 import re
@@ -21,19 +21,19 @@ from musejax.music.abc_settings import SCOPES, Settings
 from musejax.music.abc_voices import Voice
 
 _MIDI = re.compile(r"MIDI\s+(program|channel|transpose)\s+(?:\d{1,2}\s+(?=\S))?(-?\d{1,3})\s*")
-# Instructions of %%MIDI that ask for no notes of their own.
+# %%MIDI instructions that add no notes.
 _SILENT_MIDI = re.compile(r"MIDI\s+(gchordoff|drumoff|nobarlines|beat\w*|vol\w*|control|ptstress|deltaloudness)\b")
 
 
 class Tune(NamedTuple):
-    """A tune that was read.
+    """A tune as it was read.
 
     Attributes:
-        voices: Its voices.
-        title: Its first title, or empty.
-        composers: Its composers.
-        order: In which order its parts are played; None where it does not say.
-        parts: The label of the part that begins with a measure, by the index of the measure.
+        voices: The voices.
+        title: The first title, or empty.
+        composers: The composers.
+        order: Labels of the parts in the order of playing; None if the tune does not define an order.
+        parts: Label of the part that begins at a measure, by index of the measure.
     """
 
     voices: list[Voice]
@@ -51,7 +51,7 @@ def read_tune(text: str, losses: loss_counts.Losses) -> Tune:
         losses: Counts what is left out.
 
     Raises:
-        errors.UserError: It exceeds `limits`, or has lengths that no music has.
+        errors.UserError: The tune exceeds `limits`, or has implausible note lengths.
     """
     reader = _Reader(losses)
     reader.read(text)
@@ -70,7 +70,7 @@ class _Reader:
         self.voices: dict[str, Voice] = {}
         self._losses = losses
         self._in_body = False
-        # What holds for all voices, and what the header gives to single ones.
+        # Settings of all voices, and settings that the header gives to individual voices.
         self._settings = Settings(abc_fields.default_unit(None), None, {}, None)
         self._own: dict[str, dict[str, Any]] = {}
         self._names: dict[str, str] = {}
@@ -90,7 +90,7 @@ class _Reader:
             elif line.field:
                 self._read_field(line.field, line.text)
             elif has_key and not self._in_body:
-                # A remark without its letter; music begins behind the key.
+                # A remark without a field letter: music begins only after the key.
                 self._losses[abc_losses.FIELDS] += 1
             else:
                 self._begin_body()
@@ -140,7 +140,7 @@ class _Reader:
             self._read_directive(text.replace("=", " ", 1))
 
     def _begin_body(self) -> None:
-        """Ends the header: the voices that it names begin."""
+        """Ends the header and creates the voices that it names."""
         if self._in_body:
             return
         self._in_body, self._voice_id = True, None
@@ -151,7 +151,7 @@ class _Reader:
 
     def _add_voice(self, voice_id: str) -> Voice:
         settings = dataclasses.replace(self._settings, **self._own.get(voice_id, {}))
-        # A number is no name.
+        # A number is not a name.
         name = self._names.get(voice_id, "" if voice_id.isdigit() else voice_id)
         voice = self.voices[voice_id] = Voice(name, len(self.voices), settings, self._losses)
         if self._tempo is not None:
@@ -160,31 +160,31 @@ class _Reader:
         return voice
 
     def _current(self) -> Voice:
-        """Returns the voice to which music belongs now; at first that is the first one."""
+        """Returns the current voice, at first the first one."""
         if self._voice_id is None:
             self._voice_id = next(iter(self.voices), "1")
         return self.voices.get(self._voice_id) or self._add_voice(self._voice_id)
 
     def _current_in_line(self) -> Voice:
-        """Returns the voice to which music belongs now, ready for the lyrics of this line of music."""
+        """Returns the current voice, prepared for the lyrics of the current line of music."""
         voice = self._current()
         if voice.line_number != self._line_number:
             voice.line, voice.verses, voice.line_number = [], 0, self._line_number
         return voice
 
     def _targets(self) -> list[Voice]:
-        """Returns the voices to which a field of the body applies: the one that is being read, or all before any is."""
+        """Returns the voices to which a field of the body applies: the current one, or all if none has begun."""
         if not self._in_body:
             return []
         return [self._current()] if self._voice_id is not None else list(self.voices.values())
 
     def _change(self, loss: loss_counts.Loss, changes: Mapping[str, Any] | None, *, is_of_voice: bool = False) -> None:
-        """Changes settings of the voices that a field or directive applies to.
+        """Changes settings of the voices to which a field or directive applies.
 
         Args:
-            loss: What is lost where there are no changes.
-            changes: The settings by name; None where they cannot be read.
-            is_of_voice: Whether they belong to the voice that the header has named last, if any.
+            loss: The kind of loss to count if there are no changes.
+            changes: The settings by name; None if they cannot be read.
+            is_of_voice: Whether the changes apply only to the voice that the header named last, if any.
         """
         if changes is None:
             self._losses[loss] += 1
@@ -219,7 +219,7 @@ class _Reader:
             self._tempo = qpm
 
     def _read_key(self, text: str) -> None:
-        """Reads a key, which in the header ends it."""
+        """Reads a key; in the header, it ends the header."""
         field = abc_keys.read_key(text)
         for is_lost, loss in (
             (field.is_unreadable, abc_losses.KEYS),
@@ -260,7 +260,7 @@ class _Reader:
             self.parts.setdefault(len(voice.measures), text.strip()[0])
 
     def _read_sign(self, text: str) -> None:
-        """Reads a sign of the user's, such as `T = !trill!`."""
+        """Reads a user-defined sign, such as `T = !trill!`."""
         match = re.fullmatch(r"\s*([.~H-Yh-w])\s*=\s*[!+]?([^!+]*?)[!+]?\s*", text)
         if match is None:
             self._losses[abc_losses.FIELDS] += 1
@@ -268,7 +268,7 @@ class _Reader:
             self._signs[match[1]] = match[2]
 
     def _read_directive(self, text: str) -> None:
-        """Reads a `%%` line; those that say how music is printed are passed over."""
+        """Reads a `%%` line; ignores those that concern printing."""
         scope = re.fullmatch(r"propagate-accidentals\s+(\w+)\s*", text)
         if scope is not None:
             self._change(abc_losses.FIELDS, {"scope": scope[1]} if scope[1] in SCOPES else None)

@@ -1,4 +1,4 @@
-"""A voice of ABC as text: bars of notes in layers, with the marks between them, and lyrics below."""
+"""ABC text for a voice: bars of notes in layers, with marks between them and lyrics below."""
 
 import itertools
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ class Key(NamedTuple):
     """A key.
 
     Attributes:
-        name: Its name as its field has it.
-        sharps: Sharps of its signature; negative for flats.
-        spelled: Sharps of the signature by which notes are spelled.
+        name: The name in the `K:` field.
+        sharps: Sharps of the key signature; negative for flats.
+        spelled: Sharps of the key signature by which notes are spelled.
         is_minor: Whether notes are spelled as in minor.
     """
 
@@ -28,12 +28,12 @@ class Key(NamedTuple):
 
 
 class Chord(NamedTuple):
-    """Notes of one onset and length.
+    """Notes with the same onset and length.
 
     Attributes:
-        start: Where they begin, in quarters from the start of the piece.
-        end: Where they end.
-        pitches: Their MIDI pitches from the lowest.
+        start: Onset in quarters from the start of the piece.
+        end: End in quarters.
+        pitches: MIDI pitches in ascending order.
     """
 
     start: Fraction
@@ -42,13 +42,13 @@ class Chord(NamedTuple):
 
 
 class Marks(NamedTuple):
-    """What stands between the notes, by its place in quarters from the start of the piece.
+    """Marks between the notes, by place in quarters from the start of the piece.
 
     Attributes:
         keys: Changes of key, the first at 0.
         tempos: Changes of tempo, in quarter notes per minute.
         chords: Chord symbols.
-        fermatas: Where fermatas stand.
+        fermatas: Places of fermatas.
     """
 
     keys: dict[Fraction, Key]
@@ -71,17 +71,16 @@ def write_voice(
     """Returns the lines of a voice: music, and lyrics below it.
 
     Args:
-        lanes: What sounds in each layer, by onset and without overlaps.
+        lanes: Chords of each layer, by onset and without overlaps.
         bars: The bars of the piece.
-        piece: Its marks.
+        piece: The marks of the piece.
         syllables: The syllables of the first layer, by place.
-        is_first: Whether the voice is the first, in which tempos and chord symbols stand.
+        is_first: Whether this is the first voice, which has the tempos and chord symbols.
     """
     accidentals = abc_symbols.Accidentals()
     accidentals.set_key(piece.keys[Fraction(0)].sharps)
     out: list[str] = []
-    # Tempos and chord symbols stand in the first voice.
-    own = piece if is_first else piece._replace(tempos={}, chords={})
+    voice_marks = piece if is_first else piece._replace(tempos={}, chords={})
     metre = bars[0].metre
     nexts = [0] * len(lanes)
     for first in range(0, len(bars), _BARS_IN_LINE):
@@ -93,7 +92,7 @@ def write_voice(
             while len(inside) > 1 and not inside[-1]:
                 inside.pop()
             for number, chords in enumerate(inside):
-                marks = _NOTHING if number else own
+                marks = _NOTHING if number else voice_marks
                 segments = _segments(chords, bar, piece, syllables if not number else {}, marks)
                 text, sung = _write_layer(segments, bar, accidentals, piece, is_hidden=number > 0)
                 layers.append(text)
@@ -138,12 +137,12 @@ def _write_layer(
 
 
 def _key_at(place: Fraction, piece: Marks) -> Key:
-    """Returns the key that holds at a place."""
+    """Returns the key in effect at a place."""
     return piece.keys[max(other for other in piece.keys if other <= place)]
 
 
 def _change_key(place: Fraction, accidentals: abc_symbols.Accidentals, piece: Marks) -> Key:
-    """Returns the key at a place, which ends accidentals if it begins there."""
+    """Returns the key at a place, and resets the accidentals if the key begins there."""
     key = _key_at(place, piece)
     if place in piece.keys:
         accidentals.set_key(key.sharps)
@@ -157,7 +156,7 @@ def _beat(metre: Metre) -> Fraction:
 
 
 def _inside(lane: Sequence[Chord], bar: abc_layout.Bar, nexts: list[int], number: int) -> list[Chord]:
-    """Returns the chords of a layer that sound in a bar, and moves on to the first that sounds in the next."""
+    """Returns the chords of a layer that sound in a bar, and advances `nexts` to the first one of the next bar."""
     out: list[Chord] = []
     stop = bar.start + bar.length
     while nexts[number] < len(lane) and lane[nexts[number]].start < stop:
@@ -172,14 +171,14 @@ def _inside(lane: Sequence[Chord], bar: abc_layout.Bar, nexts: list[int], number
 def _segments(
     chords: Sequence[Chord], bar: abc_layout.Bar, piece: Marks, syllables: dict[Fraction, str], marks: Marks
 ) -> list[abc_symbols.Segment]:
-    """Returns what fills a layer of a bar: notes, rests between them, and their pieces where a mark stands.
+    """Returns the segments that fill a layer of a bar: notes and rests, cut where there is a mark.
 
     Args:
-        chords: What sounds in it.
+        chords: The chords that sound in the layer.
         bar: The bar.
-        piece: All marks; fermatas stand over notes of any layer.
-        syllables: The syllables of the layer by place.
-        marks: Marks that this layer writes.
+        piece: All marks of the piece; fermatas are written in any layer.
+        syllables: The syllables of the layer, by place.
+        marks: The marks that this layer writes.
     """
     stop = bar.start + bar.length
     spans: list[tuple[Fraction, Fraction, Chord | None]] = []
@@ -209,7 +208,7 @@ def _segments(
 
 
 def _prefix(place: Fraction, marks: Marks) -> str:
-    """Returns the fields and chord symbols at a place; those of the header are not repeated."""
+    """Returns the fields and chord symbols at a place, without those of the header."""
     out = ""
     if place and place in marks.keys:
         out += f"[K:{marks.keys[place].name}]"
@@ -219,22 +218,22 @@ def _prefix(place: Fraction, marks: Marks) -> str:
 
 
 def metre_text(metre: Metre) -> str:
-    """Returns a time signature as its field has it."""
+    """Returns the text of a time signature field."""
     return f"{metre.numerator}/{metre.denominator}" if metre.numerator else "none"
 
 
 def tempo_text(qpm: float) -> str:
-    """Returns a tempo in quarter notes per minute as its field has it."""
+    """Returns the text of a tempo field for a tempo in quarter notes per minute."""
     return "1/4=" + f"{qpm:.12f}".rstrip("0").rstrip(".")
 
 
 def quoted(text: str) -> str:
-    """Returns text as it stands between quotation marks."""
+    """Returns text with escapes for a place between quotation marks."""
     return abc_text.escape(text).replace('"', "\\u0022")
 
 
 def _syllable(text: str) -> str:
-    """Returns a syllable as a line of lyrics has it; a hyphen at its end says that the word goes on."""
+    """Returns a syllable with escapes for a line of lyrics; a hyphen at its end continues the word."""
     hyphen = "-" if text.endswith("-") and text != "-" else ""
     text = abc_text.escape(text.removesuffix(hyphen)).replace("~", "\\u007e").replace(" ", "~")
     for sign in "-_*|":

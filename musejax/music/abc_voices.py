@@ -1,4 +1,4 @@
-"""A voice of an ABC tune: its notes, in measures, with every place in exact quarters."""
+"""A voice of an ABC tune: its notes in measures, with places in exact quarters."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,16 +25,16 @@ from musejax.music.musicxml_notes import WrittenNote
 from musejax.theory import pitch_names
 
 _START = Fraction(0)
-# The largest denominator of a place in a measure: 64 bits hold the lengths of any music.
+# The largest denominator of a place in a measure; 64 bits suffice for any plausible music.
 _LARGEST_DENOMINATOR = 2**64
 
 
 class Group(NamedTuple):
-    """A note or chord to which a syllable may be sung.
+    """A note or chord that can have a syllable.
 
     Attributes:
-        notes: Its notes; empty where all of them are left out.
-        bar: The index of its measure.
+        notes: The notes; empty if all of them are left out.
+        bar: Index of the measure.
     """
 
     notes: list[WrittenNote]
@@ -42,7 +42,7 @@ class Group(NamedTuple):
 
 
 class _Latest(NamedTuple):
-    """What the latest note, chord or rest was, for the broken rhythm and the tie behind it."""
+    """The latest note, chord or rest, to which a broken rhythm or tie can apply."""
 
     notes: list[WrittenNote]
     length: Fraction
@@ -53,18 +53,18 @@ class Voice:
     """A voice that is being read.
 
     Attributes:
-        name: Its name.
-        settings: What it goes by.
-        measures: Its finished measures.
+        name: Name of the voice.
+        settings: Current settings.
+        measures: The finished measures.
         current: The measure that is being read.
         place: Where the next note begins, in quarters from the beginning of that measure.
-        line: The notes and chords of the latest line of music, to which a line of lyrics belongs.
-        line_number: Which line that is.
-        verses: How many lines of lyrics it has had.
+        line: The notes and chords of the latest line of music, to which the next lines of lyrics belong.
+        line_number: Number of that line.
+        verses: Number of lines of lyrics that the line has had so far.
     """
 
     def __init__(self, name: str, number: int, settings: Settings, losses: loss_counts.Losses) -> None:
-        """Begins a voice; `number` tells its notes from those of other voices."""
+        """Begins a voice; `number` distinguishes its notes from those of other voices."""
         self.name = name
         self.settings = settings
         self.measures: list[musicxml_measures.Measure] = []
@@ -88,17 +88,17 @@ class Voice:
         self._write_key()
 
     def is_empty(self) -> bool:
-        """Returns whether nothing in the measure that is being read takes time."""
+        """Returns whether the current measure has no notes or rests yet."""
         return not self.current.advances
 
     def set_metre(self, metre: Metre) -> None:
-        """Changes the time signature, within a measure by beginning another."""
+        """Changes the time signature, which begins a new measure."""
         self.close_measure()
         self.settings.metre = self.current.metre = metre
         self.current.changes_metre = True
 
     def change(self, changes: Mapping[str, Any]) -> None:
-        """Changes settings; a change of key or transposition gives the measure a key where the next note begins."""
+        """Changes settings; a change of key or transposition adds a key to the measure where the next note begins."""
         settings = self.settings
         before = settings.key, settings.semitones, settings.is_drum
         for name, value in changes.items():
@@ -109,7 +109,7 @@ class Voice:
             self._write_key()
 
     def add_fermata(self) -> None:
-        """Puts a fermata over the next note."""
+        """Adds a fermata to the next note."""
         self._fermata = True
 
     def add_chord_symbol(self, figure: str) -> None:
@@ -121,12 +121,12 @@ class Voice:
         self.current.directions.tempos.append(musicxml_directions.Tempo(self.place, qpm, True))
 
     def add_notes(self, written: Sequence[str], own: str, length: str) -> None:
-        """Adds a note, or the notes of a chord, which last as long as the first of them.
+        """Adds a note, or the notes of a chord, which last as long as its first note.
 
         Args:
-            written: The pitch of each note, as it is written.
-            own: The length of the first note, as it is written.
-            length: The length of the whole chord; of a note by itself it is empty.
+            written: The written pitch of each note.
+            own: The written length of the first note.
+            length: The written length of the whole chord; empty for a single note.
         """
         quarters = self._rhythm.next_length(own, length, self.settings.unit)
         velocity, instrument = 0, Instrument(self._number, self.settings.program)
@@ -151,20 +151,20 @@ class Voice:
         self._advance(_Latest(notes, quarters, pitches))
 
     def add_grace_notes(self, pitches: Sequence[str]) -> None:
-        """Counts grace notes; their accidentals hold up to the bar line as others do."""
+        """Counts grace notes, and remembers their accidentals up to the bar line."""
         self._losses[musicxml_losses.GRACE] += len(pitches)
         for text in pitches:
             self._alteration(abc_tokens.read_pitch(text))
 
     def add_rest(self, length: str) -> None:
-        """Adds a rest of so many units; a fermata over it may be that of the bar line behind it."""
+        """Adds a rest of the given length; a fermata over it may belong to the following bar line."""
         self._ends_under_fermata, self._fermata = self._fermata, False
         self._ties.pop(self._layer, None)
         self.current.rests += 1
         self._advance(_Latest([], self._rhythm.next_length(length, "", self.settings.unit), []))
 
     def add_bars_of_rest(self, count: int) -> None:
-        """Adds bars of rest; without a time signature they are whole notes.
+        """Adds bars of rest, or whole rests if there is no time signature.
 
         Raises:
             errors.UserError: There are more bars than a piece may have.
@@ -188,14 +188,14 @@ class Voice:
         self._ties[self._layer] = self._tied(self._latest, range(len(self._latest.written)))
 
     def tie_notes(self, indices: Sequence[int]) -> None:
-        """Ties single notes of the latest chord, by their indices in it."""
+        """Ties individual notes of the latest chord, given by index."""
         if self._latest is not None and len(self._latest.notes) == len(self._latest.written):
             for index in indices:
                 self._latest.notes[index].starts_tie = True
             self._ties[self._layer] = self._tied(self._latest, indices)
 
     def break_rhythm(self, signs: str) -> None:
-        """Lengthens the latest note and shortens the next (`>`), or the other way round (`<`)."""
+        """Lengthens the latest note and shortens the next (`>`), or vice versa (`<`)."""
         if self._latest is None:
             return
         factor = self._rhythm.break_rhythm(signs)
@@ -211,7 +211,7 @@ class Voice:
             self._losses[abc_losses.CHARACTERS] += 1
 
     def begin_overlay(self) -> None:
-        """Goes back to the beginning of the measure for further notes in it."""
+        """Returns to the beginning of the measure for another layer of notes."""
         self._layer += 1
         self.place, self._latest, self._extent = _START, None, self.current.extent
 
@@ -221,7 +221,7 @@ class Voice:
         last = self.measures[-1].directions.marks if self.measures else None
         if last is not None:
             last.backward = max(last.backward, bar.backward)
-            # After a leap, music ends under a fermata over a double bar line.
+            # After a jump, music ends at a fermata on a double bar line.
             last.fine |= (self._fermata or self._ends_under_fermata) and (bar.is_double or bool(bar.backward))
             if self._ending is not None and (bar.backward or bar.is_double or bar.forward):
                 last.ending_stops, self._ending = True, None
@@ -247,7 +247,7 @@ class Voice:
         self._ending = len(self.measures)
 
     def close_measure(self) -> None:
-        """Ends the measure; one in which nothing takes time goes on instead, with its marks.
+        """Ends the measure, unless it is empty; an empty one continues with its marks.
 
         Raises:
             errors.UserError: There are more measures or notes than a piece may have.
@@ -266,7 +266,7 @@ class Voice:
         self.current = self._new_measure()
 
     def end_line(self) -> None:
-        """Gives what says what is played next, behind the last bar line of a line, to the measure before it."""
+        """Moves a jump or Fine after the last bar line of a line to the preceding measure."""
         marks = self.current.directions.marks
         if self.is_empty() and self.measures:
             last = self.measures[-1].directions.marks
@@ -280,7 +280,7 @@ class Voice:
         abc_bars.open_sections([measure.directions.marks for measure in self.measures], self._doubles)
 
     def _write_key(self) -> None:
-        """Adds the key at concert pitch to the measure, in place of one at the same place."""
+        """Adds the key at concert pitch to the measure, or replaces one at the same place."""
         key = self.settings.key
         if self.current.keys and self.current.keys[-1][0] == self.place:
             self.current.keys.pop()
@@ -294,14 +294,14 @@ class Voice:
         )
 
     def _advance(self, latest: _Latest) -> None:
-        """Moves on by the length of a note, chord or rest.
+        """Advances by the length of a note, chord or rest.
 
         Raises:
-            errors.UserError: The length is none of music.
+            errors.UserError: The length is implausible.
         """
         self.place += latest.length
         if self.place.denominator > _LARGEST_DENOMINATOR:
-            raise errors.UserError("the lengths of its notes have no common unit")
+            raise errors.UserError("the lengths of its notes have no plausible common unit")
         self._latest = latest
         self.current.advances = True
         self.current.extent = self.place if not self._extent or self.place > self._extent else self._extent
@@ -309,7 +309,7 @@ class Voice:
     def _sounding(self, pitch: abc_tokens.Pitch, ties: list[tuple[abc_tokens.Pitch, int]]) -> tuple[int, bool]:
         """Returns the sounding pitch of a note, and whether it continues a tied note."""
         if pitch.alter is None:
-            # A tied note keeps its accidental over the bar line.
+            # A tied note keeps its accidental across the bar line.
             for tied, number in ties:
                 if (tied.step, tied.octave) == (pitch.step, pitch.octave):
                     return number, True
@@ -325,7 +325,7 @@ class Voice:
         return number, any(number == other for _, other in ties)
 
     def _alteration(self, pitch: abc_tokens.Pitch) -> int | Fraction:
-        """Returns the alteration of a note, and remembers its accidental up to the bar line."""
+        """Returns the alteration of a note in semitones, and remembers its accidental up to the bar line."""
         octave = pitch.octave if self.settings.scope == "octave" else 0
         if pitch.alter is None:
             before = self._altered.get((pitch.step, octave))

@@ -1,8 +1,8 @@
-"""NoteSequence to ABC 2.1: a voice for each part, in bars, with ties, tuplets, keys, tempos, chord symbols and lyrics.
+"""A writer of ABC 2.1: a voice for each part, in bars, with ties, tuplets, keys, tempos, chord symbols and lyrics.
 
-What ABC cannot hold is left out: velocities, controllers and pitch bends, names of instruments beside those of voices,
-and other text annotations. So are fermatas and lyrics where no note begins, and tempos, keys and chord symbols at the
-end. Repeats that were played out are written out. Modes other than minor are written as major.
+Contents that ABC cannot represent are left out: velocities, controllers, pitch bends, names of instruments other than
+those of voices, and other text annotations. So are fermatas and lyrics where no note begins, and tempos, keys and chord
+symbols at the end. Repeats are written out. Modes other than minor are written as major.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,12 +32,12 @@ _MIDDLE_C = 60
 def to_bytes(sequence: "NoteSequence", remark: Callable[[str], None] | None = None) -> bytes:
     """Returns the ABC file of a sequence, one tune in UTF-8.
 
-    Times from scores are exact; played timing moves to a grid of 24ths of a quarter note. Notes of a part with one
-    onset and one length are a chord; whatever else overlaps is written as further layers of the voice (`&`).
+    Times from scores are exact; played timing is moved to a grid of 24ths of a quarter note. Notes of a part with the
+    same onset and length form a chord; other overlapping notes are written as further layers of the voice (`&`).
 
     Args:
         sequence: The music.
-        remark: Is called with a line for each kind of thing that is changed, left out or estimated.
+        remark: Called with a line for each kind of content that is changed, left out or estimated.
 
     Raises:
         errors.UserError: There are no notes, or the piece is too long to write.
@@ -53,7 +53,7 @@ def to_bytes(sequence: "NoteSequence", remark: Callable[[str], None] | None = No
         if annotation.annotation_type == annotation.CHORD_SYMBOL:
             chords.setdefault(times.quarters(annotation.time), []).append(annotation.text)
     fermatas = (a.time for a in sequence.text_annotations if a.text == score_annotations.FERMATA)
-    # 120 quarters a minute hold without a tempo.
+    # Without a tempo, 120 quarters per minute are assumed.
     tempos = {times.quarters(time): qpm for time, qpm in zip(times.tempos.times.tolist(), times.tempos.qpm.tolist())}
     read_keys, estimate = score_keys.read(sequence, times)
     piece = abc_voice_writing.Marks(_keys(read_keys, times), tempos, chords, frozenset(map(times.quarters, fermatas)))
@@ -102,7 +102,7 @@ def _keys(
 
 
 def _lanes(voice: voices_and_bars.Voice, times: exact_times.ExactTimes) -> list[list[abc_voice_writing.Chord]]:
-    """Returns the chords of a voice in as few layers as keep each free of overlaps, the highest first."""
+    """Returns the chords of a voice, distributed over a few layers without overlaps, the highest first."""
     chords: dict[tuple[Fraction, Fraction], list[int]] = {}
     for note, span in zip(voice.notes, times.notes[voice.indices].tolist(), strict=True):
         start, end = (Fraction(place, times.divisions) for place in span)
@@ -119,7 +119,7 @@ def _lanes(voice: voices_and_bars.Voice, times: exact_times.ExactTimes) -> list[
 
 
 def _clef(voice: voices_and_bars.Voice) -> str:
-    """Returns the clef of a voice as a property; none for the treble clef."""
+    """Returns the clef of a voice as a property; empty for the treble clef."""
     if voice.is_drum:
         return " clef=perc"
     mean = sum(note.pitch for note in voice.notes) / len(voice.notes)

@@ -1,4 +1,4 @@
-"""Files that are complete or absent."""
+"""Atomic writing of files: a file is complete or absent."""
 
 import contextlib
 import os
@@ -9,16 +9,16 @@ from musejax import errors
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Writes a file in one step: a reader finds the whole file, or what was there before.
+    """Writes a file atomically: a reader sees either the whole file or the previous one.
 
-    The data goes to a temporary file in the same folder, which then takes the name; it is removed when anything fails.
+    The data are written to a temporary file in the same folder, which is then renamed, or removed after a failure.
 
     Args:
-        path: Where to; the folder must exist.
+        path: Path of the file; its folder must exist.
         data: The whole content.
 
     Raises:
-        errors.UserError: The system refused (no such folder, no permission, disk full).
+        errors.UserError: The file cannot be written (no such folder, no permission, disk full).
     """
     path = pathlib.Path(path)
     temporary = None

@@ -1,8 +1,7 @@
-"""Numbers of bars, as people name them: those that are printed in a score, else the bars counted from the start.
+"""Bar numbers: those printed in a score, or else the bars counted from the start.
 
-A printed number may have letters behind it, such as 12a. A measure without a number of its own, such as the X1 that
-some programs write, goes with the number before it and is named 8X1. A bar that is played several times has the same
-number each time.
+A printed number may end with letters, such as 12a. A measure that has no number, such as the X1 of some programs, is
+named after the number before it, such as 8X1. A bar that is played several times has the same number each time.
 """
 
 import re
@@ -17,21 +16,21 @@ from musejax.music import grid, score_annotations
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# A bar as a caller names it: 5, or a text such as 12a.
+# A bar in a function call: 5, or a text such as 12a.
 Bar = int | str
 _PARTS = re.compile(r"([0-9]{1,6})([a-z][a-z0-9]{0,7})?", re.IGNORECASE)
-# Comes after every letter of a number.
+# Sorts after every letter of a number.
 _LAST = "~"
-# Ranges of numbers that a message lists.
+# Largest number of ranges in a message.
 _SHOWN = 12
 
 
 class Number(NamedTuple):
-    """The number of a bar; numbers have the order in which they are printed.
+    """The number of a bar; numbers sort in the order in which they are printed.
 
     Attributes:
         value: The number.
-        suffix: What stands behind it, in lower case.
+        suffix: The letters after it, in lower case.
     """
 
     value: int
@@ -45,17 +44,17 @@ class BarNumbers(NamedTuple):
     """The number of the bar of each frame.
 
     Attributes:
-        numbers: All numbers in order, each of them once.
-        frames: int64[T], the index of each frame's number.
+        numbers: All distinct numbers, in order.
+        frames: int64[T], the index in `numbers` of each frame.
     """
 
     numbers: tuple[Number, ...]
     frames: np.ndarray
 
     def inside(self, first: Bar, last: Bar) -> np.ndarray:
-        """Returns which frames lie in the bars from one number to another: bool[T].
+        """Returns bool[T], true for frames in the bars from one number to another.
 
-        A number without letters stands for all bars of this number: 12 for 12, 12a and 12b.
+        A number without letters includes all bars of this number: 12 includes 12, 12a and 12b.
         """
         low, high = number(first), _end(number(last))
         return np.array([low <= each <= high for each in self.numbers], bool)[self.frames]
@@ -78,10 +77,10 @@ class BarNumbers(NamedTuple):
 
 
 def number(bar: Bar) -> Number:
-    """Returns the number that a caller names.
+    """Returns the number of a bar in a function call.
 
     Raises:
-        errors.UserError: It is not the number of a bar.
+        errors.UserError: The value is not the number of a bar.
     """
     value = _parse(str(bar))
     if value is None:
@@ -90,17 +89,17 @@ def number(bar: Bar) -> Number:
 
 
 def parse_range(text: str) -> tuple[Bar, Bar] | None:
-    """Returns the ends of a range such as `5-8`, `12a` or `0-12a`; None for what is not a range."""
+    """Returns the ends of a range such as `5-8`, `12a` or `0-12a`, or None if the text is not a range."""
     low, _, high = text.partition("-")
     first, last = _parse(low), _parse(high if "-" in text else low)
     return (_plain(first), _plain(last)) if first is not None and last is not None and first <= _end(last) else None
 
 
 def printed(names: Sequence[str]) -> list[Number]:
-    """Returns the numbers of the measures of a score, in its order.
+    """Returns the numbers of the measures of a score, in the order of the score.
 
     Args:
-        names: What the score calls each measure; whatever is not a number goes with the number before it.
+        names: The printed name of each measure; a name that is not a number is appended to the number before it.
     """
     out: list[Number] = []
     for name in names:
@@ -114,7 +113,7 @@ def printed(names: Sequence[str]) -> list[Number]:
 
 
 def count(beat: np.ndarray) -> BarNumbers:
-    """Returns the numbers of bars that are counted: 1 is the first whole bar, 0 a pickup.
+    """Returns bar numbers by counting: 1 is the first whole bar, 0 a pickup.
 
     Args:
         beat: int[T], 0 at each bar line.
@@ -123,7 +122,7 @@ def count(beat: np.ndarray) -> BarNumbers:
 
 
 def read(sequence: "NoteSequence", beat: np.ndarray) -> BarNumbers:
-    """Returns the printed numbers of the bars of a sequence, else those counted; bars after the last go on from it.
+    """Returns the printed bar numbers of a sequence, continued after the last one, or else counted numbers.
 
     Args:
         sequence: The music; printed numbers are annotations (`score_annotations.MEASURE`).
@@ -138,7 +137,7 @@ def read(sequence: "NoteSequence", beat: np.ndarray) -> BarNumbers:
     each = [numbers[0]] * len(beat)
     for value, start, end in zip(numbers, starts.tolist(), [*starts[1:].tolist(), len(beat)]):
         each[start:end] = [value] * (end - start)
-    # What was added to a score has no numbers.
+    # Bars that were added to a score have no printed numbers.
     last = int(starts[-1])
     more = np.cumsum(np.asarray(beat[last + 1 :]) == 0).tolist()
     each[last + 1 :] = [Number(numbers[-1].value + count) if count else numbers[-1] for count in more]
@@ -146,23 +145,23 @@ def read(sequence: "NoteSequence", beat: np.ndarray) -> BarNumbers:
 
 
 def _parse(text: str) -> Number | None:
-    """Returns the number that a text is, or None."""
+    """Returns the bar number in a text, or None if the text is not one."""
     match = _PARTS.fullmatch(text.strip())
     return None if match is None else Number(int(match[1]), (match[2] or "").lower())
 
 
 def _gather(each: Sequence[Number]) -> BarNumbers:
-    """Returns the numbers of frames."""
+    """Returns the bar numbers, given the number of each frame."""
     numbers = tuple(sorted(set(each)))
     places = {value: index for index, value in enumerate(numbers)}
     return BarNumbers(numbers, np.array([places[value] for value in each], np.int64))
 
 
 def _end(last: Number) -> Number:
-    """Returns the end of the numbers that a last one stands for."""
+    """Returns the upper end of a range whose last number is given, including numbers with letters."""
     return last if last.suffix else Number(last.value, _LAST)
 
 
 def _plain(value: Number) -> Bar:
-    """Returns a number as a caller names it."""
+    """Returns a number in the form used in function calls."""
     return str(value) if value.suffix else value.value

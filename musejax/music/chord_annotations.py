@@ -1,8 +1,8 @@
-"""Chord symbols on a grid, one class a frame, from and to the text annotations that note-seq keeps them in.
+"""Conversion between chord symbols (text annotations of a NoteSequence) and chord classes per frame.
 
-The classes are those of `vocabulary.CHORDS`: none, then for each quality the twelve roots. Qualities are the four
-triads, and `other` for what has no triad (suspended chords, bare fifths). A bass note and what stands above the triad
-are lost.
+The classes are those of `vocabulary.CHORDS`: no chord, then twelve roots for each quality. Qualities are the four
+triads, and `other` for chords without a triad (suspended chords, bare fifths). The bass note and extensions of the
+triad are lost.
 """
 
 import contextlib
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 
 
 def read(sequence: "NoteSequence", frames: int, frames_per_quarter: int) -> np.ndarray:
-    """The class of each frame: int32[T]; 0 before the first symbol, and for symbols that are no chord.
+    """Returns the class of each frame, int32[T]: 0 before the first symbol and for symbols that are not chords.
 
     Args:
-        sequence: Its text annotations of type CHORD_SYMBOL are read; each holds up to the next.
-        frames: T, from time 0 on.
-        frames_per_quarter: Of the grid.
+        sequence: The music; each annotation of type CHORD_SYMBOL holds until the next one.
+        frames: Number of frames from time 0, T.
+        frames_per_quarter: Frames per quarter note.
     """
     kind = noteseq.load().NoteSequence.TextAnnotation.CHORD_SYMBOL
-    found = sorted((a for a in sequence.text_annotations if a.annotation_type == kind), key=lambda a: a.time)
-    places = grid.frames(sequence, [a.time for a in found], frames_per_quarter).tolist()
+    symbols = sorted((a for a in sequence.text_annotations if a.annotation_type == kind), key=lambda a: a.time)
+    places = grid.frames(sequence, [a.time for a in symbols], frames_per_quarter).tolist()
     out = np.zeros(frames, np.int32)
-    for place, annotation in zip(places, found, strict=True):
+    for place, annotation in zip(places, symbols, strict=True):
         out[max(place, 0) :] = _class(annotation.text)
     return out
 
 
 def write(sequence: "NoteSequence", classes: np.ndarray, seconds: float) -> None:
-    """Adds a text annotation where the class changes.
+    """Adds a chord symbol wherever the class changes.
 
     Args:
-        sequence: What is written to.
-        classes: int[T].
-        seconds: Of a frame.
+        sequence: The sequence to change.
+        classes: int[T], the class of each frame.
+        seconds: Length of a frame in seconds.
     """
     kind = noteseq.load().NoteSequence.TextAnnotation.CHORD_SYMBOL
     before = 0

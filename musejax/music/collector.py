@@ -1,4 +1,4 @@
-"""Python's collector of reference cycles."""
+"""Control of Python's garbage collector."""
 
 import contextlib
 import gc
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def paused() -> Iterator[None]:
-    """Pauses the collection of cycles: it doubles the time that it takes to build many small objects without any."""
+    """Pauses garbage collection, which would double the time to build many small objects."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,7 @@
-"""Times of a sequence as whole divisions of a quarter note, for formats that are notated.
+"""Conversion of the times of a sequence to whole divisions of a quarter note, for notated formats.
 
-A NoteSequence has its times in seconds. Times of a score are fractions of a quarter, and come back as such. Times of
-played music lie anywhere; they move to a grid of 24ths of a quarter, which holds 32nds and triplets of 16ths.
+A NoteSequence has times in seconds. Times from a score are fractions of a quarter and are restored exactly. Times of
+played music may lie anywhere; they are moved to a grid of 24ths of a quarter, which contains 32nds and triplet 16ths.
 """
 
 import collections
@@ -19,18 +19,18 @@ from musejax.music import limits, metre, timing
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# Parts of a quarter to which played music moves.
+# Parts of a quarter to which played music is moved.
 GRID = 24
 # The smallest parts of a quarter that are written, by the number of notes in a tuplet; 1 stands for no tuplet.
 _SMALLEST = {1: 64, 3: 48, 5: 20, 7: 28, 9: 36, 11: 22, 13: 26, 15: 30}
-# Parts of a quarter that a score may be divided into, and that all its notes together may need.
+# Largest denominator of a single time in a score, and of all its times together.
 _MAX_DENOMINATOR = 1024
 _MAX_DIVISIONS = 2**20
-# Distance in quarters at which two times are one: what is left of seconds in double precision.
+# Distance in quarters at which two times are equal, up to rounding of seconds in double precision.
 _EQUAL = 1e-6
-# How many ticks of a MIDI file a time may lie beside its fraction, where ticks do not divide by 3, 5 or 7.
+# Largest distance of a time from its fraction in MIDI ticks, if the resolution is not divisible by 3, 5 or 7.
 _TICKS = 0.51
-# A piece is notated if no more than this share of its times lies elsewhere; such times move to the grid.
+# A piece counts as notated if at most this share of its times are not fractions; those times are moved to the grid.
 _ELSEWHERE = 0.05
 
 
@@ -40,8 +40,8 @@ class ExactTimes(NamedTuple):
     Attributes:
         divisions: Divisions of a quarter note.
         notes: Start and end of each note in divisions, at least one apart, in the order of the sequence; int64[N, 2].
-        moved: How many notes were moved to a grid.
-        shift: The largest distance by which one was moved, in quarters.
+        moved: Number of notes that were moved to the grid.
+        shift: The largest distance by which a note was moved, in quarters.
         tempos: The tempo map of the sequence.
     """
 
@@ -56,7 +56,7 @@ class ExactTimes(NamedTuple):
         return max(0, round(float(self.tempos.quarters(seconds)) * self.divisions))
 
     def quarters(self, seconds: float) -> Fraction:
-        """Returns the place of a time in seconds in quarters, on the nearest division."""
+        """Converts a time in seconds to quarters, on the nearest division."""
         return Fraction(self.place(seconds), self.divisions)
 
     def remark(self) -> str | None:
@@ -71,7 +71,7 @@ class ExactTimes(NamedTuple):
 
 
 def read(sequence: "NoteSequence") -> ExactTimes:
-    """Returns the times of a sequence in divisions that hold its notes, bar lines and signatures.
+    """Returns the times of a sequence, in divisions fine enough for its notes, bar lines and signatures.
 
     Raises:
         errors.UserError: A note begins before time 0, or the last one ends too late.
@@ -103,13 +103,13 @@ def read(sequence: "NoteSequence") -> ExactTimes:
 
 
 def _tick(sequence: "NoteSequence") -> float:
-    """Returns how far a time of a MIDI file may lie beside its fraction, in quarters."""
+    """Returns the largest distance of a time from its fraction in a MIDI file, in quarters."""
     resolution = sequence.ticks_per_quarter
     return _TICKS / resolution if resolution >= GRID and not metre.is_score(sequence) else 0.0
 
 
 def _fractions(sequence: "NoteSequence", quarters: np.ndarray) -> list[Fraction | None]:
-    """Returns the fraction of a quarter by which each time lies behind a whole one; None for what moves to the grid."""
+    """Returns the fractional part of each time in quarters; None for a time that is moved to the grid."""
     parts, index = np.unique(np.round(quarters % 1.0, 7), return_inverse=True)
     tolerance = max(_EQUAL, _tick(sequence))
     if metre.is_score(sequence):
@@ -127,7 +127,7 @@ def _within(fraction: Fraction, value: float, tolerance: float) -> Fraction | No
 
 
 def _simplest(part: float, tolerance: float) -> Fraction | None:
-    """Returns the simplest written fraction near a part of a quarter, or None."""
+    """Returns the simplest notated fraction near a part of a quarter, or None."""
     for denominator in _denominators():
         numerator = round(part * denominator)
         if abs(numerator / denominator - part) <= tolerance:
@@ -137,7 +137,7 @@ def _simplest(part: float, tolerance: float) -> Fraction | None:
 
 @functools.cache
 def _denominators() -> tuple[int, ...]:
-    """Returns the parts of a quarter that are written, simple ones first."""
+    """Returns the denominators of notated fractions of a quarter, in ascending order."""
     out = {count << power for count, most in _SMALLEST.items() for power in range(7) if count << power <= most}
     return tuple(sorted(out))
 
@@ -145,12 +145,12 @@ def _denominators() -> tuple[int, ...]:
 def _on_one_grid(
     fractions: Sequence[Fraction | None], quarters: np.ndarray, marks: np.ndarray
 ) -> tuple[int, np.ndarray]:
-    """Returns divisions of a quarter that hold most fractions, and each time in them: int64[N].
+    """Returns a number of divisions that represents most fractions, and each time in divisions, int64[N].
 
     Args:
-        fractions: The part of each time behind a whole quarter; None for what goes to the grid.
-        quarters: The times.
-        marks: Times of other things, and lengths of bars and beats, which the grid holds where they are simple.
+        fractions: The fractional part of each time; None for a time that is moved to the grid.
+        quarters: The times in quarters.
+        marks: Times of other events, and lengths of bars and beats; they are represented if they are simple.
     """
     counts = collections.Counter(0 if f is None else f.denominator for f in fractions)
     marked = {_simplest(part, _EQUAL) for part in np.unique(np.round(marks % 1.0, 7)).tolist()}

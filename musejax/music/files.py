@@ -1,4 +1,4 @@
-"""Music files to NoteSequences, told apart by their suffix."""
+"""Reading of music files, whose format is given by their suffix."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ MIDI = (".mid", ".midi", ".kar", ".rmi")
 MUSICXML = (".xml", ".musicxml", ".mxl")
 ABC = (".abc",)
 SUFFIXES = MIDI + MUSICXML + ABC
-_ADVICE = "; give a sound file of MIDI, MusicXML or ABC"
+_ADVICE = "; give a valid MIDI, MusicXML or ABC file"
 
 
 def read(
@@ -26,23 +26,23 @@ def read(
     losses: loss_counts.Losses | None = None,
     repeats: bool = True,
 ) -> "list[NoteSequence]":
-    """Reads a MIDI, MusicXML or ABC file, times in seconds.
+    """Reads a MIDI, MusicXML or ABC file.
 
-    A piece of a file that says no tempo has none; its times are those at 120 quarters a minute.
+    If the file has no tempo, the sequence has none either, and its times assume 120 quarters per minute.
 
     Args:
-        path: The file; its suffix (one of `SUFFIXES`, in any case) says what it is.
-        say: Is called with a line for each tune of the file that cannot be read while others can.
-        remark: Is called with a line for each kind of thing in a file that a NoteSequence cannot hold.
-        losses: Is given how many things of each of these kinds there are.
-        repeats: Whether repeats, endings and leaps of a score are played out; otherwise it is read as written.
+        path: The file; its suffix (one of `SUFFIXES`, in any case) determines the format.
+        say: Called with a line for each tune that cannot be read, if others can.
+        remark: Called with a line for each kind of content that a NoteSequence cannot represent.
+        losses: Receives the counts of such content, by kind.
+        repeats: Whether to play repeats, endings and jumps of a score; otherwise it is read as written.
 
     Returns:
-        The pieces in it that hold notes: one, or as many as there are tunes in an ABC file.
+        The pieces that have notes, with times in seconds: one, or one per tune of an ABC file.
 
     Raises:
-        errors.UserError: There is no such file, its suffix is none of ours, it cannot be read, it holds no notes, or
-            it exceeds `limits`.
+        errors.UserError: The file does not exist, has another suffix, cannot be read, has no notes, or exceeds
+            `limits`.
     """
     path = Path(path)
     name = file_names.shown(path)
@@ -50,28 +50,28 @@ def read(
     remarks: list[str] = []
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise errors.UserError(f"{name}: the suffix {suffix!r} is none of {', '.join(SUFFIXES)}")
+        raise errors.UserError(f"{name}: the suffix {suffix!r} is not one of {', '.join(SUFFIXES)}")
     try:
         size = path.stat().st_size
         if not size:
             raise errors.UserError("the file is empty")
         limits.check_bytes(size)
         if suffix in ABC:
-            found, lost, remarks = _read_abc(path, repeats, counts)
+            sequences, lost, remarks = _read_abc(path, repeats, counts)
         elif suffix in MIDI:
-            found, lost = [midi_reading.midi_to_sequence(path.read_bytes(), losses=counts)], []
+            sequences, lost = [midi_reading.midi_to_sequence(path.read_bytes(), losses=counts)], []
         else:
-            found, lost = [musicxml_reading.musicxml_to_sequence(path, repeats=repeats, losses=counts)], []
+            sequences, lost = [musicxml_reading.musicxml_to_sequence(path, repeats=repeats, losses=counts)], []
         if suffix not in ABC:
             remarks = loss_counts.remarks(counts)
-        found = [s for s in found if s.notes]
-        if not found:
-            raise errors.UserError("it holds no notes")
+        sequences = [s for s in sequences if s.notes]
+        if not sequences:
+            raise errors.UserError("it has no notes")
     except OSError as e:
         raise errors.UserError(f"{name}: {e.strerror or e}; give a readable file") from e
     except errors.UserError as e:
         raise errors.UserError(f"{name}: {e}{_ADVICE}") from e
-    except Exception as e:  # a file that its reader did not foresee
+    except Exception as e:  # any other failure on a damaged file
         raise errors.UserError(f"{name}: {errors.failure('could not be read', e)}{_ADVICE}") from e
     if say is not None:
         for line in lost:
@@ -81,13 +81,13 @@ def read(
             remark(f"{name}: {line}")
     if losses is not None:
         losses.update(counts)
-    for sequence in found:
+    for sequence in sequences:
         sequence.filename = file_names.shown(path.name)
-    return found
+    return sequences
 
 
 def reason(error: errors.UserError, path: Path) -> str:
-    """Returns why `read` refused a file, without the name and the advice: what files of a folder are counted by."""
+    """Returns the reason of an error from `read`, without name and advice, so that files can be counted by reason."""
     return str(error).removeprefix(f"{file_names.shown(path)}: ").rpartition(";")[0]
 
 
@@ -95,13 +95,13 @@ def midi_to_sequence(source: str | Path | bytes) -> "NoteSequence":
     """Returns the NoteSequence of a MIDI file or of its bytes (see `musejax.music.midi_reading`).
 
     Raises:
-        errors.UserError: It cannot be read as MIDI.
+        errors.UserError: The source cannot be read as MIDI.
     """
     return midi_reading.midi_to_sequence(source) if isinstance(source, bytes) else read(source)[0]
 
 
 def decode(data: bytes) -> str:
-    """The text of an ABC file: UTF-8, or Latin-1 where it is not."""
+    """Decodes the text of an ABC file as UTF-8, or as Latin-1 if that fails."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -111,20 +111,20 @@ def decode(data: bytes) -> str:
 def _read_abc(
     path: Path, repeats: bool, losses: loss_counts.Losses
 ) -> "tuple[list[NoteSequence], list[str], list[str]]":
-    """Reads the tunes of a file; one that cannot be read does not cost the others.
+    """Reads the tunes of a file, except those that cannot be read.
 
     Args:
         path: The file.
-        repeats: Whether repeats are played out.
-        losses: Is given how many things of each kind are left out of the tunes.
+        repeats: Whether to play repeats.
+        losses: Receives the counts of content that is left out, by kind.
 
     Returns:
         The tunes that can be read, a line for each that cannot, and remarks about those that can.
 
     Raises:
-        errors.UserError: None can be read; the message names the first.
+        errors.UserError: No tune can be read; the message names the first.
     """
-    found: list[NoteSequence] = []
+    sequences: list[NoteSequence] = []
     lost: list[tuple[str, str]] = []
     remarks: list[str] = []
     tunes = abc_reading.abc_tunes(decode(path.read_bytes()))
@@ -134,15 +134,15 @@ def _read_abc(
         try:
             sequence = abc_reading.abc_to_sequence(tune, repeats=repeats, losses=own)
             if not sequence.notes:
-                raise errors.UserError("it holds no notes")
+                raise errors.UserError("it has no notes")
         except errors.UserError as e:
             lost.append((name, str(e)))
             continue
-        found.append(sequence)
+        sequences.append(sequence)
         losses.update(own)
         remarks += [f"{name}: {line}" if len(tunes) > 1 else line for line in loss_counts.remarks(own)]
     if not tunes:
-        raise errors.UserError("it holds no tune (no line begins with X:)")
-    if not found:
+        raise errors.UserError("it has no tune (no line begins with X:)")
+    if not sequences:
         raise errors.UserError(lost[0][1] if len(tunes) == 1 else f"{lost[0][0]}: {lost[0][1]}")
-    return found, [f"{name} is left out: {reason}" for name, reason in lost], remarks
+    return sequences, [f"{name} is left out: {reason}" for name, reason in lost], remarks

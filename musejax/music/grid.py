@@ -1,9 +1,9 @@
-"""Notes on a grid: the one place where seconds become whole frames.
+"""Quantisation of notes: the only module that converts seconds to whole frames.
 
-Seconds go through the tempo map first, so that a change of tempo does not move a note on the grid, and a position is
-rounded to the nearest frame, halves upwards. What differs between representations is a parameter: the frames of a
-quarter, the shortest note, how many notes may lie off the grid, and whether the grid starts anew at each time signature
-(`Grid`). `quantise` is note-seq's own grid, for the lines that note-seq extracts; it rounds in the same way.
+Seconds are converted through the tempo map, so that a change of tempo does not move a note on the grid, and then
+rounded to the nearest frame, halves upwards. Representations differ in their parameters: the frames per quarter, the
+shortest note, how many notes may lie off the grid, and whether the grid restarts at each time signature (`Grid`).
+`quantise` is note-seq's own quantisation, for melodies that note-seq extracts; it rounds in the same way.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from musejax.theory.sixteenths import QUARTER
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# In frames: rounding in seconds must not move a hit that lies half-way between two frames to the earlier one.
+# In frames: rounding of seconds must not move a hit half-way between two frames to the earlier one.
 HALF_WAY = 1e-6
 # In quarters: rounding must not move a note to the other side of a bar line.
 _ROUNDING = 1e-9
@@ -28,8 +28,8 @@ def nearest(positions: np.ndarray | float, slack: float = 0.0) -> np.ndarray:
     """Returns the nearest whole frames, halves upwards: int64 of the same shape.
 
     Args:
-        positions: Of any shape, in frames.
-        slack: How far below a half a position still counts as one.
+        positions: Positions in frames, of any shape.
+        slack: Distance below a half, in frames, that still rounds upwards.
     """
     return np.floor(np.asarray(positions, np.float64) + slack + 0.5).astype(np.int64)
 
@@ -39,7 +39,7 @@ def spans(positions: np.ndarray, shortest: int = 1) -> np.ndarray:
 
     Args:
         positions: Starts and ends in frames, [N, 2].
-        shortest: Frames that every note lasts at least; with 0 a short note may have none.
+        shortest: Minimum length of a note in frames; with 0, a short note may have no length.
     """
     out = nearest(positions)
     out[:, 1] = np.maximum(out[:, 1], out[:, 0] + shortest)
@@ -69,7 +69,7 @@ def check_start(seconds: np.ndarray) -> None:
     """Checks that no time lies before 0.
 
     Raises:
-        errors.DiscardError: One does.
+        errors.DiscardError: A time lies before 0.
     """
     if len(seconds) and seconds.min() < 0:
         raise errors.DiscardError("a note before time 0")
@@ -79,9 +79,9 @@ def is_off(positions: np.ndarray, tolerance: float, share: float) -> bool:
     """Returns whether more than a share of notes lies off the grid.
 
     Args:
-        positions: In frames, [N] or [N, 2]; a note lies on the grid if all its positions do.
-        tolerance: How far from a frame a position still counts as on it.
-        share: The share of notes that may lie elsewhere.
+        positions: Positions in frames, [N] or [N, 2]; a note lies on the grid if all its positions do.
+        tolerance: Largest distance from a frame, in frames, of a position on the grid.
+        share: The share of notes that may lie off the grid.
     """
     off = np.abs(positions - nearest(positions)) > tolerance
     return bool(off.reshape(len(positions), -1).any(axis=1).mean() > share)
@@ -103,7 +103,7 @@ def read_notes(sequence: "NoteSequence", frames_per_quarter: int = QUARTER) -> n
 
 
 def total_frames(sequence: "NoteSequence", frames_per_quarter: int = QUARTER) -> int:
-    """Returns the frames up to the sequence's total time; a tenth of a frame does not make another."""
+    """Returns the number of frames up to the sequence's total time; a tenth of a frame does not count."""
     return _whole(timing.to_quarters(sequence, np.array(sequence.total_time)) * frames_per_quarter)
 
 
@@ -112,12 +112,12 @@ def _whole(position: np.ndarray | float) -> int:
 
 
 def nearest_end(sequence: "NoteSequence", frames_per_quarter: int = QUARTER) -> int:
-    """Returns the frame nearest to the sequence's total time: a note that ends late does not make another."""
+    """Returns the frame nearest to the sequence's total time; a note that ends late does not add a frame."""
     return int(frames(sequence, np.array(sequence.total_time), frames_per_quarter))
 
 
 def runs(values: np.ndarray) -> list[tuple[int, int]]:
-    """Returns first and end index of each stretch of equal neighbours in a vector."""
+    """Returns first and end index of each run of equal values in a vector."""
     if not len(values):
         return []
     bounds = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
@@ -125,15 +125,15 @@ def runs(values: np.ndarray) -> list[tuple[int, int]]:
 
 
 class Grid(NamedTuple):
-    """A grid that starts anew at each time signature.
+    """A grid that restarts at each time signature.
 
-    Files made from audio have their bar lines anywhere. Where the signatures lie on 16ths of the tempo map, this is
+    In files made from audio, bar lines may lie anywhere. If the time signatures lie on 16ths of the tempo map, this is
     the plain grid.
 
     Attributes:
         sequence: The sequence, for its tempos.
-        places: Where the time signatures stand in the tempo map, in quarters; float64[M], at least one.
-        lines: Where they stand on the grid, in quarters, on whole 16ths; float64[M].
+        places: Positions of the time signatures in the tempo map, in quarters; float64[M], at least one.
+        lines: Positions of the time signatures on the grid, in quarters, on whole 16ths; float64[M].
     """
 
     sequence: "NoteSequence"
@@ -153,9 +153,9 @@ class Grid(NamedTuple):
         return timing.to_seconds(self.sequence, self.places[section] + quarters - self.lines[section])
 
     def split(self, seconds: np.ndarray, frames_per_quarter: int = QUARTER) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the signature before each time, int64, and the distance from it, float64; both in frames.
+        """Returns the preceding time signature of each time, int64, and the distance from it, float64, in frames.
 
-        The nearest frame of a time is the sum of the first and of the second when rounded.
+        The nearest frame of a time is the signature plus the rounded distance.
         """
         places = timing.to_quarters(self.sequence, seconds)
         section = self._section(places)
@@ -163,7 +163,7 @@ class Grid(NamedTuple):
         return lines[section], (places - self.places[section]) * frames_per_quarter
 
     def total_frames(self, frames_per_quarter: int = QUARTER) -> int:
-        """Returns the frames up to the sequence's total time, counted from the last signature."""
+        """Returns the number of frames up to the sequence's total time."""
         end = timing.to_quarters(self.sequence, np.array(self.sequence.total_time))
         beyond = (end - self.places[-1]) * frames_per_quarter
         return _whole(beyond) + int(self.lines[-1] * frames_per_quarter)
@@ -173,7 +173,7 @@ class Grid(NamedTuple):
 
 
 def read(sequence: "NoteSequence") -> Grid:
-    """Returns the grid of a sequence that starts anew at each of its time signatures."""
+    """Returns the grid of a sequence that restarts at each of its time signatures."""
     marks = sorted({s.time for s in sequence.time_signatures if s.numerator > 0 and s.denominator > 0})
     places = timing.to_quarters(sequence, np.array(marks))
     if not len(places):
@@ -182,10 +182,10 @@ def read(sequence: "NoteSequence") -> Grid:
 
 
 def quantise(sequence: "NoteSequence", frames_per_quarter: int = QUARTER) -> "NoteSequence":
-    """Returns note-seq's relative quantisation of a sequence of one tempo and time signature.
+    """Returns note-seq's relative quantisation of a sequence with one tempo and time signature.
 
     Raises:
-        errors.DiscardError: note-seq refuses it, or its bars are no whole number of 16ths.
+        errors.DiscardError: note-seq rejects the sequence, or a bar is not a whole number of 16ths.
     """
     sequences_lib = noteseq.load().sequences_lib
     try:
@@ -200,9 +200,9 @@ def quantise(sequence: "NoteSequence", frames_per_quarter: int = QUARTER) -> "No
 
 
 def in_one_tempo(sequence: "NoteSequence") -> "NoteSequence":
-    """Returns the notes at one tempo under the one time signature that holds longest, without all else.
+    """Returns the notes of a sequence at a single tempo, under the time signature that lasts longest.
 
-    `quantise` then takes them, whatever changes of tempo and time signature the sequence has.
+    `quantise` accepts the result, whatever changes of tempo and time signature the sequence has.
     """
     out = noteseq.load().NoteSequence()
     qpm = timing.DEFAULT_QPM

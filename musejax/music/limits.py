@@ -1,8 +1,8 @@
 """Bounds on the music that is read, encoded and written.
 
 A few damaged bytes can announce hours of music or a million bars. Readers, codecs and writers check these bounds before
-they allocate anything by time, so that such a file costs one line instead of all memory. The bounds lie far above any
-music that is played: a piece may last a day, and may be ten times as long as an opera.
+they allocate memory in proportion to the length, so that such a file leads to an error message instead of exhausting
+the memory. The bounds lie far above any real music: a piece may last a day, or ten times as long as an opera.
 """
 
 import math
@@ -19,7 +19,7 @@ MAX_QUARTERS = 50_000
 MAX_SECONDS = 24 * 60 * 60
 MAX_BARS = 50_000
 MAX_NOTES = 200_000
-# Controllers, pitch bends and annotations of a piece. As many of them as of notes can be read from MIDI in two seconds.
+# Controllers, pitch bends and annotations of a piece. This number can be read from MIDI in two seconds.
 MAX_EVENTS = 200_000
 # Tracks of a MIDI file.
 MAX_TRACKS = 1024
@@ -27,18 +27,18 @@ MAX_TRACKS = 1024
 MAX_CHANGES = 20_000
 # Quarter notes of one bar.
 MAX_BAR = 1024
-# Bytes of a file; of a zipped score also what it unpacks to.
+# Bytes of a file, and of an unpacked zipped score.
 MAX_BYTES = 32 * 2**20
 
 
 def check(sequence: "NoteSequence") -> None:
-    """Checks that a piece is no larger than music is.
+    """Checks that a piece does not exceed the bounds.
 
     Args:
-        sequence: The piece; every time in it counts.
+        sequence: The piece; all of its times are checked.
 
     Raises:
-        errors.UserError: It exceeds a bound; the message has the value and the bound.
+        errors.UserError: The piece exceeds a bound; the message has the value and the bound.
     """
     message = excess(sequence)
     if message:
@@ -46,23 +46,23 @@ def check(sequence: "NoteSequence") -> None:
 
 
 def excess(sequence: "NoteSequence") -> str | None:
-    """The first bound that a piece exceeds, with the value that does, or None."""
+    """Returns a message about the first bound that a piece exceeds, or None."""
     events = sum(map(len, (sequence.control_changes, sequence.pitch_bends, sequence.text_annotations)))
     changes = sum(map(len, (sequence.tempos, sequence.time_signatures, sequence.key_signatures)))
-    for found, most, what in (
+    for count, most, what in (
         (len(sequence.notes), MAX_NOTES, "notes"),
         (events, MAX_EVENTS, "controllers and annotations"),
         (changes, MAX_CHANGES, "changes of tempo, metre and key"),
     ):
-        if found > most:
-            return f"it has {found:,} {what}; at most {most:,} can be read"
+        if count > most:
+            return f"it has {count:,} {what}; at most {most:,} can be read"
     seconds = _last(sequence)
     if not seconds <= MAX_SECONDS:
         return f"it lasts {_shown(seconds)} seconds; at most {MAX_SECONDS:,} can be read"
     quarters = _quarters(sequence, [seconds])[0]
     tempo = next((t.qpm for t in sequence.tempos if not math.isfinite(t.qpm)), None)
     if tempo is not None:
-        return f"it has a tempo of {tempo} quarter notes a minute"
+        return f"it has a tempo of {tempo} quarter notes per minute"
     if not quarters <= MAX_QUARTERS:
         return f"it lasts {_shown(quarters)} quarter notes; at most {MAX_QUARTERS:,} can be read"
     bars, longest = _bars(sequence, quarters)
@@ -73,33 +73,38 @@ def excess(sequence: "NoteSequence") -> str | None:
     return None
 
 
-def check_count(found: float, most: int, what: str) -> None:
-    """Checks a number of things that are about to be read.
+def check_count(count: float, most: int, what: str) -> None:
+    """Checks the number of items that are about to be read.
+
+    Args:
+        count: Number of items.
+        most: The largest permitted number.
+        what: Name of the items in the plural.
 
     Raises:
-        errors.UserError: There are more than `most`; `what` names them in the plural.
+        errors.UserError: There are more than `most` items.
     """
-    if not found <= most:
-        raise errors.UserError(f"it has {_shown(found)} {what}; at most {most:,} can be read")
+    if not count <= most:
+        raise errors.UserError(f"it has {_shown(count)} {what}; at most {most:,} can be read")
 
 
 def check_bytes(size: int) -> None:
     """Checks the size of a file that is about to be read.
 
     Raises:
-        errors.UserError: It is larger than a file of music.
+        errors.UserError: The file is larger than `MAX_BYTES`.
     """
     if size > MAX_BYTES:
         raise errors.UserError(f"it has {size / 2**20:,.1f} MB; at most {MAX_BYTES // 2**20} MB can be read")
 
 
 def _shown(value: float) -> str:
-    """A number with as many digits as a message needs."""
+    """Formats a number for a message."""
     return f"{value:,.0f}" if value < 1e12 else f"{value:.3g}"
 
 
 def _last(sequence: "NoteSequence") -> float:
-    """The latest time of a piece in seconds; NaN if any of its times is NaN."""
+    """Returns the latest time of a piece in seconds; NaN if any of its times is NaN."""
     times = [sequence.total_time]
     for note in sequence.notes:
         times += [note.start_time, note.end_time]
@@ -109,7 +114,7 @@ def _last(sequence: "NoteSequence") -> float:
 
 
 def _quarters(sequence: "NoteSequence", seconds: list[float]) -> list[float]:
-    """Times in seconds as quarter notes from the start."""
+    """Converts times in seconds to quarter notes from the start."""
     from musejax.music import timing
 
     with np.errstate(all="ignore"):
@@ -117,7 +122,10 @@ def _quarters(sequence: "NoteSequence", seconds: list[float]) -> list[float]:
 
 
 def _bars(sequence: "NoteSequence", quarters: float) -> tuple[float, float]:
-    """The number of bars up to a place in quarters, and the quarters of the longest bar; 4/4 holds at first."""
+    """Returns the number of bars up to a place in quarters, and the length of the longest bar in quarters.
+
+    The metre is 4/4 before the first time signature.
+    """
     marks = [s for s in sequence.time_signatures if s.numerator > 0 and s.denominator > 0]
     marks.sort(key=lambda s: s.time)
     starts = [0.0, *(max(q, 0.0) for q in _quarters(sequence, [s.time for s in marks])), quarters]

@@ -1,4 +1,4 @@
-"""What a file says that a NoteSequence cannot hold, counted by kind, and the remarks about it."""
+"""Counts of content of a file that a NoteSequence cannot represent, by kind, and remarks about it."""
 
 import collections
 from collections.abc import Iterable
@@ -9,8 +9,8 @@ class Loss(NamedTuple):
     """A kind of loss.
 
     Attributes:
-        one: The remark about one of them.
-        many: The remark about several; `{}` stands for their number.
+        one: The remark about a single loss.
+        many: The remark about several losses; `{}` stands for their number.
     """
 
     one: str
@@ -24,9 +24,9 @@ class Tally(NamedTuple):
     """A kind of loss, counted over files.
 
     Attributes:
-        remark: The remark about all of them.
-        number: How many there are.
-        files: In how many files they are.
+        remark: The remark about all losses of this kind.
+        number: Number of losses.
+        files: Number of files with such losses.
     """
 
     remark: str
@@ -56,5 +56,5 @@ def tally(losses: Iterable[Losses]) -> list[Tally]:
 
 
 def _remark(loss: Loss, count: int) -> str:
-    """Returns the remark about so many losses of a kind."""
+    """Returns the remark about the given number of losses of a kind."""
     return loss.one if count == 1 else loss.many.format(f"{count:,}")

@@ -1,6 +1,6 @@
-"""Lyrics of a sequence: which part sings which syllable.
+"""Lyrics of a sequence, and their assignment to parts.
 
-A NoteSequence keeps a syllable as a text annotation at the start of its note, without the part.
+A NoteSequence stores a syllable as a text annotation at the start of its note, without the part.
 """
 
 import collections
@@ -13,7 +13,7 @@ from musejax.music import score_annotations
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# Where a syllable stands: divisions of a quarter, or quarters.
+# Place of a syllable in divisions of a quarter, or in quarters.
 Place = TypeVar("Place", int, Fraction)
 
 
@@ -21,8 +21,8 @@ class Syllable(NamedTuple):
     """A sung syllable.
 
     Attributes:
-        text: Its text.
-        goes_on: Whether its word goes on with the next syllable.
+        text: Text of the syllable.
+        goes_on: Whether the next syllable continues the word.
     """
 
     text: str
@@ -44,27 +44,27 @@ def read(sequence: "NoteSequence") -> list[tuple[float, Syllable]]:
 def assign(
     syllables: Sequence[tuple[Place, Syllable]], onsets: Sequence[frozenset[Place]]
 ) -> tuple[list[dict[Place, Syllable]], int]:
-    """Assigns syllables to parts: each to a part with a note that begins with it.
+    """Assigns each syllable to a part that has an onset at its place.
 
-    Of several such parts the one sings that has most of all syllables under its notes; as many parts sing at a time as
-    there are syllables.
+    If several parts have one, those with more such onsets in total take precedence. Several syllables at one place are
+    assigned to different parts.
 
     Args:
         syllables: Place and syllable, in order.
         onsets: The places at which notes of each part begin.
 
     Returns:
-        The syllables of each part by place, and the number of those under which no note begins.
+        The syllables of each part by place, and the number of syllables without a note.
     """
     places: dict[Place, list[Syllable]] = collections.defaultdict(list)
     for place, syllable in syllables:
         places[place].append(syllable)
-    coverage = [sum(place in own for place in places) for own in onsets]
+    coverage = [sum(place in starts for place in places) for starts in onsets]
     out: list[dict[Place, Syllable]] = [{} for _ in onsets]
     lost = 0
     for place, here in places.items():
-        able = sorted((part for part, own in enumerate(onsets) if place in own), key=lambda part: -coverage[part])
-        singing = sorted(able[: len(here)])
+        candidates = [part for part, starts in enumerate(onsets) if place in starts]
+        singing = sorted(sorted(candidates, key=lambda part: -coverage[part])[: len(here)])
         lost += len(here) - len(singing)
         for part, syllable in zip(singing, here):
             out[part][place] = syllable
@@ -72,7 +72,7 @@ def assign(
 
 
 def word_places(syllables: dict[int, Syllable]) -> dict[int, tuple[str, str]]:
-    """Returns text and place in its word (`single`, `begin`, `middle`, `end`) of the syllables of one part."""
+    """Returns text and position in the word (`single`, `begin`, `middle`, `end`) of the syllables of one part."""
     out: dict[int, tuple[str, str]] = {}
     inside = False
     for place, syllable in sorted(syllables.items()):

@@ -1,15 +1,15 @@
-"""Bar lines: from time signatures to the beat position of every frame, and back.
+"""Conversion between time signatures and the beat of every frame.
 
-A frame's beat is its position in its bar in 16ths, 0 at the bar line, modulo `vocabulary.BEATS`. Scores cut bars in
-two where a section is repeated, begin with a pickup and end with a bar that lacks as much. The MusicXML reader shows
-an irregular bar as a time signature of its own; MIDI files often do not. The rules here:
+The beat of a frame is its position in the bar in 16ths, 0 at the bar line, modulo `vocabulary.BEATS`. Scores may split
+a bar where a section is repeated, begin with a pickup and end with a bar that is shortened by the pickup. The MusicXML
+reader gives an irregular bar its own time signature; MIDI files often do not. The rules are:
 
-* A first bar shorter than the piece's ordinary bar is a pick-up: it ends at a bar line and begins inside the bar.
-* Where the first signature's span is no whole number of bars, the odd frames come first, as a pickup.
-* Short bars in a row that make up exactly one ordinary bar, or two, are counted as such.
+* A first bar that is shorter than the ordinary bar is a pickup: it ends at a bar line and begins inside the bar.
+* If the span of the first signature is not a whole number of bars, the odd frames come first, as a pickup.
+* Consecutive short bars that make up exactly one or two ordinary bars are counted as such.
 * Every other bar counts from 0.
 
-The ordinary bar is the length that fills most of the piece.
+The ordinary bar is the bar length that fills most of the piece.
 """
 
 import collections
@@ -38,7 +38,8 @@ def read(sequence: "NoteSequence", restarting: grid.Grid | None = None) -> list[
 
     Args:
         sequence: The music.
-        restarting: Its grid that starts anew at each of them, where they stand on that.
+        restarting: The grid that restarts at each time signature, to return frames of that grid; None for the plain
+            grid.
     """
     signatures = [s for s in sequence.time_signatures if s.numerator > 0 and s.denominator > 0]
     times = np.array([s.time for s in signatures])
@@ -48,12 +49,12 @@ def read(sequence: "NoteSequence", restarting: grid.Grid | None = None) -> list[
 
 
 def read_beats(sequence: "NoteSequence", length: int) -> np.ndarray:
-    """Returns the beat of every frame by the time signatures of a sequence, as `beats` does."""
+    """Returns the beat of every frame, computed by `beats` from the time signatures of a sequence."""
     return beats(read(sequence), length)
 
 
 def usual_bar(beat: np.ndarray) -> int | None:
-    """Returns the length of the bars that fill most of a piece; None where it has no whole bar.
+    """Returns the bar length that fills most of a piece, or None if there is no whole bar.
 
     Args:
         beat: int[T], 0 at each bar line.
@@ -63,22 +64,22 @@ def usual_bar(beat: np.ndarray) -> int | None:
 
 
 def read_lines(sequence: "NoteSequence") -> list[tuple[int, int]]:
-    """As `read`, and at each marked bar line (`score_annotations.BAR_LINE`) the signature that holds there once more.
+    """Returns time signatures like `read`, and repeats the current one at each bar line that is annotated.
 
-    `beats` then counts anew at each of them.
+    Bar lines are annotated with `score_annotations.BAR_LINE`; `beats` starts to count again at each of them.
     """
     marked = read(sequence)
     times = np.array([a.time for a in sequence.text_annotations if a.text == score_annotations.BAR_LINE])
     lines = []
     for frame in grid.frames(sequence, times).tolist():
-        lines.append((frame, next((size for at, size in reversed(marked) if at <= frame), BAR)))
+        lines.append((frame, next((size for start, size in reversed(marked) if start <= frame), BAR)))
     return sorted([*marked, *lines], key=lambda s: s[0])
 
 
 def drop_irregular(sequence: "NoteSequence") -> None:
-    """Removes the time signatures of single irregular bars from a sequence: of a pickup, and between bars of one metre.
+    """Removes the time signatures of irregular bars: of a pickup, and of single bars between bars of one metre.
 
-    Representations that begin anew at each time signature then read a tune as a whole.
+    Representations that split music at each time signature then read a tune as a whole.
     """
     marks = sorted((s for s in sequence.time_signatures if s.numerator > 0 and s.denominator > 0), key=lambda s: s.time)
     places = timing.to_quarters(sequence, np.array([mark.time for mark in marks])).tolist()
@@ -109,7 +110,7 @@ def write(sequence: "NoteSequence", signatures: Sequence[tuple[int, int]], secon
 
 
 def fraction(length: int) -> tuple[int, int]:
-    """How a bar of so many 16ths is usually written: 16 is 4/4, 12 is 3/4, 24 is 3/2, 32 is 4/2."""
+    """Returns the usual time signature of a bar length in 16ths: 16 is 4/4, 12 is 3/4, 24 is 3/2, 32 is 4/2."""
     if length in (24, 32):
         return length // 8, 2
     for unit in (4, 2):
@@ -119,7 +120,7 @@ def fraction(length: int) -> tuple[int, int]:
 
 
 def beats(signatures: Sequence[tuple[int, int]], length: int) -> np.ndarray:
-    """The beat of every frame and of the place after the last: int32[length + 1].
+    """Returns the beat of every frame and of the place after the last: int32[length + 1].
 
     Args:
         signatures: (frame, bar length) in 16ths, ordered by frame, as `read` returns.
@@ -134,12 +135,12 @@ def beats(signatures: Sequence[tuple[int, int]], length: int) -> np.ndarray:
 
 
 def signatures(beat: np.ndarray) -> list[tuple[int, int]]:
-    """Time signatures from which `beats` gives this beat again; none where the beat is 0 throughout.
+    """Returns time signatures from which `beats` restores the given beat; empty if the beat is 0 throughout.
 
     The beat may include the place after the last frame.
 
     Args:
-        beat: int[L]; a bar begins wherever the position is 0 or does not go on from the last.
+        beat: int[L]; a bar begins wherever the beat is 0 or does not continue the previous one.
     """
     beat = np.asarray(beat)
     if not beat.any():
@@ -147,12 +148,12 @@ def signatures(beat: np.ndarray) -> list[tuple[int, int]]:
     steps = (beat[1:] == 0) | (beat[1:] != (beat[:-1] + 1) % vocabulary.BEATS)
     starts = [0, *(np.flatnonzero(steps) + 1).tolist()]
     sizes = np.diff([*starts, len(beat)]).tolist()
-    # What a pick-up would be with the rest of its bar.
+    # The length of the bar to which a pickup would belong.
     whole = int(beat[0]) + sizes[0]
     if beat[0] and len(starts) == 1:
-        # The whole bar must be known even where nothing follows the pick-up.
+        # The length of the whole bar is needed even if nothing follows the pickup.
         return [(0, sizes[0]), (sizes[0], whole)]
-    # The last bar may go on after the last frame: the first length will do from which the same beat follows.
+    # The last bar may continue after the last frame: take the first length that leads to the same beat.
     last = sizes.pop()
     lengths = [
         whole if len(sizes) == 1 and beat[0] else sizes[-1] if sizes else BAR,
@@ -165,7 +166,7 @@ def signatures(beat: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _changes(bars: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The bars, (frame, length), whose length is not that of the bar before."""
+    """Returns the bars, (frame, length), whose length differs from that of the bar before."""
     out: list[tuple[int, int]] = []
     for frame, length in bars:
         if not out or length != out[-1][1]:
@@ -174,7 +175,7 @@ def _changes(bars: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _sections(signatures: Sequence[tuple[int, int]], length: int) -> list[tuple[int, int]]:
-    """One signature a frame, the first at frame 0; of several at one time the one that fits up to the next."""
+    """Returns at most one signature per frame, the first at 0; of several, one whose bars fill the span to the next."""
     grouped: dict[int, list[int]] = {0: []}
     for frame, bar in signatures:
         if frame <= length + 1:
@@ -188,7 +189,7 @@ def _sections(signatures: Sequence[tuple[int, int]], length: int) -> list[tuple[
 
 
 def _bars(sections: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
-    """Start and size of every bar, up to the one in which the place after the last frame lies."""
+    """Returns start and size of every bar, up to the one that contains the place after the last frame."""
     bars = []
     for i, (start, size) in enumerate(sections):
         last = i + 1 == len(sections)
@@ -205,13 +206,13 @@ def _bars(sections: list[tuple[int, int]], length: int) -> list[tuple[int, int]]
 
 
 def _offsets(bars: list[tuple[int, int]], length: int) -> list[int]:
-    """The position in its bar at which each bar of `_bars` begins."""
+    """Returns the beat at which each bar of `_bars` begins."""
     weights: collections.Counter[int] = collections.Counter()
     for _, size in bars:
         weights[size] += size
     ordinary = max(weights, key=lambda size: (weights[size], size))
     offsets = [0] * len(bars)
-    # Bars from the end of the piece on are there for their length only.
+    # A bar that begins at or after the end of the piece only contributes its length.
     count = sum(start < length for start, _ in bars)
     i = 0
     while i < count:

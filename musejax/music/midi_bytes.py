@@ -1,4 +1,4 @@
-"""The events of a MIDI track, read from its bytes and written to bytes."""
+"""Reading and writing of the bytes of MIDI tracks."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from musejax.music import limits
 # Kinds of meta events.
 TEXT, NAME, LYRIC, MARKER, CUE, PORT, END = 0x01, 0x03, 0x05, 0x06, 0x07, 0x21, 0x2F
 TEMPO, METRE, KEY, OWN = 0x51, 0x58, 0x59, 0x7F
-# Content of an event of our own (0x7D stands for no maker): the track has notes that overlap those of the track before.
+# Content of musejax's own event (0x7D is no manufacturer): the track's notes overlap those of the previous track.
 OVERLAP = b"\x7dmusejax: overlaps of the track before"
 # Events of a file: each note has two.
 MAX_EVENTS = 2 * limits.MAX_NOTES + limits.MAX_EVENTS
@@ -18,7 +18,7 @@ MAX_EVENTS = 2 * limits.MAX_NOTES + limits.MAX_EVENTS
 _MAX_TICK = 2**39 - 1
 # The most ticks between two events.
 _MAX_DELTA = 2**28 - 1
-# Data bytes of system messages that have any; they stand in no file that is in order.
+# Number of data bytes of system messages, which valid files do not contain.
 _SYSTEM_SIZES = {0xF1: 1, 0xF2: 2, 0xF3: 1}
 
 
@@ -26,9 +26,9 @@ class Meta(NamedTuple):
     """A meta event.
 
     Attributes:
-        tick: When it happens.
-        kind: What it is, such as `TEMPO`.
-        data: Its content.
+        tick: Time in ticks.
+        kind: Kind of the event, such as `TEMPO`.
+        data: Content.
     """
 
     tick: int
@@ -41,7 +41,7 @@ class Track(NamedTuple):
 
     Attributes:
         messages: Channel messages as (tick, status, first data byte, second data byte or 0): int64[N, 4].
-        metas: Meta events; all but the end of the track.
+        metas: Meta events, without the end of the track.
         num_events: Number of all events.
         is_cut: Whether something follows the end of the track.
     """
@@ -53,19 +53,19 @@ class Track(NamedTuple):
 
 
 class DamageError(Exception):
-    """A track cannot be followed; the message says why and where."""
+    """A track is damaged; the message says how and where."""
 
 
 def read_track(chunk: bytes, budget: int) -> Track:
-    """Reads the events of a track; system exclusive messages are passed over.
+    """Reads the events of a track, except system exclusive messages.
 
     Args:
         chunk: The bytes of the track.
-        budget: Number of events that it may have.
+        budget: The largest number of events.
 
     Raises:
-        DamageError: The bytes are no events.
-        errors.UserError: It has more events than `budget`, or its time exceeds all bounds.
+        DamageError: The bytes are not valid events.
+        errors.UserError: The track has more events than `budget`, or its time exceeds all bounds.
     """
     try:
         return _read_track(chunk, budget)
@@ -74,7 +74,7 @@ def read_track(chunk: bytes, budget: int) -> Track:
 
 
 def _read_track(chunk: bytes, budget: int) -> Track:
-    """Reads a track; raises IndexError where it ends within an event."""
+    """Reads a track; raises IndexError if it ends within an event."""
     packed: list[int] = []
     metas: list[Meta] = []
     position, tick, running, count, size = 0, 0, 0, 0, len(chunk)
@@ -149,10 +149,10 @@ def meta(kind: int, data: bytes) -> bytes:
 
 
 def write_track(events: Iterable[tuple[int, bytes]]) -> bytes:
-    """Returns the chunk of a track, its end included.
+    """Returns the chunk of a track, including its end.
 
     Args:
-        events: The tick and the bytes of each, in the order of time.
+        events: Tick and bytes of each event, in temporal order.
     """
     out, before = [], 0
     for tick, event in events:

@@ -1,7 +1,6 @@
-"""MIDI files as programs and editors leave them, taken apart into their header and their tracks.
+"""Unpacking of MIDI files into header and tracks, in the variants that programs write.
 
-A RIFF container is opened, chunks that are not MIDI's are passed over, and time in video frames becomes ticks of a
-quarter note.
+RIFF containers are opened, foreign chunks are skipped, and time in video frames is converted to ticks per quarter note.
 """
 
 from typing import NamedTuple
@@ -19,9 +18,10 @@ class Contents(NamedTuple):
     """The parts of a MIDI file.
 
     Attributes:
-        is_sequential: Whether each track is a pattern of its own (format 2).
-        ticks_per_quarter: Ticks of a quarter note, 1..32767.
-        microseconds: Of a quarter note, where time is counted in video frames and tempos mean nothing; else None.
+        is_sequential: Whether each track is an independent pattern (format 2).
+        ticks_per_quarter: Ticks per quarter note, 1..32767.
+        microseconds: Microseconds per quarter note if time is counted in video frames, so that tempos have no effect;
+            else None.
         tracks: The bytes of each track.
     """
 
@@ -32,17 +32,17 @@ class Contents(NamedTuple):
 
 
 def unpack(data: bytes) -> Contents:
-    """Takes a file apart.
+    """Unpacks a file.
 
     Args:
-        data: The content of a file.
+        data: Content of the file.
 
     Raises:
-        errors.UserError: It is not MIDI, its ticks have no length in quarter notes, or it is cut off.
+        errors.UserError: The file is not MIDI, has no valid resolution, or is truncated.
     """
     data = _unwrap(data)
     if data[:4] != b"MThd":
-        raise errors.UserError("it does not begin as a MIDI file does (MThd)")
+        raise errors.UserError("it does not begin like a MIDI file (MThd)")
     if len(data) < 14:
         raise errors.UserError(f"its header has {len(data)} bytes; a MIDI header has 14")
     ticks_per_quarter, microseconds = int.from_bytes(data[12:14], "big"), None
@@ -55,7 +55,7 @@ def unpack(data: bytes) -> Contents:
 
 
 def _unwrap(data: bytes) -> bytes:
-    """Returns the file within a RIFF container (.rmi); other content as it is."""
+    """Returns the file inside a RIFF container (.rmi), or other content unchanged."""
     if data[:4] != b"RIFF" or data[8:12] != b"RMID":
         return data
     position = 12
@@ -68,10 +68,10 @@ def _unwrap(data: bytes) -> bytes:
 
 
 def _tracks(data: bytes) -> list[bytes]:
-    """Returns the tracks behind a header; the standard asks readers to pass over other chunks.
+    """Returns the tracks after the header, and skips other chunks, as the standard requires.
 
     Raises:
-        errors.UserError: There are fewer than the header announces, or one of them is cut off.
+        errors.UserError: There are fewer tracks than the header announces, or a track is truncated.
     """
     announced = int.from_bytes(data[10:12], "big")
     position = 8 + int.from_bytes(data[4:8], "big")
@@ -80,7 +80,7 @@ def _tracks(data: bytes) -> list[bytes]:
         kind, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "big")
         start, position = position + 8, position + 8 + size
         if start > len(data) or not kind.isascii() or (position > len(data) and kind != b"MTrk"):
-            break  # Behind the tracks anything may follow.
+            break  # anything may follow the tracks
         if position > len(data):
             cut = f"track {len(tracks) + 1} announces {size:,} bytes, and {len(data) - start:,} follow"
             raise errors.UserError(f"it cannot be read as MIDI ({cut})")
@@ -93,16 +93,16 @@ def _tracks(data: bytes) -> list[bytes]:
 
 
 def _quarter_of_frames(frames: int, ticks: int) -> tuple[int, int]:
-    """Returns the ticks and microseconds of a quarter note for time in video frames.
+    """Returns the ticks and microseconds per quarter note for time in video frames.
 
-    The quarter note lasts half a second, or a second where that has an odd number of ticks.
+    The quarter note lasts half a second, or one second if a second has an odd number of ticks.
 
     Args:
-        frames: Video frames a second, as the header counts them.
-        ticks: Ticks of a frame.
+        frames: Video frames per second, as the header counts them.
+        ticks: Ticks per frame.
 
     Raises:
-        errors.UserError: There is no such frame rate, or ticks are too short.
+        errors.UserError: The frame rate is unknown, or ticks are too short.
     """
     rate = _FRAME_RATES.get(frames, 0.0)
     quarter, seconds = round(rate) * ticks, 1.0
@@ -110,6 +110,6 @@ def _quarter_of_frames(frames: int, ticks: int) -> tuple[int, int]:
         quarter, seconds = quarter // 2, 0.5
     if not 0 < quarter <= _MAX_TICKS:
         raise errors.UserError(
-            "it counts time in SMPTE frames at an unknown rate; 24, 25, 29.97 and 30 frames a second can be read"
+            "it counts time in SMPTE frames at an unknown rate; 24, 25, 29.97 and 30 frames per second can be read"
         )
     return quarter, round(1e6 * seconds * round(rate) / rate)

@@ -1,4 +1,4 @@
-"""How the voices of a piece are laid out in MIDI: ticks, tracks, ports and channels."""
+"""Layout of the voices of a piece in MIDI: ticks, tracks, ports and channels."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,13 @@ from musejax.music.voices_and_bars import Voice
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# Ticks in a quarter note where the sequence does not say, and what also fits tuplets of 7, of 5 and 9, and finer ones.
+# Default ticks per quarter note, and resolutions that also fit tuplets of 7, of 5 and 9, and finer ones.
 _RESOLUTIONS = 480, 3360, 10080, 30240
 # A coarser resolution is multiplied.
 _COARSEST = 24
-# How far from a tick a time may lie to fit a resolution, in ticks.
+# Largest distance from a tick, in ticks, of a time that fits a resolution.
 _TOLERANCE = 1e-3
-# Notes of one pitch and voice that sound at once and end apart.
+# Largest number of overlapping notes of one pitch and voice that end at different times.
 _MAX_OVERLAPS = 16
 _MAX_TRACKS = 2**16 - 2
 _PITCHED_CHANNELS = [channel for channel in range(16) if channel != midi_notes.DRUMS]
@@ -30,14 +30,14 @@ class Clock(NamedTuple):
 
     Attributes:
         tempos: The tempo map.
-        resolution: Ticks in a quarter note.
+        resolution: Ticks per quarter note.
     """
 
     tempos: timing.TempoMap
     resolution: int
 
     def ticks(self, seconds: Iterable[float]) -> list[int]:
-        """Returns times in seconds as ticks, none below 0."""
+        """Converts times in seconds to ticks, at least 0."""
         quarters = self.tempos.quarters(np.array([*seconds], np.float64))
         return np.maximum(np.rint(quarters * self.resolution), 0).astype(np.int64).tolist()
 
@@ -46,10 +46,10 @@ class Track(NamedTuple):
     """A track of notes.
 
     Attributes:
-        voice: Number of its voice.
-        overlaps: Whether its notes overlap those of the voice's tracks before it.
+        voice: Number of the voice.
+        overlaps: Whether the notes overlap those of the previous tracks of the voice.
         notes: Start and end in ticks, pitch and velocity.
-        port: Sixteen channels each; 0 for the first.
+        port: Number of the port (a group of sixteen channels), from 0.
         channel: 0..15.
     """
 
@@ -63,7 +63,7 @@ class Track(NamedTuple):
 def make_clock(sequence: "NoteSequence") -> Clock:
     """Returns the clock of a sequence.
 
-    The resolution is the sequence's own, 480 where it has none, or more where that alone fits the times of all notes.
+    The resolution is that of the sequence, or 480 if it has none, or a higher one if only that fits all notes exactly.
     """
     tempos = timing.tempo_map(sequence)
     own = sequence.ticks_per_quarter
@@ -81,24 +81,24 @@ def make_clock(sequence: "NoteSequence") -> Clock:
 def lay_out(voices: Sequence[Voice], clock: Clock) -> list[Track]:
     """Returns the tracks of all voices.
 
-    A note-off says which pitch ends and not which note. So where notes of one pitch overlap in a voice and end apart,
-    the later one goes to a further track behind the voice's. Each track of pitched notes has a channel of its own, as
-    has each drum kit, in as many ports as that takes.
+    A note-off identifies a pitch, not a note. If notes of one pitch overlap in a voice and end at different times, the
+    later one is therefore written to an additional track after the voice's track. Each pitched track and each drum kit
+    has its own channel, in as many ports as necessary.
 
     Args:
-        voices: Their notes lie in the order of time.
-        clock: Gives the ticks.
+        voices: The voices, with notes in temporal order.
+        clock: Converts seconds to ticks.
 
     Raises:
-        errors.UserError: More than 16 such notes of a pitch overlap, or there are more voices than MIDI holds.
+        errors.UserError: More than 16 such notes of a pitch overlap, or there are too many voices for MIDI.
     """
     layers = [_layers(voice, clock) for voice in voices]
     if sum(map(len, layers)) > _MAX_TRACKS:
-        raise errors.UserError(f"it has {sum(map(len, layers)):,} voices; a MIDI file holds {_MAX_TRACKS:,}")
+        raise errors.UserError(f"it has {sum(map(len, layers)):,} voices; a MIDI file can have {_MAX_TRACKS:,}")
     kits = {program: port for port, program in enumerate(dict.fromkeys(v.program for v in voices if v.is_drum))}
     pitched = ((port, channel) for port in itertools.count() for channel in _PITCHED_CHANNELS)
     places: dict[tuple[int, int], tuple[int, int]] = {}
-    # The first tracks of voices come first, so that they have the first port, which every player knows.
+    # The first tracks of all voices are placed first, to use the first port, which every player supports.
     for depth in range(_MAX_OVERLAPS):
         for number, voice in enumerate(voices):
             if depth < len(layers[number]):
@@ -106,13 +106,13 @@ def lay_out(voices: Sequence[Voice], clock: Clock) -> list[Track]:
                 places[number, depth] = (kits[voice.program], midi_notes.DRUMS) if is_drum else next(pitched)
     return [
         Track(number, depth > 0, notes, *places[number, depth])
-        for number, of_voice in enumerate(layers)
-        for depth, notes in enumerate(of_voice)
+        for number, voice_layers in enumerate(layers)
+        for depth, notes in enumerate(voice_layers)
     ]
 
 
 def _layers(voice: Voice, clock: Clock) -> list[list[tuple[int, int, int, int]]]:
-    """Returns the notes of a voice in layers without overlaps of one pitch, but for those that end together."""
+    """Returns the notes of a voice in layers; notes of one pitch overlap in a layer only if they end together."""
     starts = clock.ticks(note.start_time for note in voice.notes)
     ends = clock.ticks(note.end_time for note in voice.notes)
     layers: list[list[tuple[int, int, int, int]]] = []

@@ -1,4 +1,4 @@
-"""What a MIDI file says that a NoteSequence cannot hold, counted by kind."""
+"""Kinds of content of a MIDI file that a NoteSequence cannot represent."""
 
 from musejax.music.loss_counts import Loss
 
@@ -17,7 +17,7 @@ FRAMES = Loss(
     "{} tempos are left out, because time is counted in video frames",
 )
 PATTERNS = Loss(
-    "its tracks are patterns of their own (format 2); they are read side by side",
-    "its tracks are patterns of their own (format 2); they are read side by side",
+    "its tracks are independent patterns (format 2); they are read in parallel",
+    "its tracks are independent patterns (format 2); they are read in parallel",
 )
 CUT = Loss("what follows the end of 1 track is left out", "what follows the end of {} tracks is left out")

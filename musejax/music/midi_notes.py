@@ -1,4 +1,4 @@
-"""Which note a note-off of a MIDI track ends, and which instrument plays it."""
+"""Pairing of note-ons and note-offs of a MIDI track, and assignment of notes to instruments."""
 
 from typing import NamedTuple
 
@@ -25,9 +25,9 @@ class Notes(NamedTuple):
     """The notes of a track.
 
     Attributes:
-        instruments: In the order in which their first notes end.
-        without_end: Number of note-ons that no note-off follows.
-        without_length: Number of notes that end on the tick of their start.
+        instruments: The instruments, in the order in which their first notes end.
+        without_end: Number of note-ons without a note-off.
+        without_length: Number of notes that end on the tick on which they start.
     """
 
     instruments: list[Instrument]
@@ -38,13 +38,13 @@ class Notes(NamedTuple):
 def read_notes(messages: np.ndarray) -> Notes:
     """Reads the notes of a track.
 
-    A note-off ends every open note of its channel and pitch that did not begin on its own tick; those that did go on
-    if it ends others, so that a note may be struck again on the tick on which it ends. A note belongs to the program
-    that its channel has when the note begins; programs hold for their own track. Notes without an end or without length
-    are left out.
+    A note-off ends every open note of its channel and pitch that began on an earlier tick. Notes that began on the same
+    tick continue if it ended others, so that a note can be repeated on the tick on which it ends. A note belongs to the
+    program of its channel at its beginning; program changes apply only to their own track. Notes without an end or
+    without length are left out.
 
     Args:
-        messages: Channel messages of a track, as `midi_bytes.Track` has them.
+        messages: Channel messages of a track, see `midi_bytes.Track`.
     """
     kinds, channels, pitches, velocities = messages[:, 1] >> 4, messages[:, 1] & 15, messages[:, 2], messages[:, 3]
     begins = (kinds == 9) & (velocities > 0)
@@ -64,12 +64,12 @@ def read_notes(messages: np.ndarray) -> Notes:
 
 
 def _pair(ticks: np.ndarray, keys: np.ndarray, begins: np.ndarray) -> tuple[np.ndarray, int]:
-    """Returns the tick on which each note ends, -1 where none does, and the number of notes without length.
+    """Returns the tick on which each note ends, -1 if it does not end, and the number of notes without length.
 
     Args:
-        ticks: Of note-ons and note-offs.
-        keys: The channel and pitch of each as one number.
-        begins: Whether it begins a note.
+        ticks: Ticks of note-ons and note-offs.
+        keys: Channel and pitch of each event as one number.
+        begins: Whether each event begins a note.
     """
     starts = ticks[begins].tolist()
     ends = [-1] * len(starts)
@@ -93,7 +93,7 @@ def _pair(ticks: np.ndarray, keys: np.ndarray, begins: np.ndarray) -> tuple[np.n
 
 
 def _programs(kinds: np.ndarray, channels: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Returns the program that the channel of each message has there, 0 before the first change."""
+    """Returns the program of the channel of each message at that time, 0 before the first change."""
     out = np.zeros(len(kinds), np.int64)
     for channel in np.unique(channels[kinds == 12]).tolist():
         changes = np.flatnonzero((kinds == 12) & (channels == channel))

@@ -1,9 +1,9 @@
-"""MIDI to NoteSequence.
+"""A reader of MIDI, which converts files to NoteSequences.
 
-`midi_containers` takes a file apart into tracks, `midi_bytes` reads their events, `midi_notes` pairs note-ons and
-note-offs, `midi_texts` reads names, lyrics and markers. The notes are those that note-seq and pretty_midi read, about
-twenty times as quickly. Unlike them, tempos and signatures of all tracks count, and a note belongs to the program with
-which it begins.
+`midi_containers` unpacks a file into tracks, `midi_bytes` reads their events, `midi_notes` pairs note-ons and
+note-offs, and `midi_texts` reads names, lyrics and markers. The reader finds the same notes as note-seq and
+pretty_midi, about twenty times as fast. Unlike them, it reads tempos and signatures of all tracks, and a note belongs
+to the program with which it begins.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,12 +27,12 @@ from musejax.music import (
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# The largest power of two that is the denominator of a time signature that can be read.
+# The largest exponent of two in the denominator of a time signature.
 _MAX_DENOMINATOR = 8
 
 
 class _Signatures(NamedTuple):
-    """Changes of tempo, metre and key, in the order of time; see `midi_songs.Song`."""
+    """Changes of tempo, metre and key, in temporal order; see `midi_songs.Song`."""
 
     tempos: list[tuple[int, int]]
     metres: list[tuple[int, int, int]]
@@ -40,19 +40,22 @@ class _Signatures(NamedTuple):
 
 
 def midi_to_sequence(data: bytes, *, losses: loss_counts.Losses | None = None) -> "NoteSequence":
-    """Reads the bytes of a standard MIDI file, times in seconds.
+    """Reads the bytes of a standard MIDI file.
 
-    Each channel and program of a track that has notes is an instrument. Tempos, time signatures and key signatures may
-    stand in any track; where several tracks have one on the same tick, the last tempo holds, and the signature of the
-    first track. A file without a tempo gives a sequence without one. Lyrics and markers are text annotations (see
-    `score_annotations`). `midi_texts.title` says what is taken for a title.
+    Each channel and program of a track that has notes becomes an instrument. Tempos, time signatures and key signatures
+    may be in any track. If several tracks have one on the same tick, the last tempo and the signature of the first
+    track hold. A file without a tempo leads to a sequence without one. Lyrics and markers become text annotations (see
+    `score_annotations`). The title is determined by `midi_texts.title`.
 
     Args:
-        data: The file's content.
-        losses: Is given how many things of each kind are left out because a NoteSequence cannot hold them.
+        data: Content of the file.
+        losses: Receives the counts of content that a NoteSequence cannot represent, by kind.
+
+    Returns:
+        The NoteSequence, with times in seconds.
 
     Raises:
-        errors.UserError: It is not MIDI, is damaged, or exceeds `limits`; the message is the reason.
+        errors.UserError: The file is not MIDI, is damaged, or exceeds `limits`.
     """
     limits.check_bytes(len(data))
     with collector.paused():
@@ -93,7 +96,7 @@ def _read(data: bytes, losses: loss_counts.Losses) -> midi_songs.Song:
 def _instruments(
     tracks: Sequence[midi_bytes.Track], decode: midi_texts.Decode, losses: loss_counts.Losses
 ) -> list[midi_songs.Instrument]:
-    """Returns the instruments of all tracks; a track of overlaps that our writer made joins the one before it."""
+    """Returns the instruments of all tracks; merges a track of overlaps from musejax's writer with the previous one."""
     out: list[midi_songs.Instrument] = []
     for track in tracks:
         own = list(_track_instruments(track, decode, losses))
@@ -109,7 +112,7 @@ def _instruments(
 def _track_instruments(
     track: midi_bytes.Track, decode: midi_texts.Decode, losses: loss_counts.Losses
 ) -> Iterator[midi_songs.Instrument]:
-    """Yields the instruments of a track; controllers act on a channel, so each program of it has them all."""
+    """Yields the instruments of a track; each program of a channel receives all controllers of the channel."""
     messages = track.messages
     notes = midi_notes.read_notes(messages)
     losses[midi_losses.UNENDED] += notes.without_end

@@ -1,4 +1,4 @@
-"""Music in ticks as MIDI counts time, and the NoteSequence that it becomes."""
+"""A piece in MIDI ticks, and its conversion to a NoteSequence."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Instrument(NamedTuple):
-    """A track, or what one channel and program of it play.
+    """The notes and controllers of one channel and program of a track.
 
     Attributes:
-        name: Its name, possibly empty.
+        name: Name, possibly empty.
         program: General MIDI program, 0..127.
-        is_drum: Whether pitches stand for drums.
+        is_drum: Whether pitches are drums.
         notes: Start and end in ticks, pitch and velocity: int64[N, 4].
         controls: Tick, number and value of each controller: int64[C, 3].
         bends: Tick and value of each pitch bend, 0 in the middle: int64[B, 2].
@@ -37,14 +37,14 @@ class Song(NamedTuple):
     """A piece in ticks.
 
     Attributes:
-        ticks_per_quarter: Ticks of a quarter note.
-        tempos: Tick and microseconds of a quarter note, in the order of time.
+        ticks_per_quarter: Ticks per quarter note.
+        tempos: Tick and microseconds per quarter note of each tempo, in temporal order.
         metres: Tick, numerator and denominator of each time signature.
         keys: Tick, sharps (flats are negative) and whether the mode is minor, of each key signature.
-        instruments: Those that have notes.
-        title: Possibly empty.
-        lyrics: Tick and syllable, with a hyphen where the word goes on.
-        markers: Tick and text.
+        instruments: The instruments that have notes.
+        title: Title, possibly empty.
+        lyrics: Tick and text of each syllable, with a hyphen if the next syllable continues the word.
+        markers: Tick and text of each marker.
     """
 
     ticks_per_quarter: int
@@ -58,29 +58,29 @@ class Song(NamedTuple):
 
 
 class _Tempos(NamedTuple):
-    """The tempo map: from `ticks[i]` on, which is `seconds[i]`, a tick lasts `scales[i]` seconds."""
+    """The tempo map: from `ticks[i]`, at `seconds[i]`, a tick lasts `scales[i]` seconds."""
 
     ticks: np.ndarray
     scales: np.ndarray
     seconds: np.ndarray
 
     def at(self, ticks: np.ndarray) -> np.ndarray:
-        """Returns the seconds of each tick, with the roundings of pretty_midi."""
+        """Converts ticks to seconds, with the same rounding as pretty_midi."""
         i = np.searchsorted(self.ticks, ticks, side="right") - 1
         return self.seconds[i] + self.scales[i] * (ticks - self.ticks[i])
 
 
 def _tempo_map(song: Song) -> _Tempos:
-    """Returns the tempo map: 120 a minute until something else is said, repetitions left out.
+    """Returns the tempo map without repeated tempos, with 120 quarters per minute before the first tempo.
 
     Raises:
-        errors.UserError: There are too many tempos, or one of no length.
+        errors.UserError: There are too many tempos, or one with a quarter note of 0 microseconds.
     """
     limits.check_count(len(song.tempos), limits.MAX_CHANGES, "changes of tempo")
     if any(not microseconds for _, microseconds in song.tempos):
         raise errors.UserError("it has a tempo of 0 microseconds per quarter note")
     ticks, scales = [0], [60.0 / (timing.DEFAULT_QPM * song.ticks_per_quarter)]
-    # Of several tempos at one tick the last holds.
+    # The last of several tempos at one tick holds.
     for tick, microseconds in dict(song.tempos).items():
         scale = 60.0 / ((6e7 / microseconds) * song.ticks_per_quarter)
         if tick == 0:
@@ -95,10 +95,10 @@ def _tempo_map(song: Song) -> _Tempos:
 
 
 def to_sequence(song: Song) -> "NoteSequence":
-    """Returns a piece as a NoteSequence, times in seconds, one instrument number for each of its instruments.
+    """Converts a piece to a NoteSequence with times in seconds and one instrument number per instrument.
 
     Raises:
-        errors.UserError: It exceeds `limits`, or has a tempo of no length.
+        errors.UserError: The piece exceeds `limits`, or has a tempo with a quarter note of 0 microseconds.
     """
     _check_counts(song)
     music_pb2 = noteseq.load().music_pb2
@@ -117,7 +117,7 @@ def to_sequence(song: Song) -> "NoteSequence":
     for time, (_, numerator, denominator) in zip(seconds(song.metres), song.metres):
         sequence.time_signatures.add(time=time, numerator=numerator, denominator=denominator)
     for time, (_, sharps, is_minor) in zip(seconds(song.keys), song.keys):
-        # MIDI counts sharps, a NoteSequence names the tonic.
+        # MIDI stores the number of sharps, a NoteSequence the tonic.
         sequence.key_signatures.add(time=time, key=keys.tonic(sharps, is_minor), mode=int(is_minor))
     for number, instrument in enumerate(song.instruments):
         _add_instrument(sequence, number, instrument, tempos)
@@ -128,7 +128,7 @@ def to_sequence(song: Song) -> "NoteSequence":
 
 
 def _check_counts(song: Song) -> None:
-    """Checks how much there is of each kind before any of it is built."""
+    """Checks the number of notes, events and changes before any of them is created."""
     instruments = song.instruments
     limits.check_count(sum(len(i.notes) for i in instruments), limits.MAX_NOTES, "notes")
     events = sum(len(i.controls) + len(i.bends) for i in instruments) + len(song.lyrics) + len(song.markers)
@@ -137,7 +137,7 @@ def _check_counts(song: Song) -> None:
 
 
 def _add_instrument(sequence: "NoteSequence", number: int, instrument: Instrument, tempos: _Tempos) -> None:
-    """Adds what an instrument plays."""
+    """Adds the notes, pitch bends and controllers of an instrument."""
     if instrument.name:
         sequence.instrument_infos.add(instrument=number, name=instrument.name)
     program, is_drum = instrument.program, instrument.is_drum

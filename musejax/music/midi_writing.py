@@ -1,8 +1,8 @@
-"""NoteSequence to MIDI: a track with title, tempos and signatures, then one named track a voice.
+"""A writer of MIDI: a track with title, tempos and signatures, then one named track per voice.
 
-Where notes of one pitch overlap in a voice and end apart, the later ones have a track of their own behind the voice's,
-with the same name, program and controllers and another channel. An event in it, which other programs pass over, tells
-our reader to join the two again.
+If notes of one pitch overlap in a voice and end at different times, the later ones are written to an additional track
+after the voice's track, with the same name, program and controllers but another channel. The track has an event that
+makes musejax's reader merge the two again; other programs ignore it.
 """
 
 import collections
@@ -24,18 +24,18 @@ _Event = tuple[int, int, bytes]
 def to_bytes(sequence: "NoteSequence") -> bytes:
     """Returns the MIDI file (format 1) of a sequence.
 
-    Times are rounded to ticks: `ticks_per_quarter` of the sequence (480 where it has none), or more where that makes
-    the times of all notes exact. A note keeps at least one tick and velocity 1. The title is the name of the first
-    track. Lyrics stand in the track of their notes, markers in the first; texts are UTF-8. Where sixteen channels are
-    too few, or there are several drum kits, tracks name a port. What MIDI cannot hold is left out: other text
-    annotations, composers, and time signatures whose denominator is no power of two.
+    Times are rounded to ticks: `ticks_per_quarter` of the sequence (480 if it has none), or more if that makes the
+    times of all notes exact. A note has at least one tick and velocity 1. The title is the name of the first track.
+    Lyrics are in the track of their notes, markers in the first track; texts are UTF-8. If sixteen channels are not
+    enough, or there are several drum kits, tracks name a port. Contents that MIDI cannot represent are left out: other
+    text annotations, composers, and time signatures whose denominator is not a power of two.
 
     Args:
-        sequence: The music, times in seconds.
+        sequence: The music.
 
     Raises:
         errors.UserError: There are no notes, a pitch is outside 0..127, or more than 16 notes of one pitch and voice
-            that end apart overlap.
+            that end at different times overlap.
     """
     voices = voices_and_bars.voices(sequence)
     clock = midi_layout.make_clock(sequence)
@@ -59,7 +59,7 @@ def to_bytes(sequence: "NoteSequence") -> bytes:
 
 
 def _chunk(events: list[_Event]) -> bytes:
-    """Returns the chunk of a track whose events come in any order."""
+    """Returns the chunk of a track, from events in any order."""
     events.sort(key=lambda event: event[:2])
     return midi_bytes.write_track((tick, data) for tick, _, data in events)
 
@@ -70,7 +70,7 @@ def _text(kind: int, text: str) -> bytes:
 
 
 def _name(sequence: "NoteSequence", voice: voices_and_bars.Voice) -> str:
-    """Returns the name of a voice as the sequence has it, possibly empty; names need not differ in MIDI."""
+    """Returns the name of a voice in the sequence, possibly empty; names need not be unique in MIDI."""
     parts = (info.name for info in sequence.part_infos if info.part == voice.notes[0].part)
     instruments = (info.name for info in sequence.instrument_infos if info.instrument == voice.instrument)
     return (next(parts, "") or next(instruments, "")).strip()
@@ -90,16 +90,16 @@ def _conductor(sequence: "NoteSequence", clock: midi_layout.Clock) -> list[_Even
     """Returns the events of the first track."""
     title = " ".join(sequence.sequence_metadata.title.split())
     events: list[_Event] = [(0, _SETTING, _text(midi_bytes.NAME, title))] if title else []
-    # Without a tempo MIDI counts 120 quarter notes a minute, as a NoteSequence does.
+    # Without a tempo, MIDI assumes 120 quarter notes per minute, as a NoteSequence does.
     tempos = zip(clock.ticks(clock.tempos.times), clock.tempos.qpm.tolist(), strict=True)
     for tick, qpm in tempos if sequence.tempos else ():
-        # Three bytes of microseconds are what a tempo event holds.
+        # A tempo event stores microseconds in three bytes.
         microseconds = min(max(round(60e6 / qpm), 1), 2**24 - 1)
         events.append((tick, _SETTING, midi_bytes.meta(midi_bytes.TEMPO, microseconds.to_bytes(3, "big"))))
     metres = sorted(sequence.time_signatures, key=lambda s: s.time)
     for tick, s in zip(clock.ticks(s.time for s in metres), metres):
         if 0 < s.numerator < 256 and 0 < s.denominator <= 256 and s.denominator & (s.denominator - 1) == 0:
-            # A click each quarter note, and eight 32nds in a quarter note.
+            # One click per quarter note, and eight 32nds per quarter note.
             data = bytes([s.numerator, s.denominator.bit_length() - 1, 24, 8])
             events.append((tick, _SETTING, midi_bytes.meta(midi_bytes.METRE, data)))
     signatures = sorted(sequence.key_signatures, key=lambda k: k.time)
@@ -113,7 +113,7 @@ def _conductor(sequence: "NoteSequence", clock: midi_layout.Clock) -> list[_Even
 
 
 def _annotations(sequence: "NoteSequence", prefix: str, clock: midi_layout.Clock) -> list[tuple[int, str]]:
-    """Returns ticks and texts of the annotations that begin with a prefix, without it, in the order of time."""
+    """Returns ticks and texts, without the prefix, of the annotations with a prefix, in temporal order."""
     marks = [a for a in sequence.text_annotations if a.text.startswith(prefix)]
     marks.sort(key=lambda a: a.time)
     texts = [" ".join(a.text.removeprefix(prefix).split()) for a in marks]
@@ -125,7 +125,7 @@ def _words(
 ) -> Mapping[int, list[_Event]]:
     """Returns lyric events by the number of their track.
 
-    A syllable goes to a track in which a note begins with it; of several to the one that has most of such notes.
+    A syllable is assigned to a track in which a note begins at its place, preferably the one with the most such notes.
     """
     lyrics = _annotations(sequence, score_annotations.LYRIC, clock)
     if not lyrics:

@@ -12,7 +12,7 @@ class Metre(NamedTuple):
     """A time signature.
 
     Attributes:
-        numerator: Beats in a bar, those of an additive signature added up; 0 for senza misura.
+        numerator: Beats per bar, summed for an additive signature; 0 for senza misura.
         denominator: The beat unit.
     """
 
@@ -29,7 +29,7 @@ class Key(NamedTuple):
     """A key signature at concert pitch.
 
     Attributes:
-        tonic: Pitch class of the tonic; of a key in another mode than minor that of the major key of its signature.
+        tonic: Pitch class of the tonic; in modes other than minor, the tonic of the major key with the same signature.
         is_minor: Whether the mode is minor.
     """
 
@@ -41,8 +41,8 @@ class Transposition(NamedTuple):
     """Semitones from written to sounding pitch.
 
     Attributes:
-        semitones: The number, octaves included.
-        doubling: Semitones from a note to the note that doubles it an octave away; 0 where nothing does.
+        semitones: Number of semitones, including octaves.
+        doubling: Semitones from a note to its doubling an octave away; 0 if it is not doubled.
     """
 
     semitones: int = 0
@@ -50,10 +50,10 @@ class Transposition(NamedTuple):
 
 
 def read_divisions(element: ET.Element) -> Fraction:
-    """Reads how many divisions a quarter has.
+    """Reads the number of divisions per quarter.
 
     Raises:
-        errors.UserError: They are not a positive number.
+        errors.UserError: The number is not positive.
     """
     divisions = musicxml_numbers.fraction(element.text, "the number of divisions")
     if divisions <= 0:
@@ -62,7 +62,7 @@ def read_divisions(element: ET.Element) -> Fraction:
 
 
 def read_metre(time: ET.Element) -> Metre | None:
-    """Reads a time signature of one or several fractions, or None where its numbers cannot be read."""
+    """Reads a time signature of one or more fractions; returns None if its numbers cannot be read."""
     if time.find("senza-misura") is not None:
         return Metre(0, 4)
     units = [musicxml_numbers.whole(unit.text) for unit in time.iterfind("beat-type")]
@@ -78,7 +78,7 @@ def read_metre(time: ET.Element) -> Metre | None:
 
 
 def read_key(key: ET.Element, transposition: int) -> Key | None:
-    """Reads a key signature, or None where it is not a traditional one.
+    """Reads a key signature; returns None if it is not a traditional one.
 
     Args:
         key: The element.
@@ -103,7 +103,7 @@ def read_transposition(transpose: ET.Element) -> Transposition:
 
 
 def count_loss(losses: loss_counts.Losses, loss: loss_counts.Loss, value: object) -> None:
-    """Counts a loss where a value could not be read."""
+    """Counts a loss if a value is None because it could not be read."""
     if value is None:
         losses[loss] += 1
 

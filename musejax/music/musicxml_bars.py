@@ -1,4 +1,4 @@
-"""Bars of a MusicXML score: how long measures are, and where the bars of the music as it is played begin."""
+"""Bars of a score: the lengths of measures, and the bars in the order of playing."""
 
 import itertools
 from collections.abc import Sequence
@@ -8,19 +8,19 @@ from typing import NamedTuple
 from musejax.music.musicxml_attributes import Metre
 from musejax.music.musicxml_measures import Measure
 
-# By how many quarters a measure may differ from its time signature where tuplets are rounded to divisions.
+# Largest difference in quarters between a measure and its time signature that is due to rounding of tuplets.
 _ROUNDING = Fraction(1, 16)
 # The smallest beat unit of a signature made for an irregular bar.
 _SMALLEST = 64
 
 
 class Span(NamedTuple):
-    """A measure of all parts together.
+    """A measure shared by all parts.
 
     Attributes:
-        length: Its length in quarters.
-        metre: The time signature that holds in it; None before the first.
-        is_implicit: Whether the score does not count it.
+        length: Length in quarters.
+        metre: The current time signature; None before the first.
+        is_implicit: Whether the score does not count the measure.
     """
 
     length: Fraction
@@ -29,12 +29,12 @@ class Span(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A bar of the music as it is played: a measure, or several short ones in a row that make up one bar.
+    """A bar in the order of playing: a measure, or several consecutive short measures that make up one bar.
 
     Attributes:
-        start: Where it begins, in quarters.
-        length: Its length in quarters.
-        metre: The time signature that holds in it; None before the first.
+        start: Where the bar begins, in quarters.
+        length: Length in quarters.
+        metre: The current time signature; None before the first.
     """
 
     start: Fraction
@@ -43,12 +43,12 @@ class Bar(NamedTuple):
 
 
 def spans(parts: Sequence[Sequence[Measure]]) -> list[Span]:
-    """Returns the measures of a score; those of one index begin together in all parts."""
+    """Returns the measures of a score in which all parts share their bar lines."""
     out = []
     for measures in itertools.zip_longest(*parts):
         here = [measure for measure in measures if measure is not None]
-        # A rest that fills its bar is as long as the bar, whatever length a program writes: an incomplete bar may have
-        # a whole rest, and a bar of three quarters one of four.
+        # A rest that fills a bar is as long as the bar, whatever length a program writes: an incomplete bar may have a
+        # whole rest, and a bar of three quarters may have a rest of four.
         decisive = [measure for measure in here if measure.notes or measure.rests > 1] or here
         length = max(_length(measure) for measure in decisive)
         metre = next((measure.metre for measure in here if measure.metre is not None), None)
@@ -59,7 +59,7 @@ def spans(parts: Sequence[Sequence[Measure]]) -> list[Span]:
 
 
 def own_spans(measures: Sequence[Measure]) -> list[Span]:
-    """Returns the measures of a part whose bar lines are its own."""
+    """Returns the measures of a part with independent bar lines."""
     return [Span(_rounded(measure), measure.metre, measure.is_implicit) for measure in measures]
 
 
@@ -70,16 +70,16 @@ def _length(measure: Measure) -> Fraction:
 
 
 def _rounded(measure: Measure) -> Fraction:
-    """Returns how far a measure reaches, or the length of its time signature where it is nearly that."""
+    """Returns the extent of a measure, or the length of its time signature if they are nearly equal."""
     full = measure.metre.quarters if measure.metre is not None else None
     return full if full is not None and abs(measure.extent - full) < _ROUNDING else measure.extent
 
 
 def bars(measures: Sequence[Span]) -> list[Bar]:
-    """Joins short measures in a row that make up one bar, such as the halves of a bar around a repeat.
+    """Joins consecutive short measures that make up one bar, such as the halves of a bar around a repeat.
 
     Args:
-        measures: The measures in the order in which they are played.
+        measures: The measures in the order of playing.
     """
     out: list[Bar] = []
     start = Fraction(0)
@@ -95,7 +95,7 @@ def bars(measures: Sequence[Span]) -> list[Bar]:
 
 
 def _joined(measures: Sequence[Span], first: int) -> int:
-    """Returns how many measures from one on make up a bar: 1, unless several short ones are exactly one bar."""
+    """Returns the number of measures in the bar at `first`: 1, unless several short ones are exactly one bar."""
     metre = measures[first].metre
     full = None if metre is None else metre.quarters
     if full is None or (first == 0 and measures[0].is_implicit):
@@ -111,28 +111,27 @@ def _joined(measures: Sequence[Span], first: int) -> int:
 
 
 def signatures(bars: Sequence[Bar]) -> list[tuple[Fraction, Metre]]:
-    """Returns the time signatures that put the bars where they are, by their places in quarters.
+    """Returns place, in quarters, and time signature of each change, from which the bars can be restored.
 
-    An irregular bar has a signature of its own, such as 1/4 for a pickup. The last bar has none if it is short: the
-    music ends in it.
+    An irregular bar gets its own signature, such as 1/4 for a pickup, except for a short last bar.
     """
     out: list[tuple[Fraction, Metre]] = []
     current: Metre | None = None
     for bar in bars:
         is_last_and_short = bar is bars[-1] and current is not None and _is_shorter(bar, current)
-        wanted = bar.metre if is_regular(bar) or is_last_and_short else metre_of(bar.length, bar.metre)
+        metre = bar.metre if is_regular(bar) or is_last_and_short else metre_of(bar.length, bar.metre)
         if is_last_and_short and bar.metre is None:
-            wanted = current
-        if wanted is None:
-            current = None  # The next bar begins with a signature again.
-        elif wanted != current and wanted.numerator:
-            out.append((bar.start, wanted))
-            current = wanted
+            metre = current
+        if metre is None:
+            current = None  # the next bar needs a signature again
+        elif metre != current and metre.numerator:
+            out.append((bar.start, metre))
+            current = metre
     return out
 
 
 def is_regular(bar: Bar) -> bool:
-    """Returns whether a bar is as long as its time signature says."""
+    """Returns whether a bar has the length of its time signature."""
     return bar.metre is not None and bar.metre.quarters == bar.length
 
 
@@ -142,11 +141,11 @@ def _is_shorter(bar: Bar, current: Metre) -> bool:
 
 
 def metre_of(length: Fraction, metre: Metre | None) -> Metre | None:
-    """Returns a time signature for an irregular bar, or None where its length is no multiple of a 64th.
+    """Returns a time signature for an irregular bar, or None if its length is not a multiple of a 64th.
 
     Args:
-        length: The length of the bar in quarters.
-        metre: The time signature that holds in it; None before the first.
+        length: Length of the bar in quarters.
+        metre: The current time signature; None before the first.
     """
     denominator = metre.denominator if metre is not None else 4
     while denominator <= _SMALLEST:

@@ -1,4 +1,4 @@
-"""Chord symbols of a MusicXML score (`<harmony>`) as the figures that note-seq's chord library reads."""
+"""Conversion between chord symbols of MusicXML (`<harmony>`) and the figures of note-seq's chord library."""
 
 import functools
 import re
@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 from musejax.music import loss_counts, musicxml_losses, musicxml_numbers, noteseq
 
 _NO_CHORD = "N.C."
-# The steps in the order of the line of fifths, from F on.
+# The steps in the order of the line of fifths, beginning with F.
 _LINE = "FCGDAEB"
-# Figures of the kinds of the MusicXML specification, and of others that programs write.
+# Figures of the kinds in the MusicXML specification, and of other kinds that programs write.
 _KINDS = {
     "major": "", "minor": "m", "augmented": "aug", "diminished": "dim", "dominant": "7", "major-seventh": "maj7",
     "minor-seventh": "m7", "diminished-seventh": "dim7", "augmented-seventh": "aug7", "half-diminished": "m7b5",
@@ -21,7 +21,7 @@ _KINDS = {
     "dim": "dim", "7": "7", "maj7": "maj7", "min7": "m7", "dim7": "dim7", "m7b5": "m7b5", "minMaj7": "m(maj7)",
     "6": "6", "min6": "m6", "maj69": "6/9", "9": "9", "maj9": "maj9", "min9": "m9", "sus47": "sus7",
 }  # fmt: skip
-# The name of each figure's kind in the MusicXML specification, which comes first.
+# The kind of each figure; kinds of the specification, which come first above, take precedence.
 _KIND_NAMES = {figure: name for name, figure in reversed(_KINDS.items())}
 # Root, kind, degrees in brackets, and bass.
 _FIGURE = re.compile(
@@ -34,12 +34,12 @@ def read_chord(harmony: ET.Element, transposition: int, losses: loss_counts.Loss
     """Reads a chord symbol.
 
     Args:
-        harmony: The `<harmony>` element; of several chords in it the first is read.
+        harmony: The `<harmony>` element; only its first chord is read.
         transposition: Semitones from written to sounding pitch.
         losses: Counts a symbol that is left out.
 
     Returns:
-        The figure, such as `Bbm7(b5)/Db` or `N.C.`, or None for a symbol that is left out.
+        The figure, such as `Bbm7(b5)/Db` or `N.C.`, or None if the symbol is left out.
     """
     parts: dict[str, ET.Element] = {}
     degrees = []
@@ -74,7 +74,7 @@ def read_chord(harmony: ET.Element, transposition: int, losses: loss_counts.Loss
 
 
 def _pitch_class(element: ET.Element | None, name: str, transposition: int) -> str | None:
-    """Returns the name of a root or bass at concert pitch, or None where there is none."""
+    """Returns the name of a root or bass at concert pitch, or None if there is none."""
     step = "" if element is None else (element.findtext(f"{name}-step") or "").strip().upper()
     if element is None or len(step) != 1 or step not in _LINE:
         return None
@@ -86,8 +86,8 @@ def concert_name(step: str, alter: int, transposition: int) -> str:
     """Returns the name of a written pitch class at concert pitch.
 
     Args:
-        step: Its letter, C..B.
-        alter: Its accidental in semitones, -2..2.
+        step: The letter, C..B.
+        alter: The accidental in semitones, -2..2.
         transposition: Semitones from written to sounding pitch.
     """
     place = _LINE.index(step) + 7 * alter + (7 * transposition + 6) % 12 - 6
@@ -95,7 +95,7 @@ def concert_name(step: str, alter: int, transposition: int) -> str:
 
 
 def _degree(element: ET.Element) -> str:
-    """Returns a degree that is added, altered or left out, in brackets."""
+    """Returns an added, altered or omitted degree, in brackets."""
     value = (element.findtext("degree-value") or "").strip()
     alter = musicxml_numbers.whole(element.findtext("degree-alter")) or 0
     sign = "#" * alter if alter > 0 else "b" * -alter
@@ -120,10 +120,10 @@ def is_readable(figure: str) -> bool:
 
 
 def harmony(figure: str) -> ET.Element:
-    """Returns a chord symbol as `<harmony>`, which `read_chord` reads as the same figure.
+    """Returns a `<harmony>` element that `read_chord` reads as the given figure.
 
     Args:
-        figure: The symbol; one that is no chord becomes a direction of words.
+        figure: The figure; text that is not a chord becomes a `<direction>` with words.
     """
     match = _FIGURE.fullmatch(figure.strip())
     if figure.strip() == _NO_CHORD:

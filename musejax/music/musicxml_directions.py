@@ -1,4 +1,4 @@
-"""Directions of a MusicXML measure: tempo, dynamics and the words and signs that say what is played next."""
+"""Directions of a MusicXML measure: tempo, dynamics, and words and signs that change the order of playing."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -12,7 +12,7 @@ _UNITS = {
     "long": 16.0, "breve": 8.0, "whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25, "32nd": 0.125,
     "64th": 0.0625, "128th": 0.03125,
 }  # fmt: skip
-# Velocities of the dynamic marks that last, as MuseScore plays them.
+# Velocities of lasting dynamic marks, as MuseScore plays them.
 DYNAMICS = {
     "pppppp": 1, "ppppp": 5, "pppp": 10, "ppp": 16, "pp": 33, "p": 49, "mp": 64, "mf": 80, "f": 96, "ff": 112,
     "fff": 126, "ffff": 127, "fffff": 127, "ffffff": 127, "fp": 49, "sfp": 49, "sfpp": 33,
@@ -25,9 +25,9 @@ class Tempo(NamedTuple):
     """A tempo mark.
 
     Attributes:
-        position: Where it holds, in quarters from the beginning of its measure.
+        position: Position in quarters from the beginning of the measure.
         qpm: Quarter notes per minute.
-        is_sound: Whether it is for playback; it then takes precedence over a metronome mark.
+        is_sound: Whether the mark is for playback; it then takes precedence over a metronome mark.
     """
 
     position: Fraction
@@ -39,8 +39,8 @@ class Dynamic(NamedTuple):
     """A change of dynamics.
 
     Attributes:
-        position: Where it holds, in quarters from the beginning of its measure.
-        velocity: MIDI velocity of the notes that follow.
+        position: Position in quarters from the beginning of the measure.
+        velocity: MIDI velocity of the following notes.
     """
 
     position: Fraction
@@ -51,9 +51,9 @@ class Directions(NamedTuple):
     """The directions of one measure.
 
     Attributes:
-        tempos: Its tempo marks.
-        dynamics: Its dynamics.
-        marks: What is played next.
+        tempos: Tempo marks.
+        dynamics: Changes of dynamics.
+        marks: Marks that change the order of playing.
     """
 
     tempos: list[Tempo]
@@ -62,7 +62,7 @@ class Directions(NamedTuple):
 
 
 def velocity(percentage: str | None) -> int | None:
-    """Returns the MIDI velocity 1..127 of a percentage of forte, or None where the text is not a number."""
+    """Returns the MIDI velocity 1..127 of a percentage of forte, or None if the text is not a number."""
     value = musicxml_numbers.decimal(percentage)
     return None if value is None else max(1, min(round(value * FORTE / 100), 127))
 
@@ -79,10 +79,10 @@ def read_direction(
 
     Args:
         direction: The element.
-        position: Where it stands, in quarters from the beginning of its measure.
-        divisions: Divisions of a quarter.
+        position: Position in quarters from the beginning of the measure.
+        divisions: Divisions per quarter.
         out: Receives the marks.
-        instruments: Instruments of its part; a `<sound>` may change their programs.
+        instruments: Instruments of the part; a `<sound>` may change their programs.
         losses: Counts metronome marks without a tempo.
     """
     words: list[str] = []
@@ -114,7 +114,7 @@ def read_direction(
         musicxml_jumps.read_words(text, signs, position, out.marks)
     lasting = [DYNAMICS[mark] for mark in dynamics if mark in DYNAMICS]
     if dynamics and not lasting:
-        del out.dynamics[changes:]  # An accent such as sfz is of one note.
+        del out.dynamics[changes:]  # an accent such as sfz applies to one note
     elif lasting and len(out.dynamics) == changes:
         out.dynamics.append(Dynamic(position, lasting[-1]))
     if len(out.tempos) == tempos and metronomes:
@@ -133,15 +133,15 @@ def read_sound(
     instruments: dict[str, musicxml_instruments.Instrument],
     words: str = "",
 ) -> bool:
-    """Reads a `<sound>`, of a direction or by itself, and returns whether it says what is played next.
+    """Reads a `<sound>`, in a direction or on its own, and returns whether it changes the order of playing.
 
     Args:
         sound: The element.
-        position: Where it stands, in quarters from the beginning of its measure.
-        divisions: Divisions of a quarter.
+        position: Position in quarters from the beginning of the measure.
+        divisions: Divisions per quarter.
         out: Receives the marks.
-        instruments: Instruments of its part; their programs may change.
-        words: The words of its direction.
+        instruments: Instruments of the part; their programs may change.
+        words: The words of the direction.
     """
     for child in sound:
         if child.tag == "offset":
@@ -158,7 +158,7 @@ def read_sound(
 
 
 def _metronome(mark: ET.Element) -> float | None:
-    """Returns the quarters per minute of a metronome mark, or None where it gives no tempo."""
+    """Returns the quarters per minute of a metronome mark, or None if it has no tempo."""
     speed = re.search(r"[0-9]{1,6}(\.[0-9]{1,6})?", mark.findtext("per-minute") or "")
     unit = _UNITS.get((mark.findtext("beat-unit") or "").strip())
     if speed is None or unit is None or not float(speed.group()):

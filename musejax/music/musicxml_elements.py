@@ -1,4 +1,4 @@
-"""Notes and rests of a bar as MusicXML elements."""
+"""MusicXML elements for the notes and rests of a bar."""
 
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from musejax.music import musicxml_marks, musicxml_part_list, notation, score_ke
 from musejax.theory import pitch_names
 
 _ACCIDENTALS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
-# Where drums stand on their staff, by General MIDI pitch, and those that have a cross for a head.
+# Staff positions of drums by General MIDI pitch, and drums with a cross as note head.
 _DRUM_PLACES = {
     35: "F4", 36: "F4", 37: "C5", 38: "C5", 39: "C5", 40: "C5", 41: "A4", 42: "G5", 43: "A4", 44: "D4", 45: "B4",
     46: "G5", 47: "D5", 48: "E5", 49: "A5", 50: "E5", 51: "F5", 52: "B5", 53: "F5", 54: "E5", 55: "A5", 56: "E5",
@@ -19,16 +19,16 @@ _CROSSES = frozenset([42, 44, 46, 49, 51, 52, 53, 55, 57, 59])
 
 
 class BarNotes(NamedTuple):
-    """What the notes of one bar of a part depend on.
+    """The context of the notes of one bar of a part.
 
     Attributes:
         bar: The bar.
-        divisions: Divisions of a quarter.
-        number: The number of the part, from 1.
+        divisions: Divisions per quarter.
+        number: Number of the part, from 1.
         part: The part.
         fermatas: Places with a fermata, in divisions.
-        syllables: Text and place in its word (`single`, `begin`, `middle`, `end`) by place in divisions.
-        velocity: The velocity that notes have unless they say otherwise.
+        syllables: Text and position in the word (`single`, `begin`, `middle`, `end`), by place in divisions.
+        velocity: The default velocity of notes.
     """
 
     bar: voices_and_bars.Bar
@@ -46,7 +46,7 @@ class WrittenChord(NamedTuple):
     Attributes:
         chord: The chord, inside its bar.
         spellings: The spelling of each note; None for drums.
-        accidentals: The accidental that each note shows; empty where it shows none.
+        accidentals: The printed accidental of each note; empty if there is none.
     """
 
     chord: score_layout.Chord
@@ -58,11 +58,11 @@ class LaneBar(NamedTuple):
     """One voice of a part in one bar.
 
     Attributes:
-        number: The number of the voice in its part.
-        staff: Its staff.
-        stem: `up` or `down` where its staff has several voices in the bar, else empty.
-        tuplets: Its tuplets.
-        signs: For each chord its signs with their beams.
+        number: Number of the voice in its part.
+        staff: Number of the staff.
+        stem: `up` or `down` if the staff has several voices in the bar, else empty.
+        tuplets: The tuplets.
+        signs: For each chord, its signs with their beams.
     """
 
     number: int
@@ -75,15 +75,15 @@ class LaneBar(NamedTuple):
 def spell(
     chords: Sequence[score_layout.Chord], part: score_layout.Part, keys: Sequence[tuple[int, score_keys.Key]]
 ) -> list[WrittenChord]:
-    """Spells the chords of one staff in one bar; an accidental holds to the end of the bar.
+    """Spells the chords of one staff in one bar; an accidental holds until the end of the bar.
 
     Args:
         chords: The chords of all voices of the staff.
         part: The part.
-        keys: The places and key signatures of the bar; the first holds from its beginning.
+        keys: Places and key signatures in the bar; the first holds from the beginning of the bar.
 
     Returns:
-        The chords in the order given.
+        The spelled chords, in the same order.
     """
     out: dict[int, WrittenChord] = {}
     altered: dict[tuple[str, int], int] = {}
@@ -99,7 +99,7 @@ def spell(
             name = pitch_names.spell(note.pitch, key.fifths, key.spelled_minor)
             place = name.step, name.octave
             before = altered.get(place, pitch_names.alteration(name.step, key.fifths))
-            # A tied note keeps its accidental over the bar line without writing it again.
+            # A tied note keeps its accidental across the bar line without showing it again.
             shows = name.alter != before and not chord.is_tied
             if shows:
                 altered[place] = name.alter
@@ -112,14 +112,14 @@ def spell(
 def lay_out(
     number: int, staff: int, chords: Sequence[score_layout.Chord], context: BarNotes, stem: str = ""
 ) -> LaneBar:
-    """Returns how one voice of a part is written in one bar.
+    """Returns the notation of one voice of a part in one bar.
 
     Args:
-        number: The number of the voice in its part, from 1.
-        staff: Its staff, from 1.
-        chords: Its chords inside the bar.
-        context: What else they depend on.
-        stem: The direction of all its stems, if it has one.
+        number: Number of the voice in its part, from 1.
+        staff: Number of the staff, from 1.
+        chords: The chords of the voice, cut at the bar lines.
+        context: The context of the bar.
+        stem: Direction of all stems, or empty.
     """
     bar = context.bar
     full = Fraction(4 * bar.numerator, bar.denominator)
@@ -127,19 +127,20 @@ def lay_out(
     spans = [_within(chord.start, chord.end, context) for chord in chords]
     tuplets = notation.tuplets(spans, bar.length, missing)
     signs = [notation.signs(*span, _beat(context), tuplets) for span in spans]
-    beams = iter(notation.beams([sign for of_chord in signs for sign in of_chord], _beat(context)))
-    return LaneBar(number, staff, stem, tuplets, [[(sign, next(beams)) for sign in of_chord] for of_chord in signs])
+    beams = iter(notation.beams([sign for chord_signs in signs for sign in chord_signs], _beat(context)))
+    beamed = [[(sign, next(beams)) for sign in chord_signs] for chord_signs in signs]
+    return LaneBar(number, staff, stem, tuplets, beamed)
 
 
 def add_chord(measure: ET.Element, written: WrittenChord, lane: LaneBar, index: int, context: BarNotes) -> None:
     """Writes a chord as one sign, or several tied ones.
 
     Args:
-        measure: The bar's element.
+        measure: The element of the bar.
         written: The chord.
-        lane: Its voice in the bar.
-        index: Which chord of the voice it is.
-        context: What else it depends on.
+        lane: The voice in the bar.
+        index: Index of the chord in the voice.
+        context: The context of the bar.
     """
     chord, signs = written.chord, lane.signs[index]
     for number, (sign, beams) in enumerate(signs):
@@ -172,15 +173,15 @@ def add_chord(measure: ET.Element, written: WrittenChord, lane: LaneBar, index: 
 
 
 def add_rest(measure: ET.Element, start: int, end: int, lane: LaneBar, context: BarNotes, *, is_hidden: bool) -> None:
-    """Fills a time with rests.
+    """Fills a span with rests.
 
     Args:
-        measure: The bar's element.
-        start: Its beginning in divisions.
-        end: Its end.
+        measure: The element of the bar.
+        start: Beginning of the span in divisions.
+        end: End of the span in divisions.
         lane: The voice in the bar.
-        context: What else the rests depend on.
-        is_hidden: Whether the time is left blank, as in further voices of a staff; tuplets are filled in any case.
+        context: The context of the bar.
+        is_hidden: Whether to leave the span blank, as in further voices of a staff; tuplets are always filled.
     """
     if start >= end:
         return
@@ -203,7 +204,7 @@ def add_rest(measure: ET.Element, start: int, end: int, lane: LaneBar, context: 
 
 
 def _within(start: int, end: int, context: BarNotes) -> tuple[Fraction, Fraction]:
-    """Returns two places in quarters from the bar line."""
+    """Converts two places in divisions to quarters from the bar line."""
     divisions, line = context.divisions, context.bar.start
     return Fraction(start, divisions) - line, Fraction(end, divisions) - line
 
@@ -218,7 +219,7 @@ def _duration(sign: notation.Sign, context: BarNotes) -> str:
 
 
 def _add_pitch(note: ET.Element, pitch: int, spelling: pitch_names.Spelling | None) -> None:
-    """Adds the pitch of a note, or the place of a drum on its staff."""
+    """Adds the pitch of a note, or the staff position of a drum."""
     if spelling is None:
         place = _DRUM_PLACES.get(pitch, "C5")
         element = ET.SubElement(note, "unpitched")
@@ -233,7 +234,7 @@ def _add_pitch(note: ET.Element, pitch: int, spelling: pitch_names.Spelling | No
 
 
 def _add_staff(note: ET.Element, lane: LaneBar, context: BarNotes) -> None:
-    """Adds the staff of a note or rest where its part has two."""
+    """Adds the staff of a note or rest if its part has two staves."""
     if context.part.staves > 1:
         ET.SubElement(note, "staff").text = str(lane.staff)
 

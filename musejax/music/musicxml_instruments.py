@@ -1,4 +1,4 @@
-"""The part list of a MusicXML score: names of parts, MIDI channels, programs and percussion notes."""
+"""Reading of the part list of a MusicXML score: names of parts, MIDI channels, programs and percussion notes."""
 
 import xml.etree.ElementTree as ET
 from typing import NamedTuple
@@ -10,9 +10,9 @@ class Instrument(NamedTuple):
     """One instrument of a part.
 
     Attributes:
-        channel: MIDI channel 1..16; 0 where the score does not say.
+        channel: MIDI channel 1..16; 0 if the score does not specify it.
         program: MIDI program 0..127.
-        percussion: MIDI pitch of an unpitched instrument; None where it has none.
+        percussion: MIDI pitch of an unpitched instrument; None if it has none.
     """
 
     channel: int = 0
@@ -21,11 +21,11 @@ class Instrument(NamedTuple):
 
 
 class Head(NamedTuple):
-    """A part as the part list describes it.
+    """The entry of a part in the part list.
 
     Attributes:
-        name: Its name.
-        instruments: Its instruments by id, in the order of the score.
+        name: Name of the part.
+        instruments: Instruments by id, in the order of the score.
     """
 
     name: str
@@ -33,12 +33,12 @@ class Head(NamedTuple):
 
 
 def read_heads(root: ET.Element) -> dict[str, Head]:
-    """Reads the part list of a score, by the ids of its parts."""
+    """Reads the part list of a score; returns its entries by id."""
     return {part.get("id", ""): _head(part) for part in root.iterfind("part-list/score-part")}
 
 
 def change_program(instruments: dict[str, Instrument], change: ET.Element) -> None:
-    """Applies a `<midi-instrument>`, of the part list or of a `<sound>`, to the instrument that it names."""
+    """Applies a `<midi-instrument>` of the part list or of a `<sound>` to the instrument that it names."""
     name = change.get("id", "")
     channel, program, percussion = (
         musicxml_numbers.whole(change.findtext(tag)) for tag in ("midi-channel", "midi-program", "midi-unpitched")
@@ -46,7 +46,7 @@ def change_program(instruments: dict[str, Instrument], change: ET.Element) -> No
     before = instruments.get(name, Instrument())
     instruments[name] = Instrument(
         channel if channel is not None and 1 <= channel <= 16 else before.channel,
-        # MusicXML counts programs and percussion notes from 1.
+        # MusicXML numbers programs and percussion notes from 1.
         program - 1 if program is not None and 1 <= program <= 128 else before.program,
         percussion - 1 if percussion is not None and 1 <= percussion <= 128 else before.percussion,
     )

@@ -1,4 +1,4 @@
-"""Marks of a MusicXML measure that say what is played next: repeats, endings, D.C., D.S., segno, coda and Fine."""
+"""Marks of a MusicXML measure that change the order of playing: repeats, endings, D.C., D.S., segno, coda and Fine."""
 
 import dataclasses
 import re
@@ -15,16 +15,16 @@ _CODA = re.compile(r"\W*coda\W*", re.IGNORECASE)
 _FINE = re.compile(r"\W*fine\W*", re.IGNORECASE)
 _UNTIL = re.compile(r"\bal\s+(fine|coda)\b|\be\s+poi\s+la\s+(coda)\b", re.IGNORECASE)
 _SOUND_MARKS = ("dacapo", "dalsegno", "segno", "coda", "tocoda", "fine", "forward-repeat")
-# Endings of one bracket, and times of one repeat, beyond which a number is a mistake.
+# Largest plausible number of an ending or of the times of a repeat.
 _MOST_TIMES = 100
 
 
 class Jump(NamedTuple):
-    """A leap back.
+    """A jump back.
 
     Attributes:
-        segno: The label of the segno at which to go on; None for the beginning.
-        until: `fine` or `coda` where the score says to what the music then goes, else None.
+        segno: Label of the segno to which the music jumps; None for the beginning.
+        until: `fine` or `coda` if the score specifies how the music continues, else None.
     """
 
     segno: str | None
@@ -33,23 +33,23 @@ class Jump(NamedTuple):
 
 @dataclasses.dataclass(slots=True)
 class Marks:
-    """The marks of one measure; those of all parts are put together.
+    """The marks of one measure.
 
     Attributes:
-        forward: Whether a repeated section begins with the measure.
-        forward_next: Whether one begins with the next measure.
-        backward: How often a section that ends with the measure is played; 0 where none ends.
-        backward_before: The same of a section that ends with the measure before.
-        after_jump: Whether the section is repeated after a leap, too.
-        ending: The numbers of the ending that begins with the measure, empty if it has none; None where none begins.
-        ending_next: The same of an ending that begins with the next measure.
-        ending_stops: Whether an ending stops with the measure.
-        ending_stopped: Whether an ending stops with the measure before.
-        places: Position in quarters, kind (`segno`, `coda`, `coda sign`) and label of the places to leap to. A coda
-            sign is a symbol without a sound: it stands where the music leaves for the coda, or where the coda begins.
-        to_coda: The label of the coda for which the music leaves at the end of the measure; None where it stays.
-        fine: Whether the music ends with the measure after a leap.
-        jump: The leap at the end of the measure.
+        forward: Whether a repeated section begins with this measure.
+        forward_next: Whether a repeated section begins with the next measure.
+        backward: How often the section that ends with this measure is played; 0 if none ends.
+        backward_before: How often the section that ends with the previous measure is played; 0 if none ends.
+        after_jump: Whether the section is also repeated after a jump.
+        ending: Numbers of the ending that begins with this measure, possibly empty; None if none begins.
+        ending_next: Numbers of the ending that begins with the next measure, possibly empty; None if none begins.
+        ending_stops: Whether an ending stops with this measure.
+        ending_stopped: Whether an ending stops with the previous measure.
+        places: Position in quarters, kind (`segno`, `coda`, `coda sign`) and label of the targets of jumps. A `coda
+            sign` is a symbol without a sound, either where the music jumps to the coda or where the coda begins.
+        to_coda: Label of the coda to which the music jumps at the end of this measure; None if it does not.
+        fine: Whether the music ends with this measure after a jump.
+        jump: The jump at the end of this measure.
     """
 
     forward: bool = False
@@ -86,9 +86,9 @@ def read_sound(sound: ET.Element, position: Fraction, marks: Marks, words: str =
 
     Args:
         sound: The element.
-        position: Where it stands, in quarters from the beginning of its measure.
-        marks: Marks of its measure.
-        words: The words that belong to it.
+        position: Position in quarters from the beginning of the measure.
+        marks: Marks of the measure.
+        words: The words of the direction.
     """
     values = {name: value for name, value in sound.attrib.items() if name in _SOUND_MARKS}
     if not values:
@@ -110,33 +110,33 @@ def read_sound(sound: ET.Element, position: Fraction, marks: Marks, words: str =
 
 
 def read_words(words: str, signs: list[str], position: Fraction, marks: Marks) -> None:
-    """Adds the marks of a direction without a sound, as musicians read its words and signs.
+    """Adds the marks of a direction without a sound, interpreting its words and signs.
 
     Args:
         words: All words of the direction.
-        signs: Its signs, `segno` or `coda`.
-        position: Where it stands, in quarters from the beginning of its measure.
-        marks: Marks of its measure.
+        signs: The signs of the direction, `segno` or `coda`.
+        position: Position in quarters from the beginning of the measure.
+        marks: Marks of the measure.
     """
-    leaps = False
+    uses_signs = False
     if words:
         if _DA_CAPO.match(words):
-            marks.jump, leaps = Jump(None, _until(words)), True
+            marks.jump, uses_signs = Jump(None, _until(words)), True
         elif _DAL_SEGNO.match(words):
-            marks.jump, leaps = Jump("", _until(words)), True
+            marks.jump, uses_signs = Jump("", _until(words)), True
         elif _TO_CODA.match(words):
-            marks.to_coda, leaps = "", True
+            marks.to_coda, uses_signs = "", True
         elif _FINE.fullmatch(words):
             marks.fine = True
         elif _CODA.fullmatch(words):
             marks.places.append((position, "coda", ""))
-            leaps = True
-    if not leaps:
+            uses_signs = True
+    if not uses_signs:
         marks.places += [(position, "coda sign" if sign == "coda" else sign, "") for sign in signs]
 
 
 def combine(parts: list[Marks]) -> Marks:
-    """Puts the marks of one measure in all parts together; where they differ the first part that has one decides."""
+    """Combines the marks of one measure in all parts; if they differ, the first part that has a mark decides."""
     out = Marks(places=[place for marks in parts for place in marks.places])
     for marks in parts:
         for name in ("forward", "forward_next", "backward", "backward_before", "after_jump", "ending_stops"):

@@ -1,9 +1,9 @@
 """Measures of a MusicXML score in which parts have different time signatures, such as 6/8 against 2/4.
 
-The bars of all parts begin and end together, so the notes of some parts are shorter or longer than they look.
-MuseScore, which calls such a time signature local, writes the notes of these parts as long as they look, but rests,
-`<forward>` and `<backup>` as long as they are. MusicXML does not say which of the time signatures counts the quarters
-of the score. It is one with which the notes and rests of every part fill the measure equally.
+The bars of all parts begin and end together, so the notes of some parts sound shorter or longer than they are notated.
+MuseScore, which calls such time signatures local, writes the notated durations of notes in these parts, but the
+sounding durations of rests, `<forward>` and `<backup>`. MusicXML does not specify which of the time signatures counts
+the quarters of the score. It is one with which the notes and rests of every part fill the measure equally.
 """
 
 import itertools
@@ -14,21 +14,21 @@ from musejax.music import loss_counts, musicxml_losses
 from musejax.music.musicxml_attributes import Metre
 from musejax.music.musicxml_measures import Measure
 
-# By how many quarters the lengths of parts may differ where tuplets are rounded to divisions.
+# Largest difference in quarters between the lengths of parts that is due to rounding of tuplets.
 _ROUNDING = Fraction(1, 16)
 
 Parts = list[list[Measure]]
-# For each part the factors of the lengths of its notes, by the index of the measure.
+# For each part, the factor of the lengths of its notes, by index of the measure.
 Stretches = list[Mapping[int, Fraction]]
 
 
 def align(parts: Parts, read: Callable[[Stretches], Parts], losses: loss_counts.Losses) -> None:
-    """Replaces the measures whose notes are not as long as they look.
+    """Replaces the measures whose notes do not sound as long as they are notated.
 
     Args:
         parts: The measures of each part, as written.
         read: Reads the parts again with other lengths of notes.
-        losses: Counts the measures in which no length fits; they stay as written.
+        losses: Counts the measures in which no length fits; they remain as written.
     """
     mixed = {m: metres for m, metres in enumerate(_metres(parts)) if len(set(metres.values())) > 1}
     if not mixed:
@@ -41,12 +41,12 @@ def align(parts: Parts, read: Callable[[Stretches], Parts], losses: loss_counts.
         if m not in mixed:
             shared = _quarters(measures[0].metre)
             continue
-        # As written first; then the time signature that all parts had before, then that of the first part.
+        # Try the measure as written, then the time signature that all parts had before, then that of the first part.
         choices = [None, *sorted(dict.fromkeys(mixed[m].values()), key=lambda length: length != shared)]
         for counts_all, choice in itertools.product((True, False), choices):
             chosen = parts if choice is None else readings[choice]
             extent = _common_extent([part[m] for part in chosen if m < len(part)], counts_all)
-            # Where a single rest does not bear witness, a time signature must.
+            # If single rests are not trusted, the extent must agree with a time signature.
             if extent is not None and (counts_all or extent in mixed[m].values()):
                 _replace(parts, chosen, m, extent if choice is None else choice)
                 break
@@ -55,7 +55,7 @@ def align(parts: Parts, read: Callable[[Stretches], Parts], losses: loss_counts.
 
 
 def _replace(parts: Parts, chosen: Parts, m: int, length: Fraction) -> None:
-    """Replaces one measure of all parts, and gives them the time signature of a length if one of them has it."""
+    """Replaces one measure of all parts, and sets its time signature to the one with the given length, if any."""
     metres = [part[m].metre for part in parts if m < len(part)]
     metre = next((metre for metre in metres if _quarters(metre) == length), None)
     for part, reading in zip(parts, chosen):
@@ -65,7 +65,7 @@ def _replace(parts: Parts, chosen: Parts, m: int, length: Fraction) -> None:
 
 
 def _metres(parts: Parts) -> list[dict[int, Fraction]]:
-    """Returns for each measure the lengths of its time signatures in quarters, by part."""
+    """Returns, for each measure, the lengths of its time signatures in quarters, by part."""
     out: list[dict[int, Fraction]] = [{} for _ in range(max(map(len, parts), default=0))]
     for p, part in enumerate(parts):
         for m, measure in enumerate(part):
@@ -80,7 +80,7 @@ def _quarters(metre: Metre | None) -> Fraction | None:
 
 
 def _stretches(count: int, mixed: Mapping[int, Mapping[int, Fraction]], length: Fraction) -> Stretches:
-    """Returns the factors with which notes fill measures of a length, where one of the parts has that length."""
+    """Returns the factors with which notes fill measures of a length, for measures where a part has that length."""
     return [
         {m: length / metres[p] for m, metres in mixed.items() if p in metres and length in metres.values()}
         for p in range(count)
@@ -88,11 +88,11 @@ def _stretches(count: int, mixed: Mapping[int, Mapping[int, Fraction]], length: 
 
 
 def _common_extent(measures: Sequence[Measure], counts_all: bool) -> Fraction | None:
-    """Returns how far all measures of one index reach, or None where they differ.
+    """Returns the common extent of the measures of one index, or None if their extents differ.
 
     Args:
         measures: The measures.
-        counts_all: Whether a single rest counts; some programs give it another length than its bar.
+        counts_all: Whether to include measures with a single rest, whose length may differ from that of the bar.
     """
     decisive = [measure for measure in measures if counts_all or measure.notes or measure.rests > 1] or measures
     extents = [measure.extent for measure in decisive]

@@ -1,4 +1,4 @@
-"""Kinds of things in a MusicXML score that a NoteSequence cannot hold."""
+"""Kinds of content of a MusicXML score that a NoteSequence cannot represent."""
 
 from musejax.music.loss_counts import Loss
 
@@ -22,10 +22,10 @@ LOCAL_METRE = Loss(
     "{} measures are read as written, because their parts have different time signatures and lengths that do not fit",
 )
 UNFOLDING = Loss(
-    "repeats cannot be played out within the bounds; the score is read as written",
-    "repeats cannot be played out within the bounds; {} scores are read as written",
+    "repeats cannot be played within the bounds; the score is read as written",
+    "repeats cannot be played within the bounds; {} scores are read as written",
 )
 OWN_BARS = Loss(
-    "parts have bar lines of their own, so repeats of the score are not played out",
-    "parts have bar lines of their own, so repeats of {} scores are not played out",
+    "parts have independent bar lines, so repeats of the score are not played",
+    "parts have independent bar lines, so repeats of {} scores are not played",
 )

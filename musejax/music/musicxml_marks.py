@@ -1,4 +1,4 @@
-"""Tempos, keys, chord symbols and dynamics as MusicXML elements."""
+"""MusicXML elements for tempos, keys, chord symbols and dynamics."""
 
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,10 +12,10 @@ _MODES = ("major", "minor")
 
 
 class Mark(NamedTuple):
-    """An element that stands at a place of a part.
+    """An element at a place of a part.
 
     Attributes:
-        place: In divisions of a quarter from the start of the piece.
+        place: Place in divisions of a quarter from the start of the piece.
         element: The element.
     """
 
@@ -24,7 +24,7 @@ class Mark(NamedTuple):
 
 
 def key_element(key: score_keys.Key) -> ET.Element:
-    """Returns a `<key>`."""
+    """Returns the `<key>` element of a key."""
     element = ET.Element("key")
     ET.SubElement(element, "fifths").text = str(key.fifths)
     ET.SubElement(element, "mode").text = _MODES[key.is_minor]
@@ -32,20 +32,20 @@ def key_element(key: score_keys.Key) -> ET.Element:
 
 
 def tempo_marks(sequence: "NoteSequence", times: exact_times.ExactTimes, *, is_shown: bool) -> list[Mark]:
-    """Returns the tempos that a sequence gives.
+    """Returns the tempos of a sequence as elements for one part.
 
-    Every part gets them, because some readers keep the tempo with which the part before ended; only the first part
-    shows them, as metronome marks.
+    Every part receives them, because some readers keep the last tempo of the previous part; only the first part shows
+    them, as metronome marks.
 
     Args:
         sequence: The music.
-        times: Its times.
-        is_shown: Whether the part shows them.
+        times: The times of the sequence.
+        is_shown: Whether the part shows the tempos.
     """
     out = []
-    given = {max(tempo.time, 0.0) for tempo in sequence.tempos}
+    explicit = {max(tempo.time, 0.0) for tempo in sequence.tempos}
     for seconds, qpm in zip(times.tempos.times.tolist(), times.tempos.qpm.tolist(), strict=True):
-        if seconds not in given:
+        if seconds not in explicit:
             continue
         qpm = timing.stated_tempo(qpm)
         direction = ET.Element("direction", placement="above")
@@ -62,7 +62,7 @@ def tempo_marks(sequence: "NoteSequence", times: exact_times.ExactTimes, *, is_s
 
 
 def chord_marks(sequence: "NoteSequence", times: exact_times.ExactTimes) -> list[Mark]:
-    """Returns the chord symbols of a sequence; one that MusicXML has no kind for is written as words."""
+    """Returns the chord symbols of a sequence; text that is not a chord is written as words."""
     kind = sequence.TextAnnotation.CHORD_SYMBOL
     symbols = sorted((a for a in sequence.text_annotations if a.annotation_type == kind), key=lambda a: a.time)
     return [Mark(times.place(symbol.time), musicxml_chords.harmony(symbol.text)) for symbol in symbols]
@@ -81,10 +81,10 @@ def section_marks(sequence: "NoteSequence", times: exact_times.ExactTimes) -> li
 
 
 def printable(text: str) -> str:
-    """Returns text without the control characters that XML forbids."""
+    """Replaces the control characters in a text, which XML forbids, by spaces."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def dynamics(velocity: int) -> str:
-    """Returns a velocity as the percentage of forte that MusicXML counts in."""
+    """Returns a velocity as a percentage of forte, the unit of MusicXML."""
     return f"{velocity * 100 / musicxml_directions.FORTE:.2f}".rstrip("0").rstrip(".")

@@ -1,7 +1,7 @@
-"""The measures of one part of a MusicXML score, with every place in quarters from the beginning of its measure.
+"""The measures of one part of a MusicXML score, with positions in quarters from the beginning of the measure.
 
-Clefs and octave shifts say how a note is printed. The pitch that a file gives is the sounding one, but for the
-transposition of the part, so they are not read.
+Clefs and octave shifts are ignored, because they only affect printing: apart from the transposition of the part, the
+pitches in a file are sounding pitches.
 """
 
 import bisect
@@ -34,18 +34,18 @@ class Measure:
     """One measure of one part.
 
     Attributes:
-        name: Its number, as the score has it.
-        extent: How far its longest voice reaches, in quarters.
-        notes: Its sounding notes, by onset.
-        rests: How many rests it has.
-        advances: Whether anything in it takes time.
-        metre: The time signature that holds in it; None before the first.
-        changes_metre: Whether it has a time signature of its own.
-        keys: Position and key signatures of its changes of key.
-        chords: Position and figure of its chord symbols.
-        directions: Tempos, dynamics and marks of what is played next.
-        is_implicit: Whether the measure is not counted, as a pickup is not.
-        has_own_lines: Whether its bar lines are those of its part alone.
+        name: The printed number.
+        extent: Length of the longest voice, in quarters.
+        notes: The sounding notes, by onset.
+        rests: Number of rests.
+        advances: Whether the measure has any notes, rests or other elements with a duration.
+        metre: The current time signature; None before the first.
+        changes_metre: Whether the time signature is in this measure.
+        keys: Position and key of each change of key.
+        chords: Position and figure of each chord symbol.
+        directions: Tempos, dynamics and marks that change the order of playing.
+        is_implicit: Whether the measure is not counted, like a pickup.
+        has_own_lines: Whether the bar lines are independent of other parts.
     """
 
     name: str
@@ -63,11 +63,11 @@ class Measure:
 
 
 class Source(NamedTuple):
-    """A measure as it stands in the file.
+    """A measure in the file.
 
     Attributes:
-        attributes: The attributes of its `<measure>`.
-        children: What it holds.
+        attributes: The XML attributes of its `<measure>`.
+        children: The child elements.
     """
 
     attributes: dict[str, str]
@@ -76,7 +76,7 @@ class Source(NamedTuple):
 
 @dataclasses.dataclass(slots=True)
 class _State:
-    """What goes on from measure to measure."""
+    """The state that is carried from measure to measure."""
 
     context: musicxml_notes.Context
     metre: musicxml_attributes.Metre | None = None
@@ -94,13 +94,13 @@ def read_part(
 
     Args:
         measures: The measures.
-        head: What the part list says of the part; its instruments may change with the music.
+        head: The entry of the part in the part list; the music may change its instruments.
         losses: Counts what is left out.
-        divisions: Divisions of a quarter in a part that does not give any.
-        stretches: By what the lengths of notes are multiplied, by the index of the measure.
+        divisions: Divisions per quarter, if the part does not specify them.
+        stretches: Factor of the lengths of notes, by index of the measure.
 
     Returns:
-        The measures, and the divisions of a quarter at their end.
+        The measures, and the divisions per quarter at their end.
 
     Raises:
         errors.UserError: A duration or the number of divisions cannot be read.
@@ -135,7 +135,7 @@ def _read_measure(source: Source, state: _State) -> Measure:
                 place += note.length
             measure.rests += note.is_rest
         elif tag == "backup":
-            # Programs leave out what is hidden in a voice, but step back over it.
+            # Programs omit hidden parts of a voice, but include them in `<backup>`.
             place = max(place - context.quarters(child.findtext("duration")), _START)
         elif tag == "forward":
             place += context.quarters(child.findtext("duration"))
@@ -166,7 +166,7 @@ def _read_measure(source: Source, state: _State) -> Measure:
 
 
 def _read_attributes(attributes: ET.Element, place: Fraction, measure: Measure, state: _State) -> None:
-    """Reads `<attributes>`; of several keys or time signatures the first holds."""
+    """Reads `<attributes>`; the first of several keys or time signatures holds."""
     context = state.context
     keys: list[ET.Element] = []
     for child in attributes:
@@ -195,7 +195,7 @@ def _read_attributes(attributes: ET.Element, place: Fraction, measure: Measure, 
 
 
 def _read_harmony(harmony: ET.Element, place: Fraction, measure: Measure, context: musicxml_notes.Context) -> None:
-    """Reads a chord symbol, which may sound later than where it stands."""
+    """Reads a chord symbol, which may have an offset."""
     staff = harmony.findtext("staff") or "1"
     figure = musicxml_chords.read_chord(harmony, context.transposition(staff).semitones, context.losses)
     if figure is not None:
@@ -207,7 +207,7 @@ def _read_harmony(harmony: ET.Element, place: Fraction, measure: Measure, contex
 def apply_dynamics(
     notes: list[musicxml_notes.WrittenNote], dynamics: list[musicxml_directions.Dynamic], before: int
 ) -> int:
-    """Gives each note of a measure the velocity that holds at its onset, and returns the one at the end."""
+    """Sets the velocity of each note of a measure from the dynamics at its onset; returns the velocity at the end."""
     dynamics = sorted(dynamics, key=lambda dynamic: dynamic.position)
     places = [dynamic.position for dynamic in dynamics]
     levels = [before, *(dynamic.velocity for dynamic in dynamics)]

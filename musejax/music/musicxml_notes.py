@@ -1,4 +1,4 @@
-"""The notes of a MusicXML measure: pitch, length, ties, instrument and words."""
+"""The notes of a MusicXML measure: pitch, length, ties, instrument and lyrics."""
 
 import dataclasses
 import math
@@ -26,17 +26,17 @@ class WrittenNote:
     """A sounding note as it is written, before ties are joined.
 
     Attributes:
-        start: Onset in quarters from the beginning of its measure.
+        start: Onset in quarters from the beginning of the measure.
         length: Length in quarters.
         pitch: MIDI pitch.
-        voice: Number of its voice.
-        velocity: MIDI velocity; 0 until the dynamics of its measure are known.
-        instrument: The instrument that plays it.
+        voice: Number of the voice.
+        velocity: MIDI velocity; 0 until the dynamics of the measure have been applied.
+        instrument: The instrument.
         is_drum: Whether it is a percussion note.
-        starts_tie: Whether the next note of its pitch continues it.
-        stops_tie: Whether it continues a note before it.
-        fermata: Whether a fermata stands over it.
-        lyrics: Its syllables by number of the verse.
+        starts_tie: Whether the next note of this pitch continues it.
+        stops_tie: Whether it continues a previous note.
+        fermata: Whether it has a fermata.
+        lyrics: Syllables by number of the verse.
     """
 
     start: Fraction
@@ -53,13 +53,13 @@ class WrittenNote:
 
 
 class Step(NamedTuple):
-    """What a `<note>` does to the place in its measure.
+    """The step in time of a `<note>`.
 
     Attributes:
-        length: Its length in quarters.
-        in_chord: Whether it sounds with the note before it.
+        length: Length in quarters.
+        in_chord: Whether it sounds together with the previous note.
         is_rest: Whether it is a rest.
-        sign: Its note value and dots as printed; empty if the file does not give them.
+        sign: The printed note value and dots; empty if the file does not have them.
     """
 
     length: Fraction
@@ -70,17 +70,17 @@ class Step(NamedTuple):
 
 @dataclasses.dataclass(slots=True)
 class Context:
-    """What notes depend on.
+    """The context of the notes of a part.
 
     Attributes:
         instruments: The instruments of the part by id.
         losses: Counts what is left out.
-        divisions: Divisions of a quarter.
-        transpositions: By staff; None stands for all staves.
-        percussion_staves: Whether a staff has a percussion clef; None stands for a clef without a number.
-        voices: Numbers of the voices by their names.
-        lengths: Quarters by the text of a duration, until the divisions change.
-        stretch: By what the lengths of notes are multiplied in a measure with a local time signature; else None.
+        divisions: Divisions per quarter.
+        transpositions: Transpositions by staff; the key None stands for all staves.
+        percussion_staves: Whether a staff has a percussion clef, by staff; the key None stands for an unnumbered clef.
+        voices: Numbers of the voices by name.
+        lengths: Cache of lengths in quarters by text of a duration, until the divisions change.
+        stretch: Factor of the lengths of notes in a measure with a local time signature, else None.
     """
 
     instruments: dict[str, musicxml_instruments.Instrument]
@@ -97,10 +97,10 @@ class Context:
         return self.transpositions.get(staff) or self.transpositions.get(None) or _NOTHING
 
     def quarters(self, duration: str | None) -> Fraction:
-        """Returns the length of a duration.
+        """Returns the length of a duration in quarters.
 
         Raises:
-            errors.UserError: It is not a number from 0 on.
+            errors.UserError: The duration is negative or not a number.
         """
         length = self.lengths.get(duration)
         if length is None:
@@ -111,7 +111,7 @@ class Context:
         return length
 
     def voice(self, name: str) -> int:
-        """Returns the number of a voice: its name if that is a number, else one that is free."""
+        """Returns the number of a voice: its name if that is a number, else an unused number."""
         number = self.voices.get(name)
         if number is None:
             number = musicxml_numbers.whole(name) or 0
@@ -132,13 +132,13 @@ def read_note(
 
     Args:
         element: The element.
-        context: What it depends on.
-        place: Where it stands, in quarters from the beginning of its measure.
-        latest: Onset, length and sign of the note before it, with which a note of a chord sounds.
-        notes: The notes of its measure.
+        context: The context of the part.
+        place: Current position, in quarters from the beginning of the measure.
+        latest: Onset, length and sign of the previous note, with which a note of a chord sounds.
+        notes: The notes of the measure.
 
     Returns:
-        How the place in the measure moves on, or None for a grace note.
+        The step in time, or None for a grace note.
     """
     pitch = unpitched = lyrics = None
     duration: str | None = None
@@ -181,7 +181,7 @@ def read_note(
         elif tag == "cue":
             is_cue = True
     start, length = latest[:2] if in_chord else (place, Fraction(0))
-    # A chord has one stem. Some programs forget the dots and tuplets of its further notes in their durations.
+    # Notes of a chord with the same sign have one length: some programs omit dots and tuplets in the later durations.
     if duration is not None and not (in_chord and sign and sign == latest[2]):
         length = context.quarters(duration)
         if context.stretch is not None and not is_rest:
@@ -223,20 +223,20 @@ def read_note(
 def _instrument(
     instruments: dict[str, musicxml_instruments.Instrument], name: str | None
 ) -> musicxml_instruments.Instrument:
-    """Returns the instrument of a note: the one it names, else the first of its part."""
+    """Returns the instrument that a note names, or else the first of its part."""
     if name is not None and name in instruments:
         return instruments[name]
     return next(iter(instruments.values()), _NO_INSTRUMENT)
 
 
 def _is_percussion(context: Context, staff: str, instrument: musicxml_instruments.Instrument) -> bool:
-    """Returns whether a note with a pitch is a percussion note."""
+    """Returns whether a pitched note is a percussion note."""
     clefs = context.percussion_staves
     return instrument.channel == 10 and (instrument.percussion is not None or clefs.get(staff, clefs.get(None, False)))
 
 
 def _pitch(pitch: ET.Element, losses: loss_counts.Losses) -> int | None:
-    """Returns the written MIDI pitch, or None where it cannot be read."""
+    """Returns the written MIDI pitch, or None if it cannot be read."""
     step, octave, alter = None, None, None
     for child in pitch:
         if child.tag == "step":
@@ -254,7 +254,7 @@ def _pitch(pitch: ET.Element, losses: loss_counts.Losses) -> int | None:
 
 
 def _add_lyric(lyric: ET.Element, lyrics: dict[int, str] | None) -> dict[int, str] | None:
-    """Adds the text of a `<lyric>` to the syllables of a note; a hyphen at its end says that the word goes on."""
+    """Adds the text of a `<lyric>` to the syllables of a note, with a hyphen at its end if the word continues."""
     text, hyphen = "", ""
     for child in lyric:
         if child.tag == "text":

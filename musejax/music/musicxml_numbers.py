@@ -1,4 +1,4 @@
-"""Numbers in MusicXML text, bounded so that a few digits cannot stand for a number of any size."""
+"""Numbers in MusicXML text, with a bounded number of digits."""
 
 import functools
 import math
@@ -14,8 +14,8 @@ def fraction(text: str | None, name: str) -> Fraction:
     """Reads a decimal number exactly.
 
     Args:
-        text: The text of an element.
-        name: What the number is, for the message.
+        text: Text of an element.
+        name: Name of the number, for the message.
 
     Raises:
         errors.UserError: The text is not a decimal number of at most twelve digits.
@@ -27,11 +27,11 @@ def fraction(text: str | None, name: str) -> Fraction:
 
 @functools.lru_cache(4096)
 def decimal(text: str | None) -> float | None:
-    """Returns a decimal number, or None where the text is not one."""
+    """Returns a decimal number, or None if the text is not one."""
     return float(text) if text is not None and _DECIMAL.match(text) else None
 
 
 def whole(text: str | None) -> int | None:
-    """Returns the nearest whole number, halves upwards, or None where the text is not a number."""
+    """Returns the nearest whole number, halves upwards, or None if the text is not a number."""
     value = decimal(text)
     return None if value is None else math.floor(value + 0.5)

@@ -1,4 +1,4 @@
-"""The part list that MusicXML begins with: names, instruments, MIDI channels and brackets."""
+"""Writing of the part list of a MusicXML score: names, instruments, MIDI channels and brackets."""
 
 import functools
 import itertools
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from musejax.music import musicxml_marks, noteseq, score_layout, voices_and_bars
 
 _DRUM_CHANNEL = 10
-# General MIDI programs of choirs and of bowed strings: neighbouring parts of one of them share a bracket.
+# General MIDI programs of choirs and of bowed strings; adjacent parts of one family share a bracket.
 _FAMILIES = {"choir": range(52, 55), "strings": range(40, 45)}
 _CHOIR = re.compile(r"(soprano|alto|tenor|bass|choir|chorus)\b.*|[satb]\.?", re.IGNORECASE)
 _STRINGS = re.compile(r"(violin|viola|violoncello|cello|contrabass|double bass|strings?)\b.*", re.IGNORECASE)
@@ -20,7 +20,7 @@ def add_parts(root: ET.Element, parts: Sequence[score_layout.Part]) -> None:
 
     Args:
         root: The score.
-        parts: Its parts; their ids are P1, P2 and so on.
+        parts: The parts; their ids are P1, P2 and so on.
     """
     listed = ET.SubElement(root, "part-list")
     channel = itertools.count()
@@ -39,10 +39,10 @@ def add_parts(root: ET.Element, parts: Sequence[score_layout.Part]) -> None:
 
 
 def instrument_id(part: int, part_layout: score_layout.Part, note: score_layout.LaidNote) -> str:
-    """Returns the id of the instrument that plays a note; each drum is an instrument of its own.
+    """Returns the id of the instrument that plays a note; each drum is a separate instrument.
 
     Args:
-        part: The number of the part, from 1.
+        part: Number of the part, from 1.
         part_layout: The part.
         note: The note.
     """
@@ -69,14 +69,14 @@ def _add_part(listed: ET.Element, number: int, part: score_layout.Part, channels
     for identifier, channel, program, pitch in sounds:
         sound = ET.SubElement(entry, "midi-instrument", id=identifier)
         ET.SubElement(sound, "midi-channel").text = str(channel)
-        # MusicXML counts programs and drums from 1.
+        # MusicXML numbers programs and drums from 1.
         ET.SubElement(sound, "midi-program").text = str(program + 1)
         if pitch is not None:
             ET.SubElement(sound, "midi-unpitched").text = str(pitch + 1)
 
 
 def _channel(count: int) -> int:
-    """Returns the channel of an instrument, 1..16 without that of drums; more than fifteen share channels."""
+    """Returns the channel of an instrument, 1..16 without the drum channel; more than fifteen share channels."""
     channel = count % 15 + 1
     return channel + (channel >= _DRUM_CHANNEL)
 
@@ -97,7 +97,7 @@ def _drum_name(pitch: int) -> str:
 
 
 def _family(part: score_layout.Part) -> str | None:
-    """Returns the family of a part whose neighbours share its bracket."""
+    """Returns the family of a part, whose adjacent parts share a bracket, or None."""
     if any(voice.is_drum for voice in part.instruments):
         return None
     for family, pattern in (("choir", _CHOIR), ("strings", _STRINGS)):

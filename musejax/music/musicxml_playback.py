@@ -1,4 +1,4 @@
-"""Tempos, signatures, bar lines and chord symbols of a MusicXML score in the order of playing."""
+"""Tempos, signatures, bar lines and chord symbols of a score in the order of playing."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -30,9 +30,9 @@ class Score(NamedTuple):
     Attributes:
         names: The name of each part.
         parts: The measures of each part.
-        spans: The lengths of the measures of each part; one list for all, unless parts have bar lines of their own.
+        spans: The spans of the measures of each part; the same for all parts, unless they have independent bar lines.
         order: The measures in the order of playing.
-        starts: For each part where the measures begin in the order of playing and where the last ends, in quarters.
+        starts: For each part, the starts of the measures in the order of playing and the end of the last, in quarters.
     """
 
     names: Sequence[str]
@@ -43,9 +43,9 @@ class Score(NamedTuple):
 
 
 def add_tempos(sequence: "NoteSequence", score: Score) -> None:
-    """Adds the tempo map: the marks of all parts; where several stand at one place that of the first part for playback.
+    """Adds the tempo marks of all parts; a mark for playback and an earlier part take precedence at one place.
 
-    After a leap the tempo holds that is written there. A score without a mark gives a sequence without a tempo.
+    After a jump, the tempo written at its target holds. A score without a mark leads to a sequence without a tempo.
     """
     written = _written_tempos(score)
     by_measure: dict[int, list[tuple[Fraction, int, float]]] = {}
@@ -77,7 +77,7 @@ def _written_tempos(score: Score) -> dict[tuple[int, Fraction], tuple[int, music
         for m, measure in enumerate(measures):
             for tempo in measure.directions.tempos:
                 before = out.get((m, tempo.position))
-                # Of several in one part the last holds.
+                # The last of several marks in one part holds.
                 if before is None or tempo.is_sound > before[1].is_sound:
                     is_stronger = True
                 else:
@@ -88,7 +88,7 @@ def _written_tempos(score: Score) -> dict[tuple[int, Fraction], tuple[int, music
 
 
 def add_signatures(sequence: "NoteSequence", score: Score) -> None:
-    """Adds time and key signatures, and bar lines where time signatures alone do not say where bars begin."""
+    """Adds time and key signatures, and bar lines if they do not follow from the time signatures."""
     if not score.parts:
         return
     spans = score.spans[0]
@@ -104,9 +104,9 @@ def add_signatures(sequence: "NoteSequence", score: Score) -> None:
 
 
 def add_numbers(sequence: "NoteSequence", score: Score) -> None:
-    """Adds the numbers of measures to a sequence with time signatures, unless counting bars gives them all.
+    """Adds the printed bar numbers to a sequence with time signatures, unless they all equal counted numbers.
 
-    Several measures in a row may make up one bar that is counted once.
+    Consecutive measures that make up one bar are counted once.
     """
     names: list[str] = []
     for measures in score.parts:
@@ -125,22 +125,22 @@ def add_numbers(sequence: "NoteSequence", score: Score) -> None:
 
 
 def add_chords(sequence: "NoteSequence", score: Score) -> None:
-    """Adds chord symbols; those of several parts at one place count once."""
-    found: dict[tuple[Fraction, str], None] = {}
+    """Adds chord symbols; equal symbols of several parts at one place are added once."""
+    symbols: dict[tuple[Fraction, str], None] = {}
     for measures, starts in zip(score.parts, score.starts):
         for start, (m, _) in zip(starts, score.order):
             for position, figure in measures[m].chords if m < len(measures) else ():
-                found.setdefault((start + position, figure))
+                symbols.setdefault((start + position, figure))
     kind = sequence.TextAnnotation.CHORD_SYMBOL
-    for time, (_, figure) in _timed(sequence, sorted(found, key=lambda chord: chord[0])):
+    for time, (_, figure) in _timed(sequence, sorted(symbols, key=lambda chord: chord[0])):
         sequence.text_annotations.add(time=time, text=figure, annotation_type=kind)
 
 
 def _keys(score: Score) -> list[tuple[Fraction, musicxml_attributes.Key]]:
-    """Returns the changes of key; where several parts have one at a place, that of the first part."""
-    found: dict[Fraction, musicxml_attributes.Key] = {}
+    """Returns the changes of key; if several parts have one at a place, the first part decides."""
+    keys: dict[Fraction, musicxml_attributes.Key] = {}
     for measures, starts in zip(score.parts, score.starts):
-        own: dict[Fraction, musicxml_attributes.Key] = {}
+        part_keys: dict[Fraction, musicxml_attributes.Key] = {}
         before: list[musicxml_attributes.Key | None] = [None]
         for measure in measures:
             before.append(measure.keys[-1][1] if measure.keys else before[-1])
@@ -149,17 +149,17 @@ def _keys(score: Score) -> list[tuple[Fraction, musicxml_attributes.Key]]:
                 continue
             key = before[m]
             if at and m != score.order[at - 1].measure + 1 and key is not None:
-                own[start] = key
-            own.update((start + position, key) for position, key in measures[m].keys)
-        found = own | found
+                part_keys[start] = key
+            part_keys.update((start + position, key) for position, key in measures[m].keys)
+        keys = part_keys | keys
     out: list[tuple[Fraction, musicxml_attributes.Key]] = []
-    for place, key in sorted(found.items(), key=lambda item: item[0]):
+    for place, key in sorted(keys.items(), key=lambda item: item[0]):
         if not out or out[-1][1] != key:
             out.append((place, key))
     return out
 
 
 def _timed(sequence: "NoteSequence", items: Sequence[tuple[Fraction, Any]]) -> list[tuple[float, tuple[Fraction, Any]]]:
-    """Returns the seconds of items whose first field is a place in quarters."""
+    """Returns items, whose first field is a place in quarters, with their times in seconds."""
     times = timing.to_seconds(sequence, np.array([float(item[0]) for item in items], np.float64))
     return list(zip(times.tolist(), items))

@@ -1,7 +1,7 @@
-"""MusicXML to NoteSequence, by a reader over the C parser of the standard library.
+"""A reader of MusicXML, which converts scores to NoteSequences, based on the XML parser of the standard library.
 
-The score is read measure by measure in exact quarters (`musicxml_measures`). The lengths of measures and the tempo map
-follow from all parts together (`musicxml_bars`), and repeats are played out (`musicxml_repeats`): `score_assembly`.
+The score is read measure by measure in exact quarters (`musicxml_measures`). Then `score_assembly` computes the lengths
+of measures and the tempo map from all parts (`musicxml_bars`), and plays repeats (`musicxml_repeats`).
 """
 
 import xml.etree.ElementTree as ET
@@ -29,27 +29,30 @@ if TYPE_CHECKING:
 def musicxml_to_sequence(
     path: Path, *, repeats: bool = True, losses: loss_counts.Losses | None = None
 ) -> "NoteSequence":
-    """Reads a MusicXML file, plain or zipped (.mxl), times in seconds.
+    """Reads a MusicXML file, plain or zipped (.mxl).
 
-    All parts share one tempo map and, unless the score says otherwise, their bar lines. Notes and keys are at concert
-    pitch. Tied notes are one note; grace notes and cue notes are left out. Fermatas, chord symbols and lyrics are text
-    annotations (see `score_annotations`), as are bar lines wherever time signatures alone do not say where they are,
-    and the numbers of measures wherever counting bars does not give them.
+    All parts share one tempo map and, unless the score specifies otherwise, their bar lines. Notes and keys are at
+    concert pitch. Tied notes are merged; grace notes and cue notes are left out. Fermatas, chord symbols and lyrics
+    become text annotations (see `score_annotations`), as do bar lines that do not follow from the time signatures, and
+    bar numbers that differ from counted ones.
 
     Args:
         path: The file.
-        repeats: Whether repeats, endings, D.C., D.S. and coda are played out; otherwise the score is read as written.
-        losses: Is given how many things of each kind a NoteSequence cannot hold, so that they are left out.
+        repeats: Whether to play repeats, endings, D.C., D.S. and coda; otherwise the score is read as written.
+        losses: Receives the counts of content that a NoteSequence cannot represent, by kind.
+
+    Returns:
+        The NoteSequence, with times in seconds.
 
     Raises:
-        errors.UserError: The file is not MusicXML, is damaged, or exceeds `limits`; the message is the reason.
+        errors.UserError: The file is not MusicXML, is damaged, or exceeds `limits`.
     """
     try:
         with collector.paused():
             sequence = _read(score_tree.read(path), repeats, loss_counts.Losses() if losses is None else losses)
     except (errors.UserError, OSError):
         raise
-    except Exception as e:  # Whatever else a damaged file provokes.
+    except Exception as e:  # any other failure on a damaged file
         raise errors.UserError(errors.failure("it cannot be read as MusicXML", e)) from e
     limits.check(sequence)
     return sequence
@@ -62,7 +65,7 @@ def _read(root: ET.Element, repeats: bool, losses: loss_counts.Losses) -> "NoteS
     if has_own_lines:
         spans = [musicxml_bars.own_spans(measures) for measures in parts]
     else:
-        counted = loss_counts.Losses()  # What a second reading leaves out has been counted.
+        counted = loss_counts.Losses()  # a second reading must not count losses twice
         musicxml_local_metres.align(parts, lambda stretches: _parts(root, counted, stretches)[1], losses)
         spans = [musicxml_bars.spans(parts)] * len(parts)
     sequence = score_assembly.assemble(names, parts, spans, losses, has_common_lines=not has_own_lines, repeats=repeats)
@@ -80,18 +83,18 @@ def _parts(
     for number, (name, measures) in enumerate(_sources(root)):
         head = heads.get(name, musicxml_instruments.Head("", {}))
         names.append(head.name)
-        of_part = stretches[number] if stretches else None
-        # Some programs write divisions in the first part only.
-        part, divisions = musicxml_measures.read_part(measures, head, losses, divisions, of_part)
+        part_stretches = stretches[number] if stretches else None
+        # Some programs write divisions only in the first part.
+        part, divisions = musicxml_measures.read_part(measures, head, losses, divisions, part_stretches)
         parts.append(part)
     return names, parts
 
 
 def _sources(root: ET.Element) -> list[tuple[str, list[musicxml_measures.Source]]]:
-    """Returns the id and the measures of each part, of a score by parts or by measures.
+    """Returns id and measures of each part, from a score ordered by parts or by measures.
 
     Raises:
-        errors.UserError: The file holds something else.
+        errors.UserError: The document is not a score.
     """
     source = musicxml_measures.Source
     if root.tag == "score-partwise":

@@ -1,4 +1,4 @@
-"""The order in which the measures of a MusicXML score are played."""
+"""The order in which the measures of a score are played."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from musejax.music.musicxml_jumps import Jump, Marks
 
 
 class Played(NamedTuple):
-    """A measure as it is played.
+    """A measure in the order of playing.
 
     Attributes:
-        measure: Its index in the score.
-        round: How many times its section has begun, from 1: the number of the ending and of the verse.
+        measure: Index of the measure in the score.
+        round: How many times its section has begun, from 1; this is the number of the ending and of the verse.
     """
 
     measure: int
@@ -24,10 +24,10 @@ class _Ending(NamedTuple):
     """An ending of a repeated section.
 
     Attributes:
-        last: The index of its last measure.
-        numbers: The rounds in which it is played.
+        last: Index of the last measure.
+        numbers: The rounds in which the ending is played.
         rounds: How often the whole section is played.
-        after_jump: Whether the section is repeated after a leap.
+        after_jump: Whether the section is repeated after a jump.
         closes: Whether no other ending follows.
     """
 
@@ -41,21 +41,21 @@ class _Ending(NamedTuple):
 def playing_order(
     marks: Sequence[Marks], lengths: Sequence[Fraction], most: int, sections: Sequence[range] | None = None
 ) -> list[Played] | None:
-    """Plays out repeats, endings and leaps.
+    """Returns the order of playing that results from repeats, endings and jumps.
 
-    Leaps stand at the end of a measure, wherever in it they are written. After a leap sections are not repeated and
-    their last endings are played, unless the score says otherwise.
+    Jumps take effect at the end of a measure, wherever in it they are written. After a jump, sections are not repeated
+    and their last endings are played, unless the score specifies otherwise.
 
     Args:
-        marks: The marks of each measure, of all parts together.
-        lengths: The length of each measure in quarters.
-        most: How many measures may be played.
-        sections: Measures of the sections that are played one after the other, each with its repeats; None for all.
+        marks: The combined marks of all parts in each measure.
+        lengths: Length of each measure in quarters.
+        most: The largest number of measures that may be played.
+        sections: Measures of the sections in the order of playing, each with its repeats; None for the whole score.
 
     Returns:
-        The measures in the order in which they are played, or None where they are more than `most`.
+        The measures in the order of playing, or None if there are more than `most`.
     """
-    marks = _at_home(marks)
+    marks = _normalise(marks)
     if sections is None:
         return _section_order(marks, lengths, most)
     order: list[Played] = []
@@ -64,7 +64,7 @@ def playing_order(
         part = _section_order([marks[m] for m in section], [lengths[m] for m in section], most - len(order))
         if part is None:
             return None
-        # The verses of a section go on where they ended the last time.
+        # The numbers of verses continue from the last time the section was played.
         before = rounds.get(section, 0)
         order += [Played(section[measure], number + before) for measure, number in part]
         rounds[section] = before + max((number for _, number in part), default=0)
@@ -72,13 +72,13 @@ def playing_order(
 
 
 def _section_order(marks: Sequence[Marks], lengths: Sequence[Fraction], most: int) -> list[Played] | None:
-    """Plays out a section whose marks are at home; None where more measures are played than `most`."""
+    """Returns the order of playing of one section with normalised marks, or None if it exceeds `most` measures."""
     endings = _endings(marks)
     ending_of = {m: ending for first, ending in endings.items() for m in range(first, ending.last + 1)}
     segnos, codas, leaving = _places(marks, lengths)
     order: list[Played] = []
     taken: set[int] = set()
-    leap: Jump | None = None
+    jump: Jump | None = None
     start, count, at, returns = 0, 1, 0, False
     while at < len(marks):
         here = marks[at]
@@ -86,7 +86,7 @@ def _section_order(marks: Sequence[Marks], lengths: Sequence[Fraction], most: in
             start, count = at, 1
         returns = False
         ending = endings.get(at)
-        if ending is not None and not _is_played(ending, count, leap is not None):
+        if ending is not None and not _is_played(ending, count, jump is not None):
             at = ending.last + 1
             if ending.closes:
                 start, count = at, 1
@@ -94,16 +94,16 @@ def _section_order(marks: Sequence[Marks], lengths: Sequence[Fraction], most: in
         order.append(Played(at, count))
         if len(order) > most:
             return None
-        if leap is not None:
-            if here.fine and leap.until != "coda":
+        if jump is not None:
+            if here.fine and jump.until != "coda":
                 break
-            coda = _coda(codas, leaving[at], at) if at in leaving and leap.until != "fine" else None
+            coda = _coda(codas, leaving[at], at) if at in leaving and jump.until != "fine" else None
             if coda is not None:
-                start, count, at, leap = coda, 1, coda, None
+                start, count, at, jump = coda, 1, coda, None
                 continue
         inside = ending_of.get(at)
         rounds = inside.rounds if inside is not None else here.backward
-        if here.backward and (leap is None or here.after_jump) and count < rounds:
+        if here.backward and (jump is None or here.after_jump) and count < rounds:
             at, count, returns = start, count + 1, True
             continue
         if here.backward or (inside is not None and inside.last == at and inside.closes):
@@ -111,14 +111,14 @@ def _section_order(marks: Sequence[Marks], lengths: Sequence[Fraction], most: in
         target = _target(here.jump, segnos, at) if here.jump is not None and at not in taken else None
         if target is not None:
             taken.add(at)
-            start, count, at, leap = target, 1, target, here.jump
+            start, count, at, jump = target, 1, target, here.jump
             continue
         at += 1
     return order
 
 
-def _at_home(marks: Sequence[Marks]) -> list[Marks]:
-    """Returns the marks with those that belong to the measure before or after moved there."""
+def _normalise(marks: Sequence[Marks]) -> list[Marks]:
+    """Returns the marks after moving those that concern the previous or next measure to that measure."""
     out = [dataclasses.replace(m) for m in marks]
     for before, after in zip(out, out[1:]):
         after.forward |= before.forward_next
@@ -129,7 +129,7 @@ def _at_home(marks: Sequence[Marks]) -> list[Marks]:
 
 
 def _endings(marks: Sequence[Marks]) -> dict[int, _Ending]:
-    """Returns the endings by the index of their first measure."""
+    """Returns the endings by index of their first measure."""
     firsts = [m for m, mark in enumerate(marks) if mark.ending is not None]
     spans = []
     for first, following in zip(firsts, [*firsts[1:], len(marks)]):
@@ -149,27 +149,27 @@ def _group(marks: Sequence[Marks], group: list[tuple[int, int]]) -> dict[int, _E
     """Returns the endings of one section, from their first and last measures."""
     numbers: list[tuple[int, ...]] = []
     for first, _ in group:
-        given = marks[first].ending or ()
-        numbers.append(given or (1 + max((n for row in numbers for n in row), default=0),))
+        printed = marks[first].ending or ()
+        numbers.append(printed or (1 + max((n for row in numbers for n in row), default=0),))
     highest = max(n for row in numbers for n in row)
-    # Where only the last bracket closes with a repeat, what follows it is the ending without a bracket.
+    # If there is only one bracket and it closes with a repeat, the last ending follows without a bracket.
     rounds = highest + (len(group) == 1 and bool(marks[group[0][1]].backward))
-    again = any(marks[last].after_jump for _, last in group)
+    after_jump = any(marks[last].after_jump for _, last in group)
     return {
-        first: _Ending(last, row, rounds, again, (first, last) == group[-1])
+        first: _Ending(last, row, rounds, after_jump, (first, last) == group[-1])
         for (first, last), row in zip(group, numbers)
     }
 
 
-def _is_played(ending: _Ending, count: int, after_leap: bool) -> bool:
-    """Returns whether an ending is played in this round; after a leap only the last one is."""
-    return (ending.rounds if after_leap and not ending.after_jump else count) in ending.numbers
+def _is_played(ending: _Ending, count: int, has_jumped: bool) -> bool:
+    """Returns whether an ending is played in this round; after a jump, only the last one is."""
+    return (ending.rounds if has_jumped and not ending.after_jump else count) in ending.numbers
 
 
 def _places(
     marks: Sequence[Marks], lengths: Sequence[Fraction]
 ) -> tuple[dict[int, str], dict[int, str], dict[int, str]]:
-    """Returns the labels of segnos and codas by the measures that begin there, and of codas by where music leaves."""
+    """Returns labels by measure: of segnos, of codas, and of codas to which the music jumps from the measure."""
     places: dict[str, dict[int, str]] = {"segno": {}, "coda": {}, "coda sign": {}}
     written = {m for m, mark in enumerate(marks) if any(kind == "coda sign" for _, kind, _ in mark.places)}
     leaving = {m: mark.to_coda for m, mark in enumerate(marks) if mark.to_coda is not None}
@@ -184,13 +184,13 @@ def _places(
 
 
 def _coda(codas: dict[int, str], label: str, at: int) -> int | None:
-    """Returns the measure with which the coda begins, for which the music leaves at a measure."""
-    behind = [m for m in sorted(codas) if m > at]
-    return next((m for m in behind if codas[m] == label), behind[0] if behind else None)
+    """Returns the first measure of the coda with a label after a measure, else of the next coda, or None."""
+    later = [m for m in sorted(codas) if m > at]
+    return next((m for m in later if codas[m] == label), later[0] if later else None)
 
 
 def _target(jump: Jump, segnos: dict[int, str], at: int) -> int | None:
-    """Returns the measure to which a leap goes, or None where there is none."""
+    """Returns the target measure of a jump, or None if there is none."""
     if jump.segno is None:
         return 0
     before = [m for m in sorted(segnos) if m <= at]

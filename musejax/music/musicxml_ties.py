@@ -1,4 +1,4 @@
-"""The notes of one part of a MusicXML score as they are played, with tied notes joined."""
+"""The notes of one part of a score in the order of playing, with tied notes joined."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from musejax.music.musicxml_notes import WrittenNote
 
-# Quarters between two tied notes, where tuplets are rounded.
+# Largest gap in quarters between two tied notes that is due to rounding of tuplets.
 _TOUCHING = Fraction(1, 24)
 
 
@@ -15,11 +15,11 @@ class Note:
     """A note as it is played.
 
     Attributes:
-        written: The note as it is written, the first of a tie.
+        written: The written note, the first one of a tie.
         start: Onset in quarters from the beginning of the piece.
-        end: Where it ends, in quarters.
-        fermata: Whether a fermata stands over it or over a note tied to it.
-        syllable: The text that is sung on it; empty if there is none.
+        end: End in quarters.
+        fermata: Whether it or a note tied to it has a fermata.
+        syllable: The syllable; empty if there is none.
     """
 
     written: WrittenNote
@@ -30,9 +30,9 @@ class Note:
 
 
 def played_notes(measures: Iterable[tuple[Fraction, int, list[WrittenNote]]]) -> list[Note]:
-    """Joins tied notes; a tie that nothing continues ends with its note.
+    """Joins tied notes; a tie without a continuation ends with its note.
 
-    A note continues the tied note of its pitch and voice that ends where it begins, else the one of another voice.
+    A note continues the tied note of its pitch that ends where it begins, preferably one of its voice.
 
     Args:
         measures: Start in quarters, number of the verse and notes of each measure, in the order of playing.
@@ -56,9 +56,9 @@ def played_notes(measures: Iterable[tuple[Fraction, int, list[WrittenNote]]]) ->
 
 
 def close_ties(measures: Iterable[tuple[Fraction, list[WrittenNote]]]) -> None:
-    """Ends the ties of a part that begin but end nowhere in the file, as Sibelius writes some across bar lines.
+    """Ends the ties of a part that have no end in the file, as Sibelius writes some across bar lines.
 
-    The next note of the same pitch and voice ends such a tie if it follows at once and no syllable is sung on it.
+    The next note of the same pitch and voice ends such a tie if it follows immediately and has no syllable.
 
     Args:
         measures: Length in quarters and notes of each measure, in the order of the score.
@@ -79,23 +79,23 @@ def close_ties(measures: Iterable[tuple[Fraction, list[WrittenNote]]]) -> None:
 
 
 def _continued(held: Mapping[int, list[Note]], written: WrittenNote, onset: Fraction) -> Note | None:
-    """Takes the note that a tied note continues out of those that are held, or returns None."""
+    """Removes the note that a tied note continues from the held notes and returns it, or returns None."""
     waiting = held.get(written.pitch)
     if not waiting:
         return None
-    # What ended long before is continued by nothing any more.
+    # Notes that ended earlier can no longer be continued.
     waiting[:] = [note for note in waiting if note.end > onset - _TOUCHING]
     near = [note for note in waiting if abs(note.end - onset) < _TOUCHING]
     if not near:
         return None
     note = next((note for note in near if note.written.voice == written.voice), near[0])
-    # A note may wait twice for a note to continue it only if it was added twice; identity tells it from its equals.
+    # Compare by identity, because another note may be equal.
     waiting[:] = [other for other in waiting if other is not note]
     return note
 
 
 def _syllable(lyrics: Mapping[int, str] | None, verse: int) -> str:
-    """Returns the syllable of a verse; that of the first where a note has no other."""
+    """Returns the syllable of a verse, or of the first verse if this one has none."""
     if not lyrics:
         return ""
     return lyrics.get(verse) or lyrics[min(lyrics)]

@@ -1,4 +1,4 @@
-"""NoteSequence to MusicXML 4.0, with tuplets, ties, pickups, lyrics, drums, and tempos and keys where they stand."""
+"""A writer of MusicXML 4.0, with tuplets, ties, pickups, lyrics, drums, and tempos and keys at their places."""
 
 import bisect
 import collections
@@ -31,7 +31,7 @@ _DOCTYPE = (
 
 
 class _Piece(NamedTuple):
-    """What all parts share; places are divisions of a quarter."""
+    """The data shared by all parts; places are in divisions of a quarter."""
 
     times: exact_times.ExactTimes
     bars: list[voices_and_bars.Bar]
@@ -41,7 +41,7 @@ class _Piece(NamedTuple):
 
 
 class _PartMarks(NamedTuple):
-    """Elements at places of one part, and its syllables."""
+    """The marks and syllables of one part."""
 
     marks: list[musicxml_marks.Mark]
     syllables: Mapping[int, tuple[str, str]]
@@ -50,14 +50,14 @@ class _PartMarks(NamedTuple):
 def to_bytes(sequence: "NoteSequence", remark: Callable[[str], None] | None = None) -> bytes:
     """Returns the MusicXML file of a sequence.
 
-    Every note is kept with its onset and its length in quarters where these are fractions that notes write, which they
-    are in music from scores; played timing moves to a grid of 24ths of a quarter. Notes of a part with one onset and
-    one length are a chord, and what else overlaps becomes further voices. Drums, velocities, programs, lyrics, chord
-    symbols, fermatas, title and composers are kept. Controllers, pitch bends and other text have no place in a score.
+    Onsets and lengths are exact if they are fractions of a quarter that can be notated, as in music from scores; played
+    timing is moved to a grid of 24ths of a quarter. Notes of a part with the same onset and length form a chord, and
+    other overlapping notes become further voices. Drums, velocities, programs, lyrics, chord symbols, fermatas, title
+    and composers are kept. Controllers, pitch bends and other text are left out.
 
     Args:
         sequence: The music.
-        remark: Is called with a line for each kind of thing that is changed, left out or estimated.
+        remark: Called with a line for each kind of content that is changed, left out or estimated.
 
     Raises:
         errors.UserError: There are no notes, or the piece is too long to write.
@@ -118,7 +118,7 @@ def _add_part(root: ET.Element, number: int, part: score_layout.Part, piece: _Pi
         if bar.cut:
             measure.set("implicit", "yes")
         start, stop = int(bar.start * divisions), int((bar.start + bar.length) * divisions)
-        # A bar begins with the key that stands there, or else goes on with the last one.
+        # A bar begins with the key at its start, or else continues with the previous one.
         new_key = piece.keys.get(start)
         new_signature = None if signature == (bar.numerator, bar.denominator) else (bar.numerator, bar.denominator)
         signature = bar.numerator, bar.denominator
@@ -140,7 +140,7 @@ def _add_part(root: ET.Element, number: int, part: score_layout.Part, piece: _Pi
 
 
 def _usual_velocity(part: score_layout.Part) -> int:
-    """Returns the velocity that most notes of a part have."""
+    """Returns the most frequent velocity of a part."""
     counts = collections.Counter(note.velocity for voice in part.instruments for note in voice.notes)
     return max(counts, key=lambda velocity: (counts[velocity], velocity))
 
@@ -162,7 +162,7 @@ def _add_bar(
     keys: Sequence[tuple[int, score_keys.Key]],
     marks: Sequence[musicxml_marks.Mark],
 ) -> None:
-    """Adds the voices of one bar, and the marks where they stand."""
+    """Adds the voices of one bar, and the marks at their places."""
     start, stop = edges
     lanes = [(n, lane.staff, score_layout.inside(lane.chords, *edges)) for n, lane in enumerate(context.part.lanes, 1)]
     at = start
@@ -190,7 +190,7 @@ def _add_bar(
             waiting = _add_marks(measure, waiting, at)
             musicxml_elements.add_rest(measure, at, stop, lane, context, is_hidden=is_hidden)
             at = stop
-    # Marks under which no note or rest of a voice begins.
+    # Marks at places where no note or rest begins.
     for mark in reversed(waiting):
         if at > mark.place:
             ET.SubElement(ET.SubElement(measure, "backup"), "duration").text = str(at - mark.place)
@@ -201,7 +201,7 @@ def _add_bar(
 
 
 def _add_marks(measure: ET.Element, marks: list[musicxml_marks.Mark], place: int) -> list[musicxml_marks.Mark]:
-    """Adds the marks of a place, and returns the others."""
+    """Adds the marks at a place, and returns the remaining ones."""
     for mark in marks:
         if mark.place == place:
             measure.append(mark.element)
@@ -216,7 +216,7 @@ def _add_attributes(
     key: score_keys.Key | None,
     signature: tuple[int, int] | None,
 ) -> None:
-    """Adds divisions, staves and clefs to the first bar; key and time where they change."""
+    """Adds divisions, staves and clefs to the first bar, and changes of key and time signature to any bar."""
     attributes = ET.SubElement(measure, "attributes")
     if not bar.start:
         ET.SubElement(attributes, "divisions").text = str(divisions)

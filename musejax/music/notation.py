@@ -1,6 +1,6 @@
-"""Lengths as they are notated: note values, dots, tuplets and ties.
+"""Notation of lengths: note values, dots, tuplets and ties.
 
-All times are exact quarter notes. A length that one note value cannot write becomes several tied ones.
+All times are exact quarter notes. A length that no single note value expresses is split into several tied ones.
 """
 
 import functools
@@ -16,7 +16,7 @@ _VALUES = {
     "16th": Fraction(1, 4), "32nd": Fraction(1, 8), "64th": Fraction(1, 16), "128th": Fraction(1, 32),
     "256th": Fraction(1, 64), "512th": Fraction(1, 128), "1024th": Fraction(1, 256),
 }  # fmt: skip
-# Lengths that one note value writes, with its name and dots; longest first.
+# Lengths that a single note value expresses, with its name and dots; longest first.
 _LENGTHS = {
     value * (3 if dots else 2) / 2: (name, dots)
     for name, value in _VALUES.items()
@@ -30,7 +30,7 @@ _QUARTER = Fraction(1)
 
 
 class Tuplet(NamedTuple):
-    """A stretch of a bar in which `actual` notes take the time of `normal` ones.
+    """A span of a bar in which `actual` notes take the time of `normal` ones.
 
     Attributes:
         start: Where it begins, in quarters from the bar line.
@@ -51,9 +51,9 @@ class Sign(NamedTuple):
     Attributes:
         start: Where it begins, in quarters from the bar line.
         end: Where it ends.
-        value: Its note value, such as `eighth`; empty where none is short enough.
-        dots: Its dots.
-        tuplet: The tuplet that it belongs to, if any.
+        value: The note value, such as `eighth`; empty if none is short enough.
+        dots: Number of dots.
+        tuplet: The tuplet to which it belongs, if any.
     """
 
     start: Fraction
@@ -71,16 +71,16 @@ def beat(numerator: int, denominator: int) -> Fraction:
 def tuplets(notes: Sequence[tuple[Fraction, Fraction]], length: Fraction, missing: Fraction) -> list[Tuplet]:
     """Returns the tuplets of one voice in one bar.
 
-    A tuplet extends over the shortest of 1/8, 1/4, 1/2, 1, 2 and 4 quarters that no note of the tuplet crosses; a note
-    that goes on in plain values is cut at a quarter.
+    A tuplet extends over the shortest of 1/8, 1/4, 1/2, 1, 2 and 4 quarters that no note of the tuplet crosses. A note
+    that continues after the tuplet in plain values is split at a quarter.
 
     Args:
         notes: Start and end of the notes in quarters from the bar line; they do not overlap.
         length: The length of the bar.
-        missing: What the bar lacks at its beginning, as a pickup does.
+        missing: The part of the bar that is missing at its beginning, as in a pickup.
     """
     out: list[Tuplet] = []
-    # Tuplets are found in the whole bar, where beats stand on whole quarters.
+    # Tuplets are determined in the whole bar, where beats lie on whole quarters.
     moved = [(start + missing, end + missing) for start, end in notes]
     edges = {point for note in moved for point in note} | {missing, missing + length}
     points = sorted(point for point in edges if not _is_plain(point))
@@ -101,14 +101,14 @@ def tuplets(notes: Sequence[tuple[Fraction, Fraction]], length: Fraction, missin
 def signs(
     start: Fraction, end: Fraction, beat: Fraction, tuplets: Iterable[Tuplet], *, is_rest: bool = False
 ) -> list[Sign]:
-    """Cuts a time inside a bar into note values, at the edges of tuplets, and at beats where it can.
+    """Splits a span inside a bar into note values, at the edges of tuplets and preferably at beats.
 
     Args:
-        start: Its beginning, in quarters from the bar line.
-        end: Its end.
-        beat: The quarters of a beat.
-        tuplets: Those of its voice and bar, by start.
-        is_rest: Whether it is a rest; rests show the beats even where one value could write them.
+        start: Beginning of the span, in quarters from the bar line.
+        end: End of the span.
+        beat: Length of a beat in quarters.
+        tuplets: The tuplets of the voice and bar, by start.
+        is_rest: Whether the span is a rest; rests are split at beats even if a single value could express them.
     """
     out: list[Sign] = []
     for tuplet in tuplets:
@@ -123,14 +123,14 @@ def signs(
 
 
 def beams(signs: Sequence[Sign], beat: Fraction) -> list[tuple[str, ...]]:
-    """Returns how the notes of a voice are beamed: neighbours of one beat share beams.
+    """Returns the beams of the notes of a voice; adjacent notes of one beat share beams.
 
     Args:
         signs: The notes of one voice in one bar, without rests.
         beat: The quarters of a beat.
 
     Returns:
-        For each note its beams, from the outermost: `begin`, `continue`, `end`, or a `hook` of one note.
+        The beams of each note, from the outermost: `begin`, `continue`, `end`, or a `hook` of a single note.
     """
     flags = [_FLAGS.get(sign.value, 0) for sign in signs]
     follows = [
@@ -162,7 +162,7 @@ def _odd(number: int) -> int:
 
 
 def _holds(size: Fraction, point: Fraction, notes: Sequence[tuple[Fraction, Fraction]]) -> bool:
-    """Returns whether the tuplet of this length around a point crosses no note that belongs to it."""
+    """Returns whether no note of a tuplet crosses the edges of the given size around a point."""
     start = point // size * size
     for edge in (start, start + size):
         for first, last in notes:
@@ -191,7 +191,7 @@ def _plain(start: Fraction, end: Fraction, beat: Fraction, is_rest: bool) -> lis
 
 
 def _inside(start: Fraction, end: Fraction, tuplet: Tuplet) -> list[Sign]:
-    """Cuts a time inside a tuplet into note values."""
+    """Splits a span inside a tuplet into note values."""
     scale = Fraction(tuplet.actual, tuplet.normal)
     out = []
     while start < end:

@@ -1,4 +1,4 @@
-"""note-seq, imported when it is first needed and without the warnings of what it drags in."""
+"""Lazy import of note-seq, without the warnings of its dependencies."""
 
 import functools
 import types
@@ -7,10 +7,10 @@ import warnings
 
 @functools.cache
 def load() -> types.ModuleType:
-    """The package note_seq (about a second the first time).
+    """Returns the package note_seq; the first import takes about a second.
 
-    note_seq imports pydub, which warns when no ffmpeg is found and uses invalid escapes and audioop on some Pythons;
-    none of it concerns symbolic music, so these warnings stop here.
+    note_seq imports pydub, which warns if ffmpeg is missing, and on some Python versions about invalid escapes and
+    audioop. These warnings do not concern symbolic music and are suppressed.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Couldn't find ffmpeg or avconv", category=RuntimeWarning)

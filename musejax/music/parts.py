@@ -1,4 +1,4 @@
-"""The parts of a sequence: which of its numbers tell them apart, their names and their notes."""
+"""The parts of a sequence, with their names and notes."""
 
 import re
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ class Parts(NamedTuple):
     """The parts of a sequence.
 
     Attributes:
-        field: What tells them apart: `part` where a score has several, else `instrument`.
-        names: By number.
-        notes: Indices of the sounding notes with pitches, by number, for the parts that have any.
+        field: The field of a note that identifies its part: `part` in a score with several parts, else `instrument`.
+        names: Names of the parts, by number.
+        notes: Indices of the sounding, pitched notes of each part that has any, by number.
     """
 
     field: str
@@ -25,35 +25,35 @@ class Parts(NamedTuple):
 
 
 def sounds(note: "NoteSequence.Note") -> bool:
-    """Whether a note is heard and has a pitch: drums and notes without length or velocity do not count."""
+    """Returns whether a note is audible and pitched, that is, no drum and not without length or velocity."""
     return bool(note.velocity) and not note.is_drum and note.end_time > note.start_time
 
 
 def everything(sequence: "NoteSequence") -> list[list[int]]:
-    """Indices of all sounding notes, as one voice.
+    """Returns the indices of all sounding notes, as one voice.
 
     Raises:
         errors.DiscardError: There are none.
     """
-    found = [index for index, note in enumerate(sequence.notes) if sounds(note)]
-    if not found:
+    indices = [index for index, note in enumerate(sequence.notes) if sounds(note)]
+    if not indices:
         raise errors.DiscardError("empty")
-    return [found]
+    return [indices]
 
 
 def first(sequence: "NoteSequence") -> list[list[int]]:
-    """Indices of the sounding notes of the first instrument that has any, as one voice.
+    """Returns the indices of the sounding notes of the first instrument that has any, as one voice.
 
     Raises:
-        errors.DiscardError: There is none.
+        errors.DiscardError: There are no sounding notes.
     """
-    (found,) = everything(sequence)
-    number = min(sequence.notes[index].instrument for index in found)
-    return [[index for index in found if sequence.notes[index].instrument == number]]
+    (indices,) = everything(sequence)
+    number = min(sequence.notes[index].instrument for index in indices)
+    return [[index for index in indices if sequence.notes[index].instrument == number]]
 
 
 def split_parts(sequence: "NoteSequence") -> Parts:
-    """The parts of a sequence; drums and notes without length or velocity are left out."""
+    """Returns the parts of a sequence, without drums and notes without length or velocity."""
     if len(sequence.part_infos) > 1 or any(n.part for n in sequence.notes):
         field, names = "part", {info.part: info.name for info in sequence.part_infos}
     else:
@@ -66,9 +66,9 @@ def split_parts(sequence: "NoteSequence") -> Parts:
 
 
 def named(names: Mapping[int, str], voice: str) -> int | None:
-    """The one part of this name, else the one part whose name begins with it, else None."""
+    """Returns the number of the only part with this name, else of the only one whose name begins with it, else None."""
     for pattern in (rf"{voice}|{voice[0]}\.?", rf"{voice}\b.*"):
-        found = [n for n, name in names.items() if re.fullmatch(pattern, name.strip(), re.IGNORECASE | re.DOTALL)]
-        if found:
-            return found[0] if len(found) == 1 else None
+        numbers = [n for n, name in names.items() if re.fullmatch(pattern, name.strip(), re.IGNORECASE | re.DOTALL)]
+        if numbers:
+            return numbers[0] if len(numbers) == 1 else None
     return None

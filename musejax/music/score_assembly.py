@@ -1,6 +1,6 @@
-"""A NoteSequence from the measures of all parts of a score, whatever file format they come from.
+"""Assembly of a NoteSequence from the measures of all parts of a score, for all file formats.
 
-The bars, the tempo map and the order of playing follow from all parts together.
+The bars, the tempo map and the order of playing are computed from all parts.
 """
 
 import itertools
@@ -41,16 +41,16 @@ def assemble(
     repeats: bool = True,
     sections: Sequence[range] | None = None,
 ) -> "NoteSequence":
-    """Returns a score as it is played, without titles.
+    """Returns the NoteSequence of a score, without titles.
 
     Args:
-        names: The name of each part.
-        parts: The measures of each part.
-        spans: The lengths of the measures of each part.
-        losses: Counts repeats that cannot be played out.
-        has_common_lines: Whether the measures of one index begin together in all parts; their spans are then the same.
-        repeats: Whether repeats, endings and leaps are played out; otherwise the score is read as written.
-        sections: Measures of the sections that are played one after the other, each with its repeats; None for all.
+        names: Name of each part.
+        parts: Measures of each part.
+        spans: Spans of the measures of each part.
+        losses: Counts repeats that cannot be played.
+        has_common_lines: Whether all parts share their bar lines; their spans are then equal.
+        repeats: Whether to play repeats, endings and jumps; otherwise the score is read as written.
+        sections: Measures of the sections in the order of playing, each with its repeats; None for the whole score.
 
     Raises:
         errors.UserError: The score exceeds `limits`.
@@ -58,7 +58,7 @@ def assemble(
     order = None
     if has_common_lines and repeats:
         order = _order(parts, spans[0] if spans else [], sections, losses)
-    elif repeats and any(map(_repeats, parts)):
+    elif repeats and any(map(_has_repeats, parts)):
         losses[musicxml_losses.OWN_BARS] += 1
     if order is None:
         order = [musicxml_repeats.Played(measure, 1) for measure in range(max(map(len, spans), default=0))]
@@ -84,7 +84,7 @@ def _order(
     sections: Sequence[range] | None,
     losses: loss_counts.Losses,
 ) -> list[musicxml_repeats.Played] | None:
-    """Returns the order of playing; None for the score as written."""
+    """Returns the order of playing, or None if it exceeds the limits."""
     marks = [
         musicxml_jumps.combine([measure.directions.marks for measure in measures if measure is not None])
         for measures in itertools.zip_longest(*parts)
@@ -102,20 +102,20 @@ def _order(
     return order
 
 
-def _repeats(measures: Sequence[musicxml_measures.Measure]) -> bool:
-    """Returns whether a part has repeats or leaps."""
+def _has_repeats(measures: Sequence[musicxml_measures.Measure]) -> bool:
+    """Returns whether a part has repeats or jumps."""
     marks = [measure.directions.marks for measure in measures]
     return any(mark.backward or mark.backward_before or mark.jump is not None for mark in marks)
 
 
 def _starts(spans: Sequence[musicxml_bars.Span], order: Sequence[musicxml_repeats.Played]) -> list[Fraction]:
-    """Returns where each measure begins in the order of playing, and where the last one ends, in quarters."""
+    """Returns the start of each measure in the order of playing and the end of the last, in quarters."""
     lengths = (spans[m].length if m < len(spans) else Fraction(0) for m, _ in order)
     return [Fraction(0), *itertools.accumulate(lengths)]
 
 
 def _add_notes(sequence: "NoteSequence", score: musicxml_playback.Score) -> None:
-    """Adds parts, notes, fermatas and lyrics to a sequence that has its tempos."""
+    """Adds parts, notes, fermatas and lyrics to a sequence that already has its tempos."""
     end = max((row[-1] for row in score.starts), default=Fraction(0))
     sequence.total_time = float(timing.to_seconds(sequence, np.array([float(end)]))[0])
     fermatas: set[float] = set()

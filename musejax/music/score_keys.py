@@ -13,8 +13,8 @@ class Key(NamedTuple):
     """A key signature.
 
     Attributes:
-        fifths: Its sharps, negative for flats.
-        is_minor: Whether its mode is minor.
+        fifths: Number of sharps, negative for flats.
+        is_minor: Whether the mode is minor.
         spelled_minor: Whether accidentals are spelled as in minor.
     """
 
@@ -24,10 +24,10 @@ class Key(NamedTuple):
 
 
 def read(sequence: "NoteSequence", times: exact_times.ExactTimes) -> tuple[dict[int, Key], str | None]:
-    """Returns the keys of a sequence by place, and a remark where one had to be estimated.
+    """Returns the keys of a sequence by place, and a remark if the key was estimated.
 
-    Without any key the one is taken whose scale holds most of the music; it is minor if the last bass note is the tonic
-    of its minor key. Many sources call every key major, so spelling goes by the last bass note in any case.
+    If there is no key, it is the one whose scale contains most of the music, in minor if the last bass note is the
+    tonic of that minor key. Because many sources mark every key as major, spelling also considers the last bass note.
     """
     pitched = [note for note in sequence.notes if not note.is_drum]
     if not pitched:
@@ -43,4 +43,4 @@ def read(sequence: "NoteSequence", times: exact_times.ExactTimes) -> tuple[dict[
     fifths = keys.guess((note.pitch, note.end_time - note.start_time) for note in pitched)
     is_minor = last == keys.tonic(fifths, minor=True)
     name = keys.name(keys.tonic(fifths, is_minor), is_minor)
-    return {0: Key(fifths, is_minor, is_minor)}, f"it gives no key; {name} is estimated from its notes"
+    return {0: Key(fifths, is_minor, is_minor)}, f"it has no key; {name} is estimated from its notes"

@@ -1,6 +1,6 @@
-"""How notes are laid out in a score: parts, staves, and the voices within a staff.
+"""Layout of notes in a score: parts, staves, and voices within a staff.
 
-Notes of a voice do not overlap. Notes of one onset, length and staff are a chord.
+Notes of a voice do not overlap. Notes with the same onset, length and staff form a chord.
 """
 
 import statistics
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # General MIDI programs of instruments that are written on two staves: pianos, celesta, organs and harp.
 _TWO_STAVES = frozenset([*range(9), *range(16, 22), 46])
 _MIDDLE_C = 60
-# Semitones that one staff holds for such an instrument.
+# Largest range in semitones of such an instrument on a single staff.
 _ONE_STAFF = 24
 # The highest median pitch of a bass clef, and of a treble clef that sounds an octave lower.
 _BASS, _TENOR = 53, 60
@@ -26,9 +26,9 @@ class LaidNote(NamedTuple):
     """A note of a chord.
 
     Attributes:
-        pitch: Its MIDI pitch.
-        velocity: Its MIDI velocity.
-        instrument: Which of the instruments of its part plays it.
+        pitch: MIDI pitch.
+        velocity: MIDI velocity.
+        instrument: Index of its instrument in the part.
     """
 
     pitch: int
@@ -37,14 +37,14 @@ class LaidNote(NamedTuple):
 
 
 class Chord(NamedTuple):
-    """Notes of one onset and length, or the piece of them inside one bar; times are divisions of a quarter.
+    """Notes with the same onset and length, or their piece inside one bar; times are in divisions of a quarter.
 
     Attributes:
-        start: Where it begins.
-        end: Where it ends.
-        notes: Its notes from the lowest.
-        is_tied: Whether it goes on from the bar before.
-        holds: Whether it goes on in the next bar.
+        start: Where the chord begins.
+        end: Where the chord ends.
+        notes: The notes in ascending order.
+        is_tied: Whether it continues from the previous bar.
+        holds: Whether it continues in the next bar.
     """
 
     start: int
@@ -59,7 +59,7 @@ class Lane(NamedTuple):
 
     Attributes:
         staff: The staff, from 1.
-        chords: Its chords in order; none overlaps the next.
+        chords: The chords in order, without overlaps.
     """
 
     staff: int
@@ -70,10 +70,10 @@ class Part(NamedTuple):
     """A part of a score.
 
     Attributes:
-        name: Its name.
-        instruments: The voices of the sequence that it holds; each is an instrument.
-        staves: The number of its staves.
-        lanes: Its voices, those of the first staff first; each staff has at least one.
+        name: Name of the part.
+        instruments: The voices of the sequence in this part; each is an instrument.
+        staves: Number of staves.
+        lanes: Voices in the order of staves; each staff has at least one.
     """
 
     name: str
@@ -83,11 +83,11 @@ class Part(NamedTuple):
 
 
 def parts(sequence: "NoteSequence", times: exact_times.ExactTimes) -> list[Part]:
-    """Returns the parts of a score: those that the sequence names, and else one for each of its voices.
+    """Returns the parts of a score: those that the sequence names, and one for each other voice.
 
     Args:
         sequence: The music.
-        times: Its times.
+        times: The times of the sequence.
 
     Raises:
         errors.UserError: There are no notes, or a pitch is outside 0..127.
@@ -101,7 +101,7 @@ def parts(sequence: "NoteSequence", times: exact_times.ExactTimes) -> list[Part]
 
 
 def inside(chords: Sequence[Chord], start: int, stop: int) -> list[Chord]:
-    """Returns what of a voice sounds between two bar lines, cut at them."""
+    """Returns the chords of a voice between two bar lines, cut at the bar lines."""
     return [
         Chord(max(c.start, start), min(c.end, stop), c.notes, c.is_tied or c.start < start, c.holds or c.end > stop)
         for c in chords
@@ -113,15 +113,15 @@ def clef(name: str, pitches: Iterable[int], *, is_drum: bool) -> tuple[str, int,
     """Returns the clef of a staff as sign, line and octave change.
 
     Args:
-        name: The name of its part.
-        pitches: Its MIDI pitches; none for an empty staff.
-        is_drum: Whether it is for drums.
+        name: Name of the part.
+        pitches: MIDI pitches on the staff, possibly none.
+        is_drum: Whether the staff is for drums.
     """
     if is_drum:
         return "percussion", 2, 0
     ordered = sorted(pitches)
     middle = statistics.median_low(ordered) if ordered else _MIDDLE_C
-    # Singers know a tenor by its clef, however high the part; without a name, a bass line goes below what it holds.
+    # A part named tenor always has the tenor clef. An unnamed part has it only if it does not go as low as a bass.
     if "tenor" in name.lower() or (_BASS <= middle < _TENOR and ordered[0] >= _TENOR_LOWEST):
         return "G", 2, -1
     return ("G", 2, 0) if middle >= _TENOR else ("F", 4, 0)
@@ -139,7 +139,7 @@ def _part(instruments: list[voices_and_bars.Voice], times: exact_times.ExactTime
             staff = 1 if len(staves) == 1 or is_upper else 2
             key = (staff, note.voice, start, end, instrument.is_drum)
             laid = LaidNote(note.pitch, note.velocity, number)
-            # A unison of two notes is written twice, in two voices.
+            # Two notes in unison are written in two voices.
             if any(other.pitch == note.pitch for other in chords.get(key, ())):
                 extra.append((key, laid))
             else:
@@ -150,7 +150,7 @@ def _part(instruments: list[voices_and_bars.Voice], times: exact_times.ExactTime
 
 
 def _lanes(staff: int, items: list[tuple[tuple[int, int, int, int, bool], list[LaidNote]]]) -> list[Lane]:
-    """Returns the voices of a staff: those that the notes have, each in as many as keep it free of overlaps."""
+    """Returns the voices of a staff; a voice of the sequence with overlaps is split into several."""
     items.sort(key=lambda item: (item[0][1], item[0][2], -max(note.pitch for note in item[1]), item[0][3]))
     out: list[tuple[int, Lane]] = []
     for (_, voice, start, end, _), notes in items:
@@ -165,7 +165,7 @@ def _lanes(staff: int, items: list[tuple[tuple[int, int, int, int, bool], list[L
 
 
 def _staves(instruments: Sequence[voices_and_bars.Voice]) -> range:
-    """Returns the staves of a part: two for a keyboard whose notes one staff cannot hold."""
+    """Returns the staves of a part: two for a keyboard part with a range too large for one staff."""
     if any(voice.is_drum or voice.program not in _TWO_STAVES for voice in instruments):
         return range(1, 2)
     pitches = [note.pitch for voice in instruments for note in voice.notes]
@@ -174,7 +174,7 @@ def _staves(instruments: Sequence[voices_and_bars.Voice]) -> range:
 
 
 def _upper_voices(instruments: Sequence[voices_and_bars.Voice]) -> dict[int, bool]:
-    """Returns whether the voices of a keyboard part stand on its upper staff; nothing where notes have no voices."""
+    """Returns, by voice, whether it belongs to the upper staff of a keyboard part; empty if notes have no voices."""
     pitches: dict[int, list[int]] = {}
     for instrument in instruments:
         for note in instrument.notes:

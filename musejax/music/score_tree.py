@@ -1,7 +1,7 @@
-"""The XML tree of a MusicXML file, plain or zipped, checked before it is built.
+"""The XML tree of a MusicXML file, plain or zipped, with checks before it is built.
 
-A few bytes can stand for gigabytes in a zip archive and in a document whose entities name each other. Neither is
-unpacked further than `limits` allows, and internal entities, which no program writes into a score, are refused.
+A few bytes can expand to gigabytes in a zip archive or in a document with nested entities. Archives are unpacked only
+up to `limits`, and internal entities, which no program writes into a score, are rejected.
 """
 
 import io
@@ -15,26 +15,26 @@ from musejax.music import limits
 
 _CONTAINER = "META-INF/container.xml"
 _MUSICXML = "application/vnd.recordare.musicxml+xml"
-# Angle brackets that open a tag; an element takes about 100 bytes.
+# Largest number of opening angle brackets; an element takes about 100 bytes.
 _MAX_TAGS = 3_000_000
 _MAX_BARS = 4 * limits.MAX_BARS
 
 
 class _RootError(Exception):
-    """Ends a parse at the first element."""
+    """Stops the parser at the first element."""
 
 
 def read(path: Path) -> ET.Element:
-    """Reads a file, unzipping it if it is an archive.
+    """Reads a file, and unzips it if it is an archive.
 
     Args:
-        path: The file; its content says whether it is zipped.
+        path: The file; its content determines whether it is zipped.
 
     Returns:
-        Its root element.
+        The root element.
 
     Raises:
-        errors.UserError: It is larger than a score is, or not sound.
+        errors.UserError: The file is too large for a score, or damaged.
     """
     limits.check_bytes(path.stat().st_size)
     data = path.read_bytes()
@@ -45,29 +45,29 @@ def read(path: Path) -> ET.Element:
     _check_prolog(data)
     root = ET.fromstring(data)
     limits.check_count(sum(1 for _ in root.iter("note")), limits.MAX_NOTES, "notes")
-    # Of all parts together.
+    # In all parts together.
     limits.check_count(sum(1 for _ in root.iter("measure")), _MAX_BARS, "bars in its parts")
     return root
 
 
 def _unzip(data: bytes) -> bytes:
-    """The score of an archive: the one that its container names."""
+    """Returns the score that the container of an archive names."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = {_name(info): info for info in archive.infolist()}
             scores = _scores(_member(archive, names[_CONTAINER])) if _CONTAINER in names else []
-            # Some programs write a container that is not well-formed; the one score of the archive is meant.
+            # Some programs write a malformed container; then the archive must contain exactly one score.
             scores = scores or [n for n in names if n.lower().endswith((".xml", ".musicxml")) and n != _CONTAINER]
             if len(scores) != 1 or scores[0] not in names:
                 which = repr(scores[0]) if len(scores) == 1 else f"{len(scores)} scores"
-                raise errors.UserError(f"it is an archive that names {which}; it must name one score that it holds")
+                raise errors.UserError(f"it is an archive that names {which}; it must name one score that it contains")
             return _member(archive, names[scores[0]])
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as e:
-        raise errors.UserError(f"it is not a sound archive ({' '.join(str(e).split())[:120]})") from e
+        raise errors.UserError(f"it is not a valid archive ({' '.join(str(e).split())[:120]})") from e
 
 
 def _scores(container: bytes) -> list[str]:
-    """The scores that a container names; none if it is not well-formed."""
+    """Returns the scores that a container names; empty if the container is malformed."""
     _check_prolog(container)
     try:
         files = [e for e in ET.fromstring(container).iter() if e.tag.rpartition("}")[2] == "rootfile"]
@@ -77,14 +77,14 @@ def _scores(container: bytes) -> list[str]:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """The name of a member; those that do not say how they are encoded are mostly UTF-8."""
+    """Returns the name of a member, assuming UTF-8 if no encoding is specified."""
     if info.flag_bits & 0x800:
         return info.filename
     return info.filename.encode("cp437").decode("utf-8", "replace")
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """The content of a member, unpacked no further than a score is long, whatever size it announces."""
+    """Returns the content of a member, unpacked up to `limits`, whatever size it announces."""
     with archive.open(info) as file:
         data = file.read(limits.MAX_BYTES + 1)
     limits.check_bytes(max(len(data), info.file_size))
@@ -92,7 +92,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 
 def _check_prolog(data: bytes) -> None:
-    """Refuses entities, which can only be declared before the first element."""
+    """Rejects entities, which can only be declared before the first element."""
 
     def entity(name: str, *_: object) -> None:
         raise errors.UserError(f"it declares the entity {name!r}; a score without entities can be read")
@@ -106,4 +106,4 @@ def _check_prolog(data: bytes) -> None:
     try:
         parser.Parse(data, True)
     except (_RootError, expat.ExpatError):
-        return  # What is not well-formed, the reader of the tree says better.
+        return  # the parser of the whole document reports errors better

@@ -1,4 +1,4 @@
-"""The tempo map of a sequence: seconds to quarter notes and back."""
+"""The tempo map of a sequence, which converts between seconds and quarter notes."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -8,17 +8,17 @@ if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
 
 DEFAULT_QPM = 120.0
-# What stands at a time, beside tempos and notes.
+# Fields with events that have a time, other than tempos and notes.
 _MARKS = ("time_signatures", "key_signatures", "text_annotations", "control_changes", "pitch_bends")
 
 
 class TempoMap(NamedTuple):
-    """Stretches of one tempo.
+    """Segments of constant tempo.
 
     Attributes:
-        times: Where each begins in seconds, the first at 0; float64[M].
-        starts: Where each begins in quarters; float64[M].
-        qpm: Its quarters a minute; float64[M].
+        times: Start of each segment in seconds, the first at 0; float64[M].
+        starts: Start of each segment in quarters; float64[M].
+        qpm: Quarters per minute of each segment; float64[M].
     """
 
     times: np.ndarray
@@ -26,21 +26,21 @@ class TempoMap(NamedTuple):
     qpm: np.ndarray
 
     def quarters(self, seconds: np.ndarray | float) -> np.ndarray:
-        """Returns times in seconds as quarter notes from the start: float64 of the same shape."""
+        """Converts times in seconds to quarter notes from the start: float64 of the same shape."""
         seconds = np.asarray(seconds, np.float64)
-        stretch = np.maximum(np.searchsorted(self.times, seconds, side="right") - 1, 0)
-        return self.starts[stretch] + (seconds - self.times[stretch]) * (self.qpm[stretch] / 60.0)
+        segment = np.maximum(np.searchsorted(self.times, seconds, side="right") - 1, 0)
+        return self.starts[segment] + (seconds - self.times[segment]) * (self.qpm[segment] / 60.0)
 
     def seconds(self, quarters: np.ndarray | float) -> np.ndarray:
-        """Returns quarter notes from the start as seconds: undoes `quarters`."""
+        """Converts quarter notes from the start to seconds; the inverse of `quarters`."""
         quarters = np.asarray(quarters, np.float64)
-        stretch = np.maximum(np.searchsorted(self.starts, quarters, side="right") - 1, 0)
-        return self.times[stretch] + (quarters - self.starts[stretch]) / (self.qpm[stretch] / 60.0)
+        segment = np.maximum(np.searchsorted(self.starts, quarters, side="right") - 1, 0)
+        return self.times[segment] + (quarters - self.starts[segment]) / (self.qpm[segment] / 60.0)
 
 
 def tempo_map(sequence: "NoteSequence") -> TempoMap:
-    """Returns the tempo map of a sequence: its tempos in any order, 120 quarters a minute before the first."""
-    # Of several tempos at one time the last written holds, as it does in a MIDI file.
+    """Returns the tempo map of a sequence, with 120 quarters per minute before the first tempo."""
+    # As in a MIDI file, the last of several tempos at one time holds.
     tempos = {max(t.time, 0.0): t.qpm for t in sequence.tempos if t.qpm > 0}
     tempos.setdefault(0.0, DEFAULT_QPM)
     times = np.array(sorted(tempos))
@@ -50,21 +50,21 @@ def tempo_map(sequence: "NoteSequence") -> TempoMap:
 
 
 def to_quarters(sequence: "NoteSequence", seconds: np.ndarray) -> np.ndarray:
-    """Returns times in seconds as quarter notes, through every tempo of a sequence: float64 of the same shape."""
+    """Converts times in seconds to quarter notes, following every tempo of a sequence: float64 of the same shape."""
     return tempo_map(sequence).quarters(seconds)
 
 
 def to_seconds(sequence: "NoteSequence", quarters: np.ndarray) -> np.ndarray:
-    """Returns quarter notes from the start as seconds: undoes `to_quarters`."""
+    """Converts quarter notes from the start to seconds; the inverse of `to_quarters`."""
     return tempo_map(sequence).seconds(quarters)
 
 
 def fill_in_tempo(sequence: "NoteSequence", qpm: float) -> None:
-    """Gives a sequence without a tempo one; everything keeps its place in quarters, and moves in seconds.
+    """Adds a tempo to a sequence without one; times in quarters stay the same, and times in seconds change.
 
     Args:
-        sequence: A sequence without tempos, which is read at 120 quarters a minute.
-        qpm: Quarters a minute.
+        sequence: A sequence without tempos, whose times assume 120 quarters per minute.
+        qpm: Quarters per minute.
     """
     factor = DEFAULT_QPM / qpm
     for field in _MARKS:
@@ -78,18 +78,18 @@ def fill_in_tempo(sequence: "NoteSequence", qpm: float) -> None:
 
 
 def opening_tempo(sequence: "NoteSequence") -> float:
-    """Returns the tempo at the start of a sequence, in quarter notes a minute."""
+    """Returns the tempo at the start of a sequence, in quarter notes per minute."""
     tempos = sorted(sequence.tempos, key=lambda tempo: tempo.time)
     return tempos[0].qpm if tempos else DEFAULT_QPM
 
 
 def stated_tempo(qpm: float) -> float:
-    """Returns the tempo that a person would state for one that MIDI has rounded, such as 90 for 89.999955.
+    """Returns a tempo without the rounding of MIDI, such as 90 for 89.999955, for display.
 
-    It has the fewest decimals that give the same microseconds in a quarter note. Times are computed from the exact one.
+    It has the fewest decimals that give the same number of microseconds per quarter note.
 
     Args:
-        qpm: Quarter notes a minute.
+        qpm: Quarter notes per minute.
     """
     for decimals in range(4):
         stated = round(qpm, decimals)

@@ -1,4 +1,4 @@
-"""The voices of a NoteSequence by name, and its bars: what every writer needs."""
+"""The named voices of a NoteSequence and its bars, for all writers."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -18,13 +18,13 @@ class Voice(NamedTuple):
     """The notes of one part or instrument.
 
     Attributes:
-        name: Its name, never empty and unique within the sequence.
+        name: Name, never empty and unique within the sequence.
         program: General MIDI program, 0..127.
-        is_drum: Whether pitches stand for drums.
-        part: Its part number in the NoteSequence.
-        instrument: Its instrument number there, to find its pedal and bends.
-        notes: Its notes by start, pitch and end.
-        indices: Where these notes stand in the NoteSequence.
+        is_drum: Whether pitches are drums.
+        part: Part number in the NoteSequence.
+        instrument: Instrument number in the NoteSequence, to find its pedal and pitch bends.
+        notes: The notes by start, pitch and end.
+        indices: Indices of these notes in the NoteSequence.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Bar(NamedTuple):
     """One bar; times are quarter notes from the start of the piece.
 
     Attributes:
-        number: 1 for the first full bar; a pickup is 0.
-        start: Where it begins.
-        length: How long it is; a pickup or a cut bar is shorter than its signature says.
-        numerator: Of the time signature shown.
-        denominator: Of the time signature shown.
-        cut: Whether it is shorter than its signature says.
+        number: Number of the bar: 1 for the first full bar, 0 for a pickup.
+        start: Where the bar begins.
+        length: Length; a pickup or a cut bar is shorter than its time signature.
+        numerator: Numerator of the printed time signature.
+        denominator: Denominator of the printed time signature.
+        cut: Whether the bar is shorter than its time signature.
     """
 
     number: int
@@ -97,13 +97,13 @@ def voices(sequence: "NoteSequence") -> list[Voice]:
 def bars(sequence: "NoteSequence", times: exact_times.ExactTimes) -> list[Bar]:
     """Returns the bars from the start to the end of the last note, or of the last rest of a notated piece.
 
-    Bars begin at the annotations `bar line` where there are any, else where the time signatures have them. A first
-    signature for one bar, followed by one for several longer bars, is a pickup, as is what the first signature's span
-    exceeds whole bars by.
+    Bars begin at the annotated bar lines (`score_annotations.BAR_LINE`), if there are any, or else follow from the time
+    signatures. A first time signature for a single bar, followed by one for several longer bars, is a pickup. If the
+    span of the first signature is not a whole number of bars, the remainder is a pickup.
 
     Args:
         sequence: The music.
-        times: Its times.
+        times: The times of the sequence.
 
     Raises:
         errors.UserError: There are too many bars.
@@ -131,7 +131,7 @@ def bars(sequence: "NoteSequence", times: exact_times.ExactTimes) -> list[Bar]:
     ]
     first, after = spans[0], spans[1] if len(spans) > 1 else []
     if len(first) == 1 and first[0].length < (after[0].length if len(after) > 1 else 0):
-        # A signature for the pickup alone; the one that follows, and lasts, is meant.
+        # A signature that holds only for the pickup: print the following one, which lasts.
         first[0] = first[0]._replace(numerator=after[0].numerator, denominator=after[0].denominator, cut=True)
     pickup = first[0].cut and len(first) + len(after) > 1
     return [bar._replace(number=i + (not pickup)) for i, bar in enumerate(bar for span in spans for bar in span)]
@@ -141,7 +141,7 @@ def check_size(bars: int, parts: int) -> None:
     """Checks that a score is not too long to write.
 
     Raises:
-        errors.UserError: It has more bars in all of its parts together than can be written.
+        errors.UserError: All parts together have more bars than can be written.
     """
     if bars * parts > _MAX_BARS:
         raise errors.UserError(
@@ -150,19 +150,19 @@ def check_size(bars: int, parts: int) -> None:
 
 
 def _full_length(numerator: int, denominator: int, divisions: int) -> int:
-    """Returns the divisions of a bar of a time signature, at least one."""
+    """Returns the length in divisions of a bar of a time signature, at least one."""
     return max(1, round(4 * divisions * numerator / denominator))
 
 
 def _edges(start: int, stop: int, full: int, lines: Sequence[int], is_last: bool) -> list[tuple[int, int]]:
-    """Returns where the bars of one time signature begin and end; the last bar of the piece is drawn whole.
+    """Returns start and end of each bar of one time signature; the last bar of the piece is completed.
 
     Args:
-        start: Where the signature stands.
-        stop: Where the next one stands, or the piece ends.
-        full: The length of its bars.
-        lines: The bar lines that are known between the two.
-        is_last: Whether the piece ends there.
+        start: Place of the signature.
+        stop: Place of the next signature, or end of the piece.
+        full: Length of the bars.
+        lines: Annotated bar lines between the two places.
+        is_last: Whether the piece ends at `stop`.
     """
     if lines:
         edges = [start, *lines]

@@ -1,4 +1,4 @@
-"""What a written score changes, leaves out or estimates, in the words of a user."""
+"""Remarks for users about what a written score changes, leaves out or estimates."""
 
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 def remarks(
     sequence: "NoteSequence", times: exact_times.ExactTimes, estimate: str | None, lost_syllables: int
 ) -> list[str]:
-    """Returns a line for each kind of thing.
+    """Returns a line for each kind of change, omission or estimate.
 
     Args:
         sequence: The music.
-        times: Its times as they are written.
-        estimate: The remark about a key that was estimated, if one was.
-        lost_syllables: How many syllables no note carries.
+        times: The times as they are written.
+        estimate: The remark about an estimated key, or None.
+        lost_syllables: Number of syllables without a note.
     """
     out = [line for line in (times.remark(), estimate) if line is not None]
     if lost_syllables:

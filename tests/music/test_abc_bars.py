@@ -59,4 +59,4 @@ def test_an_assumed_repeat_is_reported():
 def test_repeats_beyond_the_bounds_are_not_played_out():
     body = "|:" + "|".join("C" * 900) + ":" * 90 + "|"
     assert len(abc.read(body, "M:none\nL:1/4\nK:C").notes) == 900
-    assert abc.remarks(body) == ["repeats cannot be played out within the bounds; the score is read as written"]
+    assert abc.remarks(body) == ["repeats cannot be played within the bounds; the score is read as written"]

@@ -83,7 +83,7 @@ def test_bars_of_unequal_length_begin_together_and_are_reported():
 def test_voices_with_bar_lines_of_their_own_go_on_by_themselves():
     body = "V:1\nCDEF|GABc:|\nV:2\nC2|D2|E4:|"
     assert abc.notes(abc.read(body), 1) == [(60, 0, 2), (62, 2, 4), (64, 4, 8)]
-    assert abc.remarks(body) == ["parts have bar lines of their own, so repeats of the score are not played out"]
+    assert abc.remarks(body) == ["parts have independent bar lines, so repeats of the score are not played"]
 
 
 @pytest.mark.parametrize(

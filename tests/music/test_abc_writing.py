@@ -105,7 +105,7 @@ def test_times_off_every_simple_fraction_go_to_24ths_and_the_shift_is_known():
     ]
     assert [line.split(";")[0] for line in said] == [
         "2 notes move to a grid of 1/24 quarter note, by at most 0.040 quarter notes",
-        "it gives no key",
+        "it has no key",
     ]
 
 

@@ -70,7 +70,7 @@ FAILED = {
     "sub/ticks\\n.mid": TICKS,
     "tempo.mid": TEMPO,
     "ticks.mid": TICKS,
-    "\\xff.mid": "it does not begin as a MIDI file does (MThd)",
+    "\\xff.mid": "it does not begin like a MIDI file (MThd)",
 }
 
 
@@ -104,13 +104,13 @@ def test_a_single_file_is_one_line(data, says, tmp_path, capfd):
     (tmp_path / "x.mid").write_bytes(data)
     assert run("convert", tmp_path / "x.mid", "--out", tmp_path / "out") == 2
     error = capfd.readouterr().err
-    assert error.count("\n") == 1 and f"x.mid: {says}; give a sound file" in error
+    assert error.count("\n") == 1 and f"x.mid: {says}; give a valid MIDI" in error
 
 
 def test_what_a_reader_did_not_foresee_is_one_line(mine, capfd):
     assert run("convert", mine / "bug.mid", "--out", "out") == 2
     error = capfd.readouterr().err
-    assert error.count("\n") == 1 and f"bug.mid: {BUG}; give a sound file of MIDI" in error
+    assert error.count("\n") == 1 and f"bug.mid: {BUG}; give a valid MIDI" in error
 
 
 def test_a_data_set_is_made_of_the_others_and_lists_what_failed(mine, capfd):

@@ -85,15 +85,15 @@ def test_only_the_tempos_of_video_frames_are_passed_over_and_said():
 
 
 DAMAGED = {
-    b"RIFF\4\0\0\0RMID": "it does not begin as a MIDI file does (MThd)",
-    b"RIFF": "it does not begin as a MIDI file does (MThd)",
+    b"RIFF\4\0\0\0RMID": "it does not begin like a MIDI file (MThd)",
+    b"RIFF": "it does not begin like a MIDI file (MThd)",
     b"MThd": "its header has 4 bytes; a MIDI header has 14",
     PLAIN[:14]: "it cannot be read as MIDI (it announces 1 track and has none)",
     midi(NAME, NOTES)[:34]: "it cannot be read as MIDI (it announces 2 tracks and has 1)",
     PLAIN[:25]: "it cannot be read as MIDI (track 1 announces 30 bytes, and 3 follow)",
     b"MThd\0\0\0\6\0\1\0\1\0\0": "it has 0 ticks per quarter note",
     b"MThd\0\0\0\6\0\1\0\1\xe7\x00": (
-        "it counts time in SMPTE frames at an unknown rate; 24, 25, 29.97 and 30 frames a second can be read"
+        "it counts time in SMPTE frames at an unknown rate; 24, 25, 29.97 and 30 frames per second can be read"
     ),
 }
 

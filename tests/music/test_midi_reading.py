@@ -207,9 +207,7 @@ def test_what_a_sequence_cannot_hold_is_said(name):
 def test_independent_patterns_are_said():
     losses = loss_counts.Losses()
     midi_reading.midi_to_sequence(midi_text.file(ONE_NOTE, ONE_NOTE, kind=2), losses=losses)
-    assert loss_counts.remarks(losses) == [
-        "its tracks are patterns of their own (format 2); they are read side by side"
-    ]
+    assert loss_counts.remarks(losses) == ["its tracks are independent patterns (format 2); they are read in parallel"]
 
 
 def test_a_loss_is_said_with_the_name_of_the_file(tmp_path):

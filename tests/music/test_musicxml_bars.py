@@ -91,7 +91,7 @@ def test_parts_with_bar_lines_of_their_own_have_no_repeats(read_score, rows):
     sequence = read_score(score([note("C4", 2), note("E4", 2)], [own, note("F4", 3)]))
     assert rows(sequence, 0) == [(60, 0, 2), (64, 2, 2)]
     assert rows(sequence, 1) == [(62, 0, 3), (65, 3, 3)]
-    assert read_score.remarks == ["parts have bar lines of their own, so repeats of the score are not played out"]
+    assert read_score.remarks == ["parts have independent bar lines, so repeats of the score are not played"]
 
 
 def test_an_empty_measure_is_as_long_as_its_time_signature(read_score, rows):

@@ -231,7 +231,7 @@ def test_repeats_beyond_the_bounds_are_read_as_written(read_score, rows, monkeyp
     monkeypatch.setattr(limits, "MAX_BARS", 8)
     text = score([bar("C", FORWARD, repeat("backward", times=8)), bar("D")])
     assert [pitch for pitch, _, _ in rows(read_score(text))] == [60, 62]
-    assert read_score.remarks == ["repeats cannot be played out within the bounds; the score is read as written"]
+    assert read_score.remarks == ["repeats cannot be played within the bounds; the score is read as written"]
 
 
 def test_leaps_cannot_go_on_for_ever():

@@ -250,7 +250,7 @@ def test_a_key_that_is_not_given_is_estimated_and_reported(chorale, tmp_path):
     del chorale.key_signatures[:]
     for note in chorale.notes:
         note.pitch = 67 if note.pitch == 68 else note.pitch  # The G sharp belongs to A major.
-    assert _come_back(chorale, tmp_path) == ["it gives no key; D major is estimated from its notes"]
+    assert _come_back(chorale, tmp_path) == ["it has no key; D major is estimated from its notes"]
     keys = ET.fromstring(musicxml_writing.to_bytes(chorale)).findall(".//key")
     assert [(key.findtext("fifths"), key.findtext("mode")) for key in keys] == [("2", "major")] * 4
 
@@ -296,7 +296,7 @@ def test_what_a_score_cannot_hold_is_reported(polyphony):
     musicxml_writing.to_bytes(polyphony, remarks.append)
     assert [line.split(";")[0].split(",")[0] for line in remarks] == [
         "3 notes move to a grid of 1/24 quarter note",
-        "it gives no key",
+        "it has no key",
         "1 syllable is left out",
         "3 controllers and pitch bends are left out",
     ]
