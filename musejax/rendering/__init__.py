@@ -1,4 +1,4 @@
-"""NoteSequence to files people hear and see: MIDI, audio, piano-roll pictures, MusicXML and ABC."""
+"""Writing of NoteSequences as MIDI, audio, piano-roll pictures, MusicXML and ABC."""
 
 import importlib
 import os
@@ -23,17 +23,17 @@ FORMATS: Mapping[str, str] = {
     ".musicxml": "musejax.music.musicxml_writing",
     ".abc": "musejax.music.abc_writing",
 }
-# Formats whose writer says what it changes, leaves out or estimates.
+# Formats whose writer reports what it changes, leaves out or estimates.
 _SCORES = frozenset([".xml", ".musicxml", ".abc"])
 
 
 def write(sequence: "NoteSequence", path: str | os.PathLike[str], remark: Callable[[str], None] | None = None) -> None:
-    """Writes a sequence in the format that the file's suffix names; the file is complete or absent.
+    """Writes a sequence in the format given by the suffix of the file; the file is complete or absent.
 
     Args:
         sequence: The music.
-        path: A path that ends in one of `FORMATS`; its folder must exist.
-        remark: Is called with a line for each kind of thing that a score changes, leaves out or estimates.
+        path: A path with one of the suffixes in `FORMATS`; its folder must exist.
+        remark: Called with a line for each kind of content that a score changes, leaves out or estimates.
 
     Raises:
         errors.UserError: The suffix is unknown, there are no notes, the music exceeds `limits`, or the file cannot be
@@ -44,8 +44,8 @@ def write(sequence: "NoteSequence", path: str | os.PathLike[str], remark: Callab
     module = FORMATS.get(suffix)
     remarks: list[str] = []
     if module is None:
-        found = f"suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise errors.UserError(f"{path}: {found} names no format; use one of {', '.join(FORMATS)}")
+        problem = f"the suffix {path.suffix!r} names no format" if path.suffix else "it has no suffix"
+        raise errors.UserError(f"{path}: {problem}; use one of {', '.join(FORMATS)}")
     try:
         limits.check(sequence)
         to_bytes = importlib.import_module(module).to_bytes

@@ -1,6 +1,6 @@
-"""NoteSequence to sound: a SoundFont through symusic where one is installed, else sine waves.
+"""Rendering of audio, with symusic and a SoundFont if one is installed, else with sine waves.
 
-TimGM6mb.sf2 lies inside the pretty_midi package and is read there; nothing is downloaded or copied.
+The SoundFont TimGM6mb.sf2 is part of the pretty_midi package and is read from there; nothing is downloaded or copied.
 """
 
 import functools
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from symusic.core import Synthesizer
 
 SAMPLE_RATE = 44_100
-# Peak after normalising: -1 dBFS, a margin for players that resample.
+# Peak after normalisation: -1 dBFS, which leaves a margin for players that resample.
 _PEAK = 10 ** (-1 / 20)
-# The file ends where nothing later is louder than 60 dB below the peak, faded over the last moment.
+# The file ends where all that follows is at least 60 dB below the peak, with a short fade-out (seconds).
 _SILENCE = 10 ** (-60 / 20)
 _FADE = 0.03
-# symusic stops a note within a millisecond, which clicks: notes are rendered longer and fall by 60 dB in this time.
+# symusic stops a note within a millisecond, which clicks: notes are rendered longer and decay by 60 dB in this time.
 _RELEASE = 0.3
-# Drums ring out whatever their written length.
+# Minimum length of a drum note in seconds: drums ring out whatever their written length.
 _DRUM = 1.0
-# A sequence longer than this is a damaged file; its samples would not fit into memory.
+# Longest sequence in seconds; the samples of a longer one might not fit into memory.
 _LONGEST = 3600.0
 
 
 def soundfont() -> pathlib.Path | None:
-    """The SoundFont inside the installed pretty_midi package, or None where it is missing."""
+    """Returns the path of the SoundFont in the installed pretty_midi package, or None if it is missing."""
     noteseq.load()
     import pretty_midi
 
@@ -43,14 +43,14 @@ def soundfont() -> pathlib.Path | None:
 
 
 def to_samples(sequence: "NoteSequence", sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    """The sound of a sequence, with its sustain pedal but without bends and other controls.
+    """Renders a sequence as audio, with the sustain pedal but without pitch bends and other controllers.
 
     Args:
-        sequence: The music; it begins at time 0, with whatever silence comes before its first note.
-        sample_rate: Samples a second.
+        sequence: The music; silence before its first note is kept.
+        sample_rate: Samples per second.
 
     Returns:
-        float32[N, 2], left and right, with a peak of -1 dBFS; N covers the last note and its decay.
+        float32[N, 2], left and right, with a peak of -1 dBFS; N includes the decay of the last note.
 
     Raises:
         errors.UserError: There are no notes, or the last one ends after an hour.
@@ -67,9 +67,9 @@ def to_samples(sequence: "NoteSequence", sample_rate: int = SAMPLE_RATE) -> np.n
         samples = _mix(voices, _synthesizer(str(font), sample_rate), sample_rate)
     loudness = np.abs(samples).max(axis=1, initial=0.0)
     peak = float(loudness.max(initial=0.0))
-    heard = np.flatnonzero(loudness > peak * _SILENCE)
-    # The file lasts as long as the notes do, even where the last of them has died away.
-    stop = max(int(heard[-1]) + 1 if heard.size else 0, round(last * sample_rate))
+    audible = np.flatnonzero(loudness > peak * _SILENCE)
+    # The file lasts at least as long as the notes, even if the last one has already decayed.
+    stop = max(int(audible[-1]) + 1 if audible.size else 0, round(last * sample_rate))
     samples = np.pad(samples[:stop], ((0, max(0, stop - len(samples))), (0, 0)))
     if peak > 0:
         samples *= np.float32(_PEAK / peak)
@@ -79,7 +79,7 @@ def to_samples(sequence: "NoteSequence", sample_rate: int = SAMPLE_RATE) -> np.n
 
 
 def to_bytes(sequence: "NoteSequence") -> bytes:
-    """The WAV file of a sequence: 44.1 kHz, 16 bit, stereo. Raises as `to_samples` does."""
+    """Returns the WAV file of a sequence (44.1 kHz, 16 bit, stereo); raises the errors of `to_samples`."""
     samples = np.rint(to_samples(sequence) * 32767).astype("<i2")
     out = io.BytesIO()
     with wave.open(out, "wb") as file:
@@ -92,19 +92,19 @@ def to_bytes(sequence: "NoteSequence") -> bytes:
 
 @functools.cache
 def _synthesizer(path: str, sample_rate: int) -> "Synthesizer":
-    """One synthesiser for each font and rate: reading the font takes a tenth of a second."""
+    """Returns the synthesiser of a font and rate, cached because reading the font takes a tenth of a second."""
     import symusic
 
     return symusic.Synthesizer(path, sample_rate)
 
 
 def _mix(voices: list[voices_and_bars.Voice], synthesizer: "Synthesizer", sample_rate: int) -> np.ndarray:
-    """The sum of all notes, float32[N, 2]; equal notes are rendered once."""
+    """Returns the sum of all notes, float32[N, 2]; equal notes are rendered once."""
     starts: dict[tuple[int, bool, int, int, int], list[int]] = {}
     for voice in voices:
         for note in voice.notes:
             length = max(note.end_time - note.start_time, _DRUM if voice.is_drum else 0.01)
-            # Whole milliseconds, so that the notes of one length in a score are one length here.
+            # Whole milliseconds, so that notes of equal length in a score also have equal length here.
             sound = (voice.program, voice.is_drum, note.pitch, min(max(note.velocity, 1), 127), round(length * 1000))
             starts.setdefault(sound, []).append(round(max(note.start_time, 0.0) * sample_rate))
     ends = (start + sound[-1] * sample_rate / 1000 for sound, all_starts in starts.items() for start in all_starts)
@@ -119,10 +119,10 @@ def _mix(voices: list[voices_and_bars.Voice], synthesizer: "Synthesizer", sample
 def _note(
     synthesizer: "Synthesizer", sample_rate: int, program: int, is_drum: bool, pitch: int, velocity: int, length: int
 ) -> np.ndarray:
-    """One note of `length` milliseconds with its release, float32[N, 2]."""
+    """Renders one note of `length` milliseconds with its release, float32[N, 2]."""
     from symusic import core
 
-    # 500 ticks to the quarter at 120 quarters a minute: a tick is a millisecond.
+    # With 500 ticks per quarter and 120 quarters per minute, a tick is a millisecond.
     score = core.ScoreTick(500)
     score.tempos.append(core.TempoTick(0, qpm=120))
     track = core.TrackTick("", program=program, is_drum=is_drum)
@@ -137,6 +137,6 @@ def _note(
 
 
 def _sines(sequence: "NoteSequence", sample_rate: int) -> np.ndarray:
-    """The sequence in sine waves, float32[N, 2]."""
+    """Renders the sequence with sine waves, float32[N, 2]."""
     mono = np.asarray(noteseq.load().synthesize(sequence, sample_rate), np.float32)
     return np.stack([mono, mono], axis=1)

@@ -1,4 +1,4 @@
-"""Learning curves of runs: training and validation loss by step, as a picture."""
+"""Pictures of the learning curves of runs: training and validation loss by step."""
 
 import io
 import json
@@ -22,11 +22,11 @@ _GRID = "#E3E5E8"
 
 
 class Curves(NamedTuple):
-    """The losses of one run, each as (step, loss) in the order of steps.
+    """The losses of one run as pairs (step, loss), in the order of steps.
 
     Attributes:
-        train: Of training batches.
-        valid: Of the validation split.
+        train: Losses of training batches.
+        valid: Losses on the validation split.
     """
 
     train: list[tuple[int, float]]
@@ -37,10 +37,10 @@ def read(run: str | os.PathLike[str]) -> Curves:
     """Reads the losses of a run directory.
 
     Args:
-        run: The directory; its `metrics.jsonl` is read.
+        run: The directory that contains `metrics.jsonl`.
 
     Raises:
-        errors.UserError: There is no such file, or it holds no losses.
+        errors.UserError: The file cannot be read, or has no losses.
     """
     path = Path(run) / "metrics.jsonl"
     curves = Curves([], [])
@@ -53,22 +53,22 @@ def read(run: str | os.PathLike[str]) -> Curves:
             entry = json.loads(line)
             step, loss = int(entry["step"]), float(entry["loss"])
         except (ValueError, KeyError, TypeError):
-            continue  # A line that a kill cut short, or one without a loss.
+            continue  # a line truncated by a kill, or one without a loss
         if math.isfinite(loss) and entry.get("part") in curves._fields:
             getattr(curves, entry["part"]).append((step, loss))
     if not (curves.train or curves.valid):
-        raise errors.UserError(f"{path} holds no losses yet")
+        raise errors.UserError(f"{path} has no losses yet; wait for the first evaluation")
     return curves
 
 
 def figure(runs: Mapping[str, Curves]) -> "Figure":
-    """Draws the losses of runs: training thin, validation thick with its best step marked.
+    """Draws the losses of runs: thin lines for training, thick lines with the best step marked for validation.
 
     Args:
-        runs: Curves by the name of the run.
+        runs: Curves by name of the run.
 
     Returns:
-        A matplotlib figure that belongs to no window.
+        A matplotlib figure that is not attached to a window.
     """
     from matplotlib.figure import Figure
 
@@ -94,22 +94,22 @@ def figure(runs: Mapping[str, Curves]) -> "Figure":
 
 
 def write(runs: Mapping[str, Curves], path: str | os.PathLike[str]) -> None:
-    """Writes the picture of `figure`; the file is complete or absent.
+    """Writes the picture drawn by `figure`; the file is complete or absent.
 
     Args:
-        runs: Curves by the name of the run.
-        path: Where to; it ends in one of `SUFFIXES`.
+        runs: Curves by name of the run.
+        path: A path with one of the suffixes in `SUFFIXES`.
 
     Raises:
-        errors.UserError: The suffix is another, or the file cannot be written.
+        errors.UserError: The path has another suffix, or the file cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise errors.UserError(f"{path}: learning curves are written as {' or '.join(SUFFIXES)}")
+        raise errors.UserError(f"{path}: learning curves can be written as {' or '.join(SUFFIXES)}")
     import matplotlib
 
     data = io.BytesIO()
-    # No date and no random identifiers: the same curves give the same bytes.
+    # No date and no random identifiers, so that the same curves lead to the same bytes.
     with matplotlib.rc_context({"svg.hashsalt": "musejax"}):
         is_png = path.suffix.lower() == ".png"
         metadata = {"Software": None} if is_png else {"Date": None}

@@ -1,4 +1,4 @@
-"""NoteSequence to a piano-roll picture: time in bars, pitch on a keyboard, one colour a voice."""
+"""Piano-roll pictures of NoteSequences: time in bars, pitch on a keyboard, one colour per voice."""
 
 import io
 import math
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from note_seq.protobuf.music_pb2 import NoteSequence
 
-# Okabe and Ito's palette, which colour-blind readers tell apart, in an order that keeps neighbours far from each other.
+# Okabe and Ito's palette, which colour-blind readers can distinguish, ordered so that adjacent colours differ strongly.
 _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#5F5F5F")
 _BLACK_KEYS = frozenset(range(12)) - frozenset(keys.MAJOR)
 _INK = "#3A3A3A"
@@ -23,15 +23,15 @@ _INK = "#3A3A3A"
 _LEFT, _RIGHT, _GAP = 0.55, 0.25, 0.42
 _WIDTH = 13.0
 _DPI = 150
-# Each bar is a line of its own; more of them than this take too much memory, and nobody could tell them apart.
+# Each bar is a separate line; more bars than this take too much memory and cannot be distinguished.
 _MAX_BARS = 5000
-# Quarter notes of a row, about sixteen bars of 4/4; a picture has at most forty rows, then rows hold more.
+# Quarter notes per row, about sixteen bars of 4/4, and the most rows of a picture; then rows become longer.
 _ROW = 64
 _ROWS = 40
 
 
 class _Box(NamedTuple):
-    """A note as it is drawn: times in quarter notes, half its height in semitones, red, green and blue."""
+    """A note as a box: times in quarter notes, half its height in semitones, and colour as red, green and blue."""
 
     start: float
     end: float
@@ -41,7 +41,7 @@ class _Box(NamedTuple):
 
 
 class _Heading(NamedTuple):
-    """What stands above the rows: names in `columns`, on a line below the title if `own_line`; inches in all."""
+    """The heading above the rows: names in `columns`, below the title if `own_line`; total height in inches."""
 
     names: list[str]
     title: str
@@ -51,14 +51,14 @@ class _Heading(NamedTuple):
 
 
 def figure(sequence: "NoteSequence", title: str | None = None) -> "Figure":
-    """A piano-roll of a sequence, in as many rows as its length needs.
+    """Draws a piano-roll of a sequence, in as many rows as its length requires.
 
     Args:
         sequence: The music.
-        title: What stands above it; the sequence's own title where None.
+        title: Title above the picture; None for the title of the sequence.
 
     Returns:
-        A matplotlib figure that belongs to no window and no pyplot state.
+        A matplotlib figure that is not attached to a window or to pyplot.
 
     Raises:
         errors.UserError: There are no notes, or the piece is too long to draw.
@@ -73,7 +73,7 @@ def figure(sequence: "NoteSequence", title: str | None = None) -> "Figure":
     pitches = [note.pitch for note in sequence.notes]
     low, high = _range(min(pitches), max(pitches))
     longest = float(max(row[-1].start + row[-1].length - row[0].start for row in rows))
-    # A piece shorter than a row gets a narrower picture, not longer notes.
+    # A piece shorter than a row has a narrower picture rather than longer notes.
     title = sequence.sequence_metadata.title if title is None else title
     wide = min(_WIDTH, max(4.5, len(title) * 0.135, _WIDTH * longest / (0.75 * _ROW)))
     high_row = min(max(0.068 * (high - low + 1), 1.6), 3.6)
@@ -95,25 +95,25 @@ def figure(sequence: "NoteSequence", title: str | None = None) -> "Figure":
 
 
 def to_bytes(sequence: "NoteSequence", title: str | None = None) -> bytes:
-    """The PNG file of `figure`; raises as it does."""
+    """Returns the picture drawn by `figure` as a PNG file; raises the same errors."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    drawn = figure(sequence, title)
-    FigureCanvasAgg(drawn)
+    picture = figure(sequence, title)
+    FigureCanvasAgg(picture)
     out = io.BytesIO()
     with warnings.catch_warnings():
-        # A voice's name may be in a script that matplotlib's own font lacks; boxes then stand for it.
+        # The name of a voice may use a script that matplotlib's font lacks; it is then drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        # No software version in the file: the same music gives the same bytes.
-        drawn.savefig(out, format="png", metadata={"Software": None})
+        # No software version in the file, so that the same music leads to the same bytes.
+        picture.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
 
 
 def _rows(bars: list[voices_and_bars.Bar]) -> list[list[voices_and_bars.Bar]]:
-    """Returns the bars of each row, as even as they can be."""
+    """Distributes the bars over rows as evenly as possible."""
     total = bars[-1].start + bars[-1].length
     count = min(math.ceil(total / _ROW), _ROWS, len(bars))
-    # A pick-up comes on top of its row's bars, so that rows begin at 1, 9, 17 and not at 8, 16.
+    # A pickup is an additional bar of the first row, so that rows begin at bars 1, 9, 17 rather than 8, 16.
     pickup = int(bars[0].number == 0 and len(bars) > 1)
     each = -(-(len(bars) - pickup) // count)
     if each > 4:
@@ -123,14 +123,14 @@ def _rows(bars: list[voices_and_bars.Bar]) -> list[list[voices_and_bars.Bar]]:
 
 
 def _range(low: int, high: int) -> tuple[int, int]:
-    """The pitches shown: those used with a margin, an octave and a half at least."""
+    """Returns the lowest and highest pitch to show: the range of the notes with a margin, at least 18 semitones."""
     low, high = low - 2, high + 2
     missing = max(0, 18 - (high - low))
     return max(0, low - missing // 2), min(127, high + (missing + 1) // 2)
 
 
 def _boxes(sequence: "NoteSequence", voices: list[voices_and_bars.Voice]) -> list[_Box]:
-    """Returns all notes as boxes, in the order in which they are drawn, as they are played."""
+    """Returns all notes as boxes with their played timing, in drawing order."""
     velocities = [note.velocity for voice in voices for note in voice.notes]
     low, span = min(velocities), max(velocities) - min(velocities)
     out: list[_Box] = []
@@ -141,10 +141,10 @@ def _boxes(sequence: "NoteSequence", voices: list[voices_and_bars.Voice]) -> lis
         positions = timing.to_quarters(sequence, grid.note_seconds(voice.notes)).tolist()
         for note, (start, end) in zip(voice.notes, positions, strict=True):
             end = max(end, start + 1 / 16)
-            # Louder notes are darker, by mixing with white: with true transparency the grid would show through.
+            # Softer notes are mixed with white; with real transparency the grid would show through.
             light = 0.55 * (1 - (note.velocity - low) / span) if span else 0.0
             shade = tuple(light + (1 - light) * c for c in (red, green, blue))
-            # In a unison of two voices the later one is a thin stripe on the other.
+            # In a unison of two voices, the later one is drawn as a thin stripe over the other.
             thin = any(a < end and b > start for a, b in earlier.get(note.pitch, ()))
             out.append(_Box(start, end, note.pitch, 0.2 if thin else 0.55, shade))
             own.setdefault(note.pitch, []).append((start, end))
@@ -154,7 +154,7 @@ def _boxes(sequence: "NoteSequence", voices: list[voices_and_bars.Voice]) -> lis
 
 
 def _keyboard(axes: "Axes", low: int, high: int) -> None:
-    """The pitch axis: black keys shaded, a line under every C, which is labelled."""
+    """Draws the pitch axis: black keys are shaded, and every C has a line and a label."""
     axes.set_ylim(low - 0.5, high + 0.5)
     for pitch in range(low, high + 1):
         if pitch % 12 in _BLACK_KEYS:
@@ -167,12 +167,12 @@ def _keyboard(axes: "Axes", low: int, high: int) -> None:
 
 
 def _bars(axes: "Axes", row: list[voices_and_bars.Bar], every: int) -> None:
-    """Draws the time axis: a line for each bar, a lighter one for each beat where there is room.
+    """Draws the time axis: a line for each bar, and a lighter one for each beat if there is room.
 
     Args:
         axes: The axes of the row.
-        row: Its bars.
-        every: How many bars share a number.
+        row: The bars of the row.
+        every: Number of bars per printed bar number.
     """
     axes.set_xlim(float(row[0].start), float(row[-1].start + row[-1].length))
     for bar in row:
@@ -195,7 +195,7 @@ def _bars(axes: "Axes", row: list[voices_and_bars.Bar], every: int) -> None:
 
 
 def _notes(axes: "Axes", boxes: list[_Box], start: float, end: float, edge: float) -> None:
-    """The notes that sound between two times; those across a row's edge are cut there and go on in the next row."""
+    """Draws the notes that sound between two times; notes that cross the end of a row continue in the next row."""
     from matplotlib.collections import PolyCollection
 
     shown = [box for box in boxes if box.start < end and box.end > start]
@@ -204,21 +204,21 @@ def _notes(axes: "Axes", boxes: list[_Box], start: float, end: float, edge: floa
         for b in shown
     ]
     if shown:
-        # White edges keep repeated notes apart; a stripe has none, to be seen at all.
+        # White edges separate repeated notes; a thin stripe has none, or it would be invisible.
         colours, edges = [box.colour for box in shown], [0.0 if box.half < 0.5 else edge for box in shown]
         notes = PolyCollection(corners, facecolors=colours, edgecolors="white", linewidths=edges, zorder=3)
         axes.add_collection(notes, autolim=False)
 
 
 def _heading(voices: list[voices_and_bars.Voice], title: str, width: float) -> _Heading:
-    """How the names of the voices and the title share the space above the rows."""
+    """Lays out the title and the names of the voices above the rows."""
     names = [v.name if len(v.name) <= 24 else f"{v.name[:23]}…" for v in voices[: len(_COLOURS)]]
     if len(voices) > len(names):
         names[-1] += " and others"
-    # Widths of DejaVu Sans at 10 points and of its bold at 13, with the colour and the space before each name.
+    # Widths of DejaVu Sans at 10 points and of its bold at 13, including the colour and the space before each name.
     each = max(len(name) for name in names) * 0.088 + 0.42
-    beside = width - (len(title) * 0.135 + 0.3 if title else 0)
-    columns = int(beside // each)
+    remaining = width - (len(title) * 0.135 + 0.3 if title else 0)
+    columns = int(remaining // each)
     own_line = bool(title) and columns < len(names)
     if own_line:
         columns = int(width // each)
@@ -227,8 +227,8 @@ def _heading(voices: list[voices_and_bars.Voice], title: str, width: float) -> _
     return _Heading(names, title, columns, own_line, 0.3 + 0.24 * lines + (0.3 if own_line else 0))
 
 
-def _draw_heading(drawn: "Figure", heading: _Heading, size: tuple[float, float]) -> None:
-    """The title at the left, the voices' names and colours at the right, or below it where both do not fit."""
+def _draw_heading(picture: "Figure", heading: _Heading, size: tuple[float, float]) -> None:
+    """Draws the title on the left, and names and colours of the voices on the right, or below if there is no room."""
     from matplotlib.patches import Patch
 
     width, height = size
@@ -237,16 +237,16 @@ def _draw_heading(drawn: "Figure", heading: _Heading, size: tuple[float, float])
     if heading.own_line:
         corner = (_LEFT / width, first - 0.3 / height)
     if heading.title:
-        # A title may hold a dollar sign, which would otherwise begin a formula.
-        at = (_LEFT / width, first)
-        drawn.text(*at, heading.title, fontsize=13, fontweight="bold", color=_INK, va="top", parse_math=False)
+        # A dollar sign in a title must not begin a formula.
+        place = (_LEFT / width, first)
+        picture.text(*place, heading.title, fontsize=13, fontweight="bold", color=_INK, va="top", parse_math=False)
     handles = [Patch(facecolor=colour) for colour, _ in zip(_COLOURS, heading.names)]
-    legend = drawn.legend(
+    legend = picture.legend(
         handles,
         ["x"] * len(handles),
         loc="upper left" if heading.own_line else "upper right",
         bbox_to_anchor=corner,
-        bbox_transform=drawn.transFigure,
+        bbox_transform=picture.transFigure,
         ncols=heading.columns,
         frameon=False,
         fontsize=10,
@@ -258,7 +258,7 @@ def _draw_heading(drawn: "Figure", heading: _Heading, size: tuple[float, float])
         borderaxespad=0,
     )
     for text, name in zip(legend.get_texts(), heading.names):
-        # Set afterwards: matplotlib leaves out names with a leading underscore.
+        # Set afterwards, because matplotlib omits names with a leading underscore.
         text.set_parse_math(False)
         text.set_text(name)
         text.set_color(_INK)

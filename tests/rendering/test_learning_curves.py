@@ -40,7 +40,7 @@ def test_plot_writes_into_the_run_or_where_it_is_told(tmp_path, capsys):
 def test_a_run_without_losses_is_refused(content, tmp_path):
     if content is not None:
         (tmp_path / "metrics.jsonl").write_text(content)
-    with pytest.raises(errors.UserError, match="cannot be read" if content is None else "holds no losses"):
+    with pytest.raises(errors.UserError, match="cannot be read" if content is None else "has no losses"):
         learning_curves.read(tmp_path)
 
 
