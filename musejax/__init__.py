@@ -9,6 +9,8 @@ music; `reconstruct`, `interpolate`, `humanize` and `personalize` work on latent
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from musejax import errors as errors
+
 if TYPE_CHECKING:
     from musejax.api.completion import accompany as accompany
     from musejax.api.completion import harmonize as harmonize

@@ -72,6 +72,9 @@ def register(*values: Any, origin: str = "") -> None:
     Raises:
         TypeError: If a value is not a record.
         errors.UserError: If a record of the package has the same name.
+
+    Example:
+        >>> register(my_tcn.FAMILY, my_codec.CODEC)  # doctest: +SKIP
     """
     for value in values:
         kind = kind_of(value)
