@@ -72,6 +72,9 @@ def list_models(pattern: str = "*", *, family: str | None = None, shipped: bool 
         family: Only those of this family.
         shipped: Whether trained weights come with the package; None for both.
 
+    Returns:
+        The names, presets first.
+
     Example:
         >>> list_models("melody-*", family="recurrent", shipped=True)
         ['melody-lstm', 'melody-rl']
