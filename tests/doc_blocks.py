@@ -63,6 +63,8 @@ def run(path: Path) -> None:
     for block in blocks(path):
         where = f"{path.name}:{block.line}"
         if block.language == "python":
+            if name := re.match(r"# (\w+\.py)\n", block.text):
+                Path(name[1]).write_text(block.text + "\n")
             exec(compile(block.text, where, "exec"), names)
         elif block.language == "bash":
             for command in commands(block.text):

@@ -3,6 +3,7 @@
 import re
 
 import doc_blocks
+import jax
 import pytest
 
 # Pages whose blocks take more than half a minute.
@@ -16,15 +17,18 @@ PAGES = [
 @pytest.mark.parametrize("path", PAGES)
 def test_the_blocks_of_a_page_run(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    jax.devices()  # a page that asks for more devices must not change those of the tests behind it
     doc_blocks.run_command("musejax examples examples", path.name)
     doc_blocks.run(path)
 
 
 @pytest.mark.parametrize("path", [doc_blocks.ROOT / "README.md", *sorted((doc_blocks.ROOT / "docs").rglob("*.md"))])
 def test_every_block_says_what_it_is(path):
-    """A command in an indented block, or in one without a language, would not be run."""
+    """A command in an indented block, or in one without a language, would not run."""
     for block in doc_blocks.blocks(path):
-        assert block.language in (*doc_blocks.LANGUAGES, "text", "bibtex") or block.language.startswith("{"), block
+        assert block.language in (*doc_blocks.LANGUAGES, "text") or block.language.startswith("{"), block
+    if path.parent.name == "results":
+        return  # these pages say how figures are measured, which takes hours
     inside = False
     for line in path.read_text().splitlines():
         inside ^= line.startswith("```")
