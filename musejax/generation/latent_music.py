@@ -10,9 +10,9 @@ from musejax import codecs, errors, zoo
 from musejax import vocabulary as vocabularies
 from musejax.base import Choice
 from musejax.decoding import latent_paths
-from musejax.generation import bar_layout, latent_windows, quantising, restrictions, sampling, sources, weaving
+from musejax.generation import latent_windows, quantising, restrictions, sampling, sources, weaving
 from musejax.music import timing
-from musejax.theory.sixteenths import QUARTER
+from musejax.theory.sixteenths import QUARTER, bar_length
 
 if TYPE_CHECKING:
     from note_seq.protobuf.music_pb2 import NoteSequence
@@ -97,7 +97,7 @@ def interpolate(
     )  # fmt: skip
     out, cut = [], 0
     for piece in pieces:
-        shortened, lost = in_bars_of(loaded, ends[0].layout, piece, timing.opening_tempo(first))
+        shortened, lost = in_bars_of(loaded, ends[0], piece, timing.opening_tempo(first))
         _copy_key_and_programs(loaded.codec, first, shortened.sequence)
         out.append(shortened)
         cut += lost
@@ -112,7 +112,7 @@ def between_random_vectors(
     """Decodes vectors between two random ones; arguments and errors are those of `musejax.interpolate`."""
     space = latent_windows.latent_functions(loaded)
     if latent is not None and latent not in space.parts:
-        names = ", ".join(space.parts) or "one alone, without a name"
+        names = ", ".join(space.parts) or "only one, and that has no name"
         raise errors.OptionError("latent", latent, f"{loaded.name} has no such latent vector; it has {names}")
     first, end = space.parts[latent] if latent is not None else (0, space.size)
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1))
@@ -133,17 +133,17 @@ def _piece(sequence: "NoteSequence", arrays: codecs.Arrays) -> sampling.Piece:
 
 
 def in_bars_of(
-    loaded: zoo.Loaded, layout: bar_layout.BarLayout, piece: sampling.Piece, qpm: float
+    loaded: zoo.Loaded, windows: latent_windows.Windows, piece: sampling.Piece, qpm: float
 ) -> tuple[sampling.Piece, int]:
     """Returns one window in the bars of a shorter metre, and the number of notes that this cuts.
 
     Args:
         loaded: The model.
-        layout: The layout of a piece in this metre.
+        windows: A piece in this metre.
         piece: A window in the model's own bars.
         qpm: Quarter notes per minute.
     """
-    vocabulary = loaded.codec.vocabulary
+    vocabulary, layout = loaded.codec.vocabulary, windows.layout
     if not layout.bar:
         return piece, 0
     field = "frames" if "frames" in piece.arrays else "tokens"
@@ -152,11 +152,21 @@ def in_bars_of(
     cells, cut = layout._replace(slots=inside).gather(vocabulary, piece.arrays[field])
     sequence = loaded.codec.decode({field: cells}, qpm)
     del sequence.time_signatures[:]
-    quarters, beat_value = layout.bar / QUARTER, 4
-    while quarters % 1:
-        quarters, beat_value = quarters * 2, beat_value * 2
-    sequence.time_signatures.add(numerator=int(quarters), denominator=beat_value)
+    numerator, denominator = _time_signature(windows)
+    sequence.time_signatures.add(numerator=numerator, denominator=denominator)
     return piece._replace(sequence=sequence, arrays={field: cells}), cut
+
+
+def _time_signature(windows: latent_windows.Windows) -> tuple[int, int]:
+    """Returns the first time signature of a piece with the bars in which it is read, or one that has such bars."""
+    for mark in sorted(windows.source.sequence.time_signatures, key=lambda mark: mark.time):
+        is_bar = mark.numerator > 0 and mark.denominator > 0
+        if is_bar and bar_length(mark.numerator, mark.denominator) == windows.layout.bar:
+            return mark.numerator, mark.denominator
+    quarters, denominator = windows.layout.bar / QUARTER, 4
+    while quarters % 1:
+        quarters, denominator = quarters * 2, denominator * 2
+    return int(quarters), denominator
 
 
 def _report_cut(loaded: zoo.Loaded, windows: latent_windows.Windows, cut: int, say: sources.Say) -> None:

@@ -19,7 +19,6 @@ import optax
 from musejax import errors, stages, zoo
 from musejax.base import Array, Choice, Params
 from musejax.generation import (
-    bar_layout,
     latent_music,
     latent_windows,
     quantising,
@@ -127,9 +126,9 @@ def personalize(
     keys = (jax.random.fold_in(jax.random.fold_in(key, 1), i) for i in range(num))
     z = np.stack([np.asarray(draw_vectors(params, k, size=SIZE, width=width)) for k in keys])
     qpm = next((s.tempos[0].qpm for s in pieces if s.tempos), sampling.QPM)
-    layout = _common(windows)
+    usual = _usual_metre(windows)
     decoded = latent_windows.decode(loaded, z, seed, choice=Choice(temperature=temperature), qpm=qpm)
-    written = [latent_music.in_bars_of(loaded, layout, piece, qpm)[0] for piece in decoded]
+    written = [latent_music.in_bars_of(loaded, usual, piece, qpm)[0] for piece in decoded]
     restrictions.heard(loaded, [piece.sequence for piece in written], temperature)
     return written
 
@@ -163,8 +162,8 @@ def _read(
     return out
 
 
-def _common(windows: Sequence[latent_windows.Windows]) -> bar_layout.BarLayout:
-    """Returns a layout with the bars of most pieces."""
+def _usual_metre(windows: Sequence[latent_windows.Windows]) -> latent_windows.Windows:
+    """Returns a piece with the bars that most pieces have."""
     bars = collections.Counter(w.layout.bar for w in windows)
     most = max(bars, key=lambda bar: (bars[bar], -bar))
-    return next(w.layout for w in windows if w.layout.bar == most)
+    return next(w for w in windows if w.layout.bar == most)
