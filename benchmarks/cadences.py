@@ -31,15 +31,21 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import cadence_chords as chords
 from benchmarks import steering_tasks as tasks
 from musejax import codecs, commands, corpora, zoo
+from musejax.base import Request
 from musejax.codecs import chorale
+from musejax.decoding import gibbs
+from musejax.decoding import given_notes as givens
 from musejax.evaluation import voice_leading
-from musejax.generation import sampling, steering
+from musejax.generation import piece_lengths, planning, sampling
 from musejax.music import abc_reading, score_annotations
+from musejax.pipeline import batches
 from musejax.theory import keys
 
 if TYPE_CHECKING:
@@ -146,20 +152,54 @@ def free(loaded: zoo.Loaded, num: int, seeds: int) -> dict[str, Any]:
 
 def harmonies(loaded: zoo.Loaded, some: list[Tune], seeds: int) -> dict[str, Any]:
     """Counts harmonised tunes by their cadences."""
-    counts, by_tune = collections.Counter[str](), {}
-    for tune in some:
-        mine = collections.Counter[str]()
-        for sequence in steering.harmonize(loaded, tune.sequence, seeds, say=lambda text: None):
-            pitch = pitches(sequence)
-            mine["tonic"] += chords.ends_on_tonic(pitch, ((tune.tonic, tune.minor),))
+    counts, by_tune = collections.Counter[str](), collections.Counter[str]()
+    vocabulary = loaded.codec.vocabulary
+    request, lengths = request_of(loaded, some)
+    sample = jax.jit(loaded.model.sample)
+    for seed in range(seeds):
+        out = sample(loaded.variables["params"], loaded.variables["state"], jax.random.key(seed), request)
+        for tune, tokens, length in zip(some, np.asarray(out["tokens"]), lengths, strict=True):
+            pitch = tasks.heard(vocabulary, tokens[: length - 1]).pitch
             name = chords.cadence(pitch, tune.tonic, tune.minor)
-            mine[name or "none"] += 1
-            mine["cadence"] += name in chords.DOMINANT
-        counts += mine
-        by_tune[tune.name] = mine["cadence"]
-    return {"pieces": len(some) * seeds, **{name: counts[name] for name in ("cadence", "tonic", *chords.NAMES)}} | {
-        "by_tune": by_tune
-    }
+            counts["tonic"] += chords.ends_on_tonic(pitch, ((tune.tonic, tune.minor),))
+            counts[name or "none"] += 1
+            counts["cadence"] += name in chords.DOMINANT
+            by_tune[tune.name] += name in chords.DOMINANT
+    names = ("cadence", "tonic", *chords.NAMES)
+    return {"pieces": len(some) * seeds, **{name: counts[name] for name in names}, "by_tune": by_tune}
+
+
+def request_of(loaded: zoo.Loaded, some: list[Tune]) -> tuple[Request, list[int]]:
+    """Returns a request for one harmony of each tune, padded to one length, and the length of each with END.
+
+    It is what `musejax harmonize` asks for, all tunes at once, so that one program serves them. Cells behind the end of
+    a tune are free; a model that draws from left to right does not come there, and any other reads `pad_mask`.
+    """
+    vocabulary, info = loaded.codec.vocabulary, loaded.model.info
+    plans = [planning.harmony(loaded, tune.sequence, say=lambda text: None) for tune in some]
+    lengths = [len(plan.given.cells) for plan in plans]
+    total = batches.bucket(max(lengths))
+    rows: list[dict[str, np.ndarray]] = []
+    for plan, length in zip(plans, lengths, strict=True):
+        row = {**plan.given.conditions, **piece_lengths.last_chord(loaded, plan.given)}
+        row |= {"pad_mask": np.ones(length, np.int32)} if info.samplers else {}
+        row |= {"given": plan.given.cells, "free": plan.given.infill_mask}
+        padded = {name: np.pad(x, [(0, total - length)] + [(0, 0)] * (x.ndim - 1)) for name, x in row.items()}
+        padded["free"][length:] = 1
+        rows.append(padded)
+    arrays = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    given, free = arrays.pop("given"), arrays.pop("free")
+    own = gibbs.Sampling(info.samplers[0], info.sampling_steps) if info.samplers else None  # type: ignore[arg-type]
+    request = Request(
+        num=len(some),
+        length=total,
+        given=jnp.asarray(given),
+        infill_mask=jnp.asarray(free),
+        conditions={name: jnp.asarray(row) for name, row in arrays.items()},
+        constraint=givens.attacks(vocabulary, np.zeros_like(free[0]), free[0]),
+        sampling=own,
+    )
+    return request, lengths
 
 
 def line(section: str, name: str, counts: dict[str, Any], seconds: float) -> str:
