@@ -57,7 +57,7 @@ def test_a_family_in_one_file_works_everywhere(tcn, capsys):
     assert json.loads((tcn / "run.json").read_text())["plugins"] == {"family": "my_tcn.py"}
     assert run("sample", "r", "--plugin", "my_tcn.py", "--length", "32", "--num", "2") == 0
     assert len(list(Path().glob("*.mid"))) == 2
-    assert run("sample", "r", "--plugin", "my_tcn.py", "--length", "32", "--beam", "4", "--out", "beam") == 0
+    assert run("sample", "r", "--plugin", "my_tcn.py", "--length", "32", "--beams", "4", "--out", "beam") == 0
     capsys.readouterr()
     assert run("evaluate", "r", "--plugin", "my_tcn.py", "--data", "my_tunes", "--split", "train", "--json") == 0
     assert np.isfinite(json.loads(capsys.readouterr().out)["nll_per_token"])
@@ -144,7 +144,7 @@ def test_a_data_set_with_a_vocabulary_of_its_own_needs_no_codec(capsys):
     data = ("--data", "knights.npz", "--codec", "knights")
     assert run("train", "melody-lstm", *data, "--workdir", "r", *SMALL, *sizes) == 0
     assert run("sample", "r", "--num", "2", "--length", "12", "--out", "drawn") == 0
-    assert run("sample", "r", "--beam", "2", "--length", "12", "--out", "best.npz") == 0
+    assert run("sample", "r", "--beams", "2", "--length", "12", "--out", "best.npz") == 0
     for file in (*Path("drawn").iterdir(), Path("best.npz")):
         tokens = np.load(file)["tokens"]
         assert 0 < len(tokens) <= 12 and (tokens >= 0).all() and (tokens < 65).all()

@@ -10,7 +10,9 @@ import pytest
 import musejax
 
 ROOT = Path(musejax.__file__).parent
-CORE = {"errors", "options", "requests", "stages", "array_types", "base", "theory", "vocabulary", "nn", "models", "decoding"}
+CORE = {
+    "errors", "options", "requests", "stages", "array_types", "base", "theory", "vocabulary", "nn", "models", "decoding",
+}  # fmt: skip
 WRAPPING = {"registry", "pipeline", "training", "tuning", "evaluation", "runs"}
 EDGE = {
     "music", "codecs", "corpora", "rendering", "zoo", "catalog", "cli", "commands", "experiments", "generation", "api",

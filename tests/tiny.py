@@ -37,7 +37,7 @@ def bind(family: str, preset: str) -> tuple[Model, Any, vocabularies.Vocabulary]
     codec, full = record.presets[preset]
     vocabulary = codecs.get(codec).vocabulary
     small = record.tiny(full)
-    return record.make(small, vocabulary), small, vocabulary
+    return record.build(small, vocabulary), small, vocabulary
 
 
 def _forms() -> list[tuple[str, str]]:

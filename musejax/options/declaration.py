@@ -7,6 +7,7 @@ the `Args` section of the docstring and the flag of the command line are derived
 import functools
 import inspect
 import math
+import numbers
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
@@ -47,15 +48,18 @@ class Option(NamedTuple):
         """
         if self.choices and isinstance(value, str) and value not in self.choices:
             raise errors.OptionError(name, value, f"choose from {', '.join(self.choices)}")
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
             return
+        number: Any = value
         low, high = -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
-        inside = low < value if self.above else low <= value
-        if math.isnan(value) or not inside or value > high or (isinstance(value, float) and math.isinf(value)):
+        inside = low < number if self.above else low <= number
+        if not inside or number > high:  # a NaN is not inside
             raise errors.OptionError(name, value, self._range())
+        if number in (math.inf, -math.inf):
+            raise errors.OptionError(name, value, "it must be a finite number")
 
     def _range(self) -> str:
-        """Returns which numbers are allowed."""
+        """Returns which numbers are allowed, for one that is not."""
         if self.low is None:
             return "it must be a finite number" if self.high is None else f"it must be at most {self.high:g}"
         if self.high is None:

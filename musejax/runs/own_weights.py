@@ -26,7 +26,7 @@ def write(model: Model, variables: Mapping[str, Any], path: Path, *, name: str, 
 
     Raises:
         errors.UserError: The directory exists or cannot be written, the name is not a file name, the family is not
-            registered, or the weights do not have the model's shapes.
+            registered, or the weights are missing or do not have the model's shapes.
     """
     file_names.check(name, "name")
     if path.exists():
@@ -34,6 +34,8 @@ def write(model: Model, variables: Mapping[str, Any], path: Path, *, name: str, 
     family, vocabulary = model.info.family, model.info.vocabulary
     if not registry.is_known("family", family):
         raise errors.UserError(f"family {family!r} is not registered; register it with musejax.register")
+    if "params" not in variables:
+        raise errors.UserError("variables has no 'params'; give {'params': params, 'state': state} from model.init")
     params, state = variables["params"], variables.get("state", {})
     _check_shapes(model, params, state)
     description = directory.describe(

@@ -181,7 +181,7 @@ def test_new_bars_and_controls_do_not_compile_anew():
         (lambda: tracks.grammar(vocabulary.melody()), "melody has events"),
         (lambda: tracks.controls(VOCABULARY, np.zeros((1, 4, 3), int)), "wanted has shape"),
         (lambda: tracks.controls(VOCABULARY, np.full((1, 4, 3, 3), 6)), r"polyphony is outside 0\.\.5"),
-        (lambda: tracks.controls(VOCABULARY, np.tile([0, 1, -1], (1, 4, 3, 1))), "silence"),
+        (lambda: tracks.controls(VOCABULARY, np.tile([0, 1, -1], (1, 4, 3, 1))), "for a silent track"),
         (lambda: tracks.metre(VOCABULARY, np.zeros(4, int)), "sixteenths has shape"),
         (lambda: tracks.metre(VOCABULARY, np.array([[33]])), r"may have 1\.\.32"),
         (lambda: tracks.metre(VOCABULARY, np.array([[16, 0, 16]])), "has a 0 before"),

@@ -32,7 +32,7 @@ def test_voices_are_the_highest_pitches():
     found = voice_leading.voices(note_rolls.from_notes([notes], tracks=4, beat=4, bar=16, frames=[4]))
     assert found.dtype == np.int16
     assert found.tolist() == [[[60, -1, -1, 40], [67, -1, -1, -1], [67, -1, -1, -1], [-1, -1, -1, -1]]]
-    with pytest.raises(ValueError, match="4 tracks"):
+    with pytest.raises(ValueError, match="the number of tracks is 5"):
         voice_leading.voices(note_rolls.from_notes([notes], tracks=5, beat=4, bar=16))
 
 

@@ -5,12 +5,12 @@ import functools
 
 import jax
 import numpy as np
+import pieces
 import pytest
 import tiny
 import track_grammar
 from played import KIT, LEAD, QUARTERS, check_kept, played
 
-import musejax
 from musejax import codecs, errors, zoo
 from musejax.codecs import tracks
 from musejax.generation import accompaniment, sampling
@@ -51,7 +51,7 @@ def of_track(sequence, part):
 
 def test_a_given_melody_is_kept_and_the_rest_is_drawn_around_it():
     source = song()
-    drawn = musejax.accompany(loaded(), source, num=2, width=2)
+    drawn = pieces.accompany(loaded(), source, num=2, width=2)
     assert len({tuple(of_track(s, 2)) for s in drawn}) == 2
     for sequence in drawn:
         assert of_track(sequence, 0) == of_track(source, 0)
@@ -61,7 +61,7 @@ def test_a_given_melody_is_kept_and_the_rest_is_drawn_around_it():
 
 def test_an_accompaniment_keeps_all_that_was_given_and_replaces_the_other_tracks():
     source, said = played(), []
-    (result,) = musejax.accompany(loaded(), source, seed=2, say=said.append)
+    (result,) = pieces.accompany(loaded(), source, seed=2, say=said.append)
     assert said == [
         "played.mid: tiny-pop does not read 10 notes of other parts; they are kept as they are",
         "played.mid: tiny-pop draws its bridge, piano anew; 20 notes are replaced",
@@ -79,7 +79,7 @@ def test_an_accompaniment_keeps_all_that_was_given_and_replaces_the_other_tracks
 def test_tracks_that_a_file_lacks_are_added_beside_its_own():
     source = played()
     del source.notes[QUARTERS:], source.instrument_infos[1:]
-    (result,) = musejax.accompany(loaded(), source, seed=2)
+    (result,) = pieces.accompany(loaded(), source, seed=2)
     new = check_kept(source, result)
     assert [i.name for i in result.instrument_infos] == ["Lead", "BRIDGE", "PIANO"]
     assert {n.instrument for n in new} == {1, 2}
@@ -88,8 +88,7 @@ def test_tracks_that_a_file_lacks_are_added_beside_its_own():
 def test_attributes_and_bars_are_as_they_were_asked_for():
     asked = {("piano", "density"): 3, ("bridge", "density"): 0, ("melody", "polyphony"): 1}
     plan = accompaniment.plan(loaded(), bars=3, attributes=asked)
-    pieces = sampling.draw_pieces(loaded(), 3, 0, length=plan.length, constraint=plan.constraint, width=3)
-    for piece in pieces:
+    for piece in sampling.draw_pieces(loaded(), 3, 0, length=plan.length, constraint=plan.constraint, width=3):
         assert piece.ended
         track_grammar.parse(piece.arrays["tokens"])
         said = tracks.requested(VOCABULARY, piece.arrays["tokens"])
