@@ -11,7 +11,8 @@ import musejax
 
 ROOT = Path(musejax.__file__).parent
 CORE = {
-    "errors", "options", "requests", "stages", "array_types", "base", "theory", "vocabulary", "nn", "models", "decoding",
+    "errors", "options", "requests", "stages", "array_types", "base", "theory", "vocabulary", "nn", "models",
+    "decoding",
 }  # fmt: skip
 WRAPPING = {"registry", "pipeline", "training", "tuning", "evaluation", "runs"}
 EDGE = {

@@ -75,7 +75,7 @@ def prime(
     """
     vocabulary = loaded.codec.vocabulary
     if loaded.model.info.piece_frames:
-        raise errors.UserError(f"{loaded.name} draws all cells of a piece at once; it cannot go on from a primer")
+        raise errors.UserError(f"{loaded.name} samples all cells of a piece at once; it cannot go on from a primer")
     primer = completed(primer, sharps, qpm, say)
     try:
         source = sources.read(loaded.codec, primer, reader=loaded.name, quantise=quantise, say=say)

@@ -166,9 +166,9 @@ def test_samples_are_compared_with_held_out_windows(name, made, capsys):
 
 
 BAD = [
-    (["sample", FREE, "--temperature", "0.5"], "free draws all cells of a piece at once; temperature"),
-    (["sample", FREE, "--top-k", "3"], "free draws all cells of a piece at once"),
-    (["sample", FREE, "--scale", "C"], "--scale C: free draws all cells of a piece at once"),
+    (["sample", FREE, "--temperature", "0.5"], "free samples all cells of a piece at once; temperature"),
+    (["sample", FREE, "--top-k", "3"], "free samples all cells of a piece at once"),
+    (["sample", FREE, "--scale", "C"], "--scale C: free samples all cells of a piece at once"),
     (["sample", FREE, "--beam", "2"], "free does not draw from left to right"),
     (["sample", FREE, "--length", "17"], "length is 17; free draws pieces of 16 frames"),
     (["sample", FREE, "--bars", "2"], "bars, attributes and given tracks need codec tracks"),
@@ -177,9 +177,9 @@ BAD = [
     (["accompany", FREE, "{root}/chorale.mid"], "free was not trained to be given a track"),
     (["accompany", LED, "{root}/chorale.mid", "--tracks", "alto"], "tracks alto: led accompanies the soprano"),
     (["accompany", LED, "{root}/chorale.mid", "--attributes", "piano.density=8"], "led reads none"),
-    (["accompany", LED, "{root}/chorale.mid", "--temperature", "2"], "led draws all cells of a piece at once"),
-    (["accompany", LED, "{root}/chorale.mid", "--pitches", "40-60"], "--pitches 40-60: led draws all cells"),
-    (["interpolate", FREE, "--latent", "bars"], "no latent vector 'bars'; it has shared, shared-bars"),
+    (["accompany", LED, "{root}/chorale.mid", "--temperature", "2"], "led samples all cells of a piece at once"),
+    (["accompany", LED, "{root}/chorale.mid", "--pitches", "40-60"], "--pitches 40-60: led samples all cells"),
+    (["interpolate", FREE, "--latent", "bars"], "--latent bars: free has no such latent vector; it has shared, shared-bars"),
     (["interpolate", FREE, "{root}/chorale.mid", "{root}/chorale.mid"], "free finds no latent vector for a piece"),
     (["interpolate", LED], "led accompanies the soprano, which latent vectors do not give"),
     (["reconstruct", FREE, "{root}/chorale.mid"], "free finds no latent vector for a piece; a VAE does"),
