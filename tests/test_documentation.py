@@ -6,8 +6,8 @@ import doc_blocks
 import jax
 import pytest
 
-# Pages whose blocks take more than half a minute.
-SLOW = set[str]()
+# Pages whose blocks take more than half a minute; `pytest -m slow tests/test_documentation.py` runs them.
+SLOW = {"README.md", "steer-music.md", "models.md", "fine-tuning.md", "tune-by-rewards.md"}
 PAGES = [
     pytest.param(path, id=path.name, marks=[pytest.mark.slow] if path.name in SLOW else [])
     for path in doc_blocks.pages()

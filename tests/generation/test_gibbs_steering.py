@@ -12,7 +12,14 @@ from musejax import codecs, errors, rendering, zoo
 from musejax.generation import cells, joining, option_values, piece_forms, planning, sampling, steering
 from musejax.music import score_annotations
 
-both = pytest.mark.parametrize("preset", ["deep-bach-shared", "coconet-frames"])
+PRESETS = ("deep-bach-shared", "coconet-frames")
+
+
+def quickly(preset):
+    """Runs a test with both presets, the other one among the slow tests: they share all code but their networks."""
+    return pytest.mark.parametrize(
+        "preset", [pytest.param(name, marks=[] if name == preset else [pytest.mark.slow]) for name in PRESETS]
+    )
 
 
 @functools.cache
@@ -24,7 +31,7 @@ def loaded(preset):
     return zoo.Loaded(t.model, {"params": t.params, "state": t.state}, codecs.get(t.vocabulary.name), told, preset)
 
 
-@both
+@quickly("deep-bach-shared")
 def test_a_melody_is_kept_with_its_repeated_notes_and_the_others_are_new(preset):
     source = pieces.melody([74, 74, 74, 76, 76, 74, 73, 74])
     (result,) = pieces.harmonize(loaded(preset), source, steps=8, say=pieces.quiet)
@@ -33,7 +40,7 @@ def test_a_melody_is_kept_with_its_repeated_notes_and_the_others_are_new(preset)
     assert [(n.start_time, n.end_time) for n in result.notes[:8]] == [(n.start_time, n.end_time) for n in source.notes]
 
 
-@both
+@quickly("coconet-frames")
 def test_bars_and_voices_are_filled_and_places_kept(preset):
     source, begun = pieces.random_chorale(4)
     inside = [v == 1 and 1 <= frame // pieces.BAR <= 1 for frame, v in begun]
@@ -58,7 +65,7 @@ def test_notes_at_places_are_kept_and_a_share_is_varied():
     assert all(v < set(bar) and len(v) == round(len(bar) / 2) for v in varied) and varied[0] != varied[1]
 
 
-@both
+@quickly("coconet-frames")
 def test_a_forbidden_pitch_does_not_sound_where_it_is_forbidden(preset):
     source, model = pieces.melody([74, 76, 78, 79, 81, 79, 78, 76]), loaded(preset)
     plan = planning.harmony(model, source, say=pieces.quiet)

@@ -26,7 +26,10 @@ CONFIGS = {
     "frame": coconet.Config(net="frame", num_layers=4, width=12, head=8, conditions=("beat",)),
     "attentive": coconet.Config(net="frame", num_layers=4, width=16, attention=1, head=8, conditions=("beat",)),
 }
-each = pytest.mark.parametrize("net", CONFIGS)
+# The attentive network has all parts of the plain one over frames.
+each = pytest.mark.parametrize(
+    "net", [pytest.param(net, marks=[pytest.mark.slow] if net == "frame" else []) for net in CONFIGS]
+)
 
 
 def batch(rows, frames=FRAMES, seed=0):

@@ -28,7 +28,7 @@ CONFIGS = {
     "intervals apart": dataclasses.replace(SMALL, intervals=True),
 }
 # Those that take long to compile, and have no part that no other has.
-SLOW = ("whole", "intervals apart")
+SLOW = ("whole", "shared", "intervals apart")
 forms = pytest.mark.parametrize(
     "form", [pytest.param(form, marks=[pytest.mark.slow] if form in SLOW else []) for form in CONFIGS]
 )

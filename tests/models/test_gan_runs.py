@@ -179,7 +179,10 @@ BAD = [
     (["accompany", LED, "{root}/chorale.mid", "--attributes", "piano.density=8"], "led reads none"),
     (["accompany", LED, "{root}/chorale.mid", "--temperature", "2"], "led samples all cells of a piece at once"),
     (["accompany", LED, "{root}/chorale.mid", "--pitches", "40-60"], "--pitches 40-60: led samples all cells"),
-    (["interpolate", FREE, "--latent", "bars"], "--latent bars: free has no such latent vector; it has shared, shared-bars"),
+    (
+        ["interpolate", FREE, "--latent", "bars"],
+        "--latent bars: free has no such latent vector; it has shared, shared-bars",
+    ),
     (["interpolate", FREE, "{root}/chorale.mid", "{root}/chorale.mid"], "free finds no latent vector for a piece"),
     (["interpolate", LED], "led accompanies the soprano, which latent vectors do not give"),
     (["reconstruct", FREE, "{root}/chorale.mid"], "free finds no latent vector for a piece; a VAE does"),
