@@ -33,6 +33,13 @@ class Piece(NamedTuple):
     ended: bool
     silent: bool = False
 
+    def __repr__(self) -> str:
+        """Shows the size of the piece; its notes and arrays would fill pages."""
+        parts = [f"{len(self.sequence.notes)} notes", f"{self.sequence.total_time:.1f} s"]
+        parts += [] if self.log_prob is None else [f"log_prob {self.log_prob:.1f}"]
+        parts += [] if self.ended else ["not ended"]
+        return f"Piece({', '.join(parts)})"
+
     def write(self, path: "str | os.PathLike[str]", *, overwrite: bool = False) -> None:
         """Writes the piece as MIDI, MusicXML, ABC, WAV, PNG or, with its arrays, as .npz.
 

@@ -87,7 +87,7 @@ def prime(
     cells = padded(vocabulary, source, bar)
     length = piece_lengths.default(loaded) if length is None else length
     if len(cells) >= length:
-        raise errors.UserError(f"the primer has {len(cells)} frames, the piece only {length}; give a larger --length")
+        raise errors.OptionError("length", length, f"the primer alone has {len(cells)} frames; give a larger number")
     whole = np.zeros((length, *cells.shape[1:]), np.float32 if vocabulary.kind == "groove" else np.int32)
     whole[: len(cells)] = cells
     infill_mask = np.ones(length if rows else whole.shape, np.int32)

@@ -247,6 +247,6 @@ def check_whole(loaded: zoo.Loaded, choice: Choice | None, constraint: Constrain
     """
     if loaded.model.info.piece_frames and (choice not in (None, Choice()) or constraint is not None):
         raise errors.UserError(
-            f"{loaded.name} samples all cells of a piece at once; temperature, top-k, top-p, min-p and constraints need "
-            "a model that draws one after the other"
+            f"{loaded.name} samples all cells of a piece at once; temperature, top_k, top_p, min_p and constraints "
+            "need a model that samples one after the other"
         )

@@ -58,6 +58,7 @@ def test_what_cannot_be_saved_is_refused(own, tmp_path):
 
 def test_a_piece_writes_itself(own, tmp_path):
     (piece,) = own[2].sample(1, seed=2, length=32)
+    assert repr(piece).startswith(f"Piece({len(piece.sequence.notes)} notes, ") and len(repr(piece)) < 80
     piece.write(tmp_path / "a.mid")
     piece.write(tmp_path / "a.npz")
     with pytest.raises(errors.UserError, match="a.mid exists; give another path, or overwrite=True"):

@@ -229,7 +229,7 @@ def test_rests_do_not_end_a_primer_and_others_may_play_on():
     assert seam(given) == 80
     assert np.flatnonzero(given.cells[:80] == loaded.codec.vocabulary.id("pitch", 60)).tolist() == [0, 44]
     assert min(n.start_time for n in check_kept(source, given.write(drawn(loaded, given)))) >= 20
-    with pytest.raises(errors.UserError, match="the primer has 80 frames, the piece only 80"):
+    with pytest.raises(errors.UserError, match="length is 80: the primer alone has 80 frames"):
         primers.prime(loaded, source, 80, say=lambda text: None)
 
 

@@ -30,7 +30,8 @@ def test_the_suffix_names_the_format_and_bytes_repeat(suffix, chorale, tmp_path)
 @pytest.mark.parametrize("name", ["piece.ogg", "piece"])
 def test_an_unknown_suffix_says_what_would_work(name, chorale, tmp_path):
     with pytest.raises(
-        errors.UserError, match=r"(names no format|has no suffix); use one of \.mid, .*\.wav, \.mp3, \.png, .*\.musicxml"
+        errors.UserError,
+        match=r"(names no format|has no suffix); use one of \.mid, .*\.wav, \.mp3, \.png, .*\.abc",
     ) as e:
         rendering.write(chorale, tmp_path / name)
     assert "\n" not in str(e.value)
