@@ -182,7 +182,7 @@ BAD = [
     ([*SAMPLE, "--primer", "{root}/noise.mid"], "noise.mid"),
     ([*SAMPLE, "--primer", "{root}/notes.txt"], "the suffix '.txt' is not one of"),
     (["sample", "{root}/chorales", "--primer", "{root}/low.abc"], "the primer does not fit codec chorale of chorales"),
-    ([*SAMPLE, "--primer", "{root}/tune.abc", "--length", "4"], "--length 4: the primer alone has 32 frames"),
+    ([*SAMPLE, "--primer", "{root}/tune.abc", "--length", "4"], "--length 4: the primer alone has 16 frames"),
     ([*SAMPLE, "--beam", "2", "--num", "2"], "--beams 2: a beam search returns one piece, and num is 2"),
     ([*SAMPLE, "--beam", "0"], "--beams 0: it must be at least 1"),
     ([*SAMPLE, "--guidance", "nan"], "--guidance nan: it must be at least 0"),
