@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from musejax import cli, codecs, errors, runs
+from musejax import cli, codecs, errors, runs, zoo
 from musejax.pipeline import dataset
 from musejax.reports import evaluate
 from musejax.training import checkpoints, lock, restoring
