@@ -96,7 +96,7 @@ def pitches(sequence: "NoteSequence") -> np.ndarray:
     """Returns what the four voices of a chorale sound: int64[T, 4], -1 for a rest."""
     codec = codecs.get("chorale")
     tokens = codec.encode(sequence)[0]["tokens"]
-    return tasks.heard(codec.vocabulary, tokens[:-1]).pitch
+    return tasks.to_sound(codec.vocabulary, tokens[:-1]).pitch
 
 
 def tunes() -> list[Tune]:
@@ -137,7 +137,7 @@ def free(loaded: zoo.Loaded, num: int, seeds: int) -> dict[str, Any]:
             tokens = np.asarray(piece.arrays["tokens"])
             if vocabulary.has("end") and piece.ended:
                 tokens = tokens[:-1]
-            sound = tasks.heard(vocabulary, tokens)
+            sound = tasks.to_sound(vocabulary, tokens)
             if "key" in piece.arrays:
                 sharps = int(piece.arrays["key"][-1]) - 7
             else:
@@ -159,7 +159,7 @@ def harmonies(loaded: zoo.Loaded, some: list[Tune], seeds: int) -> dict[str, Any
     for seed in range(seeds):
         out = sample(loaded.variables["params"], loaded.variables["state"], jax.random.key(seed), request)
         for tune, tokens, length in zip(some, np.asarray(out["tokens"]), lengths, strict=True):
-            pitch = tasks.heard(vocabulary, tokens[: length - 1]).pitch
+            pitch = tasks.to_sound(vocabulary, tokens[: length - 1]).pitch
             name = chords.cadence(pitch, tune.tonic, tune.minor)
             counts["tonic"] += chords.ends_on_tonic(pitch, ((tune.tonic, tune.minor),))
             counts[name or "none"] += 1
