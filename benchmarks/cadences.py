@@ -43,7 +43,7 @@ from musejax.codecs import chorale
 from musejax.decoding import gibbs
 from musejax.decoding import given_notes as givens
 from musejax.evaluation import voice_leading
-from musejax.generation import piece_lengths, planning, sampling
+from musejax.generation import planning, sampling
 from musejax.music import abc_reading, score_annotations
 from musejax.pipeline import batches
 from musejax.theory import keys
@@ -181,7 +181,7 @@ def request_of(loaded: zoo.Loaded, some: list[Tune]) -> tuple[Request, list[int]
     total = batches.bucket(max(lengths))
     rows: list[dict[str, np.ndarray]] = []
     for plan, length in zip(plans, lengths, strict=True):
-        row = {**plan.given.conditions, **piece_lengths.last_chord(loaded, plan.given)}
+        row = dict(plan.given.conditions)
         row |= {"pad_mask": np.ones(length, np.int32)} if info.samplers else {}
         row |= {"given": plan.given.cells, "free": plan.given.infill_mask}
         padded = {name: np.pad(x, [(0, total - length)] + [(0, 0)] * (x.ndim - 1)) for name, x in row.items()}
